@@ -1,0 +1,124 @@
+import { z } from "zod";
+import { duration, rate, size } from "./units.js";
+
+/**
+ * The configuration file (DESIGN §9): the one source of defaults, docs/configuration.md, the JSON Schema and `check`. Every
+ * key has a description. Options of plugins are their own schemas, laid over {@link sinkSchema} and {@link sourceSchema}.
+ */
+export const startAtSchema = z
+  .union([z.enum(["beginning", "end"]), z.iso.datetime({ offset: true })])
+  .describe("Where to start without a cursor: beginning, end, or an RFC 3339 time.");
+
+/** What every source takes, whatever its type. */
+export const sourceSchema = z.strictObject({
+  type: z.string().default("file").describe("file (built in), or the package or path of a source plugin."),
+  startAt: startAtSchema.default("beginning"),
+  drop: z
+    .string()
+    .optional()
+    .describe("Events that match this condition (KubeSphere dialect, envelope fields only) are left out, and counted."),
+});
+
+export const requestSchema = z.strictObject({
+  maxBytes: size().prefault("4MiB").describe("Largest request, before compression."),
+  maxEvents: z.number().int().positive().default(5000).describe("Most events of a request."),
+  maxWait: duration()
+    .optional()
+    .describe("Longest time that an event waits for company: 1s, 50ms for sinks that take alerting."),
+});
+
+export const retrySchema = z.strictObject({
+  initial: duration().prefault("500ms").describe("First backoff; doubles with full jitter."),
+  max: duration().prefault("30s").describe("Longest backoff."),
+  slow: duration().prefault("60s").describe("Backoff for what only an operator can mend (401, 403, missing index)."),
+});
+
+/** What every sink takes, whatever its type. */
+export const sinkSchema = z.strictObject({
+  type: z
+    .string()
+    .describe("elasticsearch, alertmanager, webhook, file, stdout, or the package or path of a sink plugin."),
+  select: z
+    .string()
+    .optional()
+    .describe(
+      "all, archived, alerting, or a condition. Default: all for archives, alerting for alertmanager and webhook.",
+    ),
+  startAt: startAtSchema
+    .optional()
+    .describe("For a sink without a cursor. Default: the source's; end for a sink that takes alerting."),
+  required: z.boolean().default(true).describe("/readyz waits until this sink has answered once."),
+  request: requestSchema.prefault({}),
+  retry: retrySchema.prefault({}),
+  concurrency: z
+    .number()
+    .int()
+    .positive()
+    .max(64)
+    .optional()
+    .describe("Most requests in flight. Default 2; 1 for sinks that keep order."),
+  compression: z
+    .enum(["gzip", "none"])
+    .optional()
+    .describe("Of request bodies. Default: gzip for elasticsearch, none elsewhere."),
+  rate: rate().optional().describe("Most bytes per second while catching up."),
+  stallAfter: duration()
+    .prefault("2s")
+    .describe("A sink that takes nothing for so long is parked and no longer holds up others."),
+  deadLetters: z
+    .strictObject({
+      maxSize: size().prefault("256MiB").describe("Size of this sink's dead letters on disk."),
+      whenFull: z.enum(["park", "dropOldest"]).default("park").describe("park, or dropOldest (counted as loss)."),
+    })
+    .prefault({}),
+});
+
+export const rulesSchema = z.strictObject({
+  paths: z.array(z.string()).default([]).describe("Rule files or directories."),
+  archivingPriority: z.string().default("DEBUG").describe("Archiving rules below it archive nothing."),
+  alertingPriority: z.string().default("WARNING").describe("Alerting rules below it archive but do not alert."),
+  stages: z
+    .array(z.enum(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]))
+    .default(["ResponseStarted", "ResponseComplete", "Panic"])
+    .describe("Audit stages that rules look at."),
+});
+
+const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);
+
+export const observeSchema = z.strictObject({
+  listen: z
+    .string()
+    .default("127.0.0.1:9110")
+    .describe("Address of /metrics, /healthz and /readyz; port 0 picks a free one, none turns it off."),
+  log: logLevel.default("info"),
+});
+
+/** A stage: its name, or `{name: options}`. */
+export const stageSchema = z.union([z.string(), z.record(z.string(), z.unknown())]);
+
+export const configSchema = z.strictObject({
+  sources: z.record(z.string().regex(/^[\w.-]+$/), z.looseObject({})).describe("The logs to read, by name."),
+  state: z
+    .string()
+    .default("/var/lib/auditship")
+    .describe("Directory of cursors, sink state, dead letters and the control socket."),
+  cluster: z.string().default("").describe("Name of the cluster, into every document and alert."),
+  node: z.string().default("").describe("Name of this node. Default: the host's."),
+  labels: z.record(z.string(), z.string()).default({}).describe("Into every document and alert."),
+  memory: z
+    .strictObject({ buffers: size().prefault("32MiB").describe("All batches and requests together.") })
+    .prefault({}),
+  maxLine: size().prefault("24MiB").describe("Longest line that is handled whole."),
+  shutdownTimeout: duration().prefault("10s").describe("How long a stop waits for requests in flight."),
+  rules: rulesSchema.prefault({}),
+  stages: z.array(stageSchema).default(["parse", "workspace", "match", "redact"]).describe("In this order."),
+  sinks: z
+    .record(z.string().regex(/^[\w.-]+$/), z.looseObject({ type: z.string() }))
+    .describe("Where events go, by name."),
+  observe: observeSchema.prefault({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type SourceCommon = z.infer<typeof sourceSchema>;
+export type SinkCommon = z.infer<typeof sinkSchema>;
+export type RulesConfig = z.infer<typeof rulesSchema>;

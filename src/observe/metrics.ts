@@ -1,0 +1,165 @@
+/** One metric: what `/metrics` shows, what docs, dashboards and alerts are checked against. */
+export interface MetricDefinition {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly unit?: "bytes" | "seconds";
+  /** Histogram bounds. */
+  readonly buckets?: readonly number[];
+  /** At most so many series; what comes later is counted under `other` in every label. */
+  readonly maxSeries?: number;
+}
+
+/**
+ * Every metric. Labels hold names from the configuration or small fixed sets, never what a client wrote, except where
+ * `maxSeries` bounds it.
+ */
+export const METRICS = {
+  auditship_info: { type: "gauge", help: "Always 1; the version.", labels: ["version", "node_version"] },
+  auditship_events_total: {
+    type: "counter",
+    help: "Audit events read for the first time, by stage and level.",
+    labels: ["source", "stage", "level"],
+    maxSeries: 200,
+  },
+  auditship_bytes_total: {
+    type: "counter",
+    help: "Bytes of whole lines read for the first time.",
+    labels: ["source"],
+    unit: "bytes",
+  },
+  auditship_events_again_total: {
+    type: "counter",
+    help: "Events worked on again: replay after a restart, catch-up of a parked sink.",
+    labels: ["source"],
+  },
+  auditship_requests_total: {
+    type: "counter",
+    help: "Requests seen in the audit log by verb, resource, code class (2xx …), level and stage. Rare combinations are counted under other.",
+    labels: ["source", "verb", "resource", "code", "level", "stage"],
+    maxSeries: 1000,
+  },
+  auditship_invalid_lines_total: { type: "counter", help: "Lines that are no event.", labels: ["source", "reason"] },
+  auditship_dropped_events_total: {
+    type: "counter",
+    help: "Events left out by the source's drop condition.",
+    labels: ["source"],
+  },
+  auditship_matches_total: {
+    type: "counter",
+    help: "Matches per rule.",
+    labels: ["rule", "dialect", "priority"],
+    maxSeries: 2000,
+  },
+  auditship_rule_errors_total: {
+    type: "counter",
+    help: "Rules that failed on an event.",
+    labels: ["rule"],
+    maxSeries: 2000,
+  },
+  auditship_rules: { type: "gauge", help: "Rules in force.", labels: ["dialect"] },
+  auditship_rules_refused: { type: "gauge", help: "Rules refused at the last load.", labels: [] },
+  auditship_reloads_total: { type: "counter", help: "Reloads of rules or configuration.", labels: ["what", "result"] },
+  auditship_stage_errors_total: { type: "counter", help: "Stages that failed on a batch.", labels: ["stage"] },
+  auditship_redacted_values_total: { type: "counter", help: "Values replaced by redact.", labels: ["kind"] },
+  auditship_redacted_bodies_total: {
+    type: "counter",
+    help: "Bodies that could not be read safely and were taken out whole.",
+    labels: ["reason"],
+  },
+  auditship_unknown_workspaces_total: {
+    type: "counter",
+    help: "Events of a namespace whose workspace is not known.",
+    labels: ["source"],
+  },
+  auditship_lag_bytes: {
+    type: "gauge",
+    help: "Unread bytes behind a sink's cursor.",
+    labels: ["source", "sink"],
+    unit: "bytes",
+  },
+  auditship_lag_seconds: {
+    type: "gauge",
+    help: "Age of the oldest event that a sink has not acknowledged; 0 when it has all.",
+    labels: ["source", "sink"],
+    unit: "seconds",
+  },
+  auditship_bytes_lost_total: {
+    type: "counter",
+    help: "Bytes that were gone before they were read. Under unseen a lower bound.",
+    labels: ["source", "reason"],
+    unit: "bytes",
+  },
+  auditship_bytes_lost_at_most: {
+    type: "gauge",
+    help: "Upper bound of what is counted under unseen.",
+    labels: ["source"],
+    unit: "bytes",
+  },
+  auditship_files_open: { type: "gauge", help: "Audit files held open.", labels: ["source"] },
+  auditship_rotations_total: { type: "counter", help: "Rotations seen.", labels: ["source"] },
+  auditship_source_errors_total: {
+    type: "counter",
+    help: "Failed attempts to list, open or read audit files.",
+    labels: ["source", "kind"],
+  },
+  auditship_sink_events_total: {
+    type: "counter",
+    help: "Events by what became of them: created, duplicate, rejected, retried.",
+    labels: ["sink", "result"],
+  },
+  auditship_sink_requests_total: {
+    type: "counter",
+    help: "Requests by outcome: ok, partial, retry, split, failed.",
+    labels: ["sink", "outcome"],
+  },
+  auditship_sink_bytes_total: {
+    type: "counter",
+    help: "Bytes of request bodies sent, after compression.",
+    labels: ["sink"],
+    unit: "bytes",
+  },
+  auditship_sink_retries_total: {
+    type: "counter",
+    help: "Retries by reason.",
+    labels: ["sink", "reason"],
+    maxSeries: 500,
+  },
+  auditship_sink_request_seconds: {
+    type: "histogram",
+    help: "Time from sending a request to its answer.",
+    labels: ["sink"],
+    unit: "seconds",
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  },
+  auditship_sink_in_flight: { type: "gauge", help: "Requests in flight.", labels: ["sink"] },
+  auditship_sink_state: {
+    type: "gauge",
+    help: "1 for the state the sink is in: live, parked, catching-up.",
+    labels: ["sink", "state"],
+  },
+  auditship_dead_letters_total: { type: "counter", help: "Events put into the dead letters.", labels: ["sink"] },
+  auditship_dead_letters: { type: "gauge", help: "Dead letters kept.", labels: ["sink"] },
+  auditship_dead_letters_lost_total: {
+    type: "counter",
+    help: "Dead letters dropped because their store was full.",
+    labels: ["sink"],
+  },
+  auditship_alerts_active: { type: "gauge", help: "Alerts being sent.", labels: ["sink"] },
+  auditship_alerts_stale_total: { type: "counter", help: "Matches too old to be alerted.", labels: ["sink"] },
+  auditship_state_writes_total: { type: "counter", help: "State files written.", labels: ["result"] },
+  auditship_state_age_seconds: {
+    type: "gauge",
+    help: "Seconds since the state was last written whole.",
+    labels: [],
+    unit: "seconds",
+  },
+  auditship_plugin_total: {
+    type: "counter",
+    help: "What a foreign plugin counts.",
+    labels: ["plugin", "counter"],
+    maxSeries: 200,
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export type MetricName = keyof typeof METRICS;

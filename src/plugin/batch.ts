@@ -1,0 +1,127 @@
+import type { EventView } from "./event.js";
+import { FIELD_COUNT } from "./field.js";
+import type { RuleMatch } from "./match.js";
+import type { FileRef, Position } from "./position.js";
+
+/**
+ * One row of the field table: {@link ROW_HEADER} words about the event, then (start, end) for each field.
+ * Offsets count from the start of {@link Batch.bytes}; a field that is absent is (0, 0).
+ */
+export enum Row {
+  /** First byte of the event's object (`{`). */
+  start,
+  /** One past its last byte (`}`). For an invalid line: the line without its newline. */
+  end,
+  /** {@link Flag} bits. */
+  flags,
+  /** First byte of the line that holds the event. */
+  line,
+  /** One past the last byte of that line, without its newline. */
+  lineEnd,
+  /** 0 for an event that is a line; 1, 2, … for the items of an EventList. */
+  item,
+  /** Index of the first redaction edit of this row in the batch's edit list. */
+  edits,
+  /** How many edits. */
+  editCount,
+}
+
+/** Words before the fields in a row. */
+export const ROW_HEADER = 8;
+
+/** What is known of a row. */
+export enum Flag {
+  /** Not a JSON object; see {@link Batch.invalid}. Stages leave it alone, archives get a report without its bytes. */
+  invalid = 1,
+  /** Left out by the source's `drop:`; nobody sees it. */
+  dropped = 2,
+  /** A rule says: archive. */
+  archived = 4,
+  /** A rule says: alert. */
+  alerting = 8,
+  /** Found inside a torn line (DESIGN §4). */
+  salvaged = 16,
+  /** The line was longer than `maxLine`; its bodies are gone. */
+  truncated = 32,
+  /** Has redaction edits. */
+  edited = 64,
+  /** Keys are capitalised: KubeSphere's own audit line. */
+  kubesphere = 128,
+  /** Has matches, see {@link Batch.matches}. */
+  matched = 256,
+  /** The item of an EventList. */
+  item = 512,
+  /** Below the source's high-water mark: counted before (DESIGN §3). */
+  again = 1024,
+}
+
+/** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */
+export type InvalidReason = "syntax" | "not-an-object" | "too-deep" | "too-long" | "too-many-items" | "torn";
+
+/** An invalid line as it may be told to others: no byte of it (DESIGN §7). */
+export interface InvalidLine {
+  reason: InvalidReason;
+  /** Bytes of the line without its newline. */
+  length: number;
+  /** SHA-256 of those bytes, hex. */
+  sha256: string;
+}
+
+/**
+ * A run of whole lines of one file in one buffer, with a table of where each field lies: the unit that moves through
+ * the stages. Reused after every sink has taken what it wants: keep nothing that points into it.
+ */
+export interface Batch {
+  /** The lines. Only the first {@link length} bytes count. */
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** Name of the source in the configuration. */
+  readonly source: string;
+  readonly file: FileRef;
+  /** Offset of `bytes[0]` in the (decompressed) file. */
+  readonly offset: number;
+  /** Where the next batch of this lane starts. */
+  readonly end: Position;
+  /** Rows in use. */
+  readonly count: number;
+  /** `count` rows of {@link ROW_WORDS} words. */
+  readonly table: Uint32Array;
+  /** Epoch milliseconds of each event's time, NaN where unknown; filled by `parse`. */
+  readonly time: Float64Array;
+  /** stageTimestamp − requestReceivedTimestamp in milliseconds, NaN if either is missing; filled by `parse`. */
+  readonly latency: Float64Array;
+  /** Short hash of the rule set that looked at this batch, "" before `match`. */
+  rules: string;
+
+  /** The one view of this batch, moved to `row`; the same object each time. */
+  at(row: number): EventView;
+  /** {@link Flag} bits of a row. */
+  flags(row: number): number;
+  setFlags(row: number, flags: number): void;
+  /** Why the row is invalid; undefined for events. */
+  invalid(row: number): InvalidLine | undefined;
+
+  /** Adds a match; sets the row's flags from the match's actions. */
+  addMatch(row: number, match: RuleMatch): void;
+  /** Matches of a row in order of definition. A shared empty array where there are none. */
+  matches(row: number): readonly RuleMatch[];
+
+  /**
+   * Replaces bytes [start, end) of `bytes` by `replacement` for everyone who reads the row from now on. Edits of a row
+   * must come in rising order and not overlap; all edits of a row come together, before those of another row.
+   */
+  edit(row: number, start: number, end: number, replacement: Uint8Array): void;
+
+  /**
+   * Adds a member to the event's `auditship` object and makes it visible to rules. A stage names the members it adds
+   * in `annotates`. `workspace` and `redaction` are the built-in ones.
+   */
+  annotate(row: number, name: string, value: Annotation): void;
+  annotation(row: number, name: string): Annotation | undefined;
+}
+
+/** A value that a stage may add to an event. */
+export type Annotation = string | number | boolean | readonly string[];
+
+/** Words of one row: the header and two for each field. */
+export const ROW_WORDS = ROW_HEADER + 2 * FIELD_COUNT;

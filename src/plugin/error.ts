@@ -1,0 +1,56 @@
+/**
+ * Every error a user can meet: its code, and what it means in one line. `docs/errors.md` has a row for each (a test
+ * holds them together). The message of a thrown error says what, where and what to do.
+ */
+export const ERRORS = {
+  AUDITSHIP_USAGE: "A command was called with options or arguments that it does not take.",
+  AUDITSHIP_CONFIG_READ: "The configuration file cannot be read.",
+  AUDITSHIP_CONFIG_SYNTAX: "The configuration is not valid YAML.",
+  AUDITSHIP_CONFIG_KEY: "The configuration has a key that auditship does not know.",
+  AUDITSHIP_CONFIG_VALUE: "A value in the configuration is not one that its key takes.",
+  AUDITSHIP_CONFIG_ENV: "The configuration names an environment variable that is not set and has no default.",
+  AUDITSHIP_PLUGIN_LOAD: "A plugin cannot be loaded, or is not what the configuration uses it as.",
+  AUDITSHIP_RULE_READ: "A rules file or directory cannot be read.",
+  AUDITSHIP_RULE_SYNTAX: "A rule's condition, or the file it stands in, has a syntax error.",
+  AUDITSHIP_RULE_REFERENCE: "A rule refers to a macro, list or alias that does not exist, or to itself.",
+  AUDITSHIP_RULE_INVALID: "A rule lacks something that it needs, or has a value that is not allowed.",
+  AUDITSHIP_SOURCE_PATH: "A source's path does not name one audit log.",
+  AUDITSHIP_SOURCE_READ: "An audit file cannot be read.",
+  AUDITSHIP_STATE_LOCKED: "Another agent uses the state directory.",
+  AUDITSHIP_STATE_FORMAT: "A state file is damaged or was written by a newer version.",
+  AUDITSHIP_STATE_WRITE: "The state directory cannot be written.",
+  AUDITSHIP_SINK_FAILED: "A sink could not deliver.",
+  AUDITSHIP_SINK_REJECTED: "A sink refused an event for good.",
+  AUDITSHIP_DEAD_LETTERS: "The dead letters cannot be read or written.",
+  AUDITSHIP_SETUP: "A sink's far end could not be set up.",
+  AUDITSHIP_INPUT: "An input file of a command cannot be read.",
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Where an error lies. Lines and columns count from 1. */
+export interface Place {
+  file?: string;
+  line?: number;
+  column?: number;
+}
+
+/** An error that a user is meant to read: `file:line:column: what. What to do.` */
+export class AuditshipError extends Error {
+  readonly code: ErrorCode;
+  readonly place: Place;
+
+  constructor(code: ErrorCode, message: string, place: Place = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "AuditshipError";
+    this.code = code;
+    this.place = place;
+  }
+
+  /** One line: `file:3:7: message (CODE)`. */
+  line(): string {
+    const { file, line, column } = this.place;
+    const where = [file, line, column].filter((part) => part !== undefined).join(":");
+    return `${where ? `${where}: ` : ""}${this.message} (${this.code})`;
+  }
+}

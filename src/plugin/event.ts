@@ -1,0 +1,73 @@
+import type { Annotation, Batch } from "./batch.js";
+import type { Field } from "./field.js";
+import type { RuleMatch } from "./match.js";
+import type { Tape } from "./tape.js";
+import type { ByteWriter } from "./writer.js";
+
+/** The kind of a JSON value. */
+export enum Kind {
+  absent,
+  null,
+  false,
+  true,
+  number,
+  string,
+  object,
+  array,
+}
+
+/**
+ * One event of a batch: a flyweight that is moved from row to row. Values are read from the line's bytes when asked for;
+ * after `redact`, every reader sees the redacted ones. Valid until its batch moves it or is reused.
+ */
+export interface EventView {
+  readonly batch: Batch;
+  readonly row: number;
+
+  /** First byte of the field's value in `batch.bytes` (a string's opening quote); 0 if absent. Before redaction edits. */
+  start(field: Field): number;
+  /** One past its last byte; 0 if absent. */
+  end(field: Field): number;
+  kind(field: Field): Kind;
+  /** A string decoded, anything else as its JSON text; undefined if absent. Allocates: not for the hot path. */
+  text(field: Field): string | undefined;
+  /** The body as spans. Opened once per batch and shared by all who ask; undefined if absent or not to be opened. */
+  open(field: Field): OpenBody | undefined;
+  /** The text of any value of an opened body (or of `bytes` at a span): strings decoded, others as they stand. */
+  textAt(start: number, end: number): string;
+
+  /** The event's time as it stands in the document: JSON string bytes of stageTimestamp, requestReceivedTimestamp or timestamp. */
+  timestampField(): Field | undefined;
+  /** Epoch milliseconds: the row's `time` if `parse` filled it, else parsed now, else the file's time. */
+  timeMs(): number;
+  /** UTC day of {@link timeMs} as `YYYY.MM.DD`. */
+  day(): string;
+
+  matches(): readonly RuleMatch[];
+  annotation(name: string): Annotation | undefined;
+  flags(): number;
+
+  /**
+   * Our id of the event (DESIGN §2): base64url of 96 bits of the file's fingerprint, 48 bits of offset, 32 bits of item
+   * number and a 64-bit hash of raw auditID, stage, stageTimestamp and line length, all as read. 40 characters.
+   */
+  id(): string;
+  /** Appends the document in shape `native`: the (redacted) line and our members before its closing brace. No newline. */
+  writeDocument(out: ByteWriter, options?: DocumentOptions): void;
+  /** Appends only our members, as a JSON object: `{"@timestamp":…,"auditship":{…}}`. */
+  writeMembers(out: ByteWriter, options?: DocumentOptions): void;
+  /** Appends the (redacted) line as it stands. */
+  writeLine(out: ByteWriter): void;
+}
+
+export interface DocumentOptions {
+  /** Add `"id"` to the `auditship` member (webhook, stdout). */
+  id?: boolean;
+}
+
+/** Where an opened body lies in the tape. */
+export interface OpenBody {
+  tape: Tape;
+  /** Index of its root node. */
+  root: number;
+}

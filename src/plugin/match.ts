@@ -1,0 +1,37 @@
+import type { Batch } from "./batch.js";
+import type { EventView } from "./event.js";
+
+export type Dialect = "kubesphere" | "falco" | "sigma";
+export type Action = "archived" | "alerting";
+
+/** A rule as everybody else sees it, once per rule set, not per event. */
+export interface RuleMatch {
+  /** Falco's `rule`, Sigma's `title`, KubeSphere's rule name. */
+  readonly rule: string;
+  /** KubeSphere: name of the Rule resource it stands in. */
+  readonly resource?: string;
+  readonly dialect: Dialect;
+  /** As the ecosystem spells it. */
+  readonly priority: string;
+  /** One order over all ecosystems: 0 DEBUG … 7 Emergency (DESIGN §5). */
+  readonly rank: number;
+  readonly actions: readonly Action[];
+  readonly tags: readonly string[];
+  readonly description?: string;
+  /** Further facts that go with every alert (Sigma: id, author, references). */
+  readonly facts: Readonly<Record<string, string>>;
+  /** The message for this event, from what the view shows now (after `redact`: redacted). Never throws. */
+  message(event: EventView): string;
+}
+
+/** A compiled set of rules; `match` runs it, reload swaps it between batches. */
+export interface RuleSet {
+  /** Short hash of everything that decides its answers; stands in every document with matches. */
+  readonly hash: string;
+  readonly size: number;
+  /** Looks at every row that is an event and adds its matches. */
+  evaluate(batch: Batch): void;
+}
+
+/** A condition on one event (`select:`, `drop:`). */
+export type Predicate = (event: EventView) => boolean;

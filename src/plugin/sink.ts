@@ -1,0 +1,93 @@
+import type { z } from "zod";
+import type { EventView } from "./event.js";
+import type { SinkHost, Zod } from "./host.js";
+import type { Verdict } from "./verdict.js";
+import type { ByteWriter } from "./writer.js";
+
+/** Events that one sink sends at once; owns its bytes. */
+export interface Request {
+  /** The items one behind the other, as `encode` wrote them; gzipped if `encoding` says so. */
+  readonly body: Uint8Array;
+  readonly encoding: "identity" | "gzip";
+  readonly count: number;
+  /** Ids of the first and last event (`Idempotency-Key`). */
+  readonly firstId: string;
+  readonly lastId: string;
+  /** How often it was tried before. */
+  readonly attempt: number;
+  /** True if an earlier try ended without an answer: it may have been stored. */
+  readonly unsure: boolean;
+  /** One item's bytes (inflates a gzipped body: not for the usual way). */
+  item(index: number): Uint8Array;
+}
+
+/** A sink that sends requests. Everything but these few functions is the host's (DESIGN §3). */
+export interface SendingSink {
+  readonly mode: "send";
+  /** True if requests must go one at a time, in order. */
+  readonly ordered: boolean;
+  /** True if `send` takes a gzipped body; the host then compresses when the configuration says so. */
+  readonly gzip: boolean;
+  /** Appends one event to a request. Reads `event` only during the call. */
+  encode(event: EventView, out: ByteWriter): void;
+  /** Delivers; one verdict for all, or one per item in order. A throw is `retry` (no answer: `unsure`). */
+  send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]>;
+  /**
+   * Encodes an item once more in a shape that the far end cannot refuse for what is in its bodies; `event` views the item's
+   * own document. Sinks without it go straight to the dead letter. DESIGN §6.
+   */
+  encodeSafe?(event: EventView, reason: string, out: ByteWriter): void;
+  /** Resolves if the far end answers; rejects with a readable reason. */
+  probe(signal: AbortSignal): Promise<void>;
+  /** What `auditship setup` does; returns what it did, one line each. */
+  setup?(signal: AbortSignal): Promise<string[]>;
+  close?(): void | Promise<void>;
+}
+
+/** The events of a batch that a sink selected. */
+export interface Selection extends Iterable<EventView> {
+  readonly count: number;
+}
+
+/** JSON that a sink keeps with its cursor. */
+export type SinkState = { [key: string]: unknown };
+
+/**
+ * A sink with state of its own (files, alerts). The events are acknowledged when `fold` resolves; the cursor and `state()`,
+ * taken at the same moment, are written to disk together after `flush`.
+ */
+export interface FoldingSink {
+  readonly mode: "fold";
+  /** Called before the first `fold` and again before a catch-up, with the state of the cursor it starts from. */
+  restore(state: SinkState | undefined): void | Promise<void>;
+  /** Takes the events. Must have read all it needs of them before its first await. A throw: nothing of it counts. */
+  fold(events: Selection): void | Promise<void>;
+  /** The state after the last `fold` that resolved. */
+  state(): SinkState;
+  /** Makes durable what `state()` described when called. */
+  flush(): Promise<void>;
+  probe(signal: AbortSignal): Promise<void>;
+  setup?(signal: AbortSignal): Promise<string[]>;
+  close?(): void | Promise<void>;
+}
+
+export type Sink = SendingSink | FoldingSink;
+
+export interface SinkPlugin<Options extends z.ZodObject = z.ZodObject> {
+  readonly kind: "sink";
+  readonly name: string;
+  /** The schema of its own options, strict; the host adds `type`, `select`, `request`, `retry`, … (config/schema.ts). */
+  options(zod: Zod): Options;
+  /** Defaults of the host's options for this type. */
+  readonly defaults?: {
+    select?: "all" | "archived" | "alerting";
+    /** Milliseconds. */
+    maxWait?: number;
+    concurrency?: number;
+    compression?: "gzip" | "none";
+  };
+  create(options: z.infer<Options>, host: SinkHost): Sink | Promise<Sink>;
+}
+
+/** Gives a sink plugin its types. */
+export const defineSink = <Options extends z.ZodObject>(plugin: SinkPlugin<Options>): SinkPlugin<Options> => plugin;

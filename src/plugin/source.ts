@@ -1,0 +1,94 @@
+import type { z } from "zod";
+import type { Host, Zod } from "./host.js";
+import type { FileRef, Position, StoredPosition } from "./position.js";
+
+/** Where a reader starts. */
+export type StartPoint =
+  | { at: "beginning" }
+  | { at: "end" }
+  /** Epoch milliseconds: from the first event at or after it. */
+  | { at: "time"; time: number }
+  | { at: "position"; position: StoredPosition };
+
+/** Whole lines of one file. */
+export interface Chunk {
+  /** Usually the buffer that was given; the source's own spare if one line is larger than that. */
+  readonly bytes: Uint8Array;
+  /** Bytes that count: whole lines, the last one with its newline (or the last of a finished file, without). */
+  readonly length: number;
+  readonly file: FileRef;
+  /** Offset of `bytes[0]` in the decompressed file. */
+  readonly offset: number;
+  /**
+   * Set when the chunk stands for one line longer than `maxLine`: `length` is then 0 and the line spans
+   * [offset, offset + skipped) of the file, newline included.
+   */
+  readonly oversized?: { readonly skipped: number; readonly length: number; readonly sha256: string };
+}
+
+/** One stream over a log from a position on. Several may run side by side, each with its own descriptors. */
+export interface Reader {
+  /**
+   * Fills `into` with whole lines and resolves as soon as there is at least one; waits for more at the live edge.
+   * Resolves to undefined when `limit` is reached exactly, when the log has ended (`once`), or on `signal`.
+   * A chunk never reaches beyond `limit` and never spans two files.
+   */
+  next(into: Uint8Array, options?: { limit?: Position; signal?: AbortSignal }): Promise<Chunk | undefined>;
+  /** Gives the last `count` bytes of the last chunk again. */
+  unread(count: number): void;
+  /** Where the next chunk starts; undefined before the first complete line of an empty log. */
+  position(): Position | undefined;
+  /** True if nothing more is to be read at this moment. */
+  atEnd(): boolean;
+  close(): Promise<void>;
+}
+
+/** How far behind a cursor is. */
+export interface Lag {
+  bytes: number;
+  /** Seconds between the event time at the cursor's file and now; 0 when nothing is unread. */
+  seconds: number;
+}
+
+/** Bytes that are gone. Exact where `reason` is not "unseen" (DESIGN §10). */
+export interface Loss {
+  reason: "deleted" | "unreadable" | "overwritten" | "unseen";
+  /** Bytes; the lower bound under "unseen". */
+  bytes: number;
+  /** Only under "unseen": an upper bound, if one is known. */
+  atMost?: number;
+  file: string;
+}
+
+/** A log, open. */
+export interface Source {
+  /** Opens a stream. Readers of one source share what is known of its files. */
+  reader(start: StartPoint): Promise<Reader>;
+  /** The stored position as a place in this log; undefined if its file is gone (then see `onLoss`). */
+  locate(stored: StoredPosition): Position | undefined;
+  /** Unread bytes and seconds behind a position. */
+  lag(position: Position | undefined): Lag;
+  /** JSON to keep across restarts: the file table from the oldest needed position on (DESIGN §4, "State"). */
+  state(oldest: Position | undefined): object;
+  /** Called for each loss when it is found, once. */
+  onLoss: (loss: Loss) => void;
+  close(): Promise<void>;
+}
+
+export interface SourceContext extends Host {
+  /** What `state` returned last time, if anything. */
+  readonly restored: object | undefined;
+  /** Read what is there, then end. */
+  readonly once: boolean;
+}
+
+export interface SourcePlugin<Options extends z.ZodObject = z.ZodObject> {
+  readonly kind: "source";
+  readonly name: string;
+  options(zod: Zod): Options;
+  open(options: z.infer<Options>, context: SourceContext): Source | Promise<Source>;
+}
+
+/** Gives a source plugin its types. */
+export const defineSource = <Options extends z.ZodObject>(plugin: SourcePlugin<Options>): SourcePlugin<Options> =>
+  plugin;

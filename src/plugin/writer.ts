@@ -1,0 +1,60 @@
+const encoder = new TextEncoder();
+
+/** A growing run of bytes. What sinks encode into. */
+export class ByteWriter {
+  bytes: Uint8Array;
+  length = 0;
+
+  constructor(capacity = 4096) {
+    this.bytes = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Makes room for `more` bytes after `length`. */
+  reserve(more: number): void {
+    const needed = this.length + more;
+    if (needed <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+
+  byte(value: number): void {
+    if (this.length === this.bytes.length) this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  /** Appends `from[start, end)`. */
+  copy(from: Uint8Array, start = 0, end = from.length): void {
+    const count = end - start;
+    this.reserve(count);
+    if (count < 32) {
+      for (let i = start, at = this.length; i < end; i++, at++) this.bytes[at] = from[i];
+    } else {
+      (from as Buffer).copy
+        ? (from as Buffer).copy(this.bytes, this.length, start, end)
+        : this.bytes.set(from.subarray(start, end), this.length);
+    }
+    this.length += count;
+  }
+
+  /** Appends text as UTF-8, as it stands. */
+  text(text: string): void {
+    this.reserve(text.length * 3);
+    this.length += encoder.encodeInto(text, this.bytes.subarray(this.length)).written;
+  }
+
+  /** Appends a value as JSON. */
+  json(value: unknown): void {
+    this.text(JSON.stringify(value));
+  }
+
+  /** What was written. A view: copy it to keep it. */
+  view(): Uint8Array {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  /** Forgets what was written; keeps the memory. */
+  clear(): void {
+    this.length = 0;
+  }
+}
