@@ -1,3 +1,6 @@
+import type { Zod } from "./host.js";
+import { duration } from "./units.js";
+
 /** Options that every HTTP sink takes, as the configuration spells them. */
 export interface HttpOptions {
   /** Base URLs; tried in turn when one does not answer. */
@@ -26,15 +29,17 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: Uint8Array | string;
   signal?: AbortSignal;
+  /** Most bytes of the answer that are read; default 1 MiB. */
+  maxAnswer?: number;
 }
 
 export interface HttpAnswer {
   status: number;
   headers: Readonly<Record<string, string>>;
-  /** At most 1 MiB of the answer (more is cut, `truncated` says so). */
+  /** The answer up to `maxAnswer` (more is cut, `truncated` says so). */
   body: Uint8Array;
   truncated: boolean;
-  /** The endpoint that answered. */
+  /** Scheme, host and port of the endpoint that answered: no path, which may hold a secret. */
   url: string;
 }
 
@@ -43,4 +48,60 @@ export interface HttpClient {
   request(request: HttpRequest): Promise<HttpAnswer>;
   /** The same to every endpoint (Alertmanager peers): one result each, in order. */
   requestAll(request: HttpRequest): Promise<PromiseSettledResult<HttpAnswer>[]>;
+}
+
+/**
+ * The options of an HTTP sink as members of its zod schema: `zod.strictObject({ ...httpShape(zod), … })`. What comes out
+ * fits {@link HttpOptions}.
+ */
+export const httpShape = (zod: Zod) => ({
+  urls: zod.array(endpoint(zod)).min(1).describe("Base URLs; the next one is tried when one cannot be reached."),
+  auth: zod
+    .strictObject({
+      username: zod.string().optional().describe("Basic authentication, with password or passwordFile."),
+      password: zod.string().optional(),
+      passwordFile: zod.string().optional().describe("Read again when it changes, like all files here."),
+      token: zod.string().optional().describe("Sent as Authorization: Bearer."),
+      tokenFile: zod.string().optional(),
+      apiKey: zod
+        .string()
+        .optional()
+        .describe("Sent as Authorization: ApiKey (Elasticsearch), base64 as it was given."),
+      apiKeyFile: zod.string().optional(),
+    })
+    .refine(isOneCredential, "expected one of username with a password, a token or an API key")
+    .optional()
+    .describe("Credentials; never logged."),
+  tls: zod
+    .strictObject({
+      caFile: zod.string().optional().describe("CA certificates (PEM) to trust instead of the system's."),
+      certFile: zod.string().optional().describe("Client certificate (PEM), with keyFile."),
+      keyFile: zod.string().optional().describe("Its private key (PEM)."),
+      serverName: zod.string().optional().describe("Name to expect in the server's certificate instead of the URL's."),
+      insecureSkipVerify: zod.boolean().optional().describe("Do not verify the server's certificate."),
+    })
+    .refine((tls) => !tls.certFile === !tls.keyFile, "certFile and keyFile go together")
+    .optional(),
+  headers: zod.record(zod.string(), zod.string()).optional().describe("Further headers of every request."),
+  timeout: duration().prefault("30s").describe("Longest time for a whole request, from connecting to its last byte."),
+});
+
+/** One `http://` or `https://` URL. Credentials in it would end up in messages, so they are refused. */
+export const endpoint = (zod: Zod) =>
+  zod
+    .string()
+    .refine(isEndpoint, "expected an http:// or https:// URL without user and password (those go under auth)");
+
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && !username && !password;
+}
+
+function isOneCredential(auth: NonNullable<HttpOptions["auth"]>): boolean {
+  const passwords = [auth.password, auth.passwordFile].filter((value) => value !== undefined).length;
+  const others = [auth.token, auth.tokenFile, auth.apiKey, auth.apiKeyFile].filter(
+    (value) => value !== undefined,
+  ).length;
+  return auth.username === undefined ? passwords === 0 && others === 1 : passwords === 1 && others === 0;
 }
