@@ -13,5 +13,6 @@ export * from "./source.js";
 export * from "./stage.js";
 export * from "./tape.js";
 export * from "./units.js";
+export * from "./units.js";
 export * from "./verdict.js";
 export * from "./writer.js";
