@@ -13,6 +13,5 @@ export * from "./source.js";
 export * from "./stage.js";
 export * from "./tape.js";
 export * from "./units.js";
-export * from "./units.js";
 export * from "./verdict.js";
 export * from "./writer.js";
