@@ -1,0 +1,113 @@
+import {
+  type Batch,
+  type EventView,
+  type FoldingSink,
+  type Host,
+  type Position,
+  ROW_WORDS,
+  Row,
+  type Selection,
+} from "../plugin/index.js";
+import type { Ledger } from "./ledger.js";
+import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
+
+/** Runs a sink that has state of its own: what it folded is acknowledged, and kept with its state. DESIGN §2, §3. */
+export class FoldingRunner extends Runner {
+  readonly #sink: FoldingSink;
+  #folding: Promise<void> | undefined;
+
+  constructor(sink: FoldingSink, host: Host, options: RunnerOptions, random?: () => number) {
+    super(host, options, random);
+    this.#sink = sink;
+  }
+
+  async offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean> {
+    const started = Date.now();
+    for (let attempt = 0; this.state === "live"; attempt++) {
+      while (this.#folding) if (!(await this.#settles(this.#folding, patient))) return false;
+      if (this.state !== "live") return false;
+      if (!(await this.#settles(this.#fold(batch, ledger), patient))) return false;
+      if (this.failing === undefined) return true;
+      if (Date.now() - started >= this.options.stallAfter) return false;
+      await this.pause(attempt);
+    }
+    return false;
+  }
+
+  async drain(): Promise<void> {
+    while (this.#folding) await this.#folding;
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    while (this.#folding) await this.#folding;
+    return { state: this.#sink.state(), flush: () => this.#sink.flush() };
+  }
+
+  protected probe(signal: AbortSignal): Promise<void> {
+    return this.#sink.probe(signal);
+  }
+
+  protected halt(): Promise<void> {
+    return this.drain();
+  }
+
+  protected async resume(): Promise<void> {
+    await this.#sink.restore(this.#sink.state());
+  }
+
+  /** True when the fold is over; false if it takes longer than `stallAfter` (a patient lane waits on). */
+  async #settles(folding: Promise<void>, patient: boolean): Promise<boolean> {
+    for (;;) {
+      const over = await Promise.race([folding.then(() => true), this.wait(this.options.stallAfter).then(() => false)]);
+      if (over) return true;
+      if (!patient || this.state !== "live") return false;
+    }
+  }
+
+  /** Folds the batch; all that is read of it is read before this returns. A failure is noted, nothing of it counts. */
+  #fold(batch: Batch, ledger: Ledger): Promise<void> {
+    const folding = this.#take(this.#select(batch, ledger), ledger, { file: batch.file, offset: batch.offset }, batch.end);
+    this.#folding = folding;
+    return folding.then(() => {
+      this.#folding = undefined;
+    });
+  }
+
+  async #take(selection: Selection, ledger: Ledger, start: Position, end: Position): Promise<void> {
+    const { count } = selection;
+    try {
+      if (count > 0) await this.#sink.fold(selection);
+      ledger.seal(ledger.open(start, end));
+      this.succeeded();
+      if (count > 0) this.host.meter.add("auditship_sink_events_total", count, this.name, "created");
+    } catch (error) {
+      this.failed((error as Error).message);
+    }
+  }
+
+  #select(batch: Batch, ledger: Ledger): Selection {
+    const rows: number[] = [];
+    const again = ledger.mayHave(batch.file);
+    for (let row = 0; row < batch.count; row++) {
+      if (!this.options.select(batch, row)) continue;
+      if (again && ledger.has(batch.file, batch.offset + batch.table[row * ROW_WORDS + Row.line])) continue;
+      rows.push(row);
+    }
+    return new Rows(batch, rows);
+  }
+}
+
+class Rows implements Selection {
+  constructor(
+    private readonly batch: Batch,
+    private readonly rows: readonly number[],
+  ) {}
+
+  get count(): number {
+    return this.rows.length;
+  }
+
+  *[Symbol.iterator](): Iterator<EventView> {
+    for (const row of this.rows) yield this.batch.at(row);
+  }
+}

@@ -1,0 +1,146 @@
+import type { FileRef, Position, StoredPosition } from "../plugin/index.js";
+import { comparePositions } from "../plugin/index.js";
+
+/** Bytes [from, to) of a file that a sink already has beyond its cursor. */
+export interface DoneRange {
+  file: string;
+  from: number;
+  to: number;
+}
+
+/** A cursor as it is stored: the position, and what lies beyond it that is done. */
+export interface StoredCursor extends StoredPosition {
+  ranges?: DoneRange[];
+}
+
+/** One batch of a sink: how much of it is not acknowledged yet. */
+export interface LedgerEntry {
+  readonly start: Position;
+  readonly end: Position;
+  /** Runs of the batch's events that are in requests and not acknowledged. */
+  outstanding: number;
+  /** True once every event of the batch was offered. */
+  sealed: boolean;
+  /** Runs that are acknowledged while others are not. */
+  done: { from: number; to: number }[];
+}
+
+/**
+ * What one sink has of one source: batches in order with the runs outstanding in each. The cursor is the end of the last
+ * batch before which nothing is outstanding; what is acknowledged beyond it is kept as ranges. DESIGN §1, §2.
+ */
+export class Ledger {
+  /** Called when the cursor moved. */
+  onAdvance: () => void = () => {};
+  #cursor: Position | undefined;
+  #ranges: DoneRange[];
+  #entries: LedgerEntry[] = [];
+
+  constructor(cursor?: Position, ranges: DoneRange[] = []) {
+    this.#cursor = cursor;
+    this.#ranges = ranges;
+  }
+
+  get cursor(): Position | undefined {
+    return this.#cursor;
+  }
+
+  /** True if something is offered and not acknowledged. */
+  get busy(): boolean {
+    return this.#entries.length > 0;
+  }
+
+  /** Begins a batch; batches come in the order of the log. */
+  open(start: Position, end: Position): LedgerEntry {
+    const entry: LedgerEntry = { start, end, outstanding: 0, sealed: false, done: [] };
+    this.#cursor ??= start;
+    this.#entries.push(entry);
+    return entry;
+  }
+
+  /** Everything of the batch was offered; from now on it is done when nothing is outstanding. */
+  seal(entry: LedgerEntry): void {
+    entry.sealed = true;
+    this.#advance();
+  }
+
+  /** A run of the batch, lines [from, to) of its file, is acknowledged. */
+  acknowledge(entry: LedgerEntry, from: number, to: number): void {
+    entry.outstanding--;
+    if (entry.sealed && entry.outstanding === 0) this.#advance();
+    else entry.done.push({ from, to });
+  }
+
+  /** True if the sink has the line at this offset already. */
+  has(file: FileRef, offset: number): boolean {
+    for (const range of this.#ranges) {
+      if (range.file === file.fingerprint && offset >= range.from && offset < range.to) return true;
+    }
+    return false;
+  }
+
+  /** True if {@link has} can be true for some line at or after `offset` of the file: spares the look per line. */
+  mayHave(file: FileRef): boolean {
+    return this.#ranges.some((range) => range.file === file.fingerprint);
+  }
+
+  /** Forgets what is outstanding, as when the sink parks: it will be offered again from the cursor, less what is done. */
+  drop(): void {
+    for (const entry of this.#entries) {
+      const file = entry.start.file.fingerprint;
+      if (entry.sealed && entry.outstanding === 0) {
+        this.#ranges.push({ file, from: entry.start.offset, to: entry.end.offset });
+      } else {
+        for (const run of entry.done) this.#ranges.push({ file, ...run });
+      }
+    }
+    this.#ranges = merge(this.#ranges);
+    this.#entries = [];
+  }
+
+  /** The cursor to write down, with the ranges beyond it; undefined before the first batch. */
+  stored(): StoredCursor | undefined {
+    const cursor = this.#cursor;
+    if (!cursor) return undefined;
+    const ranges = [...this.#ranges];
+    for (const entry of this.#entries) {
+      if (!entry.sealed || entry.outstanding > 0) continue;
+      ranges.push({ file: entry.start.file.fingerprint, from: entry.start.offset, to: entry.end.offset });
+    }
+    const merged = merge(ranges);
+    const stored: StoredCursor = { file: cursor.file.fingerprint, offset: cursor.offset };
+    return merged.length > 0 ? { ...stored, ranges: merged } : stored;
+  }
+
+  #advance(): void {
+    let moved = false;
+    while (this.#entries.length > 0 && this.#entries[0].sealed && this.#entries[0].outstanding === 0) {
+      this.#cursor = this.#entries.shift()!.end;
+      this.#forgetRangesBefore(this.#cursor);
+      moved = true;
+    }
+    if (moved) this.onAdvance();
+  }
+
+  #forgetRangesBefore({ file, offset }: Position): void {
+    if (this.#ranges.length === 0) return;
+    this.#ranges = this.#ranges.filter((range) => range.file !== file.fingerprint || range.to > offset);
+  }
+}
+
+/** Negative, zero or positive as `a` lies before, at or after `b`; a cursor that is not known yet lies first. */
+export function compareCursors(a: Position | undefined, b: Position | undefined): number {
+  if (a && b) return comparePositions(a, b);
+  return Number(a !== undefined) - Number(b !== undefined);
+}
+
+function merge(ranges: DoneRange[]): DoneRange[] {
+  const sorted = [...ranges].sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.from - b.from));
+  const merged: DoneRange[] = [];
+  for (const range of sorted) {
+    const last = merged.at(-1);
+    if (last && last.file === range.file && range.from <= last.to) last.to = Math.max(last.to, range.to);
+    else merged.push({ ...range });
+  }
+  return merged;
+}

@@ -1,0 +1,175 @@
+import type { Batch, Host, SinkState } from "../plugin/index.js";
+import { backoff } from "./backoff.js";
+import type { Ledger } from "./ledger.js";
+import type { Select } from "./select.js";
+
+/** Resolved host options of a sink (config/schema.ts `sinkSchema`). Times in milliseconds, sizes in bytes. */
+export interface RunnerOptions {
+  request: { maxBytes: number; maxEvents: number; maxWait: number };
+  retry: { initial: number; max: number; slow: number };
+  concurrency: number;
+  compression: "gzip" | "none";
+  stallAfter: number;
+  select: Select;
+}
+
+/** live: takes batches; parked: probes its far end, holds no buffer; ready: answers again, waits for its lane. */
+export type RunnerState = "live" | "parked" | "ready" | "closed";
+
+/** What a sink keeps on disk beside its cursors. */
+export interface Snapshot {
+  state?: SinkState;
+  /** Resolves when what `state` says is durable. */
+  flush(): Promise<void>;
+}
+
+/**
+ * Runs one sink: what is the same for all of them. A lane offers it batches; when it takes nothing for `stallAfter` it is
+ * parked, probes its far end with backoff, and says when it is ready to be offered batches again from its cursors. DESIGN §2.
+ */
+export abstract class Runner {
+  readonly name: string;
+  /** Called when it parks: whoever offers must stop, its ledgers are behind. */
+  onParked: (reason: string) => void = () => {};
+  /** Called when the far end answers again. */
+  onReady: () => void = () => {};
+  /** Called on the first sign that the far end took something (or answered the probe). */
+  onAnswered: () => void = () => {};
+  readonly #ledgers = new Set<Ledger>();
+  readonly #wakers = new Set<() => void>();
+  #state: RunnerState = "live";
+  #answered = false;
+  #failing: string | undefined;
+
+  constructor(
+    protected readonly host: Host,
+    protected readonly options: RunnerOptions,
+    protected readonly random: () => number = Math.random,
+  ) {
+    this.name = host.name;
+    this.#show();
+  }
+
+  get state(): RunnerState {
+    return this.#state;
+  }
+
+  /** Why the last attempt failed; undefined since the last one that did not. */
+  get failing(): string | undefined {
+    return this.#failing;
+  }
+
+  /** True if nothing it took waits for an acknowledgement. */
+  get idle(): boolean {
+    for (const ledger of this.#ledgers) if (ledger.busy) return false;
+    return true;
+  }
+
+  /** The ledger of a source: acknowledgements of its events go there. */
+  addLedger(ledger: Ledger): void {
+    this.#ledgers.add(ledger);
+  }
+
+  removeLedger(ledger: Ledger): void {
+    this.#ledgers.delete(ledger);
+  }
+
+  /**
+   * Takes what it selects of a batch; resolves to true when the batch's buffer may be reused, to false if the sink is
+   * parked or takes nothing for `stallAfter`. `patient` waits on as long as the far end is not failing.
+   */
+  abstract offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean>;
+  /** Resolves when everything taken is acknowledged, or the sink parks. */
+  abstract drain(): Promise<void>;
+  /** State to write with the cursors, both of one moment: read the cursors before the next await. */
+  abstract snapshot(): Promise<Snapshot>;
+  protected abstract probe(signal: AbortSignal): Promise<void>;
+  /** Throws away what is queued; resolves when nothing is in flight any more. */
+  protected abstract halt(): Promise<void>;
+  /** Makes ready to be offered batches again from the cursors. */
+  protected abstract resume(): Promise<void>;
+
+  /** Takes the sink off its lanes until its far end answers a probe. */
+  park(reason: string): void {
+    if (this.#state !== "live") return;
+    this.#become("parked");
+    this.host.log.warn({ sink: this.name, reason }, "Sink parked: it takes nothing; its events wait in the audit files.");
+    this.onParked(reason);
+    void this.#recover();
+  }
+
+  /** Called by the lane that offers batches again. */
+  join(): void {
+    if (this.#state === "ready") this.#become("live");
+  }
+
+  /** Stops for good; what is in flight is cut. */
+  close(): void {
+    this.#become("closed");
+  }
+
+  protected succeeded(): void {
+    this.#failing = undefined;
+    if (this.#answered) return;
+    this.#answered = true;
+    this.onAnswered();
+  }
+
+  protected failed(reason: string): void {
+    if (this.#failing !== reason) this.host.log.warn({ sink: this.name, reason }, "Sink does not take events; retrying.");
+    this.#failing = reason;
+  }
+
+  /** Resolves after `ms`, or sooner when the sink's state changes. */
+  protected wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#wakers.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#wakers.add(done);
+    });
+  }
+
+  protected pause(attempt: number): Promise<void> {
+    return this.wait(backoff(attempt, this.options.retry, this.random));
+  }
+
+  async #recover(): Promise<void> {
+    await this.halt();
+    for (const ledger of this.#ledgers) ledger.drop();
+    for (let attempt = 0; this.#state === "parked"; attempt++) {
+      await this.pause(attempt);
+      if (this.#state !== "parked") return;
+      try {
+        await this.probe(AbortSignal.any([this.host.signal, AbortSignal.timeout(PROBE_TIMEOUT)]));
+        await this.resume();
+        this.succeeded();
+        if (this.#state !== "parked") return;
+        this.#become("ready");
+        this.host.log.info({ sink: this.name }, "Sink answers again; catching up.");
+        this.onReady();
+      } catch (error) {
+        this.failed((error as Error).message);
+      }
+    }
+  }
+
+  #become(state: RunnerState): void {
+    this.#state = state;
+    this.#show();
+    for (const wake of [...this.#wakers]) wake();
+  }
+
+  #show(): void {
+    const shown = { live: "live", parked: "parked", ready: "catching-up", closed: "" }[this.#state];
+    for (const state of ["live", "parked", "catching-up"]) {
+      this.host.meter.set("auditship_sink_state", state === shown ? 1 : 0, this.name, state);
+    }
+  }
+}
+
+const PROBE_TIMEOUT = 10_000;
+

@@ -1,0 +1,324 @@
+import PQueue from "p-queue";
+import {
+  type Batch,
+  type EventView,
+  type Host,
+  retry,
+  ROW_WORDS,
+  Row,
+  type SendingSink,
+  type Verdict,
+} from "../plugin/index.js";
+import type { DeadLetter, DeadLetters } from "./dead-letters.js";
+import type { Ledger, LedgerEntry } from "./ledger.js";
+import { Refusals } from "./refusals.js";
+import { acknowledge, type Item, PendingRequest, RequestBuilder } from "./request.js";
+import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
+
+/** Views one document as an event, for `encodeSafe`. The host's, because delivery knows nothing of JSON. */
+export type ViewDocument = (document: Uint8Array) => EventView | undefined;
+
+export interface SendingDeps {
+  deadLetters: DeadLetters;
+  viewDocument: ViewDocument;
+}
+
+/**
+ * Runs a sink that sends requests: fills them, compresses, sends a bounded number at once, retries, splits, and puts aside
+ * what is refused for good. DESIGN §6.
+ */
+export class SendingRunner extends Runner {
+  readonly #sink: SendingSink;
+  readonly #deps: SendingDeps;
+  readonly #queue: PQueue;
+  readonly #builder: RequestBuilder;
+  readonly #refusals = new Refusals();
+  #timer: NodeJS.Timeout | undefined;
+  #inFlight = 0;
+
+  constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
+    super(host, options, random);
+    this.#sink = sink;
+    this.#deps = deps;
+    this.#queue = new PQueue({ concurrency: sink.ordered ? 1 : options.concurrency });
+    this.#builder = new RequestBuilder(options.request.maxBytes);
+  }
+
+  async offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean> {
+    if (this.state !== "live") return false;
+    const entry = ledger.open({ file: batch.file, offset: batch.offset }, batch.end);
+    const again = ledger.mayHave(batch.file);
+    const { maxBytes, maxEvents } = this.options.request;
+    for (let row = 0; row < batch.count; row++) {
+      if (!this.options.select(batch, row)) continue;
+      const line = batch.table[row * ROW_WORDS + Row.line];
+      if (again && ledger.has(batch.file, batch.offset + line)) continue;
+      // A line's events stay together in a request, so that acknowledged bytes are whole lines.
+      const full = this.#builder.bytes >= maxBytes || this.#builder.count >= maxEvents;
+      if (full && !isLaterItem(batch, row) && !(await this.#enqueue(patient))) return false;
+      if (this.#builder.count === 0) this.#builder.since = this.host.now();
+      this.#encode(batch.at(row), ledger, entry);
+    }
+    ledger.seal(entry);
+    this.#builder.endRun();
+    return this.#sendSoon(patient);
+  }
+
+  async drain(): Promise<void> {
+    if (this.#builder.count > 0) await this.#enqueue(true);
+    await this.#queue.onIdle();
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    return { flush: () => Promise.resolve() };
+  }
+
+  override close(): void {
+    super.close();
+    clearTimeout(this.#timer);
+    this.#queue.clear();
+  }
+
+  protected probe(signal: AbortSignal): Promise<void> {
+    return this.#sink.probe(signal);
+  }
+
+  protected async halt(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#inFlight -= this.#queue.size;
+    this.#queue.clear();
+    await this.#queue.onIdle();
+    this.#builder.release();
+  }
+
+  protected async resume(): Promise<void> {
+    this.#refusals.clear();
+  }
+
+  /** Sends what there is if nothing is in flight; else it may grow for `maxWait`. */
+  async #sendSoon(patient: boolean): Promise<boolean> {
+    if (this.#builder.count === 0) return true;
+    if (this.#inFlight === 0 || this.#builder.bytes >= this.options.request.maxBytes) return this.#enqueue(patient);
+    if (this.#timer === undefined) {
+      const left = this.#builder.since + this.options.request.maxWait - this.host.now();
+      this.#timer = setTimeout(() => void this.#enqueue(true), Math.max(0, left));
+    }
+    return true;
+  }
+
+  /** Queues what was gathered when there is room; false if there is none for `stallAfter`. */
+  async #enqueue(patient: boolean): Promise<boolean> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#queue.size > 0) {
+      if (this.state !== "live") return false;
+      const room = this.#queue.onSizeLessThan(1).then(() => true);
+      if (await Promise.race([room, this.wait(this.options.stallAfter).then(() => false)])) break;
+      if (!patient || this.failing) return false;
+    }
+    if (this.state !== "live") return false;
+    if (this.#builder.count === 0) return true;
+    const request = this.#builder.take();
+    this.#inFlight++;
+    void this.#queue.add(() => this.#deliver(request).finally(() => this.#landed())).catch((error: Error) => this.park(error.message));
+    return true;
+  }
+
+  /** An event that the sink cannot encode is a dead letter; the others go on. */
+  #encode(event: EventView, ledger: Ledger, entry: LedgerEntry): void {
+    try {
+      this.#builder.add(this.#sink, event, ledger, entry);
+    } catch (error) {
+      const aside = new RequestBuilder(4096);
+      aside.add({ encode: (view, out) => view.writeDocument(out) }, event, ledger, entry);
+      const { items, body } = aside.take();
+      void this.#bury([this.#letter(body, items[0], `cannot be encoded: ${(error as Error).message}`, 0)], items);
+    }
+  }
+
+  #landed(): void {
+    this.#inFlight--;
+    this.host.meter.set("auditship_sink_in_flight", this.#inFlight, this.name);
+    if (this.#inFlight === 0 && this.#builder.count > 0 && this.state === "live") void this.#enqueue(true);
+  }
+
+  /** Sends a request and what becomes of it (its retries, halves, safe shapes) until nothing is left or the sink parks. */
+  async #deliver(first: PendingRequest): Promise<void> {
+    this.host.meter.set("auditship_sink_in_flight", this.#inFlight, this.name);
+    const left = [first];
+    while (left.length > 0 && this.state === "live") {
+      const request = left.shift()!;
+      const wanted = this.options.compression === "gzip" && this.#sink.gzip;
+      if (wanted) await request.compress();
+      const verdicts = await this.#send(request);
+      left.unshift(...(await this.#settle(request, verdicts)));
+    }
+  }
+
+  /** One attempt. */
+  async #send(request: PendingRequest): Promise<Verdict[]> {
+    const started = performance.now();
+    this.host.meter.add("auditship_sink_bytes_total", request.body.length, this.name);
+    try {
+      const answer = await this.#sink.send(request, this.host.signal);
+      const verdicts = Array.isArray(answer) ? answer : request.items.map(() => answer);
+      if (verdicts.length === request.count) return verdicts;
+      return request.items.map(() => retry(`answer has ${verdicts.length} verdicts for ${request.count} events`));
+    } catch (error) {
+      request.unsure = true;
+      const failure = retry((error as Error).message);
+      return request.items.map(() => failure);
+    } finally {
+      this.host.meter.observe("auditship_sink_request_seconds", (performance.now() - started) / 1000, this.name);
+    }
+  }
+
+  /** Acknowledges, puts aside, and gives back what is to be sent (again), after the backoff it needs. */
+  async #settle(request: PendingRequest, verdicts: readonly Verdict[]): Promise<PendingRequest[]> {
+    const sorted = sort(verdicts);
+    this.#count(request, verdicts, sorted);
+    const { done, duplicate, retried, refused, split } = sorted;
+    if (!this.#refusals.note(verdicts.length, refused.length)) {
+      this.park(`more than half of the last ${this.#refusals.window} events were refused: ${reasonOf(verdicts, refused)}`);
+      for (const index of [...done, ...duplicate]) acknowledge(request.items[index]);
+      return [];
+    }
+    const next: PendingRequest[] = [];
+    if (split.length > 0) next.push(...halves(request, split));
+    if (refused.length > 0) next.push(...(await this.#refuse(request, refused, verdicts)));
+    if (retried.length > 0) next.push(retried.length === request.count ? request : request.pick(retried));
+    for (const index of [...done, ...duplicate]) acknowledge(request.items[index]);
+    if (!next.includes(request) && !request.unsure) request.release();
+    if (retried.length > 0) await this.#backOff(next.at(-1)!, verdicts, retried);
+    else this.succeeded();
+    return next;
+  }
+
+  async #backOff(request: PendingRequest, verdicts: readonly Verdict[], retried: readonly number[]): Promise<void> {
+    const reasons = retried.map((index) => verdicts[index] as Verdict & { kind: "retry" });
+    const { reason, slow } = reasons[0];
+    // Some of it was taken: the far end works and is only busy.
+    if (request.count === verdicts.length) this.failed(reason);
+    const after = Math.max(0, ...reasons.map((verdict) => verdict.after ?? 0));
+    if (after > 0) await this.wait(Math.min(after, 10 * this.options.retry.max));
+    else if (slow && request.attempt > 3) await this.wait(this.options.retry.slow * this.random());
+    else await this.pause(request.attempt);
+    request.attempt++;
+  }
+
+  /** Refused events: once more in safe shape where the sink has one, else dead letters. */
+  async #refuse(request: PendingRequest, refused: readonly number[], verdicts: readonly Verdict[]): Promise<PendingRequest[]> {
+    const letters: DeadLetter[] = [];
+    const buried: Item[] = [];
+    const safe: PendingRequest[] = [];
+    const plain = request.plain();
+    for (const index of refused) {
+      const item = request.items[index];
+      const reason = (verdicts[index] as { reason: string }).reason;
+      const reshaped = item.safe === undefined ? this.#reshape(plain, item, reason) : undefined;
+      if (reshaped) safe.push(reshaped);
+      else {
+        letters.push(this.#letter(plain, item, item.safe?.reason ?? reason, request.attempt + 1));
+        buried.push(item);
+      }
+    }
+    if (letters.length > 0) await this.#bury(letters, buried);
+    return safe;
+  }
+
+  #reshape(plain: Uint8Array, item: Item, reason: string): PendingRequest | undefined {
+    const original = plain.slice(item.document.start, item.document.end);
+    const view = this.#sink.encodeSafe && this.#deps.viewDocument(original);
+    return view && PendingRequest.safe(this.#sink, view, item, original, reason);
+  }
+
+  #letter(plain: Uint8Array, item: Item, reason: string, attempts: number): DeadLetter {
+    const { start, members, end } = item.document;
+    const bytes = Buffer.from(item.safe?.original ?? plain);
+    return {
+      id: item.id,
+      sink: this.name,
+      reason,
+      time: new Date(this.host.now()).toISOString(),
+      attempts,
+      line: `${bytes.toString("utf8", start, members)}}`,
+      members: `{${bytes.toString("utf8", members, end).replace(/^[,{]/, "")}`,
+    };
+  }
+
+  async #bury(letters: DeadLetter[], items: readonly Item[]): Promise<void> {
+    try {
+      await this.#deps.deadLetters.add(letters);
+    } catch (error) {
+      this.park((error as Error).message);
+      return;
+    }
+    this.host.log.warn(
+      { sink: this.name, events: letters.length, reason: letters[0].reason },
+      "Sink refused events; they are in the dead letters (auditship dlq list).",
+    );
+    this.host.meter.add("auditship_dead_letters_total", letters.length, this.name);
+    this.host.meter.set("auditship_dead_letters", this.#deps.deadLetters.count, this.name);
+    for (const item of items) acknowledge(item);
+  }
+
+  #count(request: PendingRequest, verdicts: readonly Verdict[], sorted: Sorted): void {
+    const { meter } = this.host;
+    const events: [string, number[]][] = [
+      ["created", sorted.done],
+      ["duplicate", sorted.duplicate],
+      ["retried", sorted.retried],
+      ["rejected", sorted.refused],
+    ];
+    for (const [result, { length }] of events) {
+      if (length > 0) meter.add("auditship_sink_events_total", length, this.name, result);
+    }
+    const taken = sorted.done.length + sorted.duplicate.length;
+    const outcome = taken === request.count ? "ok" : sorted.split.length > 0 ? "split" : taken > 0 ? "partial" : "retry";
+    meter.add("auditship_sink_requests_total", 1, this.name, outcome);
+    if (sorted.retried.length > 0) {
+      meter.add("auditship_sink_retries_total", sorted.retried.length, this.name, labelOf(reasonOf(verdicts, sorted.retried)));
+    }
+  }
+}
+
+/** Indexes of a request's items by verdict. */
+interface Sorted {
+  done: number[];
+  duplicate: number[];
+  retried: number[];
+  refused: number[];
+  split: number[];
+}
+
+function sort(verdicts: readonly Verdict[]): Sorted {
+  const sorted: Sorted = { done: [], duplicate: [], retried: [], refused: [], split: [] };
+  const lists = {
+    done: sorted.done,
+    duplicate: sorted.duplicate,
+    retry: sorted.retried,
+    reject: sorted.refused,
+    // A single event that is too large cannot be halved: it is refused.
+    split: verdicts.length > 1 ? sorted.split : sorted.refused,
+  };
+  verdicts.forEach((verdict, index) => {
+    lists[verdict.kind].push(index);
+  });
+  return sorted;
+}
+
+function halves(request: PendingRequest, split: readonly number[]): PendingRequest[] {
+  const middle = Math.ceil(split.length / 2);
+  return [split.slice(0, middle), split.slice(middle)].filter((half) => half.length > 0).map((half) => request.pick(half));
+}
+
+const reasonOf = (verdicts: readonly Verdict[], indexes: readonly number[]): string =>
+  (verdicts[indexes[0]] as { reason: string }).reason;
+
+/** A reason as a label: its first words, no numbers or quoted text. */
+const labelOf = (reason: string): string => reason.replace(/[:(].*$/s, "").replace(/\d{4,}|"[^"]*"/g, "…").slice(0, 60).trim();
+
+function isLaterItem(batch: Batch, row: number): boolean {
+  return batch.table[row * ROW_WORDS + Row.item] > 1;
+}

@@ -1,0 +1,211 @@
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { StoredCursor } from "../delivery/ledger.js";
+import { AuditshipError, type Logger, type Meter, type SinkState, type StoredPosition } from "../plugin/index.js";
+
+/** Version of the files' format. A file of a later one is refused, not guessed at. */
+const FORMAT = 1;
+
+/** What is kept of a source: its table of files, and how far it was ever read. */
+export interface SourceState {
+  table: object;
+  highWater?: StoredPosition;
+}
+
+/** What is kept of a sink: a cursor per source, and the sink's own state of the same moment. */
+export interface SinkRecord {
+  cursors: Record<string, StoredCursor>;
+  state?: SinkState;
+}
+
+type Kind = "source" | "sink";
+
+interface Envelope<Body> {
+  format: number;
+  kind: Kind;
+  name: string;
+  /** The agent that wrote it. */
+  instance: string;
+  /** The node it belongs to. */
+  node: string;
+  written: string;
+  body: Body;
+}
+
+/** Cursors of sinks that are no longer configured are kept so long. */
+const KEEP_REMOVED = 7 * 86_400_000;
+
+/**
+ * The state directory: one file per source and per sink, so that a damaged one costs one sink a replay, not all. Each
+ * write is atomic and durable (temporary file, fsync, rename, fsync of the directory); the version before is kept beside
+ * it and read where the newest cannot be. DESIGN §4.
+ */
+export class StateStore {
+  readonly #directory: string;
+  readonly #identity: { instance: string; node: string };
+  readonly #log: Logger;
+  readonly #meter: Meter;
+
+  constructor(directory: string, identity: { instance: string; node: string }, log: Logger, meter: Meter) {
+    this.#directory = directory;
+    this.#identity = identity;
+    this.#log = log;
+    this.#meter = meter;
+  }
+
+  /** Makes the directories. Throws AUDITSHIP_STATE_WRITE if the state cannot be kept there. */
+  async open(): Promise<void> {
+    try {
+      for (const room of ["sources", "sinks"]) await mkdir(join(this.#directory, room), { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw this.#unwritable(cause as Error);
+    }
+  }
+
+  readSource(name: string): Promise<SourceState | undefined> {
+    return this.#read("source", name);
+  }
+
+  readSink(name: string): Promise<SinkRecord | undefined> {
+    return this.#read("sink", name);
+  }
+
+  writeSource(name: string, state: SourceState): Promise<void> {
+    return this.#write("source", name, state);
+  }
+
+  writeSink(name: string, record: SinkRecord): Promise<void> {
+    return this.#write("sink", name, record);
+  }
+
+  /** Removes the cursors of sinks that have not been configured for 7 days. */
+  async forgetRemoved(kind: Kind, names: readonly string[], now: number): Promise<void> {
+    const room = join(this.#directory, `${kind}s`);
+    const kept = new Set(names.map(fileName));
+    for (const file of await readdir(room)) {
+      const base = file.replace(/\.(prev|tmp)$/, "");
+      if (kept.has(base)) continue;
+      const { mtimeMs } = await stat(join(room, file));
+      if (now - mtimeMs > KEEP_REMOVED) await rm(join(room, file), { force: true });
+    }
+  }
+
+  async #read<Body>(kind: Kind, name: string): Promise<Body | undefined> {
+    const path = this.#path(kind, name);
+    for (const candidate of [path, `${path}.prev`]) {
+      const envelope = await this.#readFile<Body>(candidate, kind);
+      if (envelope) return envelope.body;
+    }
+    return undefined;
+  }
+
+  async #readFile<Body>(path: string, kind: Kind): Promise<Envelope<Body> | undefined> {
+    let text: string;
+    try {
+      text = await readFile(path, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw this.#unwritable(error as Error);
+    }
+    let envelope: Envelope<Body>;
+    try {
+      envelope = JSON.parse(text) as Envelope<Body>;
+    } catch {
+      this.#log.error({ file: path }, "State file is damaged; using the version before it, else starting anew.");
+      return undefined;
+    }
+    if (typeof envelope?.format === "number" && envelope.format > FORMAT) {
+      throw new AuditshipError(
+        "AUDITSHIP_STATE_FORMAT",
+        `written by a newer version (format ${envelope.format}, this one reads ${FORMAT}). Run that version, or move the file away to start anew.`,
+        { file: path },
+      );
+    }
+    if (envelope?.format !== FORMAT || envelope.kind !== kind || typeof envelope.body !== "object") {
+      this.#log.error({ file: path }, "State file is not one of ours; using the version before it, else starting anew.");
+      return undefined;
+    }
+    if (envelope.node !== this.#identity.node) {
+      this.#log.warn({ file: path, node: envelope.node }, "State file was written on another node; using it all the same.");
+    }
+    return envelope;
+  }
+
+  async #write<Body>(kind: Kind, name: string, body: Body): Promise<void> {
+    const path = this.#path(kind, name);
+    const envelope: Envelope<Body> = {
+      format: FORMAT,
+      kind,
+      name,
+      ...this.#identity,
+      written: new Date().toISOString(),
+      body,
+    };
+    try {
+      await replaceFile(path, `${JSON.stringify(envelope)}\n`);
+      this.#meter.add("auditship_state_writes_total", 1, "ok");
+    } catch (cause) {
+      this.#meter.add("auditship_state_writes_total", 1, "failed");
+      throw this.#unwritable(cause as Error);
+    }
+  }
+
+  #path(kind: Kind, name: string): string {
+    return join(this.#directory, `${kind}s`, fileName(name));
+  }
+
+  #unwritable(cause: Error): AuditshipError {
+    return new AuditshipError(
+      "AUDITSHIP_STATE_WRITE",
+      `the state directory cannot be used: ${cause.message}. Give the agent a writable directory with room (state: …).`,
+      { file: this.#directory },
+      { cause },
+    );
+  }
+}
+
+/** A configuration name is a safe file name (config/schema.ts); very long ones are shortened. */
+function fileName(name: string): string {
+  if (name.length <= 100) return `${name}.json`;
+  return `${name.slice(0, 80)}-${createHash("sha256").update(name).digest("hex").slice(0, 16)}.json`;
+}
+
+/** Replaces a file so that after any crash it has its old content or its new one, and keeps the old one as `.prev`. */
+async function replaceFile(path: string, content: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, "w", 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await keepPrevious(path);
+  await rename(temporary, path);
+  await syncDirectory(join(path, ".."));
+}
+
+async function keepPrevious(path: string): Promise<void> {
+  const previous = `${path}.prev`;
+  try {
+    await link(path, `${previous}.tmp`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return;
+    if (code !== "EEXIST") throw error;
+    await rm(`${previous}.tmp`);
+    await link(path, `${previous}.tmp`);
+  }
+  await rename(`${previous}.tmp`, previous);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
