@@ -50,7 +50,7 @@ async function loadForeign(kind: PluginKind, type: string, directory: string, kn
   } catch (cause) {
     throw new AuditshipError(
       "AUDITSHIP_PLUGIN_LOAD",
-      `cannot load ${kind} "${type}": ${(cause as Error).message} Built in are ${known.join(", ")}; else give a package or a path (./…).`,
+      `cannot load ${kind} "${type}": ${(cause as Error).message.split("\n")[0]}. Built in are ${known.join(", ")}; else give a package or a path (./…).`,
       {},
       { cause },
     );

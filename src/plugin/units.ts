@@ -8,7 +8,7 @@ export const size = () =>
   z
     .union([z.number().int().nonnegative(), z.string()])
     .transform((value, context) =>
-      unit(value, /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)$/i, SIZES, "a size such as 32MiB", context),
+      unit(value, /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)?$/i, SIZES, "a size such as 32MiB", context),
     );
 
 /** `1s`, `250ms`, `7d` or a number of milliseconds, as milliseconds. */
@@ -16,7 +16,7 @@ export const duration = () =>
   z
     .union([z.number().nonnegative(), z.string()])
     .transform((value, context) =>
-      unit(value, /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/, SPANS, "a duration such as 250ms, 1s or 7d", context),
+      unit(value, /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/, SPANS, "a duration such as 250ms, 1s or 7d", context),
     );
 
 /** `20MB/s`, as bytes per second. */
@@ -36,7 +36,7 @@ function unit(
 ): number {
   if (typeof value === "number") return value;
   const match = pattern.exec(value.trim());
-  if (match) return Math.round(Number(match[1]) * units[match[2].toLowerCase()]);
+  if (match) return Math.round(Number(match[1]) * (match[2] ? units[match[2].toLowerCase()] : 1));
   context.addIssue({ code: "custom", message: `expected ${expected}` });
   return z.NEVER;
 }
