@@ -1,12 +1,20 @@
 import { z } from "zod";
 import { duration, rate, size } from "./units.js";
 
-/**
+/*
  * The configuration file (DESIGN §9): the one source of defaults, docs/configuration.md, the JSON Schema and `check`. Every
  * key has a description. Options of plugins are their own schemas, laid over {@link sinkSchema} and {@link sourceSchema}.
  */
+
+/** Names of sources and sinks: they stand in metrics, documents and file names. */
+export const nameSchema = z.string().regex(/^[A-Za-z0-9][\w.-]{0,62}$/);
+
+/** Where a reader begins that has no cursor. */
 export const startAtSchema = z
-  .union([z.enum(["beginning", "end"]), z.iso.datetime({ offset: true })])
+  .union([
+    z.enum(["beginning", "end"]),
+    z.iso.datetime({ offset: true, error: "expected beginning, end or an RFC 3339 time" }),
+  ])
   .describe("Where to start without a cursor: beginning, end, or an RFC 3339 time.");
 
 /** What every source takes, whatever its type. */
@@ -88,16 +96,20 @@ const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);
 export const observeSchema = z.strictObject({
   listen: z
     .string()
+    .regex(/^(none|(\[[\da-fA-F:.]+\]|[^\s:]*):\d{1,5})$/, "expected host:port, :port, [IPv6]:port or none")
     .default("127.0.0.1:9110")
     .describe("Address of /metrics, /healthz and /readyz; port 0 picks a free one, none turns it off."),
-  log: logLevel.default("info"),
+  log: logLevel.default("info").describe("Least severe log line that is written to stderr."),
 });
 
 /** A stage: its name, or `{name: options}`. */
 export const stageSchema = z.union([z.string(), z.record(z.string(), z.unknown())]);
 
 export const configSchema = z.strictObject({
-  sources: z.record(z.string().regex(/^[\w.-]+$/), z.looseObject({})).describe("The logs to read, by name."),
+  sources: z
+    .record(nameSchema, z.looseObject({}))
+    .refine((sources) => Object.keys(sources).length > 0, "give at least one source")
+    .describe("The logs to read, by name."),
   state: z
     .string()
     .default("/var/lib/auditship")
@@ -113,7 +125,8 @@ export const configSchema = z.strictObject({
   rules: rulesSchema.prefault({}),
   stages: z.array(stageSchema).default(["parse", "workspace", "match", "redact"]).describe("In this order."),
   sinks: z
-    .record(z.string().regex(/^[\w.-]+$/), z.looseObject({ type: z.string() }))
+    .record(nameSchema, z.looseObject({ type: z.string() }))
+    .refine((sinks) => Object.keys(sinks).length > 0, "give at least one sink")
     .describe("Where events go, by name."),
   observe: observeSchema.prefault({}),
 });

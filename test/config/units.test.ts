@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { duration, rate, size } from "../../src/config/units.js";
+
+describe("a size, a duration or a rate", () => {
+  it.each([
+    [size(), "32MiB", 33_554_432],
+    [size(), "20 MB", 20_000_000],
+    [size(), "1.5kib", 1536],
+    [size(), "7", 7],
+    [size(), 7, 7],
+    [duration(), "250ms", 250],
+    [duration(), "1.5s", 1500],
+    [duration(), "7d", 604_800_000],
+    [duration(), "40", 40],
+    [duration(), 40, 40],
+    [rate(), "20MB/s", 20_000_000],
+  ])("%# is read from %j", (schema, text, value) => {
+    expect(schema.parse(text)).toBe(value);
+  });
+
+  it.each([
+    [size(), "32 apples"],
+    [size(), -1],
+    [size(), "1e9"],
+    [duration(), "1 fortnight"],
+    [duration(), ""],
+    [rate(), "20MB"],
+    [rate(), 20],
+  ])("%# is not read from %j", (schema, text) => {
+    expect(schema.safeParse(text).success).toBe(false);
+  });
+});
