@@ -1,0 +1,81 @@
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { HEAD_BYTES } from "./backups.js";
+
+/** The file of an archive that is being written. Only its owner may read it: audit logs hold what users do. */
+export class ActiveFile {
+  readonly #handle: FileHandle;
+  /** Bytes written whole. */
+  length: number;
+
+  private constructor(handle: FileHandle, length: number) {
+    this.#handle = handle;
+    this.length = length;
+  }
+
+  /** Opens it behind what it holds, or makes it, with its directories. */
+  static async open(path: string): Promise<ActiveFile> {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const handle = await open(path, "r+").catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      return open(path, "wx+", 0o600);
+    });
+    const { size } = await handle.stat();
+    if (size === 0) await syncDirectory(dirname(path));
+    return new ActiveFile(handle, size);
+  }
+
+  /** Appends all of `bytes` or nothing: a failed write is taken back. */
+  async append(bytes: Uint8Array): Promise<void> {
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, this.length + done);
+        done += bytesWritten;
+      }
+    } catch (error) {
+      // If this fails too, the next append overwrites what is too much, or the next start cuts it.
+      await this.#handle.truncate(this.length).catch(() => {});
+      throw error;
+    }
+    this.length += bytes.length;
+  }
+
+  /** Its first bytes, at most {@link HEAD_BYTES}. */
+  head(): Promise<Buffer> {
+    return this.#read(0, Math.min(this.length, HEAD_BYTES));
+  }
+
+  /** True if what comes next starts a line. */
+  async endsLine(): Promise<boolean> {
+    return this.length === 0 || (await this.#read(this.length - 1, 1))[0] === 0x0a;
+  }
+
+  /** Epoch milliseconds of the last write. */
+  async writtenAt(): Promise<number> {
+    return (await this.#handle.stat()).mtimeMs;
+  }
+
+  /** Resolves when everything that was appended is on disk. */
+  sync(): Promise<void> {
+    return this.#handle.datasync();
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  async #read(position: number, length: number): Promise<Buffer> {
+    const { buffer, bytesRead } = await this.#handle.read(Buffer.alloc(length), 0, length, position);
+    return buffer.subarray(0, bytesRead);
+  }
+}
+
+/** Makes a rename or a new file in a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

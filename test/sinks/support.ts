@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { EventView, Host, HttpClient, Selection, SinkHost } from "../../src/plugin/index.js";
+
+/** An empty directory that goes when the test ends. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "auditship-sink-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** What a sink told its host. */
+export interface Told {
+  warnings: string[];
+  /** Sum per `name{labels}`. */
+  counts: Map<string, number>;
+}
+
+/** A host for a sink under test: paths resolve to `directory`, time is Date.now. */
+export function testHost(overrides: Partial<SinkHost & { client: HttpClient }> = {}): SinkHost & { told: Told } {
+  const told: Told = { warnings: [], counts: new Map() };
+  const warn = (_fields: object, message: string) => void told.warnings.push(message);
+  const count = (name: string, value: number, ...labels: string[]) => {
+    const series = `${name}{${labels.join(",")}}`;
+    told.counts.set(series, (told.counts.get(series) ?? 0) + value);
+  };
+  const host: Host = {
+    name: "test",
+    log: { debug() {}, info() {}, warn, error: warn },
+    meter: { add: count, set() {}, observe() {} },
+    cluster: "",
+    node: "",
+    labels: {},
+    version: "0.0.0",
+    resolve: (path) => path,
+    signal: new AbortController().signal,
+    now: () => Date.now(),
+  };
+  return {
+    ...host,
+    http: () => overrides.client ?? unused(),
+    condition: unused,
+    told,
+    ...overrides,
+  };
+}
+
+/** Events that are nothing but their documents. */
+export function documents(...lines: string[]): Selection {
+  const views = lines.map((line) => ({ writeDocument: (out) => out.text(line) }) as EventView);
+  return { count: views.length, [Symbol.iterator]: () => views[Symbol.iterator]() };
+}
+
+function unused(): never {
+  throw new Error("this test gives its sink no such thing");
+}
