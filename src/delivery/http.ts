@@ -137,7 +137,7 @@ class Http implements HttpClient {
         : cut.signal.aborted
           ? `no complete answer within ${this.#timeout / 1000} s`
           : describe(cause as Error);
-      const error = new Error(`${endpoint.url.origin}: ${reason}`, { cause });
+      const error = new Error(`${reason} (${endpoint.url.origin})`, { cause });
       if (this.#unsent.has(cause as Error)) this.#unsent.add(error);
       throw error;
     } finally {
