@@ -53,6 +53,8 @@ export enum Flag {
   item = 512,
   /** Below the source's high-water mark: counted before (DESIGN §3). */
   again = 1024,
+  /** Has a top-level member named as one of ours (`@timestamp`, `auditship`); documents leave it out. */
+  reserved = 2048,
 }
 
 /** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */

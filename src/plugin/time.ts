@@ -1,0 +1,92 @@
+const DAY = 86_400_000;
+
+const DASH = 0x2d;
+const COLON = 0x3a;
+const T = 0x54;
+const Z = 0x5a;
+const PLUS = 0x2b;
+const POINT = 0x2e;
+
+/**
+ * Epoch milliseconds of the RFC 3339 time in [start, end), without quotes; NaN if it is not one. Fractions are kept, so
+ * microseconds are thousandths. Strict as Go's parser is: upper-case `T` and `Z`, no leap second, real days only.
+ */
+export function parseTime(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start < 20 || end > bytes.length) return Number.NaN;
+  const year = digits(bytes, start, 4);
+  const month = digits(bytes, start + 5, 2);
+  const day = digits(bytes, start + 8, 2);
+  const hour = digits(bytes, start + 11, 2);
+  const minute = digits(bytes, start + 14, 2);
+  const second = digits(bytes, start + 17, 2);
+  if (
+    bytes[start + 4] !== DASH ||
+    bytes[start + 7] !== DASH ||
+    bytes[start + 10] !== T ||
+    bytes[start + 13] !== COLON ||
+    bytes[start + 16] !== COLON ||
+    !(month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month)) ||
+    !(hour <= 23 && minute <= 59 && second <= 59)
+  ) {
+    return Number.NaN;
+  }
+
+  let at = start + 19;
+  let fraction = 0;
+  if (bytes[at] === POINT) {
+    const first = ++at;
+    for (let unit = 100; at < end && isDigit(bytes[at]); at++, unit /= 10) fraction += (bytes[at] - 0x30) * unit;
+    if (at === first) return Number.NaN;
+  }
+  const offset = offsetMinutes(bytes, at, end);
+  const midnight = dayNumber(year, month, day) * DAY;
+  return midnight + ((hour * 60 + minute - offset) * 60 + second) * 1000 + fraction;
+}
+
+/** UTC day of a time as `YYYY.MM.DD`, the way daily indices are named. */
+export function dayName(time: number): string {
+  return new Date(time).toISOString().slice(0, 10).replaceAll("-", ".");
+}
+
+/** Minutes east of UTC of the zone in [at, end); NaN if malformed. */
+function offsetMinutes(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at] === Z) return at + 1 === end ? 0 : Number.NaN;
+  const sign = bytes[at] === PLUS ? 1 : bytes[at] === DASH ? -1 : Number.NaN;
+  if (at + 6 !== end || bytes[at + 3] !== COLON) return Number.NaN;
+  const hours = digits(bytes, at + 1, 2);
+  const minutes = digits(bytes, at + 4, 2);
+  return hours <= 23 && minutes <= 59 ? sign * (hours * 60 + minutes) : Number.NaN;
+}
+
+function digits(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0;
+  for (let i = at; i < at + count; i++) {
+    if (!isDigit(bytes[i])) return Number.NaN;
+    value = value * 10 + bytes[i] - 0x30;
+  }
+  return value;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
+function daysOf(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+/** Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March here, so that leap days come last. */
+function dayNumber(year: number, month: number, day: number): number {
+  const y = month > 2 ? year : year - 1;
+  const m = month > 2 ? month - 3 : month + 9;
+  return (
+    365 * y +
+    Math.floor(y / 4) -
+    Math.floor(y / 100) +
+    Math.floor(y / 400) +
+    Math.floor((153 * m + 2) / 5) +
+    day -
+    719_469
+  );
+}
