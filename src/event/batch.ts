@@ -1,0 +1,211 @@
+import { createHash } from "node:crypto";
+import {
+  type Annotation,
+  type Batch,
+  type Chunk,
+  type EventView,
+  FIELD_COUNT,
+  type Field,
+  type FileRef,
+  Flag,
+  type InvalidLine,
+  type OpenBody,
+  type Position,
+  ROW_HEADER,
+  ROW_WORDS,
+  Row,
+  type RuleMatch,
+} from "../plugin/index.js";
+import { Annotations } from "./annotations.js";
+import { type DocumentOrigin, MemberWriter } from "./document.js";
+import { Edits } from "./edits.js";
+import { asBuffer, NEWLINE } from "./json.js";
+import { LineScanner } from "./lines.js";
+import { Rows } from "./rows.js";
+import { SpanTape } from "./tape.js";
+import { RowView } from "./view.js";
+
+export interface BatchOptions {
+  /** Bytes of {@link EventBatch.buffer}. */
+  capacity: number;
+  /** Most events of a batch (default 4096); only one line that is a list may hold more. */
+  maxRows?: number;
+  /** What every document says of where it was made. */
+  documents: DocumentOrigin;
+  /** Take an array on a line as its items, as the `match` command does. */
+  arrays?: boolean;
+}
+
+const NO_FILE: FileRef = { fingerprint: "", id: "", ordinal: 0, time: 0 };
+const NO_MATCHES: readonly RuleMatch[] = Object.freeze([]);
+
+/** A batch that is loaded again and again: see {@link Batch}. */
+export class EventBatch implements Batch {
+  /** What a reader fills. */
+  readonly buffer: Buffer;
+  bytes: Buffer;
+  length = 0;
+  source = "";
+  file = NO_FILE;
+  offset = 0;
+  end: Position = { file: NO_FILE, offset: 0 };
+  rules = "";
+  readonly annotations = new Annotations();
+
+  private readonly rows: Rows;
+  private readonly lines: LineScanner;
+  private readonly edits = new Edits();
+  private readonly matched = new Map<number, RuleMatch[]>();
+  private readonly members: MemberWriter;
+  private readonly view: RowView;
+  private tape = new SpanTape();
+  /** By row and field; undefined for what cannot be opened. */
+  private readonly bodies = new Map<number, OpenBody | undefined>();
+
+  constructor(options: BatchOptions) {
+    const { capacity, maxRows = 4096, documents, arrays = false } = options;
+    this.buffer = Buffer.allocUnsafeSlow(capacity);
+    this.bytes = this.buffer;
+    this.rows = new Rows(maxRows);
+    this.lines = new LineScanner(this.rows, maxRows, arrays);
+    this.members = new MemberWriter(documents);
+    this.view = new RowView(this, this.edits, this.members);
+  }
+
+  /**
+   * Makes this the batch of a chunk, whose bytes it keeps pointing into. Returns how many of them it took: whole lines,
+   * fewer than `chunk.length` when `maxRows` was reached; the reader is then to `unread` the rest.
+   */
+  load(chunk: Chunk, source: string): number {
+    this.clear();
+    this.source = source;
+    this.file = chunk.file;
+    this.offset = chunk.offset;
+    this.members.begin(source, chunk.file);
+    this.bytes = terminated(asBuffer(chunk.bytes), chunk.length);
+    this.tape.reset(this.bytes);
+    if (chunk.oversized) {
+      this.rows.addInvalid("too-long", 0, 0, chunk.oversized);
+      this.end = { file: chunk.file, offset: chunk.offset + chunk.oversized.skipped };
+      return 0;
+    }
+    this.length = this.lines.scan(this.bytes, chunk.length);
+    this.end = { file: chunk.file, offset: chunk.offset + this.length };
+    return this.length;
+  }
+
+  get count(): number {
+    return this.rows.count;
+  }
+
+  get table(): Uint32Array {
+    return this.rows.table;
+  }
+
+  get time(): Float64Array {
+    return this.rows.time;
+  }
+
+  get latency(): Float64Array {
+    return this.rows.latency;
+  }
+
+  at(row: number): EventView {
+    return this.view.moveTo(row);
+  }
+
+  flags(row: number): number {
+    return this.rows.table[row * ROW_WORDS + Row.flags];
+  }
+
+  setFlags(row: number, flags: number): void {
+    this.rows.table[row * ROW_WORDS + Row.flags] = flags;
+  }
+
+  invalid(row: number): InvalidLine | undefined {
+    const known = this.rows.invalid(row);
+    if (known === undefined) return undefined;
+    if (known.sha256 === undefined) {
+      const base = row * ROW_WORDS;
+      const line = this.bytes.subarray(this.table[base + Row.start], this.table[base + Row.end]);
+      known.length = line.length;
+      known.sha256 = createHash("sha256").update(line).digest("hex");
+    }
+    return known as InvalidLine;
+  }
+
+  addMatch(row: number, match: RuleMatch): void {
+    const matches = this.matched.get(row);
+    if (matches === undefined) this.matched.set(row, [match]);
+    else matches.push(match);
+    let flags = this.flags(row) | Flag.matched;
+    for (const action of match.actions) flags |= action === "archived" ? Flag.archived : Flag.alerting;
+    this.setFlags(row, flags);
+  }
+
+  matches(row: number): readonly RuleMatch[] {
+    return (this.flags(row) & Flag.matched) === 0 ? NO_MATCHES : (this.matched.get(row) ?? NO_MATCHES);
+  }
+
+  edit(row: number, start: number, end: number, replacement: Uint8Array): void {
+    const { table, edits } = this;
+    const base = row * ROW_WORDS;
+    const count = table[base + Row.editCount];
+    if (count === 0) table[base + Row.edits] = edits.count;
+    else if (table[base + Row.edits] + count !== edits.count) throw new Error("edits of a row must come together");
+    else if (start < edits.end(edits.count - 1)) throw new Error("edits of a row must come in order, without overlap");
+    edits.add(start, end, replacement);
+    table[base + Row.editCount] = count + 1;
+    table[base + Row.flags] |= Flag.edited;
+  }
+
+  annotate(row: number, name: string, value: Annotation): void {
+    this.annotations.set(row, name, value);
+  }
+
+  annotation(row: number, name: string): Annotation | undefined {
+    return this.annotations.get(row, name);
+  }
+
+  /** See {@link EventView.open}. */
+  open(row: number, field: Field): OpenBody | undefined {
+    const start = this.table[row * ROW_WORDS + ROW_HEADER + 2 * field];
+    if (start === 0) return undefined;
+    const key = row * FIELD_COUNT + field;
+    const opened = this.bodies.get(key);
+    if (opened !== undefined || this.bodies.has(key)) return opened;
+    const body = this.append(start, this.table[row * ROW_WORDS + ROW_HEADER + 2 * field + 1]);
+    this.bodies.set(key, body);
+    return body;
+  }
+
+  /** Opens a value on the shared tape. When that is full a new one takes its place; what was opened stays valid. */
+  private append(start: number, end: number): OpenBody | undefined {
+    let root = this.tape.append(this.bytes, start, end);
+    if (root < 0 && this.tape.count > 0) {
+      this.tape = new SpanTape();
+      this.tape.reset(this.bytes);
+      root = this.tape.append(this.bytes, start, end);
+    }
+    return root < 0 ? undefined : { tape: this.tape, root };
+  }
+
+  private clear(): void {
+    this.annotations.clear(this.count);
+    this.rows.truncate(0);
+    this.edits.clear();
+    this.matched.clear();
+    this.bodies.clear();
+    this.length = 0;
+    this.rules = "";
+  }
+}
+
+/** The bytes with a newline at `length - 1` or `length`: a copy where the last line of a file has none. */
+function terminated(bytes: Buffer, length: number): Buffer {
+  if (length === 0 || bytes[length - 1] === NEWLINE) return bytes;
+  const copy = Buffer.allocUnsafeSlow(length + 1);
+  copy.set(bytes.subarray(0, length));
+  copy[length] = NEWLINE;
+  return copy;
+}

@@ -1,0 +1,5 @@
+/** Bytes → batch: scanner, field table, lazily opened bodies, document writer. Knows nothing of files or sinks. */
+export { type BatchOptions, EventBatch } from "./batch.js";
+export type { DocumentOrigin } from "./document.js";
+export { MAX_ITEMS } from "./lines.js";
+export { MAX_NODES, openTape } from "./tape.js";

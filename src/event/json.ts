@@ -1,0 +1,224 @@
+/**
+ * JSON (RFC 8259) as bytes: where strings, numbers and whole values end. Accepts exactly what `JSON.parse` accepts;
+ * bytes from 0x80 on are let through inside strings. Nothing here checks the length of the array: the text must be
+ * followed by a byte that no token can run over (a line's newline, a NUL, what follows a value in valid JSON).
+ */
+
+export const QUOTE = 0x22;
+export const BACKSLASH = 0x5c;
+export const COMMA = 0x2c;
+export const COLON = 0x3a;
+export const OPEN_BRACE = 0x7b;
+export const CLOSE_BRACE = 0x7d;
+export const OPEN_BRACKET = 0x5b;
+export const CLOSE_BRACKET = 0x5d;
+export const SPACE = 0x20;
+export const NEWLINE = 0x0a;
+export const RETURN = 0x0d;
+const TAB = 0x09;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+
+/** How deep values may be nested. */
+export const MAX_DEPTH = 1_000_000;
+
+/** Instead of an offset: the text is malformed, {@link lexer} says where and why. */
+export const FAILED = -1;
+
+/** What the functions below tell besides their result. */
+export const lexer = {
+  /** Offset of the last backslash that was passed. */
+  escapeAt: -1,
+  /** Where the last failure was found. */
+  failedAt: 0,
+  reason: "syntax" as "syntax" | "too-deep",
+};
+
+/** Notes a failure. */
+export function fail(at: number, reason: "syntax" | "too-deep" = "syntax"): number {
+  lexer.failedAt = at;
+  lexer.reason = reason;
+  return FAILED;
+}
+
+/** 1 for bytes that stand for themselves in a string. */
+const PLAIN = new Uint8Array(256).fill(1, SPACE);
+PLAIN[QUOTE] = 0;
+PLAIN[BACKSLASH] = 0;
+
+const HEX = new Uint8Array(256);
+for (const digit of Buffer.from("0123456789abcdefABCDEF")) HEX[digit] = 1;
+
+const ESCAPED = new Uint8Array(256);
+for (const letter of Buffer.from('"\\/bfnrt')) ESCAPED[letter] = 1;
+
+/** The offset of the closing quote of the string whose opening quote is before `i`. */
+export function stringEnd(bytes: Uint8Array, i: number): number {
+  for (;;) {
+    while (PLAIN[bytes[i]] === 1) i++;
+    const byte = bytes[i];
+    if (byte === QUOTE) return i;
+    if (byte !== BACKSLASH) return fail(i);
+    lexer.escapeAt = i;
+    if (ESCAPED[bytes[i + 1]] === 1) i += 2;
+    else if (isUnicodeEscape(bytes, i)) i += 6;
+    else return fail(i);
+  }
+}
+
+function isUnicodeEscape(bytes: Uint8Array, i: number): boolean {
+  return (
+    bytes[i + 1] === 0x75 &&
+    HEX[bytes[i + 2]] === 1 &&
+    HEX[bytes[i + 3]] === 1 &&
+    HEX[bytes[i + 4]] === 1 &&
+    HEX[bytes[i + 5]] === 1
+  );
+}
+
+/** The offset after a number, `true`, `false` or `null` at `i`. */
+export function scalarEnd(bytes: Uint8Array, i: number): number {
+  switch (bytes[i]) {
+    case 0x74: // t
+      return bytes[i + 1] === 0x72 && bytes[i + 2] === 0x75 && bytes[i + 3] === 0x65 ? i + 4 : fail(i);
+    case 0x66: // f
+      return bytes[i + 1] === 0x61 && bytes[i + 2] === 0x6c && bytes[i + 3] === 0x73 && bytes[i + 4] === 0x65
+        ? i + 5
+        : fail(i);
+    case 0x6e: // n
+      return bytes[i + 1] === 0x75 && bytes[i + 2] === 0x6c && bytes[i + 3] === 0x6c ? i + 4 : fail(i);
+    default:
+      return numberEnd(bytes, i);
+  }
+}
+
+function numberEnd(bytes: Uint8Array, i: number): number {
+  if (bytes[i] === MINUS) i++;
+  i = bytes[i] === ZERO ? i + 1 : digitsEnd(bytes, i);
+  if (i > 0 && bytes[i] === POINT) i = digitsEnd(bytes, i + 1);
+  if (i > 0 && (bytes[i] === 0x65 || bytes[i] === 0x45)) {
+    const sign = bytes[i + 1];
+    i = digitsEnd(bytes, sign === PLUS || sign === MINUS ? i + 2 : i + 1);
+  }
+  return i;
+}
+
+/** The offset after one or more digits at `i`. */
+function digitsEnd(bytes: Uint8Array, i: number): number {
+  const start = i;
+  while (bytes[i] >= ZERO && bytes[i] <= 0x39) i++;
+  return i > start ? i : fail(i);
+}
+
+/** The offset of the first byte from `i` on that is no white space within a line. */
+export function skipSpace(bytes: Uint8Array, i: number): number {
+  for (;;) {
+    const byte = bytes[i];
+    if (byte !== SPACE && byte !== TAB && byte !== RETURN) return i;
+    i++;
+  }
+}
+
+/** The offset of a member's value, when its key (a quote is expected) is at `i`. */
+function memberValue(bytes: Uint8Array, i: number): number {
+  if (bytes[i] !== QUOTE) return fail(i);
+  i = stringEnd(bytes, i + 1);
+  if (i < 0) return FAILED;
+  return valueAfterKey(bytes, i);
+}
+
+/** The offset of a member's value, when its key's closing quote is at `i`. */
+export function valueAfterKey(bytes: Uint8Array, i: number): number {
+  i++;
+  if (bytes[i] !== COLON) {
+    i = skipSpace(bytes, i);
+    if (bytes[i] !== COLON) return fail(i);
+  }
+  i++;
+  return bytes[i] > SPACE ? i : skipSpace(bytes, i);
+}
+
+/** The closing bytes of the containers around the place where `skipValue` is. */
+let nesting: Uint8Array = new Uint8Array(1024);
+
+function deepen(): Uint8Array {
+  const deeper = new Uint8Array(Math.min(nesting.length * 2, MAX_DEPTH));
+  deeper.set(nesting);
+  nesting = deeper;
+  return nesting;
+}
+
+/** The offset after the value at `i`, whatever it is and holds. Neither recursion nor allocation. */
+export function skipValue(bytes: Uint8Array, i: number): number {
+  let stack = nesting;
+  let depth = 0;
+  let close = 0;
+  for (;;) {
+    let byte = bytes[i];
+    if (byte === QUOTE) {
+      i = stringEnd(bytes, i + 1) + 1;
+      if (i === 0) return FAILED;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      const closing = byte + 2;
+      i++;
+      if (bytes[i] <= SPACE) i = skipSpace(bytes, i);
+      if (bytes[i] === closing) i++;
+      else {
+        if (depth === stack.length) {
+          if (depth === MAX_DEPTH) return fail(i, "too-deep");
+          stack = deepen();
+        }
+        stack[depth++] = close;
+        close = closing;
+        if (closing === CLOSE_BRACE) {
+          i = memberValue(bytes, i);
+          if (i < 0) return FAILED;
+        }
+        continue;
+      }
+    } else {
+      i = scalarEnd(bytes, i);
+      if (i < 0) return FAILED;
+    }
+    for (;;) {
+      if (depth === 0) return i;
+      byte = bytes[i];
+      if (byte <= SPACE) {
+        i = skipSpace(bytes, i);
+        byte = bytes[i];
+      }
+      if (byte === close) {
+        close = stack[--depth];
+        i++;
+        continue;
+      }
+      if (byte !== COMMA) return fail(i);
+      i++;
+      if (bytes[i] <= SPACE) i = skipSpace(bytes, i);
+      if (close === CLOSE_BRACE) {
+        i = memberValue(bytes, i);
+        if (i < 0) return FAILED;
+      }
+      break;
+    }
+  }
+}
+
+/** The text of a valid JSON value: a string decoded, anything else as it stands. Invalid UTF-8 becomes U+FFFD. */
+export function decode(bytes: Buffer, start: number, end: number): string {
+  if (bytes[start] !== QUOTE) return bytes.toString("utf8", start, end);
+  return decodeContent(bytes, start + 1, end - 1);
+}
+
+/** Decodes what stands between a string's quotes. */
+export function decodeContent(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString("utf8", start, end);
+  return text.includes("\\") ? JSON.parse(`"${text}"`) : text;
+}
+
+/** The same bytes as a Buffer, which has the fast ways to copy, search and decode. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}

@@ -1,0 +1,75 @@
+import { Flag, type InvalidLine, type InvalidReason, ROW_WORDS, Row } from "../plugin/index.js";
+
+/**
+ * The rows of a batch: the field table and the columns beside it. Grows, is reused, and keeps every row beyond `count`
+ * zero (NaN in the columns).
+ */
+export class Rows {
+  count = 0;
+  table: Uint32Array;
+  /** See {@link Batch.time}, {@link Batch.latency}. */
+  time: Float64Array;
+  latency: Float64Array;
+  /** Why rows are invalid; length and hash only where they cannot be had from the bytes. */
+  private readonly reasons = new Map<number, Partial<InvalidLine> & { reason: InvalidReason }>();
+
+  constructor(capacity: number) {
+    this.table = new Uint32Array(capacity * ROW_WORDS);
+    this.time = new Float64Array(capacity).fill(Number.NaN);
+    this.latency = new Float64Array(capacity).fill(Number.NaN);
+  }
+
+  /** Adds an empty row; returns its first word in `table` (which may be a new, larger one). */
+  add(): number {
+    if (this.count === this.time.length) this.grow();
+    return this.count++ * ROW_WORDS;
+  }
+
+  /** Says which line the last row belongs to. */
+  place(line: number, lineEnd: number, item = 0): void {
+    const base = (this.count - 1) * ROW_WORDS;
+    this.table[base + Row.line] = line;
+    this.table[base + Row.lineEnd] = lineEnd;
+    this.table[base + Row.item] = item;
+    if (item > 0) this.table[base + Row.flags] |= Flag.item;
+  }
+
+  /** Sets flags of the last row. */
+  addFlags(flags: number): void {
+    this.table[(this.count - 1) * ROW_WORDS + Row.flags] |= flags;
+  }
+
+  /** Adds a row for the bytes [start, end) that are no event. */
+  addInvalid(reason: InvalidReason, start: number, end: number, known?: { length: number; sha256: string }): void {
+    const base = this.add();
+    this.table[base + Row.start] = start;
+    this.table[base + Row.end] = end;
+    this.table[base + Row.flags] = Flag.invalid;
+    this.reasons.set(this.count - 1, { reason, ...known });
+  }
+
+  /** What is known of an invalid row. */
+  invalid(row: number): (Partial<InvalidLine> & { reason: InvalidReason }) | undefined {
+    return this.reasons.get(row);
+  }
+
+  /** Takes rows away until there are `count`. */
+  truncate(count: number): void {
+    this.table.fill(0, count * ROW_WORDS, this.count * ROW_WORDS);
+    this.time.fill(Number.NaN, count, this.count);
+    this.latency.fill(Number.NaN, count, this.count);
+    for (const row of this.reasons.keys()) if (row >= count) this.reasons.delete(row);
+    this.count = count;
+  }
+
+  private grow(): void {
+    const { table, time, latency } = this;
+    const capacity = time.length * 2;
+    this.table = new Uint32Array(capacity * ROW_WORDS);
+    this.table.set(table);
+    this.time = new Float64Array(capacity).fill(Number.NaN);
+    this.time.set(time);
+    this.latency = new Float64Array(capacity).fill(Number.NaN);
+    this.latency.set(latency);
+  }
+}

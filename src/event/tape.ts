@@ -1,0 +1,237 @@
+import { Kind, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../plugin/index.js";
+import {
+  asBuffer,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  decode,
+  decodeContent,
+  lexer,
+  NEWLINE,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+  scalarEnd,
+  skipSpace,
+  stringEnd,
+} from "./json.js";
+
+/** Most nodes of one tape. */
+export const MAX_NODES = 1_000_000;
+
+/** The kind of the JSON value that begins with `byte`. */
+export function kindOf(byte: number): Kind {
+  switch (byte) {
+    case QUOTE:
+      return Kind.string;
+    case OPEN_BRACE:
+      return Kind.object;
+    case OPEN_BRACKET:
+      return Kind.array;
+    case 0x74: // t
+      return Kind.true;
+    case 0x66: // f
+      return Kind.false;
+    case 0x6e: // n
+      return Kind.null;
+    default:
+      return Kind.number;
+  }
+}
+
+/** A tape over one array of bytes. Several values of it may be appended, each with a root of its own. */
+export class SpanTape implements Tape {
+  bytes: Buffer = Buffer.alloc(0);
+  words = new Uint32Array(256 * NODE_WORDS);
+  /** Nodes in use. */
+  count = 0;
+  /** Indices of the containers around the place where `append` is. */
+  private open = new Uint32Array(64);
+
+  /** Forgets all values, and memory beyond `keep` nodes. */
+  reset(bytes: Buffer, keep = 65_536): void {
+    this.bytes = bytes;
+    this.count = 0;
+    if (this.words.length > keep * NODE_WORDS) this.words = new Uint32Array(256 * NODE_WORDS);
+  }
+
+  /**
+   * Appends the value in [start, end) of `text` and nothing but white space around it; returns its root, or -1 if that is
+   * not valid JSON or there is no room for it. At `end` stands a byte that no token can run over. `shift` is added to
+   * every offset: where `text` lies in {@link bytes}.
+   */
+  append(text: Uint8Array, start: number, end: number, shift = 0): number {
+    const root = this.count;
+    lexer.escapeAt = -1;
+    const after = this.build(text, skipBlank(text, start), shift);
+    if (after >= 0 && skipBlank(text, after) === end) return root;
+    this.count = root;
+    return -1;
+  }
+
+  /** Iterative: `depth` containers are open, the indices of which are on a stack. */
+  private build(text: Uint8Array, i: number, shift: number): number {
+    let depth = 0;
+    let keyStart = 0;
+    let keyEnd = 0;
+    let keyFlag = 0;
+    for (;;) {
+      if (this.count === MAX_NODES) return -1;
+      const byte = text[i];
+      const node = this.add(kindOf(byte) | keyFlag, keyStart, keyEnd, i + shift);
+      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        this.push(depth++, node);
+        i = skipBlank(text, i + 1);
+      } else {
+        i = byte === QUOTE ? stringEnd(text, i + 1) + 1 : scalarEnd(text, i);
+        if (i <= 0) return -1;
+        if (byte === QUOTE && lexer.escapeAt >= this.words[node * NODE_WORDS + Node.start] - shift)
+          this.words[node * NODE_WORDS + Node.kind] |= NodeFlag.escaped;
+        this.close(node, i + shift);
+        if (depth === 0) return i;
+        i = skipBlank(text, i);
+      }
+
+      // Behind an opening bracket, or behind a value in a container: close containers, or go on to the next value.
+      for (;;) {
+        const container = this.open[depth - 1];
+        const isObject = (this.words[container * NODE_WORDS + Node.kind] & 0xff) === Kind.object;
+        const isFirst = this.count === container + 1;
+        if (text[i] === (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) {
+          i++;
+          this.close(container, i + shift);
+          if (--depth === 0) return i;
+          i = skipBlank(text, i);
+          continue;
+        }
+        if (!isFirst) {
+          if (text[i] !== COMMA) return -1;
+          i = skipBlank(text, i + 1);
+        }
+        keyStart = keyEnd = keyFlag = 0;
+        if (isObject) {
+          if (text[i] !== QUOTE) return -1;
+          const key = i + 1;
+          i = stringEnd(text, key);
+          if (i < 0) return -1;
+          keyStart = key + shift;
+          keyEnd = i + shift;
+          if (lexer.escapeAt >= key) keyFlag = NodeFlag.keyEscaped;
+          i = skipBlank(text, i + 1);
+          if (text[i] !== COLON) return -1;
+          i = skipBlank(text, i + 1);
+        }
+        break;
+      }
+    }
+  }
+
+  private add(kind: number, keyStart: number, keyEnd: number, start: number): number {
+    const node = this.count++;
+    const at = node * NODE_WORDS;
+    if (at === this.words.length) {
+      const grown = new Uint32Array(Math.min(this.words.length * 2, MAX_NODES * NODE_WORDS));
+      grown.set(this.words);
+      this.words = grown;
+    }
+    const { words } = this;
+    words[at + Node.kind] = kind;
+    words[at + Node.keyStart] = keyStart;
+    words[at + Node.keyEnd] = keyEnd;
+    words[at + Node.start] = start;
+    return node;
+  }
+
+  /** A node and all below it is complete. */
+  private close(node: number, end: number): void {
+    this.words[node * NODE_WORDS + Node.end] = end;
+    this.words[node * NODE_WORDS + Node.next] = this.count;
+  }
+
+  private push(depth: number, node: number): void {
+    if (depth === this.open.length) {
+      const grown = new Uint32Array(depth * 2);
+      grown.set(this.open);
+      this.open = grown;
+    }
+    this.open[depth] = node;
+  }
+
+  kind(node: number): Kind {
+    return this.words[node * NODE_WORDS + Node.kind] & 0xff;
+  }
+
+  start(node: number): number {
+    return this.words[node * NODE_WORDS + Node.start];
+  }
+
+  end(node: number): number {
+    return this.words[node * NODE_WORDS + Node.end];
+  }
+
+  next(node: number): number {
+    return this.words[node * NODE_WORDS + Node.next];
+  }
+
+  keyIs(node: number, key: string): boolean {
+    const { words, bytes } = this;
+    const at = node * NODE_WORDS;
+    const start = words[at + Node.keyStart];
+    if (start === 0) return false;
+    if ((words[at + Node.kind] & NodeFlag.keyEscaped) !== 0) return this.key(node) === key;
+    const { length } = key;
+    // UTF-8 is never shorter than UTF-16.
+    if (words[at + Node.keyEnd] - start < length) return false;
+    for (let i = 0; i < length; i++) {
+      const code = key.charCodeAt(i);
+      if (code > 0x7f) return this.key(node) === key;
+      if (bytes[start + i] !== code) return false;
+    }
+    return words[at + Node.keyEnd] - start === length;
+  }
+
+  key(node: number): string {
+    const at = node * NODE_WORDS;
+    return decodeContent(this.bytes, this.words[at + Node.keyStart], this.words[at + Node.keyEnd]);
+  }
+
+  text(node: number): string {
+    return decode(this.bytes, this.start(node), this.end(node));
+  }
+
+  member(node: number, key: string): number {
+    if (this.kind(node) !== Kind.object) return -1;
+    const end = this.next(node);
+    let found = -1;
+    for (let child = node + 1; child < end; child = this.next(child)) if (this.keyIs(child, key)) found = child;
+    return found;
+  }
+}
+
+/** Like `skipSpace`, but text of several lines is allowed. */
+function skipBlank(text: Uint8Array, i: number): number {
+  while (text[i] <= SPACE) {
+    const next = skipSpace(text, i);
+    if (text[next] !== NEWLINE) return next;
+    i = next + 1;
+  }
+  return i;
+}
+
+/** What a text is copied into so that a NUL stands behind it. */
+let scratch = Buffer.alloc(0);
+const KEPT_SCRATCH = 1 << 20;
+
+export const openTape: OpenTape = (bytes, start, end) => {
+  const length = end - start;
+  if (scratch.length <= length) scratch = Buffer.allocUnsafeSlow(Math.max(4096, 2 * length));
+  scratch.set(bytes.subarray(start, end));
+  scratch[length] = 0;
+  const tape = new SpanTape();
+  tape.reset(asBuffer(bytes));
+  const root = tape.append(scratch, 0, length, start);
+  if (scratch.length > KEPT_SCRATCH) scratch = Buffer.alloc(0);
+  return root < 0 ? undefined : { tape, root };
+};

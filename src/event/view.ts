@@ -1,0 +1,242 @@
+import {
+  type Annotation,
+  ByteWriter,
+  type DocumentOptions,
+  dayName,
+  type EventView,
+  Field,
+  Flag,
+  Kind,
+  type OpenBody,
+  parseTime,
+  ROW_HEADER,
+  ROW_WORDS,
+  Row,
+  type RuleMatch,
+} from "../plugin/index.js";
+import type { EventBatch } from "./batch.js";
+import { foreignMembers, isEmptyObject, type MemberWriter } from "./document.js";
+import type { Edits } from "./edits.js";
+import { eventId, SpanHash } from "./id.js";
+import { asBuffer, BACKSLASH, CLOSE_BRACE, COMMA, decode, OPEN_BRACE } from "./json.js";
+import { kindOf } from "./tape.js";
+
+const DAY = 86_400_000;
+
+/** Which field says when an event was, in order of preference. */
+const TIME_FIELDS = [Field.stageTimestamp, Field.requestReceivedTimestamp, Field.timestamp];
+
+/** What an event's id depends on besides its place. */
+const ID_FIELDS = [Field.auditID, Field.stage, Field.stageTimestamp];
+
+/** The one view of a batch: reads whatever row it was moved to straight from the bytes. */
+export class RowView implements EventView {
+  row = 0;
+  private base = 0;
+  /** The row's edits in the batch's list. */
+  private firstEdit = 0;
+  private lastEdit = 0;
+  /** Where edited values are put together. */
+  private readonly scratch = new ByteWriter(1024);
+  private readonly hash = new SpanHash();
+  /** The day of the last answer, as a number and as text. */
+  private lastDay = Number.NaN;
+  private lastDayName = "";
+
+  constructor(
+    readonly batch: EventBatch,
+    private readonly edits: Edits,
+    private readonly members: MemberWriter,
+  ) {}
+
+  /** Moves the view. */
+  moveTo(row: number): this {
+    this.row = row;
+    this.base = row * ROW_WORDS;
+    return this;
+  }
+
+  start(field: Field): number {
+    return this.batch.table[this.base + ROW_HEADER + 2 * field];
+  }
+
+  end(field: Field): number {
+    return this.batch.table[this.base + ROW_HEADER + 2 * field + 1];
+  }
+
+  kind(field: Field): Kind {
+    const start = this.start(field);
+    if (start === 0) return Kind.absent;
+    if (!this.hasEdits()) return kindOf(this.batch.bytes[start]);
+    return kindOf(this.edits.firstByte(this.batch.bytes, start, this.firstEdit, this.lastEdit));
+  }
+
+  text(field: Field): string | undefined {
+    const start = this.start(field);
+    return start === 0 ? undefined : this.textAt(start, this.end(field));
+  }
+
+  open(field: Field): OpenBody | undefined {
+    return this.batch.open(this.row, field);
+  }
+
+  textAt(start: number, end: number): string {
+    const { bytes } = this.batch;
+    if (!this.isEdited(start, end)) return decode(bytes, start, end);
+    this.scratch.clear();
+    this.edits.copy(this.scratch, bytes, start, end, this.firstEdit, this.lastEdit);
+    return decode(asBuffer(this.scratch.bytes), 0, this.scratch.length);
+  }
+
+  timestampField(): Field | undefined {
+    for (const field of TIME_FIELDS) if (this.kind(field) === Kind.string) return field;
+    return undefined;
+  }
+
+  timeMs(): number {
+    const parsed = this.batch.time[this.row];
+    if (!Number.isNaN(parsed)) return parsed;
+    const field = this.timestampField();
+    const time = field === undefined ? Number.NaN : this.parse(field);
+    return Number.isNaN(time) ? this.batch.file.time : time;
+  }
+
+  day(): string {
+    const time = this.timeMs();
+    const day = Math.floor(time / DAY);
+    if (day !== this.lastDay) {
+      this.lastDay = day;
+      this.lastDayName = dayName(time);
+    }
+    return this.lastDayName;
+  }
+
+  matches(): readonly RuleMatch[] {
+    return this.batch.matches(this.row);
+  }
+
+  annotation(name: string): Annotation | undefined {
+    return this.batch.annotation(this.row, name);
+  }
+
+  flags(): number {
+    return this.word(Row.flags);
+  }
+
+  id(): string {
+    const { batch } = this;
+    const hash = this.hash.reset();
+    for (const field of ID_FIELDS) hash.span(batch.bytes, this.start(field), this.end(field));
+    const length = batch.invalid(this.row)?.length ?? this.word(Row.lineEnd) - this.word(Row.line);
+    return eventId(batch.file.id, batch.offset + this.word(Row.line), this.word(Row.item), hash.number(length));
+  }
+
+  writeDocument(out: ByteWriter, options?: DocumentOptions): void {
+    const flags = this.flags();
+    if ((flags & Flag.invalid) !== 0) {
+      this.writeMembers(out, options);
+      return;
+    }
+    const start = this.word(Row.start);
+    if ((flags & Flag.reserved) !== 0) this.copyForeign(out);
+    else {
+      this.copy(out, start, this.word(Row.end) - 1);
+      if (!isEmptyObject(this.batch.bytes, start)) out.byte(COMMA);
+    }
+    this.appendMembers(out, options);
+    out.byte(CLOSE_BRACE);
+  }
+
+  writeMembers(out: ByteWriter, options?: DocumentOptions): void {
+    out.byte(OPEN_BRACE);
+    this.appendMembers(out, options);
+    out.byte(CLOSE_BRACE);
+  }
+
+  writeLine(out: ByteWriter): void {
+    if ((this.flags() & Flag.invalid) !== 0) this.writeMembers(out);
+    else this.copy(out, this.word(Row.start), this.word(Row.end));
+  }
+
+  private word(word: Row): number {
+    return this.batch.table[this.base + word];
+  }
+
+  /** True if the row has edits; then `firstEdit` and `lastEdit` are theirs. */
+  private hasEdits(): boolean {
+    if ((this.flags() & Flag.edited) === 0) return false;
+    this.firstEdit = this.word(Row.edits);
+    this.lastEdit = this.firstEdit + this.word(Row.editCount);
+    return true;
+  }
+
+  /** True if an edit touches [start, end). */
+  private isEdited(start: number, end: number): boolean {
+    return this.hasEdits() && this.edits.touching(this.firstEdit, this.lastEdit, start, end) < this.lastEdit;
+  }
+
+  /** Appends [start, end) of the line with its edits. */
+  private copy(out: ByteWriter, start: number, end: number): void {
+    const { bytes } = this.batch;
+    if (this.hasEdits()) this.edits.copy(out, bytes, start, end, this.firstEdit, this.lastEdit);
+    else out.copy(bytes, start, end);
+  }
+
+  /** Appends the event without its own `@timestamp` and `auditship`, up to where our members come. */
+  private copyForeign(out: ByteWriter): void {
+    out.byte(OPEN_BRACE);
+    for (const [start, end] of foreignMembers(this.batch.bytes, this.word(Row.start))) {
+      this.copy(out, start, end);
+      out.byte(COMMA);
+    }
+  }
+
+  private appendMembers(out: ByteWriter, options?: DocumentOptions): void {
+    const { batch, members, row } = this;
+    const flags = this.flags();
+    this.openMembers(out);
+    members.place(out, batch.offset + this.word(Row.line), this.word(Row.item));
+    const invalid = batch.invalid(row);
+    if (invalid !== undefined) members.invalid(out, invalid);
+    const latency = batch.latency[row];
+    if (!Number.isNaN(latency)) members.latency(out, latency);
+    for (const { name, values } of batch.annotations.columns) {
+      const value = values[row];
+      if (value !== undefined) members.annotation(out, name, value);
+    }
+    if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this.matches(), this.message);
+    if ((flags & Flag.salvaged) !== 0) members.salvaged(out);
+    if (options?.id) members.id(out, this.id());
+    members.close(out);
+  }
+
+  private readonly message = (match: RuleMatch): string => match.message(this);
+
+  /** `@timestamp` is the event's own text of its time, if it is one, else the file's time. */
+  private openMembers(out: ByteWriter): void {
+    const field = this.timestampField();
+    const start = field === undefined ? 0 : this.start(field);
+    const end = field === undefined ? 0 : this.end(field);
+    if (field === undefined || Number.isNaN(this.parse(field))) this.members.open(out);
+    else if (!this.isEdited(start, end) && !this.isEscaped(start, end)) {
+      this.members.open(out, this.batch.bytes, start, end);
+    } else this.members.open(out, Buffer.from(JSON.stringify(this.textAt(start, end))));
+  }
+
+  /** The time in a field that is a string; NaN if it is none. */
+  private parse(field: Field): number {
+    const { bytes } = this.batch;
+    const start = this.start(field);
+    const end = this.end(field);
+    if (!this.isEdited(start, end) && !this.isEscaped(start, end)) return parseTime(bytes, start + 1, end - 1);
+    const text = Buffer.from(this.textAt(start, end));
+    return parseTime(text, 0, text.length);
+  }
+
+  /** True if there is a backslash in [start, end). */
+  private isEscaped(start: number, end: number): boolean {
+    const { bytes } = this.batch;
+    for (let i = start; i < end; i++) if (bytes[i] === BACKSLASH) return true;
+    return false;
+  }
+}
