@@ -23,9 +23,9 @@ export class FoldingRunner extends Runner {
 
   async offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean> {
     const started = Date.now();
-    for (let attempt = 0; this.state === "live"; attempt++) {
+    for (let attempt = 0; this.taking; attempt++) {
       while (this.#folding) if (!(await this.#settles(this.#folding, patient))) return false;
-      if (this.state !== "live") return false;
+      if (!this.taking) return false;
       if (!(await this.#settles(this.#fold(batch, ledger), patient))) return false;
       if (this.failing === undefined) return true;
       if (Date.now() - started >= this.options.stallAfter) return false;
@@ -38,9 +38,9 @@ export class FoldingRunner extends Runner {
     while (this.#folding) await this.#folding;
   }
 
-  async snapshot(): Promise<Snapshot> {
+  async snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors>> {
     while (this.#folding) await this.#folding;
-    return { state: this.#sink.state(), flush: () => this.#sink.flush() };
+    return { cursors: cursors(), state: this.#sink.state(), flush: () => this.#sink.flush() };
   }
 
   protected probe(signal: AbortSignal): Promise<void> {
@@ -60,13 +60,18 @@ export class FoldingRunner extends Runner {
     for (;;) {
       const over = await Promise.race([folding.then(() => true), this.wait(this.options.stallAfter).then(() => false)]);
       if (over) return true;
-      if (!patient || this.state !== "live") return false;
+      if (!patient || !this.taking) return false;
     }
   }
 
   /** Folds the batch; all that is read of it is read before this returns. A failure is noted, nothing of it counts. */
   #fold(batch: Batch, ledger: Ledger): Promise<void> {
-    const folding = this.#take(this.#select(batch, ledger), ledger, { file: batch.file, offset: batch.offset }, batch.end);
+    const folding = this.#take(
+      this.#select(batch, ledger),
+      ledger,
+      { file: batch.file, offset: batch.offset },
+      batch.end,
+    );
     this.#folding = folding;
     return folding.then(() => {
       this.#folding = undefined;

@@ -50,6 +50,11 @@ export class Ledger {
     return this.#entries.length > 0;
   }
 
+  /** Sets where the sink starts, before its first batch. */
+  begin(position: Position): void {
+    this.#cursor ??= position;
+  }
+
   /** Begins a batch; batches come in the order of the log. */
   open(start: Position, end: Position): LedgerEntry {
     const entry: LedgerEntry = { start, end, outstanding: 0, sealed: false, done: [] };

@@ -156,7 +156,9 @@ export class PendingRequest implements Request {
     const out = new ByteWriter(4096);
     sink.encodeSafe!(view, reason, out);
     const document = { start: 0, members: item.document.members - item.document.start, end: original.length };
-    return new PendingRequest(out.view(), [{ ...item, start: 0, end: out.length, document, safe: { reason, original } }]);
+    return new PendingRequest(out.view(), [
+      { ...item, start: 0, end: out.length, document, safe: { reason, original } },
+    ]);
   }
 
   /** A request of some of its items, in order, with bytes of its own. */

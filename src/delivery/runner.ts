@@ -10,14 +10,17 @@ export interface RunnerOptions {
   concurrency: number;
   compression: "gzip" | "none";
   stallAfter: number;
+  /** Bytes per second while catching up. */
+  rate?: number;
   select: Select;
 }
 
-/** live: takes batches; parked: probes its far end, holds no buffer; ready: answers again, waits for its lane. */
-export type RunnerState = "live" | "parked" | "ready" | "closed";
+/** live and catching-up: takes batches; parked: probes its far end, holds no buffer. */
+export type RunnerState = "live" | "catching-up" | "parked" | "closed";
 
-/** What a sink keeps on disk beside its cursors. */
-export interface Snapshot {
+/** What a sink keeps on disk: its cursors and its state, both of one moment. */
+export interface Snapshot<Cursors> {
+  cursors: Cursors;
   state?: SinkState;
   /** Resolves when what `state` says is durable. */
   flush(): Promise<void>;
@@ -43,7 +46,7 @@ export abstract class Runner {
 
   constructor(
     protected readonly host: Host,
-    protected readonly options: RunnerOptions,
+    readonly options: RunnerOptions,
     protected readonly random: () => number = Math.random,
   ) {
     this.name = host.name;
@@ -52,6 +55,11 @@ export abstract class Runner {
 
   get state(): RunnerState {
     return this.#state;
+  }
+
+  /** True if it may be offered batches. */
+  get taking(): boolean {
+    return this.#state === "live" || this.#state === "catching-up";
   }
 
   /** Why the last attempt failed; undefined since the last one that did not. */
@@ -81,26 +89,42 @@ export abstract class Runner {
   abstract offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean>;
   /** Resolves when everything taken is acknowledged, or the sink parks. */
   abstract drain(): Promise<void>;
-  /** State to write with the cursors, both of one moment: read the cursors before the next await. */
-  abstract snapshot(): Promise<Snapshot>;
+  /** The sink's state, and what `cursors` says at the same moment. */
+  abstract snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors>>;
   protected abstract probe(signal: AbortSignal): Promise<void>;
   /** Throws away what is queued; resolves when nothing is in flight any more. */
   protected abstract halt(): Promise<void>;
   /** Makes ready to be offered batches again from the cursors. */
   protected abstract resume(): Promise<void>;
 
+  /** Asks the far end whether it is there, until it answers or something was delivered. */
+  async greet(): Promise<void> {
+    for (let attempt = 0; !this.#answered && this.#state !== "closed"; attempt++) {
+      try {
+        await this.probe(AbortSignal.any([this.host.signal, AbortSignal.timeout(PROBE_TIMEOUT)]));
+        this.succeeded();
+      } catch (error) {
+        if (attempt === 0) this.failed((error as Error).message);
+        await this.pause(attempt);
+      }
+    }
+  }
+
   /** Takes the sink off its lanes until its far end answers a probe. */
   park(reason: string): void {
-    if (this.#state !== "live") return;
+    if (!this.taking) return;
     this.#become("parked");
-    this.host.log.warn({ sink: this.name, reason }, "Sink parked: it takes nothing; its events wait in the audit files.");
+    this.host.log.warn(
+      { sink: this.name, reason },
+      "Sink parked: it takes nothing; its events wait in the audit files.",
+    );
     this.onParked(reason);
     void this.#recover();
   }
 
-  /** Called by the lane that offers batches again. */
-  join(): void {
-    if (this.#state === "ready") this.#become("live");
+  /** Said by the lane that offers it batches: whether that is the live one. */
+  follow(live: boolean): void {
+    if (this.taking) this.#become(live ? "live" : "catching-up");
   }
 
   /** Stops for good; what is in flight is cut. */
@@ -116,7 +140,8 @@ export abstract class Runner {
   }
 
   protected failed(reason: string): void {
-    if (this.#failing !== reason) this.host.log.warn({ sink: this.name, reason }, "Sink does not take events; retrying.");
+    if (this.#failing !== reason)
+      this.host.log.warn({ sink: this.name, reason }, "Sink does not take events; retrying.");
     this.#failing = reason;
   }
 
@@ -148,7 +173,7 @@ export abstract class Runner {
         await this.resume();
         this.succeeded();
         if (this.#state !== "parked") return;
-        this.#become("ready");
+        this.#become("catching-up");
         this.host.log.info({ sink: this.name }, "Sink answers again; catching up.");
         this.onReady();
       } catch (error) {
@@ -164,12 +189,10 @@ export abstract class Runner {
   }
 
   #show(): void {
-    const shown = { live: "live", parked: "parked", ready: "catching-up", closed: "" }[this.#state];
-    for (const state of ["live", "parked", "catching-up"]) {
-      this.host.meter.set("auditship_sink_state", state === shown ? 1 : 0, this.name, state);
+    for (const state of ["live", "catching-up", "parked"]) {
+      this.host.meter.set("auditship_sink_state", state === this.#state ? 1 : 0, this.name, state);
     }
   }
 }
 
 const PROBE_TIMEOUT = 10_000;
-

@@ -3,9 +3,9 @@ import {
   type Batch,
   type EventView,
   type Host,
-  retry,
   ROW_WORDS,
   Row,
+  retry,
   type SendingSink,
   type Verdict,
 } from "../plugin/index.js";
@@ -45,7 +45,7 @@ export class SendingRunner extends Runner {
   }
 
   async offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean> {
-    if (this.state !== "live") return false;
+    if (!this.taking) return false;
     const entry = ledger.open({ file: batch.file, offset: batch.offset }, batch.end);
     const again = ledger.mayHave(batch.file);
     const { maxBytes, maxEvents } = this.options.request;
@@ -60,7 +60,6 @@ export class SendingRunner extends Runner {
       this.#encode(batch.at(row), ledger, entry);
     }
     ledger.seal(entry);
-    this.#builder.endRun();
     return this.#sendSoon(patient);
   }
 
@@ -69,8 +68,8 @@ export class SendingRunner extends Runner {
     await this.#queue.onIdle();
   }
 
-  async snapshot(): Promise<Snapshot> {
-    return { flush: () => Promise.resolve() };
+  async snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors>> {
+    return { cursors: cursors(), flush: () => Promise.resolve() };
   }
 
   override close(): void {
@@ -112,16 +111,18 @@ export class SendingRunner extends Runner {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#queue.size > 0) {
-      if (this.state !== "live") return false;
+      if (!this.taking) return false;
       const room = this.#queue.onSizeLessThan(1).then(() => true);
       if (await Promise.race([room, this.wait(this.options.stallAfter).then(() => false)])) break;
       if (!patient || this.failing) return false;
     }
-    if (this.state !== "live") return false;
+    if (!this.taking) return false;
     if (this.#builder.count === 0) return true;
     const request = this.#builder.take();
     this.#inFlight++;
-    void this.#queue.add(() => this.#deliver(request).finally(() => this.#landed())).catch((error: Error) => this.park(error.message));
+    void this.#queue
+      .add(() => this.#deliver(request).finally(() => this.#landed()))
+      .catch((error: Error) => this.park(error.message));
     return true;
   }
 
@@ -140,14 +141,14 @@ export class SendingRunner extends Runner {
   #landed(): void {
     this.#inFlight--;
     this.host.meter.set("auditship_sink_in_flight", this.#inFlight, this.name);
-    if (this.#inFlight === 0 && this.#builder.count > 0 && this.state === "live") void this.#enqueue(true);
+    if (this.#inFlight === 0 && this.#builder.count > 0 && this.taking) void this.#enqueue(true);
   }
 
   /** Sends a request and what becomes of it (its retries, halves, safe shapes) until nothing is left or the sink parks. */
   async #deliver(first: PendingRequest): Promise<void> {
     this.host.meter.set("auditship_sink_in_flight", this.#inFlight, this.name);
     const left = [first];
-    while (left.length > 0 && this.state === "live") {
+    while (left.length > 0 && this.taking) {
       const request = left.shift()!;
       const wanted = this.options.compression === "gzip" && this.#sink.gzip;
       if (wanted) await request.compress();
@@ -180,7 +181,9 @@ export class SendingRunner extends Runner {
     this.#count(request, verdicts, sorted);
     const { done, duplicate, retried, refused, split } = sorted;
     if (!this.#refusals.note(verdicts.length, refused.length)) {
-      this.park(`more than half of the last ${this.#refusals.window} events were refused: ${reasonOf(verdicts, refused)}`);
+      this.park(
+        `more than half of the last ${this.#refusals.window} events were refused: ${reasonOf(verdicts, refused)}`,
+      );
       for (const index of [...done, ...duplicate]) acknowledge(request.items[index]);
       return [];
     }
@@ -208,7 +211,11 @@ export class SendingRunner extends Runner {
   }
 
   /** Refused events: once more in safe shape where the sink has one, else dead letters. */
-  async #refuse(request: PendingRequest, refused: readonly number[], verdicts: readonly Verdict[]): Promise<PendingRequest[]> {
+  async #refuse(
+    request: PendingRequest,
+    refused: readonly number[],
+    verdicts: readonly Verdict[],
+  ): Promise<PendingRequest[]> {
     const letters: DeadLetter[] = [];
     const buried: Item[] = [];
     const safe: PendingRequest[] = [];
@@ -275,10 +282,16 @@ export class SendingRunner extends Runner {
       if (length > 0) meter.add("auditship_sink_events_total", length, this.name, result);
     }
     const taken = sorted.done.length + sorted.duplicate.length;
-    const outcome = taken === request.count ? "ok" : sorted.split.length > 0 ? "split" : taken > 0 ? "partial" : "retry";
+    const outcome =
+      taken === request.count ? "ok" : sorted.split.length > 0 ? "split" : taken > 0 ? "partial" : "retry";
     meter.add("auditship_sink_requests_total", 1, this.name, outcome);
     if (sorted.retried.length > 0) {
-      meter.add("auditship_sink_retries_total", sorted.retried.length, this.name, labelOf(reasonOf(verdicts, sorted.retried)));
+      meter.add(
+        "auditship_sink_retries_total",
+        sorted.retried.length,
+        this.name,
+        labelOf(reasonOf(verdicts, sorted.retried)),
+      );
     }
   }
 }
@@ -310,14 +323,21 @@ function sort(verdicts: readonly Verdict[]): Sorted {
 
 function halves(request: PendingRequest, split: readonly number[]): PendingRequest[] {
   const middle = Math.ceil(split.length / 2);
-  return [split.slice(0, middle), split.slice(middle)].filter((half) => half.length > 0).map((half) => request.pick(half));
+  return [split.slice(0, middle), split.slice(middle)]
+    .filter((half) => half.length > 0)
+    .map((half) => request.pick(half));
 }
 
 const reasonOf = (verdicts: readonly Verdict[], indexes: readonly number[]): string =>
   (verdicts[indexes[0]] as { reason: string }).reason;
 
 /** A reason as a label: its first words, no numbers or quoted text. */
-const labelOf = (reason: string): string => reason.replace(/[:(].*$/s, "").replace(/\d{4,}|"[^"]*"/g, "…").slice(0, 60).trim();
+const labelOf = (reason: string): string =>
+  reason
+    .replace(/[:(].*$/s, "")
+    .replace(/\d{4,}|"[^"]*"/g, "…")
+    .slice(0, 60)
+    .trim();
 
 function isLaterItem(batch: Batch, row: number): boolean {
   return batch.table[row * ROW_WORDS + Row.item] > 1;

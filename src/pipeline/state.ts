@@ -47,6 +47,8 @@ export class StateStore {
   readonly #identity: { instance: string; node: string };
   readonly #log: Logger;
   readonly #meter: Meter;
+  /** Who had written each file when we first saw it. */
+  readonly #owners = new Map<string, string>();
 
   constructor(directory: string, identity: { instance: string; node: string }, log: Logger, meter: Meter) {
     this.#directory = directory;
@@ -58,7 +60,8 @@ export class StateStore {
   /** Makes the directories. Throws AUDITSHIP_STATE_WRITE if the state cannot be kept there. */
   async open(): Promise<void> {
     try {
-      for (const room of ["sources", "sinks"]) await mkdir(join(this.#directory, room), { recursive: true, mode: 0o700 });
+      for (const room of ["sources", "sinks"])
+        await mkdir(join(this.#directory, room), { recursive: true, mode: 0o700 });
     } catch (cause) {
       throw this.#unwritable(cause as Error);
     }
@@ -124,13 +127,32 @@ export class StateStore {
       );
     }
     if (envelope?.format !== FORMAT || envelope.kind !== kind || typeof envelope.body !== "object") {
-      this.#log.error({ file: path }, "State file is not one of ours; using the version before it, else starting anew.");
+      this.#log.error(
+        { file: path },
+        "State file is not one of ours; using the version before it, else starting anew.",
+      );
       return undefined;
     }
     if (envelope.node !== this.#identity.node) {
-      this.#log.warn({ file: path, node: envelope.node }, "State file was written on another node; using it all the same.");
+      this.#log.warn(
+        { file: path, node: envelope.node },
+        "State file was written on another node; using it all the same.",
+      );
     }
+    this.#owners.set(path.replace(/\.prev$/, ""), envelope.instance);
     return envelope;
+  }
+
+  /** Another agent that writes the same file would undo our cursors and we its. */
+  async #assertOurs(path: string): Promise<void> {
+    const text = await readFile(path, "utf8").catch(() => "");
+    const owner = /^[^{]*\{.{0,2000}?"instance":"([^"]*)"/.exec(text)?.[1];
+    if (!owner || owner === this.#identity.instance || owner === this.#owners.get(path)) return;
+    throw new AuditshipError(
+      "AUDITSHIP_STATE_LOCKED",
+      `written by another agent (instance ${owner}) since this one started. Run one agent per state directory.`,
+      { file: path },
+    );
   }
 
   async #write<Body>(kind: Kind, name: string, body: Body): Promise<void> {
@@ -143,8 +165,10 @@ export class StateStore {
       written: new Date().toISOString(),
       body,
     };
+    await this.#assertOurs(path);
     try {
       await replaceFile(path, `${JSON.stringify(envelope)}\n`);
+      this.#owners.set(path, this.#identity.instance);
       this.#meter.add("auditship_state_writes_total", 1, "ok");
     } catch (cause) {
       this.#meter.add("auditship_state_writes_total", 1, "failed");

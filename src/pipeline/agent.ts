@@ -1,0 +1,398 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type LoadedConfig, type LoadedSink, type LoadedSource, requireArchivingRules } from "../config/load.js";
+import { EventBatch, openTape, viewDocument } from "../event/index.js";
+import { type Control, takeControl } from "../observe/control.js";
+import { Readiness } from "../observe/health.js";
+import type { Metrics } from "../observe/meter.js";
+import { type ObserveServer, serveObservation } from "../observe/server.js";
+import {
+  AuditshipError,
+  type Batch,
+  Flag,
+  type Host,
+  type Logger,
+  type Predicate,
+  type Source,
+  type StageHost,
+  type StartPoint,
+} from "../plugin/index.js";
+import { compileCondition } from "../rules/index.js";
+import { VERSION } from "../version.js";
+import { Checkpoints } from "./checkpoints.js";
+import { Counters } from "./counters.js";
+import { Feed } from "./feed.js";
+import { CATCH_UP_LANES, type MemoryPlan, planMemory } from "./memory.js";
+import { RulesInForce } from "./rules.js";
+import { type RunningSink, startSink } from "./sinks.js";
+import { Slots } from "./slots.js";
+import { StageSet } from "./stages.js";
+import { StateStore } from "./state.js";
+
+export interface AgentOptions {
+  /** Read what is there, deliver it, end. */
+  once: boolean;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/** How an agent ended. */
+export interface AgentEnd {
+  failed: boolean;
+}
+
+/** The whole of a running agent: sources, stages, sinks, and what goes on between them. */
+export class Agent {
+  /** Resolves when a `--once` run is done, or the agent had to stop. */
+  readonly finished: Promise<AgentEnd>;
+  readonly #options: AgentOptions;
+  readonly #instance = randomUUID();
+  readonly #abort = new AbortController();
+  readonly #readiness = new Readiness();
+  readonly #counters: Counters;
+  readonly #rules: RulesInForce;
+  readonly #slots = new Slots(CATCH_UP_LANES);
+  readonly #feeds = new Map<string, Feed>();
+  readonly #sinks = new Map<string, RunningSink>();
+  #loaded: LoadedConfig;
+  #memory!: MemoryPlan;
+  #control: Control | undefined;
+  #store!: StateStore;
+  #checkpoints!: Checkpoints;
+  #stages!: StageSet;
+  #server: ObserveServer | undefined;
+  #end!: (end: AgentEnd) => void;
+  #stopping: Promise<void> | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
+
+  private constructor(loaded: LoadedConfig, options: AgentOptions) {
+    this.#loaded = loaded;
+    this.#options = options;
+    this.#counters = new Counters(options.metrics);
+    this.#rules = new RulesInForce(options.log, options.metrics);
+    this.finished = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  /** Starts everything, or throws an AuditshipError and leaves nothing behind. */
+  static async start(loaded: LoadedConfig, options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(loaded, options);
+    try {
+      await agent.#start();
+    } catch (error) {
+      await agent.#close();
+      throw error;
+    }
+    if (options.once) void agent.#runOnce();
+    return agent;
+  }
+
+  /** Where metrics are served; undefined if they are not. */
+  get observeUrl(): string | undefined {
+    return this.#server?.url;
+  }
+
+  /** What `auditship` tells of a running agent over the control socket. */
+  status(): object {
+    const sinks = [...this.#sinks.values()].map(({ runner }) => ({
+      name: runner.name,
+      state: runner.state,
+      failing: runner.failing,
+      lag: Object.fromEntries([...this.#feeds].map(([source, feed]) => [source, feed.lag(runner)])),
+    }));
+    return { version: VERSION, config: this.#loaded.path, rules: this.#rules.set.hash, sinks };
+  }
+
+  /** Stops reading, waits `shutdownTimeout` for what is in flight, writes the cursors down. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** Takes rules, stages and sinks of a new configuration between two batches. What needs a restart is said. */
+  reload(loaded: LoadedConfig): Promise<void> {
+    const reloading = this.#reloading.then(() => this.#reload(loaded));
+    this.#reloading = reloading.catch(() => {});
+    return reloading;
+  }
+
+  async #start(): Promise<void> {
+    const { config } = this.#loaded;
+    const { log, metrics } = this.#options;
+    this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
+    this.#control = await takeControl(config.state, this.#instance, () => this.status());
+    this.#store = new StateStore(config.state, { instance: this.#instance, node: config.node }, log, metrics);
+    await this.#store.open();
+    this.#checkpoints = new Checkpoints(this.#store, () => this.#feeds.values(), log);
+    this.#checkpoints.onLocked = (error) => this.#fail(error);
+    await this.#rules.start(config.rules);
+    requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
+    this.#stages = await this.#createStages(this.#loaded);
+    for (const source of this.#loaded.sources) await this.#openSource(source);
+    for (const sink of this.#loaded.sinks) await this.#addSink(sink);
+    this.#server = await serveObservation(config.observe.listen, { metrics, readiness: this.#readiness });
+    metrics.beforeScrape(() => this.#measure());
+    await this.#forgetRemoved();
+    log.info(
+      {
+        version: VERSION,
+        sources: this.#loaded.sources.map(({ name }) => name),
+        sinks: this.#loaded.sinks.map(({ name }) => name),
+        rules: this.#rules.set.size,
+        metrics: this.#server.url && `${this.#server.url}/metrics`,
+        state: config.state,
+      },
+      "Agent started.",
+    );
+  }
+
+  // ---- what it is made of
+
+  #host(name: string, signal: AbortSignal = this.#abort.signal): Host {
+    const { cluster, node, labels } = this.#loaded.config;
+    const { log, metrics } = this.#options;
+    const { resolve } = this.#loaded;
+    return { name, log, meter: metrics, cluster, node, labels, version: VERSION, resolve, signal, now: Date.now };
+  }
+
+  async #createStages(loaded: LoadedConfig): Promise<StageSet> {
+    const { log, metrics } = this.#options;
+    const stages = [];
+    for (const { name, plugin, options } of loaded.stages) {
+      stages.push({ name: plugin.name, stage: await plugin.create(options, this.#stageHost(name)) });
+    }
+    if (!loaded.stages.some(({ plugin }) => plugin.name === "redact")) {
+      log.warn({}, "The configuration has no redact stage: secrets in audit events leave this node in clear text.");
+    }
+    return new StageSet(stages, log, metrics);
+  }
+
+  #stageHost(name: string): StageHost {
+    const directory = join(this.#loaded.config.state, "stages", name.replace(/[^\w.-]/g, "_"));
+    return {
+      ...this.#host(name),
+      rules: () => this.#rules.set,
+      condition: (text) => compileCondition(text),
+      openTape,
+      stateDirectory() {
+        mkdirSync(directory, { recursive: true, mode: 0o700 });
+        return directory;
+      },
+    };
+  }
+
+  async #openSource({ name, plugin, options, common }: LoadedSource): Promise<void> {
+    const { log, metrics, once } = this.#options;
+    const stored = await this.#store.readSource(name);
+    const context = { ...this.#host(name), restored: stored?.table, once, maxLine: this.#loaded.config.maxLine };
+    const source = await plugin.open(options, context);
+    source.onLoss = ({ reason, bytes, atMost, file }) => {
+      metrics.add("auditship_bytes_lost_total", bytes, name, reason);
+      if (atMost !== undefined) this.#addAtMost(name, atMost);
+      log.error({ source: name, reason, bytes, atMost, file }, "Audit bytes are gone before they were read.");
+    };
+    const drop = common.drop === undefined ? undefined : compileCondition(common.drop, { envelopeOnly: true });
+    this.#feeds.set(name, this.#feed(name, source, stored?.highWater, drop));
+  }
+
+  #feed(name: string, source: Source, highWater: { file: string; offset: number } | undefined, drop?: Predicate): Feed {
+    const { cluster, node, labels } = this.#loaded.config;
+    return new Feed(source, highWater, {
+      source: name,
+      log: this.#options.log,
+      slots: this.#slots,
+      newBatch: () => new EventBatch({ capacity: this.#memory.batch, documents: { cluster, node, labels } }),
+      count: (batch, mark) => this.#counters.count(batch, mark),
+      runStages: async (batch) => {
+        if (drop) this.#drop(batch, drop);
+        await this.#stages.run(batch);
+      },
+      onProgress: (runner) => this.#checkpoints.touch(runner),
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
+  #drop(batch: Batch, drop: Predicate): void {
+    let dropped = 0;
+    for (let row = 0; row < batch.count; row++) {
+      const flags = batch.flags(row);
+      if (flags & Flag.invalid || !drop(batch.at(row))) continue;
+      batch.setFlags(row, flags | Flag.dropped);
+      if ((flags & Flag.again) === 0) dropped++;
+    }
+    if (dropped > 0) this.#options.metrics.add("auditship_dropped_events_total", dropped, batch.source);
+  }
+
+  async #addSink(loaded: LoadedSink): Promise<void> {
+    const record = await this.#checkpoints.restore(loaded.name);
+    const running = await startSink(loaded, record?.state, {
+      host: (name, signal) => this.#host(name, signal),
+      memory: this.#memory,
+      state: this.#loaded.config.state,
+      viewDocument,
+    });
+    const { runner } = running;
+    this.#sinks.set(loaded.name, running);
+    this.#watch(running);
+    for (const source of this.#loaded.sources) {
+      const start = startPoint(loaded.common.startAt ?? source.common.startAt);
+      this.#feeds.get(source.name)!.add(runner, record?.cursors[source.name], start);
+    }
+    void runner.greet();
+  }
+
+  #watch({ loaded, runner }: RunningSink): void {
+    const condition = `sink ${loaded.name}`;
+    if (loaded.common.required) this.#readiness.await(condition, "has not answered yet");
+    runner.onAnswered = () => this.#readiness.met(condition);
+    runner.onParked = () => {
+      for (const feed of this.#feeds.values()) feed.leave(runner);
+    };
+    runner.onReady = () => {
+      for (const feed of this.#feeds.values()) feed.rejoin(runner);
+    };
+  }
+
+  async #removeSink(name: string): Promise<void> {
+    const running = this.#sinks.get(name);
+    if (!running) return;
+    const { runner } = running;
+    for (const feed of this.#feeds.values()) feed.leave(runner);
+    await within(this.#loaded.config.shutdownTimeout, runner.drain());
+    this.#checkpoints.touch(runner);
+    await this.#checkpoints.flush();
+    this.#sinks.delete(name);
+    await running.close();
+    for (const feed of this.#feeds.values()) feed.remove(runner);
+    this.#readiness.met(`sink ${name}`);
+    this.#options.metrics.forget("sink", name);
+  }
+
+  #forgetRemoved(): Promise<void> {
+    return this.#store.forgetRemoved("sink", [...this.#sinks.keys()], Date.now()).catch((error: Error) => {
+      this.#options.log.warn({ error: error.message }, "Cannot tidy the state directory.");
+    });
+  }
+
+  #addAtMost(source: string, bytes: number): void {
+    const { metrics } = this.#options;
+    metrics.set("auditship_bytes_lost_at_most", metrics.get("auditship_bytes_lost_at_most", source) + bytes, source);
+  }
+
+  #measure(): void {
+    const { metrics } = this.#options;
+    for (const [source, feed] of this.#feeds) {
+      for (const [sink, { runner }] of this.#sinks) {
+        const { bytes, seconds } = feed.lag(runner);
+        metrics.set("auditship_lag_bytes", bytes, source, sink);
+        metrics.set("auditship_lag_seconds", seconds, source, sink);
+      }
+    }
+    metrics.set("auditship_state_age_seconds", this.#checkpoints.age());
+  }
+
+  // ---- reload
+
+  async #reload(loaded: LoadedConfig): Promise<void> {
+    const { log, metrics } = this.#options;
+    const before = this.#loaded;
+    this.#tellWhatNeedsRestart(before, loaded);
+    const stages = await this.#createStages(loaded);
+    if (!(await this.#rules.reload(loaded.config.rules))) loaded.config.rules = before.config.rules;
+    const old = this.#stages;
+    this.#stages = stages;
+    await old.retire();
+    this.#loaded = { ...loaded, sources: before.sources };
+    const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
+    for (const [name, running] of [...this.#sinks]) {
+      if (!isSameSink(running.loaded, wanted.get(name))) await this.#removeSink(name);
+    }
+    for (const sink of loaded.sinks) if (!this.#sinks.has(sink.name)) await this.#addSink(sink);
+    metrics.add("auditship_reloads_total", 1, "config", "ok");
+    log.info({ sinks: [...this.#sinks.keys()], rules: this.#rules.set.size }, "Configuration reloaded.");
+  }
+
+  #tellWhatNeedsRestart(before: LoadedConfig, now: LoadedConfig): void {
+    const needs = (loaded: LoadedConfig) => ({
+      sources: loaded.sources.map(({ name, options, common }) => ({ name, options, common })),
+      state: loaded.config.state,
+      "observe.listen": loaded.config.observe.listen,
+      memory: loaded.config.memory,
+    });
+    const [was, is] = [needs(before), needs(now)];
+    for (const key of Object.keys(was) as (keyof typeof was)[]) {
+      if (JSON.stringify(was[key]) === JSON.stringify(is[key])) continue;
+      this.#options.log.warn({ key }, "This part of the configuration has changed and takes effect after a restart.");
+    }
+  }
+
+  // ---- end
+
+  async #runOnce(): Promise<void> {
+    try {
+      do {
+        for (const feed of this.#feeds.values()) await feed.finished();
+        for (const { runner } of this.#sinks.values()) await runner.drain();
+        if (this.#complete()) break;
+        await sleep(50);
+      } while (!this.#stopping);
+      await this.stop();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** True when every sink has everything. */
+  #complete(): boolean {
+    return [...this.#sinks.values()].every(({ runner }) => runner.taking && runner.idle);
+  }
+
+  #fail(error: Error): void {
+    const message = error instanceof AuditshipError ? error.line() : (error.stack ?? error.message);
+    this.#options.log.error({ error: message }, "The agent has to stop.");
+    void this.stop().finally(() => this.#end({ failed: true }));
+  }
+
+  async #stop(): Promise<void> {
+    const { shutdownTimeout } = this.#loaded.config;
+    const runners = [...this.#sinks.values()].map(({ runner }) => runner);
+    const quiet = (async () => {
+      await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
+      await Promise.all(runners.filter(({ taking }) => taking).map((runner) => runner.drain()));
+    })();
+    await within(shutdownTimeout, quiet);
+    const written = await this.#checkpoints.flush();
+    await this.#close();
+    this.#options.log.info({}, "Agent stopped.");
+    this.#end({ failed: !written });
+  }
+
+  async #close(): Promise<void> {
+    this.#checkpoints?.stop();
+    await Promise.all([...this.#sinks.values()].map((sink) => sink.close()));
+    this.#abort.abort();
+    await this.#stages?.retire();
+    await Promise.all([...this.#feeds.values()].map((feed) => feed.close()));
+    await this.#server?.close();
+    await this.#control?.release();
+  }
+}
+
+function startPoint(startAt: string): StartPoint {
+  if (startAt === "beginning" || startAt === "end") return { at: startAt };
+  return { at: "time", time: Date.parse(startAt) };
+}
+
+function isSameSink(a: LoadedSink, b: LoadedSink | undefined): boolean {
+  return b !== undefined && JSON.stringify([a.common, a.options]) === JSON.stringify([b.common, b.options]);
+}
+
+/** Waits for `work`, but not longer than `ms`. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const timeout = new AbortController();
+  await Promise.race([work, sleep(ms, undefined, { signal: timeout.signal }).catch(() => {})]);
+  timeout.abort();
+}

@@ -1,0 +1,122 @@
+import type { Runner } from "../delivery/runner.js";
+import { AuditshipError, type Logger } from "../plugin/index.js";
+import type { Feed } from "./feed.js";
+import type { SinkRecord, StateStore } from "./state.js";
+
+/** Milliseconds from the first change to the write: at most four writes a second and sink. */
+const COALESCE = 250;
+const RETRY = 1000;
+
+/** Writes cursors, sink state and file tables down, a little after they changed. A failed write is tried again. */
+export class Checkpoints {
+  /** Called when another agent writes the same state: this one must stop. */
+  onLocked: (error: AuditshipError) => void = () => {};
+  readonly #store: StateStore;
+  readonly #feeds: () => Iterable<Feed>;
+  readonly #log: Logger;
+  readonly #sinks = new Set<Runner>();
+  /** What was stored of each sink when we started: cursors of sources that are not configured now stay. */
+  readonly #restored = new Map<string, SinkRecord>();
+  #sources = false;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<boolean> | undefined;
+  #written = Date.now();
+
+  constructor(store: StateStore, feeds: () => Iterable<Feed>, log: Logger) {
+    this.#store = store;
+    this.#feeds = feeds;
+    this.#log = log;
+  }
+
+  async restore(sink: string): Promise<SinkRecord | undefined> {
+    const record = await this.#store.readSink(sink);
+    if (record) this.#restored.set(sink, record);
+    return record;
+  }
+
+  /** Something of the sink (or only of a source) changed. */
+  touch(runner: Runner | undefined): void {
+    if (runner) this.#sinks.add(runner);
+    this.#sources = true;
+    this.#schedule(COALESCE);
+  }
+
+  /** Seconds since everything was last written. */
+  age(): number {
+    return this.#sinks.size === 0 && !this.#sources ? 0 : (Date.now() - this.#written) / 1000;
+  }
+
+  /** Writes what changed now; false if something could not be written. */
+  async flush(): Promise<boolean> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#writing) await this.#writing;
+    this.#writing = this.#writeAll();
+    const whole = await this.#writing;
+    this.#writing = undefined;
+    if (whole) this.#written = Date.now();
+    else this.#schedule(RETRY);
+    return whole;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #schedule(delay: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.flush();
+    }, delay).unref();
+  }
+
+  async #writeAll(): Promise<boolean> {
+    const sinks = [...this.#sinks];
+    this.#sinks.clear();
+    let whole = true;
+    // Tables first: a cursor must never name a file that the table does not know.
+    if (this.#sources) {
+      this.#sources = false;
+      for (const feed of this.#feeds())
+        whole = (await this.#attempt(() => this.#store.writeSource(feed.name, feed.state()))) && whole;
+      if (!whole) this.#sources = true;
+    }
+    for (const runner of sinks) {
+      if (await this.#attempt(() => this.#writeSink(runner))) continue;
+      this.#sinks.add(runner);
+      whole = false;
+    }
+    return whole;
+  }
+
+  async #writeSink(runner: Runner): Promise<void> {
+    const { cursors, state, flush } = await runner.snapshot(() => this.#cursors(runner));
+    await flush();
+    await this.#store.writeSink(runner.name, { cursors, ...(state && { state }) });
+  }
+
+  #cursors(runner: Runner): SinkRecord["cursors"] {
+    const cursors = { ...this.#restored.get(runner.name)?.cursors };
+    for (const feed of this.#feeds()) {
+      const cursor = feed.cursor(runner);
+      if (cursor) cursors[feed.name] = cursor;
+    }
+    return cursors;
+  }
+
+  async #attempt(write: () => Promise<void>): Promise<boolean> {
+    try {
+      await write();
+      return true;
+    } catch (error) {
+      const failure = error instanceof AuditshipError ? error : undefined;
+      if (failure?.code === "AUDITSHIP_STATE_LOCKED") this.onLocked(failure);
+      this.#log.error(
+        { error: failure?.line() ?? (error as Error).message },
+        "Cannot write state; delivery goes on, trying again.",
+      );
+      return false;
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import type { EventBatch } from "../event/index.js";
+import {
+  comparePositions,
+  type EventView,
+  Field,
+  Flag,
+  type Meter,
+  type Position,
+  ROW_WORDS,
+  Row,
+} from "../plugin/index.js";
+
+/** Labels of one kind of event, by which all of that kind are counted at once. */
+interface Kind {
+  readonly source: string;
+  readonly stage: string;
+  readonly level: string;
+  readonly verb: string;
+  readonly resource: string;
+  readonly code: string;
+  count: number;
+}
+
+/** So many kinds are told apart; what comes later is counted under other. */
+const MOST_KINDS = 2000;
+
+const KEY_FIELDS = [Field.stage, Field.level, Field.verb, Field.objectRefResource, Field.objectRefSubresource] as const;
+
+/**
+ * Counts what is read, each position once: rows below the source's high-water mark are flagged `again` and counted apart.
+ * Events of one kind are summed up per batch, found by a hash of their raw label bytes, so that nothing is decoded twice.
+ */
+export class Counters {
+  readonly #meter: Meter;
+  readonly #kinds = new Map<number, Kind>();
+  #touched: Kind[] = [];
+
+  constructor(meter: Meter) {
+    this.#meter = meter;
+  }
+
+  count(batch: EventBatch, highWater: Position | undefined): void {
+    const fresh = freshFrom(batch, highWater);
+    const counts = { again: 0, invalid: 0, bytes: 0 };
+    if (batch.count > 0) counts.bytes = Math.max(0, batch.length - fresh);
+    for (let row = 0; row < batch.count; row++) {
+      const flags = batch.flags(row);
+      if (batch.table[row * ROW_WORDS + Row.line] < fresh) {
+        batch.setFlags(row, flags | Flag.again);
+        counts.again++;
+      } else if (flags & Flag.invalid) {
+        this.#meter.add("auditship_invalid_lines_total", 1, batch.source, batch.invalid(row)!.reason);
+      } else {
+        this.#event(batch, row);
+      }
+    }
+    this.#flush();
+    if (counts.bytes > 0) this.#meter.add("auditship_bytes_total", counts.bytes, batch.source);
+    if (counts.again > 0) this.#meter.add("auditship_events_again_total", counts.again, batch.source);
+  }
+
+  #event(batch: EventBatch, row: number): void {
+    const event = batch.at(row);
+    const key = hash(event, batch.source);
+    let kind = this.#kinds.get(key);
+    if (!kind) {
+      kind = this.#kinds.size < MOST_KINDS ? describe(event, batch.source) : OTHER(batch.source);
+      this.#kinds.set(this.#kinds.size < MOST_KINDS ? key : -1, kind);
+    }
+    if (kind.count++ === 0) this.#touched.push(kind);
+  }
+
+  #flush(): void {
+    for (const kind of this.#touched) {
+      const { source, stage, level, verb, resource, code, count } = kind;
+      this.#meter.add("auditship_events_total", count, source, stage, level);
+      this.#meter.add("auditship_requests_total", count, source, verb, resource, code, level, stage);
+      kind.count = 0;
+    }
+    this.#touched = [];
+  }
+}
+
+const OTHER = (source: string): Kind => ({
+  source,
+  stage: "other",
+  level: "other",
+  verb: "other",
+  resource: "other",
+  code: "other",
+  count: 0,
+});
+
+/** First byte of the batch that was never read before. */
+function freshFrom(batch: EventBatch, highWater: Position | undefined): number {
+  if (!highWater || comparePositions({ file: batch.file, offset: batch.offset }, highWater) >= 0) return 0;
+  if (comparePositions(batch.end, highWater) <= 0) return batch.length;
+  return highWater.offset - batch.offset;
+}
+
+/** FNV-1a over the label bytes, and the code's first digit. 32 bits: two kinds in one bucket would only mix two counts. */
+function hash(event: EventView, source: string): number {
+  const { bytes } = event.batch;
+  let h = 0x811c9dc5 ^ source.length;
+  for (const field of KEY_FIELDS) {
+    const end = event.end(field);
+    for (let i = event.start(field); i < end; i++) h = Math.imul(h ^ bytes[i], 0x01000193);
+    h = Math.imul(h ^ 0xff, 0x01000193);
+  }
+  const code = event.start(Field.responseStatusCode);
+  return Math.imul(h ^ (code > 0 ? bytes[code] : 0), 0x01000193) >>> 0;
+}
+
+function describe(event: EventView, source: string): Kind {
+  const name = (field: Field) => label(event.text(field));
+  const sub = event.text(Field.objectRefSubresource);
+  const code = event.text(Field.responseStatusCode);
+  return {
+    source,
+    stage: name(Field.stage),
+    level: name(Field.level),
+    verb: name(Field.verb),
+    resource: label(`${event.text(Field.objectRefResource) ?? ""}${sub ? `/${sub}` : ""}`),
+    code: code && /^[1-5]\d\d$/.test(code) ? `${code[0]}xx` : "",
+    count: 0,
+  };
+}
+
+/** Names of the API are short and plain; anything else is somebody's text and not shown. */
+const label = (text: string | undefined): string =>
+  text === undefined ? "" : /^[\w./-]{0,100}$/.test(text) ? text : "other";

@@ -1,0 +1,35 @@
+import { AuditshipError } from "../plugin/index.js";
+
+/** Bytes of a batch's buffer, where the budget allows. */
+const BATCH = 1024 * 1024;
+const LEAST_BATCH = 64 * 1024;
+const LEAST_REQUEST = 64 * 1024;
+
+/** Most catch-up lanes at a time, over all sources. DESIGN §2. */
+export const CATCH_UP_LANES = 2;
+
+/** How `memory.buffers` is shared out. */
+export interface MemoryPlan {
+  /** Bytes of each batch buffer: one per live lane, and one per catch-up lane. */
+  batch: number;
+  /** Most bytes of one request of a sink: a sink holds `concurrency` in flight, one waiting, one being filled. */
+  request(wanted: number, concurrency: number): number;
+}
+
+/** Half the budget is for batches, half for the requests of sinks. Throws if it is too small for this configuration. */
+export function planMemory(budget: number, sources: number, sinks: number): MemoryPlan {
+  const lanes = sources + CATCH_UP_LANES;
+  const batch = Math.min(BATCH, Math.floor(budget / 2 / lanes));
+  if (batch < LEAST_BATCH) {
+    throw new AuditshipError(
+      "AUDITSHIP_CONFIG_VALUE",
+      `memory.buffers is too small for ${sources} sources and ${sinks} sinks; give it at least ${2 * lanes * LEAST_BATCH} bytes.`,
+    );
+  }
+  const forRequests = budget - batch * lanes;
+  return {
+    batch,
+    request: (wanted, concurrency) =>
+      Math.max(LEAST_REQUEST, Math.min(wanted, Math.floor(forRequests / sinks / (concurrency + 2)))),
+  };
+}
