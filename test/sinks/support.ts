@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { EventView, Host, HttpClient, Selection, SinkHost } from "../../src/plugin/index.js";
+import { EventBatch } from "../../src/event/index.js";
+import type { EventView, Host, HttpClient, RuleMatch, Selection, SinkHost } from "../../src/plugin/index.js";
 
 /** An empty directory that goes when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
@@ -51,6 +52,33 @@ export function testHost(overrides: Partial<SinkHost & { client: HttpClient }> =
 export function documents(...lines: string[]): Selection {
   const views = lines.map((line) => ({ writeDocument: (out) => out.text(line) }) as EventView);
   return { count: views.length, [Symbol.iterator]: () => views[Symbol.iterator]() };
+}
+
+/** Real events, one line each, all of which the sink selected. */
+export function events(...lines: object[]): { batch: EventBatch; selection: Selection } {
+  const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  const file = { fingerprint: "00".repeat(32), id: "AAAAAAAAAAAAAAAA", ordinal: 0, time: 0 };
+  const batch = new EventBatch({ capacity: bytes.length, documents: { cluster: "", node: "", labels: {} } });
+  batch.load({ bytes, length: bytes.length, file, offset: 0 }, "apiserver");
+  const views = function* () {
+    for (let row = 0; row < batch.count; row++) yield batch.at(row);
+  };
+  return { batch, selection: { count: batch.count, [Symbol.iterator]: views } };
+}
+
+/** A match that archives and alerts. */
+export function match(more: Partial<RuleMatch> = {}): RuleMatch {
+  return {
+    rule: "secret-read",
+    dialect: "kubesphere",
+    priority: "WARNING",
+    rank: 3,
+    actions: ["archived", "alerting"],
+    tags: [],
+    facts: {},
+    message: () => "a secret was read",
+    ...more,
+  };
 }
 
 function unused(): never {
