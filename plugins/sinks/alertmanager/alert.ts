@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type EventView, Field, Kind, type RuleMatch } from "../../../src/plugin/index.js";
 import { severityOf } from "../severity.js";
 
@@ -16,25 +15,33 @@ export interface AlertContext {
   labels: Pairs;
 }
 
+/** Labels of the configuration with Prometheus' classic names; Alertmanager before 0.28 refuses others. */
+export function sanitiseLabels(labels: Pairs): Pairs {
+  const entries = Object.entries(labels);
+  return cut(
+    VALUE_LENGTH,
+    Object.fromEntries(entries.map(([name, value]) => [name.replace(/\W/g, "_").replace(/^(?=\d|$)/, "_"), value])),
+  );
+}
+
 /**
  * The labels of a match. They say what is equal: no time, no object's name, so that a storm of one rule by one user on one
  * kind of thing is one alert. Empty ones are left out, as Alertmanager does.
  */
 export function labelsOf(event: EventView, match: RuleMatch, context: AlertContext): Pairs {
-  return labelSet(context, {
-    ...ruleLabels(event, match, context),
-    user: event.text(Field.userUsername),
-    verb: event.text(Field.verb),
-    resource: event.text(Field.objectRefResource),
-    subresource: event.text(Field.objectRefSubresource),
-    namespace: event.text(Field.objectRefNamespace),
-    workspace: workspaceOf(event),
-  });
+  const labels = ruleLabels(event, match, context);
+  put(labels, "user", event.text(Field.userUsername));
+  put(labels, "verb", event.text(Field.verb));
+  put(labels, "resource", event.text(Field.objectRefResource));
+  put(labels, "subresource", event.text(Field.objectRefSubresource));
+  put(labels, "namespace", event.text(Field.objectRefNamespace));
+  put(labels, "workspace", workspaceOf(event));
+  return labels;
 }
 
 /** The labels of what a full table has no place for: one alert per rule. */
 export function overflowLabelsOf(event: EventView, match: RuleMatch, context: AlertContext): Pairs {
-  return labelSet(context, { ...ruleLabels(event, match, context), overflow: "true" });
+  return { ...ruleLabels(event, match, context), overflow: "true" };
 }
 
 /** What an operator reads first, from the event that began the alert. */
@@ -59,15 +66,8 @@ export function annotationsOf(event: EventView, match: RuleMatch): Pairs {
 /** Labels as one string: equal alerts have equal keys. */
 export const keyOf = (labels: Pairs): string => JSON.stringify(labels);
 
-/**
- * A request, the same in each of its stages (DESIGN §5, "An alert counts a request once"): 96 bits of a hash, since the
- * auditID is the client's to choose.
- */
-export function requestOf(event: EventView): string {
-  const hash = createHash("sha256");
-  for (const field of REQUEST_FIELDS) hash.update(`${JSON.stringify(event.text(field) ?? "")},`);
-  return hash.digest("base64url").slice(0, 16);
-}
+/** A request, the same in each of its stages (DESIGN §5, "An alert counts a request once"); auditID is the client's to choose. */
+export const requestOf = (event: EventView): string => JSON.stringify(REQUEST_FIELDS.map((field) => event.text(field)));
 
 const REQUEST_FIELDS = [
   Field.auditID,
@@ -77,26 +77,20 @@ const REQUEST_FIELDS = [
   Field.requestURI,
 ];
 
-function ruleLabels(event: EventView, match: RuleMatch, context: AlertContext) {
-  return {
-    alertname: match.rule,
-    alerttype: "auditing",
-    severity: severityOf(match.rank),
-    priority: match.priority,
-    dialect: match.dialect,
-    cluster: context.cluster,
-    source: event.batch.source,
-  };
+function ruleLabels(event: EventView, match: RuleMatch, context: AlertContext): Record<string, string> {
+  const labels: Record<string, string> = { ...context.labels };
+  put(labels, "alertname", match.rule);
+  put(labels, "alerttype", "auditing");
+  put(labels, "severity", severityOf(match.rank));
+  put(labels, "priority", match.priority);
+  put(labels, "dialect", match.dialect);
+  put(labels, "cluster", context.cluster);
+  put(labels, "source", event.batch.source);
+  return labels;
 }
 
-function labelSet(context: AlertContext, own: Record<string, string | undefined>): Pairs {
-  const named = Object.entries({ ...context.labels, ...own }).map(([name, value]) => [labelName(name), value] as const);
-  return cut(VALUE_LENGTH, Object.fromEntries(named));
-}
-
-/** Prometheus' classic label names; Alertmanager before 0.28 refuses others. */
-function labelName(name: string): string {
-  return name.replace(/[^a-zA-Z0-9_]/g, "_").replace(/^(?=\d|$)/, "_");
+function put(labels: Record<string, string>, name: string, value: string | undefined): void {
+  if (value) labels[name] = cutText(value, VALUE_LENGTH);
 }
 
 function cut(length: number, pairs: Record<string, string | undefined>): Pairs {
