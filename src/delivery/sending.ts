@@ -249,7 +249,8 @@ export class SendingRunner extends Runner {
       reason,
       time: new Date(this.host.now()).toISOString(),
       attempts,
-      line: `${bytes.toString("utf8", start, members)}}`,
+      // The report of an invalid line has no line.
+      line: members > start ? `${bytes.toString("utf8", start, members)}}` : "{}",
       members: `{${bytes.toString("utf8", members, end).replace(/^[,{]/, "")}`,
     };
   }

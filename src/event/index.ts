@@ -2,4 +2,5 @@
 export { type BatchOptions, EventBatch } from "./batch.js";
 export type { DocumentOrigin } from "./document.js";
 export { MAX_ITEMS } from "./lines.js";
+export { viewDocument } from "./stored.js";
 export { MAX_NODES, openTape } from "./tape.js";

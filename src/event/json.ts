@@ -57,7 +57,12 @@ for (const letter of Buffer.from('"\\/bfnrt')) ESCAPED[letter] = 1;
 /** The offset of the closing quote of the string whose opening quote is before `i`. */
 export function stringEnd(bytes: Uint8Array, i: number): number {
   for (;;) {
-    while (PLAIN[bytes[i]] === 1) i++;
+    while (PLAIN[bytes[i]] === 1) {
+      if (PLAIN[bytes[++i]] !== 1) break;
+      if (PLAIN[bytes[++i]] !== 1) break;
+      if (PLAIN[bytes[++i]] !== 1) break;
+      i++;
+    }
     const byte = bytes[i];
     if (byte === QUOTE) return i;
     if (byte !== BACKSLASH) return fail(i);

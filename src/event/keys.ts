@@ -1,5 +1,5 @@
 import { FIELD_COUNT, FIELD_PATHS, Field } from "../plugin/index.js";
-import { decodeContent } from "./json.js";
+import { decodeContent, QUOTE } from "./json.js";
 
 /** `items` of an EventList: found by the scanner, not in the field table. */
 export const ITEMS = FIELD_COUNT;
@@ -25,27 +25,48 @@ const ONE_SPELLING = new Set([
   Field.message,
 ]);
 
-/** The known keys of one object and what they are: a field's number, with {@link CAPITAL} where it is Go's name. */
+/**
+ * The known keys of one object. Each name has an index; what it means is its code: a field's number, with
+ * {@link CAPITAL} where the name is Go's.
+ */
 export class KeyTable {
   /** The lowest and one past the highest field in here. */
   readonly first: number;
   readonly last: number;
+  /** By index. */
+  readonly codes: Uint8Array;
+  readonly names: readonly Buffer[];
   /** By {@link slot}: index of the only name that can be there, plus 1. */
   private readonly slots: Uint8Array;
   private readonly factor: number;
-  private readonly codes: Uint8Array;
-  private readonly names: Buffer[];
+  /** By index plus 1: index of the name that followed it last time. A writer's order is nearly always the same. */
+  private readonly successors: Uint8Array;
 
   constructor(keys: ReadonlyMap<string, number>) {
     this.names = [...keys.keys()].map((name) => Buffer.from(name));
     this.codes = Uint8Array.from(keys.values());
+    this.successors = new Uint8Array(this.names.length + 1);
     const fields = [...keys.values()].map((code) => code & ~CAPITAL).filter((field) => field < FIELD_COUNT);
     this.first = Math.min(...fields);
     this.last = Math.max(...fields) + 1;
     [this.factor, this.slots] = perfectHash(this.names);
   }
 
-  /** What the key at [start, end) is, or -1. The key holds no escapes. */
+  /** The index of the key whose content begins at `start` if it is the one that follows `previous` (-1: none), or -1. */
+  guess(bytes: Uint8Array, start: number, previous: number): number {
+    const index = this.successors[previous + 1];
+    const name = this.names[index];
+    const { length } = name;
+    for (let i = 0; i < length; i++) if (name[i] !== bytes[start + i]) return -1;
+    return bytes[start + length] === QUOTE ? index : -1;
+  }
+
+  /** Remembers that `index` followed `previous`. */
+  learn(previous: number, index: number): void {
+    this.successors[previous + 1] = index;
+  }
+
+  /** The index of the key at [start, end), or -1. The key holds no escapes. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;
     if (length === 0) return -1;
@@ -54,7 +75,7 @@ export class KeyTable {
     const name = this.names[index];
     if (name.length !== length) return -1;
     for (let i = 0; i < length; i++) if (name[i] !== bytes[start + i]) return -1;
-    return this.codes[index];
+    return index;
   }
 
   /** The same for a key that holds escapes. */

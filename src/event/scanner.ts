@@ -70,15 +70,24 @@ export class Scanner {
     i++;
     if (bytes[i] <= SPACE) i = skipSpace(bytes, i);
     if (bytes[i] === CLOSE_BRACE) return i + 1;
+    let previous = -1;
     for (;;) {
       if (bytes[i] !== QUOTE) return fail(i);
       const key = i + 1;
-      const keyEnd = stringEnd(bytes, key);
-      if (keyEnd < 0) return FAILED;
-      const code =
-        lexer.escapeAt >= key && lexer.escapeAt < keyEnd
-          ? keys.findEscaped(bytes, key, keyEnd)
-          : keys.find(bytes, key, keyEnd);
+      let keyEnd = 0;
+      let index = keys.guess(bytes, key, previous);
+      if (index >= 0) keyEnd = key + keys.names[index].length;
+      else {
+        keyEnd = stringEnd(bytes, key);
+        if (keyEnd < 0) return FAILED;
+        index =
+          lexer.escapeAt >= key && lexer.escapeAt < keyEnd
+            ? keys.findEscaped(bytes, key, keyEnd)
+            : keys.find(bytes, key, keyEnd);
+        if (index >= 0) keys.learn(previous, index);
+      }
+      const code = index < 0 ? -1 : keys.codes[index];
+      previous = index;
       const start = valueAfterKey(bytes, keyEnd);
       if (start < 0) return FAILED;
 
@@ -88,13 +97,15 @@ export class Scanner {
       else if (code >= CAPITAL && table[base + 2 * field] !== 0 && this.capital[field] === 0)
         i = skipValue(bytes, start);
       else {
-        i = NESTED_KEYS[field] === undefined ? skipValue(bytes, start) : this.nested(field, start);
+        if (NESTED_KEYS[field] !== undefined) i = this.nested(field, start);
+        else if (bytes[start] === QUOTE) i = stringEnd(bytes, start + 1) + 1;
+        else i = skipValue(bytes, start);
         this.capital[field] = code >>> 7;
         if (code >= CAPITAL) this.capitals++;
         table[base + 2 * field] = start;
         table[base + 2 * field + 1] = i;
       }
-      if (i < 0) return FAILED;
+      if (i <= 0) return FAILED;
 
       let byte = bytes[i];
       if (byte <= SPACE) {

@@ -133,8 +133,11 @@ export class RowView implements EventView {
 
   writeDocument(out: ByteWriter, options?: DocumentOptions): void {
     const flags = this.flags();
+    out.document.start = out.length;
     if ((flags & Flag.invalid) !== 0) {
+      out.document.members = out.length;
       this.writeMembers(out, options);
+      out.document.end = out.length;
       return;
     }
     const start = this.word(Row.start);
@@ -143,8 +146,10 @@ export class RowView implements EventView {
       this.copy(out, start, this.word(Row.end) - 1);
       if (!isEmptyObject(this.batch.bytes, start)) out.byte(COMMA);
     }
+    out.document.members = out.bytes[out.length - 1] === COMMA ? out.length - 1 : out.length;
     this.appendMembers(out, options);
     out.byte(CLOSE_BRACE);
+    out.document.end = out.length;
   }
 
   writeMembers(out: ByteWriter, options?: DocumentOptions): void {

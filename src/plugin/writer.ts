@@ -5,7 +5,7 @@ export class ByteWriter {
   bytes: Uint8Array;
   length = 0;
   /**
-   * Where the last document lies that `EventView.writeDocument` wrote here: its first byte, the comma (or brace) before our
+   * Where the last document lies that `EventView.writeDocument` wrote here: its first byte, the comma before our
    * members, and one past its last byte. Dead letters are cut out of requests by it.
    */
   readonly document = { start: 0, members: 0, end: 0 };

@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { Ledger } from "../../src/delivery/ledger.js";
+import type { FileRef, Position } from "../../src/plugin/index.js";
+
+const file = (ordinal: number): FileRef => ({ fingerprint: `f${ordinal}`, id: `f${ordinal}`, ordinal, time: 0 });
+const at = (offset: number, ordinal = 1): Position => ({ file: file(ordinal), offset });
+
+/** A batch [from, to) with so many runs outstanding, sealed. */
+function offered(ledger: Ledger, from: number, to: number, runs: number) {
+  const entry = ledger.open(at(from), at(to));
+  entry.outstanding = runs;
+  ledger.seal(entry);
+  return entry;
+}
+
+describe("the cursor of a sink", () => {
+  it("is the end of the last batch before which nothing is outstanding", () => {
+    const ledger = new Ledger();
+    const first = offered(ledger, 0, 100, 1);
+    const second = offered(ledger, 100, 200, 1);
+    ledger.acknowledge(second, 100, 200);
+    expect(ledger.cursor).toEqual(at(0));
+    ledger.acknowledge(first, 0, 100);
+    expect(ledger.cursor).toEqual(at(200));
+  });
+
+  it("moves over a batch of which nothing was selected", () => {
+    const ledger = new Ledger();
+    offered(ledger, 0, 100, 0);
+    expect(ledger.cursor).toEqual(at(100));
+  });
+
+  it("does not move over a batch that is not wholly offered yet", () => {
+    const ledger = new Ledger();
+    const entry = ledger.open(at(0), at(100));
+    entry.outstanding = 1;
+    ledger.acknowledge(entry, 0, 50);
+    expect(ledger.cursor).toEqual(at(0));
+    ledger.seal(entry);
+    expect(ledger.cursor).toEqual(at(100));
+  });
+
+  it("is stored with the ranges beyond it that are done", () => {
+    const ledger = new Ledger();
+    offered(ledger, 0, 100, 1);
+    const second = offered(ledger, 100, 200, 1);
+    ledger.acknowledge(second, 100, 200);
+    expect(ledger.stored()).toEqual({ file: "f1", offset: 0, ranges: [{ file: "f1", from: 100, to: 200 }] });
+  });
+
+  it("tells of each advance once", () => {
+    const ledger = new Ledger();
+    let advances = 0;
+    ledger.onAdvance = () => advances++;
+    const entry = offered(ledger, 0, 100, 2);
+    ledger.acknowledge(entry, 0, 50);
+    expect(advances).toBe(0);
+    ledger.acknowledge(entry, 50, 100);
+    expect(advances).toBe(1);
+  });
+});
+
+describe("a sink that parks", () => {
+  it("starts again at its cursor and skips what it has beyond", () => {
+    const ledger = new Ledger();
+    const first = offered(ledger, 0, 100, 2);
+    const second = offered(ledger, 100, 200, 1);
+    ledger.acknowledge(first, 40, 60);
+    ledger.acknowledge(second, 100, 200);
+    ledger.drop();
+    expect(ledger.cursor).toEqual(at(0));
+    expect(ledger.busy).toBe(false);
+    const has = [0, 40, 59, 60, 100, 199, 200].map((offset) => ledger.has(file(1), offset));
+    expect(has).toEqual([false, true, true, false, true, true, false]);
+    expect(ledger.has(file(2), 50)).toBe(false);
+  });
+
+  it("forgets the ranges that its cursor has passed", () => {
+    const ledger = new Ledger(at(0), [
+      { file: "f1", from: 40, to: 60 },
+      { file: "f1", from: 150, to: 160 },
+    ]);
+    offered(ledger, 0, 100, 0);
+    expect(ledger.stored()).toEqual({ file: "f1", offset: 100, ranges: [{ file: "f1", from: 150, to: 160 }] });
+  });
+
+  it("joins neighbouring ranges", () => {
+    const ledger = new Ledger(at(0), [{ file: "f1", from: 10, to: 20 }]);
+    const entry = ledger.open(at(0), at(100));
+    entry.outstanding = 2;
+    ledger.acknowledge(entry, 20, 30);
+    ledger.drop();
+    expect(ledger.stored()?.ranges).toEqual([{ file: "f1", from: 10, to: 30 }]);
+  });
+});

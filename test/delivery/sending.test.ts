@@ -1,0 +1,316 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DeadLetters, readDeadLetters } from "../../src/delivery/dead-letters.js";
+import { Ledger } from "../../src/delivery/ledger.js";
+import { createSelect } from "../../src/delivery/select.js";
+import { SendingRunner } from "../../src/delivery/sending.js";
+import { viewDocument } from "../../src/event/index.js";
+import {
+  DONE,
+  DUPLICATE,
+  type Host,
+  type Request,
+  reject,
+  retry,
+  type SendingSink,
+  split,
+  type Verdict,
+} from "../../src/plugin/index.js";
+import { auditLine, batchOf } from "../support/batches.js";
+
+let state: string;
+let letters: DeadLetters;
+const counted = new Map<string, number>();
+const host: Host = {
+  name: "archive",
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+  meter: {
+    add: (name, value, ...labels) => {
+      const key = [name, ...labels].join(" ");
+      counted.set(key, (counted.get(key) ?? 0) + value);
+    },
+    set() {},
+    observe() {},
+  },
+  cluster: "",
+  node: "",
+  labels: {},
+  version: "0",
+  resolve: (path) => path,
+  signal: new AbortController().signal,
+  now: Date.now,
+};
+
+beforeEach(async () => {
+  state = await mkdtemp(join(tmpdir(), "auditship-sending-"));
+  counted.clear();
+  letters = await DeadLetters.open(state, "archive", { maxSize: 1 << 20, whenFull: "park" }, host.meter);
+});
+afterEach(async () => {
+  await letters.close();
+  await rm(state, { recursive: true, force: true });
+});
+
+/** A far end that notes the numbers of the events it got, and answers as told. */
+class FarEnd implements SendingSink {
+  readonly mode = "send";
+  readonly ordered = true;
+  readonly gzip = true;
+  readonly requests: number[][] = [];
+  probes = 0;
+  answer: (request: Request, numbers: number[]) => Verdict | Verdict[] | Promise<Verdict | Verdict[]> = () => DONE;
+  reachable = true;
+  encodeSafe?: SendingSink["encodeSafe"];
+
+  encode(...[event, out]: Parameters<SendingSink["encode"]>): void {
+    event.writeDocument(out);
+    out.byte(0x0a);
+  }
+
+  async send(request: Request): Promise<Verdict | Verdict[]> {
+    const numbers = Array.from({ length: request.count }, (_, index) => numberOf(request.item(index)));
+    this.requests.push(numbers);
+    return this.answer(request, numbers);
+  }
+
+  async probe(): Promise<void> {
+    this.probes++;
+    if (!this.reachable) throw new Error("connection refused");
+  }
+
+  get received(): number[] {
+    return this.requests.flat();
+  }
+}
+
+const numberOf = (item: Uint8Array): number =>
+  Number(/"auditID":"[0-9-]*?(\d{12})"/.exec(Buffer.from(item).toString())![1]);
+
+function run(
+  sink: SendingSink,
+  options: { maxEvents?: number; stallAfter?: number; compression?: "gzip" | "none" } = {},
+) {
+  const { maxEvents = 100, stallAfter = 2000, compression = "none" } = options;
+  const runner = new SendingRunner(
+    sink,
+    host,
+    {
+      request: { maxBytes: 1 << 20, maxEvents, maxWait: 20 },
+      retry: { initial: 1, max: 2, slow: 2 },
+      concurrency: 1,
+      compression,
+      stallAfter,
+      select: createSelect("all", () => () => true),
+    },
+    { deadLetters: letters, viewDocument },
+  );
+  const ledger = new Ledger();
+  runner.addLedger(ledger);
+  return { runner, ledger };
+}
+
+const lines = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => auditLine(from + i));
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+describe("a sink that sends", () => {
+  it("acknowledges what the far end took", async () => {
+    const sink = new FarEnd();
+    const { runner, ledger } = run(sink, { maxEvents: 3 });
+    const batch = batchOf(lines(0, 10));
+    expect(await runner.offer(batch, ledger, true)).toBe(true);
+    await runner.drain();
+    expect(sink.received).toEqual(range(0, 10));
+    expect(ledger.cursor).toEqual(batch.end);
+    expect(counted.get("auditship_sink_events_total archive created")).toBe(10);
+  });
+
+  it("sends again only what was not taken", async () => {
+    const sink = new FarEnd();
+    sink.answer = (request, numbers) =>
+      numbers.map((number) => (number % 2 && request.attempt === 0 ? retry("busy") : number === 4 ? DUPLICATE : DONE));
+    const { runner, ledger } = run(sink);
+    const batch = batchOf(lines(0, 6));
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    expect(sink.requests).toEqual([
+      [0, 1, 2, 3, 4, 5],
+      [1, 3, 5],
+    ]);
+    expect(ledger.cursor).toEqual(batch.end);
+  });
+
+  it("takes items out of a gzipped request", async () => {
+    const sink = new FarEnd();
+    const encodings: string[] = [];
+    sink.answer = (request, numbers) => {
+      encodings.push(request.encoding);
+      return numbers.map((number) => (number === 1 && request.attempt === 0 ? retry("busy") : DONE));
+    };
+    const { runner, ledger } = run(sink, { compression: "gzip" });
+    await runner.offer(batchOf(lines(0, 3)), ledger, true);
+    await runner.drain();
+    expect(sink.requests).toEqual([[0, 1, 2], [1]]);
+    expect(encodings).toEqual(["gzip", "gzip"]);
+  });
+
+  it("halves a request that is too large until it fits", async () => {
+    const sink = new FarEnd();
+    sink.answer = (_, numbers) => (numbers.length > 1 ? split("too large") : DONE);
+    const { runner, ledger } = run(sink);
+    const batch = batchOf(lines(0, 4));
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    expect(sink.requests.filter((numbers) => numbers.length === 1)).toEqual([[0], [1], [2], [3]]);
+    expect(ledger.cursor).toEqual(batch.end);
+  });
+
+  it("puts a refused event into the dead letters with its line, and goes on", async () => {
+    const sink = new FarEnd();
+    sink.answer = (_, numbers) => numbers.map((number) => (number === 2 ? reject("mapping") : DONE));
+    const { runner, ledger } = run(sink);
+    const batch = batchOf(lines(0, 4));
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    expect(ledger.cursor).toEqual(batch.end);
+    const kept = [];
+    for await (const letter of readDeadLetters(letters.path)) kept.push(letter);
+    expect(kept).toHaveLength(1);
+    expect(kept[0]).toMatchObject({ sink: "archive", reason: "mapping", line: auditLine(2) });
+    expect(JSON.parse(kept[0].members)).toMatchObject({ auditship: { source: "test" } });
+  });
+
+  it("tries safe shape once before it gives an event up", async () => {
+    const sink = new FarEnd();
+    const safe: string[] = [];
+    sink.encodeSafe = (event, reason, out) => {
+      safe.push(`${event.batch.count} ${reason}`);
+      out.text(`{"auditID":"${String(numberOf(event.batch.bytes)).padStart(12, "0")}","safe":true}\n`);
+    };
+    sink.answer = (request, numbers) =>
+      numbers.map((number, index) => {
+        const isSafe = Buffer.from(request.item(index)).includes('"safe":true');
+        return number === 1 || (number === 2 && !isSafe) ? reject("mapping") : DONE;
+      });
+    const { runner, ledger } = run(sink);
+    const batch = batchOf(lines(0, 4));
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    expect(safe).toEqual(["1 mapping", "1 mapping"]);
+    expect(ledger.cursor).toEqual(batch.end);
+    const kept = [];
+    for await (const letter of readDeadLetters(letters.path)) kept.push(letter.line);
+    expect(kept).toEqual([auditLine(1)]);
+  });
+
+  it("parks instead of emptying itself into the dead letters", async () => {
+    const sink = new FarEnd();
+    sink.reachable = false;
+    sink.answer = () => reject("mapping");
+    const { runner, ledger } = run(sink, { maxEvents: 400 });
+    const parked = new Promise<string>((resolve) => {
+      runner.onParked = resolve;
+    });
+    await runner.offer(batchOf(lines(0, 3000)), ledger, true);
+    expect(await parked).toContain("more than half");
+    expect(letters.count).toBeLessThan(1000);
+    runner.close();
+  });
+
+  it("keeps an event that it cannot encode as a dead letter", async () => {
+    const sink = new FarEnd();
+    const { encode } = sink;
+    sink.encode = (event, out) => {
+      out.text("half");
+      if (event.row === 1) throw new Error("no shape for it");
+      out.length -= 4;
+      encode(event, out);
+    };
+    const { runner, ledger } = run(sink);
+    const batch = batchOf(lines(0, 3));
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    await expect.poll(() => letters.count).toBe(1);
+    expect(sink.received).toEqual([0, 2]);
+    await expect.poll(() => ledger.cursor).toEqual(batch.end);
+  });
+
+  it("keeps the events of one line in one request", async () => {
+    const sink = new FarEnd();
+    const items = range(0, 4).map((number) => auditLine(number));
+    const { runner, ledger } = run(sink, { maxEvents: 2 });
+    await runner.offer(batchOf([auditLine(9), `{"kind":"EventList","items":[${items}]}`, auditLine(8)]), ledger, true);
+    await runner.drain();
+    expect(sink.requests).toEqual([[9, 0, 1, 2, 3], [8]]);
+  });
+});
+
+describe("a sink whose far end is gone", () => {
+  it("parks after stallAfter, and is offered again only what it does not have", async () => {
+    const sink = new FarEnd();
+    let up = true;
+    sink.answer = (_, numbers) => (up ? DONE : numbers.map(() => retry("503")));
+    const { runner, ledger } = run(sink, { maxEvents: 2, stallAfter: 30 });
+    const first = batchOf(lines(0, 4));
+    await runner.offer(first, ledger, false);
+    await runner.drain();
+    up = false;
+    sink.reachable = false;
+    const second = batchOf(lines(4, 20), first.end.offset);
+    expect(await runner.offer(second, ledger, false)).toBe(false);
+    const ready = new Promise<void>((resolve) => {
+      runner.onReady = resolve;
+    });
+    runner.park("test");
+    expect(runner.taking).toBe(false);
+    expect(await runner.offer(second, ledger, false)).toBe(false);
+    await expect.poll(() => sink.probes).toBeGreaterThan(1);
+    expect(ledger.cursor).toEqual(first.end);
+    expect(ledger.busy).toBe(false);
+
+    sink.requests.length = 0;
+    up = true;
+    sink.reachable = true;
+    await ready;
+    expect(await runner.offer(second, ledger, true)).toBe(true);
+    await runner.drain();
+    expect(sink.received).toEqual(range(4, 20));
+    expect(ledger.cursor).toEqual(second.end);
+  });
+
+  it("gets nothing twice of what it took before it went", async () => {
+    const sink = new FarEnd();
+    sink.answer = (_, numbers) => (numbers[0] < 4 ? DONE : retry("503"));
+    const { runner, ledger } = run(sink, { maxEvents: 2, stallAfter: 30 });
+    const batch = batchOf(lines(0, 20));
+    expect(await runner.offer(batch, ledger, false)).toBe(false);
+    const ready = new Promise<void>((resolve) => {
+      runner.onReady = resolve;
+    });
+    runner.park("test");
+    sink.answer = () => DONE;
+    await ready;
+    sink.requests.length = 0;
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    expect(sink.received).toEqual(range(4, 20));
+    expect(ledger.cursor).toEqual(batch.end);
+  });
+
+  it("waits on for a slow far end that does not fail when it is alone", async () => {
+    const sink = new FarEnd();
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    sink.answer = () => gate.then(() => DONE);
+    const { runner, ledger } = run(sink, { maxEvents: 1, stallAfter: 5 });
+    const offered = runner.offer(batchOf(lines(0, 5)), ledger, true);
+    await expect.poll(() => sink.requests.length).toBe(1);
+    release();
+    expect(await offered).toBe(true);
+    await runner.drain();
+    expect(sink.received).toEqual(range(0, 5));
+  });
+});

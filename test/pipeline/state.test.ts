@@ -1,0 +1,85 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StateStore } from "../../src/pipeline/state.js";
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+const meter = { add() {}, set() {}, observe() {} };
+const record = (offset: number) => ({ cursors: { apiserver: { file: "f", offset } } });
+
+let directory: string;
+const store = async (instance = "one") => {
+  const opened = new StateStore(directory, { instance, node: "cp-1" }, log, meter);
+  await opened.open();
+  return opened;
+};
+const path = () => join(directory, "sinks", "archive.json");
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "auditship-state-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+describe("the state directory", () => {
+  it("gives back what was written last", async () => {
+    const first = await store();
+    await first.writeSink("archive", record(1));
+    await first.writeSink("archive", record(2));
+    expect(await (await store("two")).readSink("archive")).toEqual(record(2));
+  });
+
+  it("has nothing for a sink that was never written", async () => {
+    expect(await (await store()).readSink("archive")).toBeUndefined();
+  });
+
+  it.each(["", "{", '{"format":1}', '{"format":1,"kind":"source","body":{}}', "\0\0\0\0", "null", "7"])(
+    "falls back to the version before when a file holds %j",
+    async (content) => {
+      const first = await store();
+      await first.writeSink("archive", record(1));
+      await first.writeSink("archive", record(2));
+      await writeFile(path(), content);
+      expect(await (await store("two")).readSink("archive")).toEqual(record(1));
+    },
+  );
+
+  it("refuses a file of a later version instead of guessing", async () => {
+    await (await store()).writeSink("archive", record(1));
+    await writeFile(path(), (await readFile(path(), "utf8")).replace('"format":1', '"format":2'));
+    await expect((await store("two")).readSink("archive")).rejects.toMatchObject({
+      code: "AUDITSHIP_STATE_FORMAT",
+      message: expect.stringContaining("newer version"),
+    });
+  });
+
+  it("stops an agent when another one has written its file", async () => {
+    const first = await store("one");
+    await first.writeSink("archive", record(1));
+    const second = await store("two");
+    await second.readSink("archive");
+    await second.writeSink("archive", record(2));
+    await expect(first.writeSink("archive", record(3))).rejects.toMatchObject({
+      code: "AUDITSHIP_STATE_LOCKED",
+      message: expect.stringContaining("instance two"),
+    });
+    expect(await (await store("three")).readSink("archive")).toEqual(record(2));
+  });
+
+  it("keeps the files of removed sinks for a week", async () => {
+    const opened = await store();
+    await opened.writeSink("archive", record(1));
+    await opened.writeSink("gone", record(1));
+    await opened.forgetRemoved("sink", ["archive"], Date.now() + 6 * 86_400_000);
+    expect(await opened.readSink("gone")).toEqual(record(1));
+    await opened.forgetRemoved("sink", ["archive"], Date.now() + 8 * 86_400_000);
+    expect(await opened.readSink("gone")).toBeUndefined();
+    expect(await opened.readSink("archive")).toEqual(record(1));
+  });
+
+  it("says what to do when it cannot be written", async () => {
+    await writeFile(join(directory, "plain"), "");
+    const broken = new StateStore(join(directory, "plain"), { instance: "one", node: "cp-1" }, log, meter);
+    await expect(broken.open()).rejects.toMatchObject({ code: "AUDITSHIP_STATE_WRITE" });
+  });
+});
