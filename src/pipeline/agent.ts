@@ -12,6 +12,7 @@ import {
   AuditshipError,
   type Batch,
   Flag,
+  fieldOfPath,
   type Host,
   type Logger,
   type Predicate,
@@ -155,7 +156,19 @@ export class Agent {
     const { cluster, node, labels } = this.#loaded.config;
     const { log, metrics } = this.#options;
     const { resolve } = this.#loaded;
-    return { name, log, meter: metrics, cluster, node, labels, version: VERSION, resolve, signal, now: Date.now };
+    return {
+      name,
+      log,
+      meter: metrics,
+      cluster,
+      node,
+      labels,
+      version: VERSION,
+      resolve,
+      signal,
+      now: Date.now,
+      field: fieldOfPath,
+    };
   }
 
   async #createStages(loaded: LoadedConfig): Promise<StageSet> {

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Field } from "./field.js";
 import type { HttpClient, HttpOptions } from "./http.js";
 import type { Predicate, RuleSet } from "./match.js";
 import type { OpenTape } from "./tape.js";
@@ -40,6 +41,11 @@ export interface Host {
   readonly signal: AbortSignal;
   /** Epoch milliseconds. Tests replace it. */
   now(): number;
+  /**
+   * The field at a path of `audit.k8s.io/v1` (`user.username`, any case), undefined if there is none: handed to a plugin, as
+   * zod is, so that a file anywhere can be one without a copy of this package beside it.
+   */
+  field(path: string): Field | undefined;
 }
 
 /** What a stage gets beside. Everything a built-in stage uses is here; a foreign one gets the same. */

@@ -10,6 +10,7 @@ import { viewDocument } from "../../src/event/index.js";
 import {
   DONE,
   DUPLICATE,
+  fieldOfPath,
   type Host,
   type Request,
   reject,
@@ -41,6 +42,7 @@ const host: Host = {
   resolve: (path) => path,
   signal: new AbortController().signal,
   now: Date.now,
+  field: fieldOfPath,
 };
 
 beforeEach(async () => {

@@ -3,7 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { EventBatch } from "../../src/event/index.js";
-import type { EventView, Host, HttpClient, RuleMatch, Selection, SinkHost } from "../../src/plugin/index.js";
+import {
+  type EventView,
+  fieldOfPath,
+  type Host,
+  type HttpClient,
+  type RuleMatch,
+  type Selection,
+  type SinkHost,
+} from "../../src/plugin/index.js";
 
 /** An empty directory that goes when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
@@ -38,6 +46,7 @@ export function testHost(overrides: Partial<SinkHost & { client: HttpClient }> =
     resolve: (path) => path,
     signal: new AbortController().signal,
     now: () => Date.now(),
+    field: fieldOfPath,
   };
   return {
     ...host,
