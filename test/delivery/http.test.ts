@@ -1,0 +1,225 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { createHttp } from "../../src/delivery/http.js";
+import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  return listen(server);
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections?.();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** An address where nobody listens. */
+async function deadUrl(): Promise<string> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${port}`;
+}
+
+function client(options: HttpOptions, warnings: string[] = []) {
+  const log = { debug() {}, info() {}, warn: (_: object, message: string) => warnings.push(message), error() {} };
+  const http = createHttp(options, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" });
+  onTestFinished(() => http.close());
+  return http;
+}
+
+async function temporaryFile(content: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "auditship-http-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  await writeFile(join(directory, "file"), content);
+  return join(directory, "file");
+}
+
+/** A server that answers 200 and keeps what it was asked. */
+async function recorder(): Promise<{ url: string; seen: IncomingMessage[] }> {
+  const seen: IncomingMessage[] = [];
+  const url = await serve((request, response) => {
+    seen.push(request);
+    request.resume().on("end", () => response.end("ok"));
+  });
+  return { url, seen };
+}
+
+const get = { method: "GET", path: "" } as const;
+
+test("a path is joined to the endpoint's path, and an empty one is the URL itself with its query", async () => {
+  const { url, seen } = await recorder();
+  const http = client({ urls: [`${url}/base/?token=x`] });
+  await http.request({ method: "POST", path: "/_bulk?filter_path=items", body: "{}" });
+  await http.request(get);
+  expect(seen.map((request) => request.url)).toEqual(["/base/_bulk?filter_path=items", "/base/?token=x"]);
+});
+
+test("configured headers and ours go with every request, the request's own over them", async () => {
+  const { url, seen } = await recorder();
+  const http = client({ urls: [url], headers: { "X-Team": "audit", "Content-Type": "text/plain" } });
+  await http.request({ method: "POST", path: "", headers: { "content-type": "application/json" }, body: "{}" });
+  expect(seen[0].headers).toMatchObject({
+    "user-agent": "auditship/0.0.0",
+    "x-team": "audit",
+    "content-type": "application/json",
+  });
+});
+
+test.each([
+  [{ username: "ann", password: "pässword" }, `Basic ${Buffer.from("ann:pässword").toString("base64")}`],
+  [{ token: "abc" }, "Bearer abc"],
+  [{ apiKey: "a2V5" }, "ApiKey a2V5"],
+])("credentials %o are sent as the scheme they are for", async (auth, expected) => {
+  const { url, seen } = await recorder();
+  await client({ urls: [url], auth }).request(get);
+  expect(seen[0].headers.authorization).toBe(expected);
+});
+
+test("credentials in a file are used anew once the file has changed", async () => {
+  const { url, seen } = await recorder();
+  const tokenFile = await temporaryFile("first\n");
+  const http = client({ urls: [url], auth: { tokenFile } });
+  await http.request(get);
+  await writeFile(tokenFile, "second, and longer\n");
+  await http.request(get);
+  expect(seen.map((request) => request.headers.authorization)).toEqual(["Bearer first", "Bearer second, and longer"]);
+});
+
+test("a missing or empty credentials file is an error that names the file, and nothing is sent", async () => {
+  const { url, seen } = await recorder();
+  const empty = await temporaryFile(" \n");
+  await expect(client({ urls: [url], auth: { apiKeyFile: "/nowhere/key" } }).request(get)).rejects.toThrow(
+    "cannot read auth.apiKeyFile /nowhere/key: ENOENT",
+  );
+  await expect(client({ urls: [url], auth: { tokenFile: empty } }).request(get)).rejects.toThrow("is empty");
+  expect(seen).toEqual([]);
+});
+
+test("an endpoint that cannot be reached is passed over, and later requests begin with the one that answered", async () => {
+  const dead = await deadUrl();
+  const { url, seen } = await recorder();
+  const http = client({ urls: [dead, url] });
+  expect((await http.request(get)).url).toBe(url);
+  expect((await http.request(get)).url).toBe(url);
+  expect(seen).toHaveLength(2);
+});
+
+test("when no endpoint can be reached the error names each with its reason", async () => {
+  const urls = [await deadUrl(), await deadUrl()];
+  await expect(client({ urls }).request(get)).rejects.toThrow(
+    `connection refused (${urls[0]}); connection refused (${urls[1]})`,
+  );
+});
+
+test("a request that may have arrived is not sent to another endpoint, but the next one is", async () => {
+  const broken = await serve((request) => request.socket.destroy());
+  const { url, seen } = await recorder();
+  const http = client({ urls: [broken, url] });
+  await expect(http.request({ method: "POST", path: "", body: "x" })).rejects.toThrow(
+    `connection closed before the answer was complete (${broken})`,
+  );
+  expect(seen).toHaveLength(0);
+  expect((await http.request(get)).url).toBe(url);
+});
+
+test("a request to all endpoints gives one result for each, in their order", async () => {
+  const dead = await deadUrl();
+  const { url } = await recorder();
+  const [first, second] = await client({ urls: [dead, url] }).requestAll(get);
+  expect(first).toMatchObject({ status: "rejected", reason: { message: `connection refused (${dead})` } });
+  expect(second).toMatchObject({ status: "fulfilled", value: { status: 200, url } });
+});
+
+test("any status is an answer, and a redirect is not followed", async () => {
+  const { url: target, seen } = await recorder();
+  const url = await serve((_, response) => response.writeHead(307, { location: target }).end());
+  const answer = await client({ urls: [url], auth: { token: "secret" } }).request(get);
+  expect(answer).toMatchObject({ status: 307, headers: { location: target } });
+  expect(seen).toEqual([]);
+});
+
+test("an endless answer is cut at the bound", async () => {
+  const url = await serve((_, response) => {
+    const more = () => {
+      while (response.write(Buffer.alloc(65_536, "x")));
+    };
+    response.on("drain", more);
+    more();
+  });
+  const answer = await client({ urls: [url] }).request({ ...get, maxAnswer: 100_000 });
+  expect(answer.truncated).toBe(true);
+  expect(answer.body).toHaveLength(100_000);
+});
+
+test("an answer as long as the bound is whole", async () => {
+  const url = await serve((_, response) => response.end(Buffer.alloc(1000, "x")));
+  const answer = await client({ urls: [url] }).request({ ...get, maxAnswer: 1000 });
+  expect(answer).toMatchObject({ truncated: false });
+});
+
+test("a server that never answers, or never ends its answer, is given up after the timeout", async () => {
+  const silent = await serve(() => {});
+  const slow = await serve((_, response) => void response.write("{"));
+  await expect(client({ urls: [silent], timeout: 100 }).request(get)).rejects.toThrow(
+    `no complete answer within 0.1 s (${silent})`,
+  );
+  await expect(client({ urls: [slow], timeout: 100 }).request(get)).rejects.toThrow("no complete answer within 0.1 s");
+});
+
+test("an aborted request ends at once", async () => {
+  const url = await serve(() => {});
+  const abort = new AbortController();
+  const request = client({ urls: [url] }).request({ ...get, signal: abort.signal });
+  abort.abort();
+  await expect(request).rejects.toThrow(`stopped (${url})`);
+});
+
+test("neither path nor credentials nor headers stand in an error", async () => {
+  const dead = await deadUrl();
+  const http = client({
+    urls: [`${dead}/hooks/hunter2?key=hunter2`],
+    auth: { username: "ann", password: "hunter2" },
+    headers: { "x-key": "hunter2" },
+  });
+  const error = (await http.request(get).catch((cause: Error) => cause)) as Error;
+  expect(error.message).toBe(`connection refused (${dead})`);
+  const bad = client({ urls: [dead], auth: { token: "hunter2\nx: y" } });
+  const refused = (await bad.request(get).catch((cause: Error) => cause)) as Error;
+  expect(refused.message).not.toContain("hunter2");
+});
+
+test("a client that does not verify certificates says so once", async () => {
+  const warnings: string[] = [];
+  const { url } = await recorder();
+  const http = client({ urls: [url], tls: { insecureSkipVerify: true } }, warnings);
+  await http.request(get);
+  await http.request(get);
+  expect(warnings).toEqual(["Server certificates are not verified (tls.insecureSkipVerify)."]);
+});
+
+test.each([
+  ["a URL with credentials", { urls: ["http://ann:secret@es:9200"] }],
+  ["a URL that is none", { urls: ["es:9200"] }],
+  ["no URL", { urls: [] }],
+  ["two kinds of credentials", { urls: ["http://es"], auth: { token: "a", apiKey: "b" } }],
+  ["a user without a password", { urls: ["http://es"], auth: { username: "ann" } }],
+  ["a certificate without its key", { urls: ["http://es"], tls: { certFile: "a.pem" } }],
+])("options with %s are refused", (_, options) => {
+  expect(z.strictObject(httpShape(z)).safeParse(options).success).toBe(false);
+});
+
+test("options as documented are taken, with a timeout of 30 s", () => {
+  const options = { urls: ["https://es:9200"], auth: { apiKeyFile: "key" }, tls: { caFile: "ca.crt" } };
+  expect(z.strictObject(httpShape(z)).parse(options)).toEqual({ ...options, timeout: 30_000 });
+});

@@ -1,0 +1,117 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { createHttp } from "../../src/delivery/http.js";
+import type { HttpOptions } from "../../src/plugin/index.js";
+
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+const get = { method: "GET", path: "" } as const;
+
+describe.skipIf(!hasOpenssl)("TLS", () => {
+  let directory: string;
+  const at = (name: string) => join(directory, name);
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "auditship-tls-"));
+    const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: directory, stdio: "pipe" });
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA", "-days", "2");
+    for (const name of ["localhost", "first", "second"]) {
+      openssl(
+        "req",
+        ...key,
+        "-keyout",
+        `${name}.key`,
+        "-out",
+        `${name}.csr`,
+        "-subj",
+        `/CN=${name}`,
+        "-addext",
+        "subjectAltName=DNS:localhost",
+      );
+      openssl(
+        "x509",
+        "-req",
+        "-in",
+        `${name}.csr`,
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-copy_extensions",
+        "copy",
+        "-out",
+        `${name}.crt`,
+        "-days",
+        "2",
+      );
+    }
+  });
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  /** Answers with the name in the client's certificate. */
+  async function serve(requestCert: boolean): Promise<string> {
+    const [key, cert, ca] = ["localhost.key", "localhost.crt", "ca.crt"].map((name) => readFileSync(at(name)));
+    const server = createServer(
+      { key, cert, ca, requestCert, rejectUnauthorized: requestCert },
+      (request, response) => {
+        const { subject } = (request.socket as TLSSocket).getPeerCertificate();
+        response.end(String(subject?.CN ?? "nobody"));
+      },
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return `https://localhost:${(server.address() as AddressInfo).port}`;
+  }
+
+  function client(options: HttpOptions) {
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const http = createHttp(options, { log, resolve: at, userAgent: "auditship/0.0.0" });
+    onTestFinished(() => http.close());
+    return http;
+  }
+
+  test("a server with a certificate of a private CA is trusted with its caFile only", async () => {
+    const url = await serve(false);
+    expect((await client({ urls: [url], tls: { caFile: "ca.crt" } }).request(get)).status).toBe(200);
+    await expect(client({ urls: [url] }).request(get)).rejects.toThrow(/certificate.*\(https:\/\/localhost:/);
+    const careless = client({ urls: [url], tls: { insecureSkipVerify: true } });
+    expect((await careless.request(get)).status).toBe(200);
+  });
+
+  test("a server whose certificate is not for its name is refused, unless that name is expected", async () => {
+    const url = (await serve(false)).replace("localhost", "127.0.0.1");
+    await expect(client({ urls: [url], tls: { caFile: "ca.crt" } }).request(get)).rejects.toThrow("altnames");
+    const named = client({ urls: [url], tls: { caFile: "ca.crt", serverName: "localhost" } });
+    expect((await named.request(get)).status).toBe(200);
+  });
+
+  test("a client certificate that is renewed is used for the next request", async () => {
+    const url = await serve(true);
+    await copyFile(at("first.crt"), at("client.crt"));
+    await copyFile(at("first.key"), at("client.key"));
+    const http = client({ urls: [url], tls: { caFile: "ca.crt", certFile: "client.crt", keyFile: "client.key" } });
+    const name = async () => Buffer.from((await http.request(get)).body).toString();
+    expect(await name()).toBe("first");
+    await copyFile(at("second.crt"), at("client.crt"));
+    await copyFile(at("second.key"), at("client.key"));
+    expect(await name()).toBe("second");
+  });
+
+  test("an endpoint with a certificate that is not trusted is passed over like one that is down", async () => {
+    const url = await serve(false);
+    const untrusted = url.replace("localhost", "127.0.0.1");
+    const http = client({ urls: [untrusted, url], tls: { caFile: "ca.crt" } });
+    expect((await http.request(get)).url).toBe(url);
+  });
+});
