@@ -1,5 +1,5 @@
 import type { Annotation, ByteWriter, FileRef, InvalidLine, RuleMatch } from "../plugin/index.js";
-import { CLOSE_BRACE, COMMA, lexer, OPEN_BRACE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
+import { CLOSE_BRACE, COMMA, OPEN_BRACE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { EVENT_KEYS, RESERVED } from "./keys.js";
 
 /** What every document says of where it was made. */
@@ -146,9 +146,8 @@ export function foreignMembers(bytes: Buffer, start: number): [start: number, en
   while (bytes[i] !== CLOSE_BRACE) {
     const keyEnd = stringEnd(bytes, i + 1);
     const end = skipValue(bytes, valueAfterKey(bytes, keyEnd));
-    const escaped = lexer.escapeAt > i;
-    const code = escaped ? EVENT_KEYS.findEscaped(bytes, i + 1, keyEnd) : EVENT_KEYS.find(bytes, i + 1, keyEnd);
-    if (code !== RESERVED) spans.push([i, end]);
+    const key = EVENT_KEYS.findEscaped(bytes, i + 1, keyEnd);
+    if (key < 0 || EVENT_KEYS.codes[key] !== RESERVED) spans.push([i, end]);
     i = skipSpace(bytes, end);
     if (bytes[i] === COMMA) i = skipSpace(bytes, i + 1);
   }

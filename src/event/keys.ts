@@ -78,7 +78,7 @@ export class KeyTable {
     return index;
   }
 
-  /** The same for a key that holds escapes. */
+  /** The same for a key that may hold escapes. */
   findEscaped(bytes: Buffer, start: number, end: number): number {
     if (end - start > MAX_ESCAPED_KEY) return -1;
     const key = Buffer.from(decodeContent(bytes, start, end));

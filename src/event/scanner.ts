@@ -1,5 +1,6 @@
 import { FIELD_COUNT, Field, Flag, ROW_HEADER, Row } from "../plugin/index.js";
 import {
+  afterString,
   CLOSE_BRACE,
   COMMA,
   decode,
@@ -32,6 +33,7 @@ export class Scanner {
   /** By field that is present: 1 if its key was Go's name. */
   private readonly capital = new Uint8Array(FIELD_COUNT + 2);
   private capitals = 0;
+  private keyEnd = 0;
   private reserved = false;
 
   /**
@@ -66,46 +68,19 @@ export class Scanner {
 
   /** Goes through the members of the object at `i`; at most one level deeper for the fields that have members. */
   private members(keys: KeyTable, i: number): number {
-    const { bytes, table, base } = this;
+    const { bytes } = this;
     i++;
     if (bytes[i] <= SPACE) i = skipSpace(bytes, i);
     if (bytes[i] === CLOSE_BRACE) return i + 1;
-    let previous = -1;
+    let key = -1;
     for (;;) {
       if (bytes[i] !== QUOTE) return fail(i);
-      const key = i + 1;
-      let keyEnd = 0;
-      let index = keys.guess(bytes, key, previous);
-      if (index >= 0) keyEnd = key + keys.names[index].length;
-      else {
-        keyEnd = stringEnd(bytes, key);
-        if (keyEnd < 0) return FAILED;
-        index =
-          lexer.escapeAt >= key && lexer.escapeAt < keyEnd
-            ? keys.findEscaped(bytes, key, keyEnd)
-            : keys.find(bytes, key, keyEnd);
-        if (index >= 0) keys.learn(previous, index);
-      }
-      const code = index < 0 ? -1 : keys.codes[index];
-      previous = index;
-      const start = valueAfterKey(bytes, keyEnd);
-      if (start < 0) return FAILED;
-
-      const field = code & ~CAPITAL;
-      if (code < 0) i = skipValue(bytes, start);
-      else if (field >= FIELD_COUNT) i = this.special(code, start);
-      else if (code >= CAPITAL && table[base + 2 * field] !== 0 && this.capital[field] === 0)
-        i = skipValue(bytes, start);
-      else {
-        if (NESTED_KEYS[field] !== undefined) i = this.nested(field, start);
-        else if (bytes[start] === QUOTE) i = stringEnd(bytes, start + 1) + 1;
-        else i = skipValue(bytes, start);
-        this.capital[field] = code >>> 7;
-        if (code >= CAPITAL) this.capitals++;
-        table[base + 2 * field] = start;
-        table[base + 2 * field + 1] = i;
-      }
-      if (i <= 0) return FAILED;
+      key = this.key(keys, i + 1, key);
+      if (this.keyEnd < 0) return FAILED;
+      i = valueAfterKey(bytes, this.keyEnd);
+      if (i < 0) return FAILED;
+      i = key < 0 ? skipValue(bytes, i) : this.value(keys.codes[key], i);
+      if (i < 0) return FAILED;
 
       let byte = bytes[i];
       if (byte <= SPACE) {
@@ -117,6 +92,44 @@ export class Scanner {
       if (byte !== COMMA) return fail(i - 1);
       if (bytes[i] <= SPACE) i = skipSpace(bytes, i);
     }
+  }
+
+  /** The index of the key whose content begins at `start`, -1 if unknown; sets `keyEnd`, to FAILED if it is malformed. */
+  private key(keys: KeyTable, start: number, previous: number): number {
+    const { bytes } = this;
+    const guess = keys.guess(bytes, start, previous);
+    if (guess >= 0) {
+      this.keyEnd = start + keys.names[guess].length;
+      return guess;
+    }
+    const end = stringEnd(bytes, start);
+    this.keyEnd = end;
+    if (end < 0) return -1;
+    const escaped = lexer.escapeAt >= start && lexer.escapeAt < end;
+    const index = escaped ? keys.findEscaped(bytes, start, end) : keys.find(bytes, start, end);
+    if (index >= 0) keys.learn(previous, index);
+    return index;
+  }
+
+  /** Takes the value at `start` of a known member into the row; returns the offset after it. */
+  private value(code: number, start: number): number {
+    const { bytes, table, capital } = this;
+    const field = code & ~CAPITAL;
+    if (field >= FIELD_COUNT) return this.special(code, start);
+    const word = this.base + 2 * field;
+    const isGoName = code >>> 7;
+    if (isGoName === 1) {
+      if (table[word] !== 0 && capital[field] === 0) return skipValue(bytes, start);
+      this.capitals++;
+    }
+    let end: number;
+    if (NESTED_KEYS[field] !== undefined) end = this.nested(field, start);
+    else if (bytes[start] === QUOTE) end = afterString(bytes, start);
+    else end = skipValue(bytes, start);
+    capital[field] = isGoName;
+    table[word] = start;
+    table[word + 1] = end;
+    return end;
   }
 
   /** The value of a field that has members in the field table: those of an earlier value of it go. */

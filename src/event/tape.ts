@@ -1,5 +1,6 @@
 import { Kind, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../plugin/index.js";
 import {
+  afterString,
   asBuffer,
   CLOSE_BRACE,
   CLOSE_BRACKET,
@@ -85,8 +86,8 @@ export class SpanTape implements Tape {
         this.push(depth++, node);
         i = skipBlank(text, i + 1);
       } else {
-        i = byte === QUOTE ? stringEnd(text, i + 1) + 1 : scalarEnd(text, i);
-        if (i <= 0) return -1;
+        i = byte === QUOTE ? afterString(text, i) : scalarEnd(text, i);
+        if (i < 0) return -1;
         if (byte === QUOTE && lexer.escapeAt >= this.words[node * NODE_WORDS + Node.start] - shift)
           this.words[node * NODE_WORDS + Node.kind] |= NodeFlag.escaped;
         this.close(node, i + shift);
