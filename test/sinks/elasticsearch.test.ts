@@ -1,0 +1,389 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import elasticsearch from "../../plugins/sinks/elasticsearch.js";
+import { createHttp } from "../../src/delivery/http.js";
+import { ByteWriter, type EventView, type Request, type SendingSink, type Verdict } from "../../src/plugin/index.js";
+import { type BulkServer, type Script, startBulkServer } from "../support/bulk-server.js";
+import { events, testHost } from "./support.js";
+
+const NOW = Date.parse("2026-11-21T12:00:00Z");
+const signal = new AbortController().signal;
+
+async function sink(url: string, options: object = {}, cluster = ""): Promise<SendingSink> {
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const host = testHost({
+    cluster,
+    now: () => NOW,
+    http: (httpOptions) => {
+      const http = createHttp(httpOptions, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" });
+      onTestFinished(() => http.close());
+      return http;
+    },
+  });
+  const parsed = elasticsearch.options(z).parse({ urls: [url], ...options });
+  return (await elasticsearch.create(parsed, host)) as SendingSink;
+}
+
+async function server(script?: Script): Promise<BulkServer> {
+  const bulk = await startBulkServer({ script });
+  onTestFinished(() => bulk.close());
+  return bulk;
+}
+
+const event = (n: number) => ({
+  kind: "Event",
+  apiVersion: "audit.k8s.io/v1",
+  auditID: `${n}`,
+  stage: "ResponseComplete",
+  stageTimestamp: `2026-11-2${n % 10}T00:00:00.000000Z`,
+});
+
+/** A request of what the sink encodes for these events. */
+function request(of: SendingSink, lines: object[], encoding: Request["encoding"] = "identity"): Request {
+  const out = new ByteWriter();
+  const { selection } = events(...lines);
+  const spans: [number, number][] = [];
+  const ids: string[] = [];
+  for (const view of selection) {
+    const start = out.length;
+    of.encode(view, out);
+    spans.push([start, out.length]);
+    ids.push(view.id());
+  }
+  const plain = out.view();
+  return {
+    body: encoding === "gzip" ? gzipSync(plain) : plain,
+    encoding,
+    count: spans.length,
+    firstId: ids[0],
+    lastId: ids[ids.length - 1],
+    attempt: 0,
+    unsure: false,
+    item: (index) => plain.subarray(...spans[index]),
+  };
+}
+
+async function verdicts(script: Script, count = 2): Promise<Verdict | Verdict[]> {
+  const bulk = await server(script);
+  const es = await sink(bulk.url);
+  const lines = Array.from({ length: count }, (_, n) => event(n));
+  const answer = await es.send(request(es, lines), signal);
+  expect(bulk.problems).toEqual([]);
+  return answer;
+}
+
+describe("a request", () => {
+  test("is NDJSON with a create for each event: its id, and the index of its UTC day", async () => {
+    const bulk = await server();
+    const es = await sink(bulk.url);
+    const late = { ...event(0), stageTimestamp: "2026-11-21T01:30:00+02:00" };
+    const sent = request(es, [event(1), late]);
+    expect(await es.send(sent, signal)).toEqual({ kind: "done" });
+    const [first, firstDocument, second] = Buffer.from(sent.body).toString().split("\n");
+    expect(JSON.parse(first)).toEqual({ create: { _index: "audit-2026.11.21", _id: sent.firstId } });
+    expect(JSON.parse(second)).toEqual({ create: { _index: "audit-2026.11.20", _id: sent.lastId } });
+    expect(JSON.parse(firstDocument)).toMatchObject({ ...event(1), "@timestamp": event(1).stageTimestamp });
+    expect(bulk.problems).toEqual([]);
+    expect([...bulk.stored.keys()]).toEqual([sent.firstId, sent.lastId]);
+  });
+
+  test("goes as plain NDJSON, which every server takes, and asks for statuses and errors only", async () => {
+    let seen: { url?: string; type?: string; accept?: string } = {};
+    const url = await serve((request, response) => {
+      seen = { url: request.url, type: request.headers["content-type"], accept: request.headers.accept };
+      response.setHeader("content-type", "application/json");
+      request.resume().on("end", () => response.end('{"items":[{"create":{"status":201}}]}'));
+    });
+    const es = await sink(`${url}/es`);
+    expect(await es.send(request(es, [event(0)]), signal)).toEqual({ kind: "done" });
+    expect(seen).toEqual({
+      url: "/es/_bulk?filter_path=items.*.status%2Citems.*.error.type%2Citems.*.error.reason",
+      type: "application/x-ndjson",
+      accept: "application/json",
+    });
+  });
+
+  test("that the host has gzipped goes gzipped", async () => {
+    const bulk = await server();
+    const es = await sink(bulk.url);
+    expect(es.gzip).toBe(true);
+    const sent = request(es, [event(0), event(1)], "gzip");
+    expect(await es.send(sent, signal)).toEqual({ kind: "done" });
+    expect(bulk.bytes).toBe(sent.body.length);
+    expect(bulk.stored.size).toBe(2);
+  });
+
+  test("names the cluster in its index where the configuration says so", async () => {
+    const es = await sink("http://127.0.0.1:1", { index: "audit-{cluster}" }, "Prod-1");
+    expect(Buffer.from(request(es, [event(0)]).body).toString()).toContain('"_index":"audit-prod-1"');
+  });
+
+  test.each(["Audit", "a b", "audit-{day}", "a-{date}-{date}", "-audit", "audit/*", "..", ""])(
+    "to the index %j is refused before it is sent",
+    async (index) => {
+      await expect(sink("http://127.0.0.1:1", { index })).rejects.toMatchObject({ code: "AUDITSHIP_CONFIG_VALUE" });
+    },
+  );
+
+  test("to an index of a cluster without a name is refused", async () => {
+    await expect(sink("http://127.0.0.1:1", { index: "a-{cluster}" })).rejects.toThrow("set cluster");
+  });
+});
+
+describe("an item", () => {
+  const mapping =
+    "[1:2] failed to parse field [user.extra] of type [flattened] in document with id 'x'. Preview of field's value: 'hunter2'";
+  const cases: [number, string | undefined, Partial<Verdict>][] = [
+    [201, undefined, { kind: "done" }],
+    [200, undefined, { kind: "done" }],
+    [409, "version_conflict_engine_exception", { kind: "duplicate" }],
+    [429, "es_rejected_execution_exception", { kind: "retry", reason: "busy (429 es_rejected_execution_exception)" }],
+    [503, "unavailable_shards_exception", { kind: "retry", reason: "busy (503 unavailable_shards_exception)" }],
+    [
+      403,
+      "security_exception",
+      { kind: "retry", slow: true, reason: "no right to write to the index (403 security_exception)" },
+    ],
+    [404, "index_not_found_exception", { kind: "retry", slow: true }],
+    [400, "validation_exception", { kind: "retry", slow: true }],
+    [400, "index_closed_exception", { kind: "retry", slow: true }],
+    [
+      400,
+      "document_parsing_exception",
+      { kind: "reject", reason: "document_parsing_exception on field [user.extra] of type [flattened] (400)" },
+    ],
+    [400, "mapper_parsing_exception", { kind: "reject" }],
+    [400, "strict_dynamic_mapping_exception", { kind: "reject" }],
+    [400, "illegal_argument_exception", { kind: "reject" }],
+    [413, "too_large", { kind: "reject" }],
+  ];
+  test.each(cases)("answered with %i %s gets its own verdict, the others theirs", async (status, type, expected) => {
+    const answer = await verdicts(
+      () => ({
+        do: "store",
+        item: (_, index) => (index === 1 ? { status, type, reason: mapping } : undefined),
+      }),
+      3,
+    );
+    const list = Array.isArray(answer) ? answer : [answer, answer, answer];
+    expect(list[0]).toEqual({ kind: "done" });
+    expect(list[1]).toMatchObject(expected);
+    expect(list[2]).toEqual({ kind: "done" });
+    expect(JSON.stringify(answer)).not.toContain("hunter2");
+  });
+
+  test("refused because the disk is full, or by a write block, is retried under the name of its cause", async () => {
+    const type = "cluster_block_exception";
+    const answer = await verdicts(() => ({ do: "store", item: (_, index) => ({ status: index ? 429 : 403, type }) }));
+    expect(answer).toMatchObject([
+      {
+        kind: "retry",
+        slow: true,
+        reason: expect.stringMatching(/blocked for writing.*\(403 cluster_block_exception\)/),
+      },
+      { kind: "retry", reason: expect.stringMatching(/disk is full.*\(429 cluster_block_exception\)/) },
+    ]);
+  });
+
+  test("with an error type that is no machine word is not quoted", async () => {
+    const answer = await verdicts(
+      () => ({ do: "store", item: () => ({ status: 400, type: "hunter2 said so", reason: "field [hunter2 x]" }) }),
+      1,
+    );
+    expect(answer).toEqual([{ kind: "reject", reason: "unknown error (400)" }]);
+  });
+});
+
+describe("a whole request", () => {
+  const refused = (type: string) => JSON.stringify({ error: { type, reason: "hunter2" }, status: 400 });
+  const json = { "content-type": "application/json" };
+  test.each<[string, Script, Partial<Verdict>]>([
+    ["413", () => ({ do: "status", status: 413 }), { kind: "split" }],
+    [
+      "400",
+      () => ({ do: "status", status: 400, body: refused("illegal_argument_exception"), headers: json }),
+      { kind: "split", reason: "the request is refused (400 illegal_argument_exception)" },
+    ],
+    [
+      "400 for the shard limit",
+      () => ({ do: "status", status: 400, body: refused("validation_exception"), headers: json }),
+      { kind: "retry", slow: true },
+    ],
+    [
+      "401",
+      () => ({ do: "status", status: 401 }),
+      { kind: "retry", slow: true, reason: "the credentials are refused (401)" },
+    ],
+    ["403", () => ({ do: "status", status: 403 }), { kind: "retry", slow: true, reason: "no right to write (403)" }],
+    ["404", () => ({ do: "status", status: 404 }), { kind: "retry", slow: true }],
+    [
+      "a redirect",
+      () => ({ do: "status", status: 302, headers: { location: "http://127.0.0.1:1/" } }),
+      { kind: "retry", slow: true, reason: "redirected (302); redirects are not followed" },
+    ],
+    [
+      "429 with Retry-After in seconds",
+      () => ({ do: "status", status: 429, headers: { "retry-after": "7" } }),
+      { kind: "retry", after: 7000 },
+    ],
+    [
+      "503 with Retry-After as a date",
+      () => ({ do: "status", status: 503, headers: { "retry-after": new Date(NOW + 5000).toUTCString() } }),
+      { kind: "retry", after: 5000 },
+    ],
+    [
+      "502 in HTML",
+      () => ({ do: "status", status: 502, body: "<html>hunter2" }),
+      { kind: "retry", reason: "the server fails (502)" },
+    ],
+    [
+      "200 and HTML",
+      () => ({ do: "status", status: 200, body: "<html>hunter2" }),
+      { kind: "retry", reason: "nonsense answer: it has no items" },
+    ],
+    [
+      "200 and nothing",
+      () => ({ do: "status", status: 200 }),
+      { kind: "retry", reason: "nonsense answer: it has no items" },
+    ],
+    [
+      "200 and half a JSON",
+      () => ({ do: "status", status: 200, body: '{"items":[{"hunter2', headers: json }),
+      { kind: "retry", reason: "nonsense answer: it is not JSON" },
+    ],
+    ["200 and no items", () => ({ do: "status", status: 200, body: "{}", headers: json }), { kind: "retry" }],
+    ["200 and null", () => ({ do: "status", status: 200, body: "null", headers: json }), { kind: "retry" }],
+    [
+      "200 and too few items",
+      () => ({ do: "status", status: 200, body: '{"items":[{"create":{"status":201}}]}', headers: json }),
+      { kind: "retry", reason: "nonsense answer: 1 items for 2 events" },
+    ],
+    [
+      "200 and items of another kind",
+      () => ({ do: "status", status: 200, body: '{"items":[{"index":{"status":201}},null]}', headers: json }),
+      { kind: "retry" },
+    ],
+    [
+      "an answer that is too long to be one",
+      () => ({ do: "status", status: 200, body: `[${" ".repeat(9_000_000)}]`, headers: json }),
+      { kind: "split" },
+    ],
+  ])("answered with %s gets one verdict that says so", async (_, script, expected) => {
+    const answer = await verdicts(script);
+    for (const verdict of Array.isArray(answer) ? answer : [answer]) expect(verdict).toMatchObject(expected);
+    expect(JSON.stringify(answer)).not.toContain("hunter2");
+  });
+
+  test.each<[string, Script]>([
+    ["never answered", () => ({ do: "never" })],
+    ["reset", () => ({ do: "reset", stored: true })],
+    ["cut in the middle of its answer", () => ({ do: "cut", stored: true })],
+    ["answered too late", () => ({ do: "store", late: 2000 })],
+  ])("that is %s throws: nobody knows what became of it", async (_, script) => {
+    const bulk = await server(script);
+    const es = await sink(bulk.url, { timeout: 200 });
+    await expect(es.send(request(es, [event(0)]), signal)).rejects.toThrow(/no complete answer|connection closed/);
+  });
+
+  test("that was stored though its answer got lost is a duplicate the second time", async () => {
+    const bulk = await server(({ n }) => (n === 1 ? { do: "reset", stored: true } : { do: "store" }));
+    const es = await sink(bulk.url);
+    const sent = request(es, [event(0), event(1)]);
+    await expect(es.send(sent, signal)).rejects.toThrow();
+    expect(await es.send(sent, signal)).toEqual([{ kind: "duplicate" }, { kind: "duplicate" }]);
+    expect(bulk.stored.size).toBe(2);
+  });
+});
+
+describe("a document in safe shape", () => {
+  function safe(document: string): { action: string; text: string; value: Record<string, unknown> } {
+    const bytes = Buffer.from(document, "latin1");
+    const view = {
+      id: () => "the-id",
+      day: () => "2026.11.21",
+      writeLine: (out: ByteWriter) => out.copy(bytes),
+    } as EventView;
+    const out = new ByteWriter();
+    safeSink.encodeSafe!(view, "why", out);
+    const [action, text, end] = Buffer.from(out.view()).toString().split("\n");
+    expect(end).toBe("");
+    return { action, text, value: JSON.parse(text) };
+  }
+  let safeSink: SendingSink;
+
+  test("keeps id, envelope and our members, and has each body as one string", async () => {
+    safeSink = await sink("http://127.0.0.1:1");
+    const body = '{ "a":[1.0,{"a":2,"a":3}], "b":"\\u0041" }';
+    const { action, value } = safe(
+      `{"kind":"Event","user":{"username":"ann","groups":["a","b"],"extra":{"k":["v"]}},"objectRef":{"name":"x"},` +
+        `"responseStatus":{"metadata":{},"code":403.0},"requestObject":${body},"responseObject":[{"a":1}],` +
+        `"annotations":{"x.y":"z"},"sourceIPs":["1.2.3.4"],"@timestamp":"2026-11-21T00:00:00Z","auditship":{"offset":9007199254740993,"matches":[{"rule":"r"}]}}`,
+    );
+    expect(action).toBe('{"create":{"_index":"audit-2026.11.21","_id":"the-id"}}');
+    expect(value).toEqual({
+      kind: "Event",
+      user: { username: "ann", groups: ["a", "b"], extraText: '{"k":["v"]}' },
+      objectRef: { name: "x" },
+      responseStatus: { metadataText: "{}", code: 403 },
+      requestObjectText: body,
+      responseObjectText: '[{"a":1}]',
+      annotationsText: '{"x.y":"z"}',
+      sourceIPs: ["1.2.3.4"],
+      "@timestamp": "2026-11-21T00:00:00Z",
+      auditship: { offset: 9007199254740992, matches: [{ rule: "r" }], safeShape: "why" },
+    });
+  });
+
+  test("keeps numbers as they are written", async () => {
+    safeSink = await sink("http://127.0.0.1:1");
+    expect(safe('{"responseStatus":{"code":12345678901234567890.0},"auditship":{}}').text).toBe(
+      '{"responseStatus":{"code":12345678901234567890.0},"auditship":{"safeShape":"why"}}',
+    );
+  });
+
+  test("has each key once, the last one, whatever its spelling", async () => {
+    safeSink = await sink("http://127.0.0.1:1");
+    const { text } = safe('{"verb":"get","\\u0076erb":"list","user":{"uid":1,"uid":2},"auditship":{"a":1}}');
+    expect(text).toBe('{"verb":"list","user":{"uid":2},"auditship":{"a":1,"safeShape":"why"}}');
+  });
+
+  test("survives bodies that are deep, not UTF-8, or full of newlines and quotes", async () => {
+    safeSink = await sink("http://127.0.0.1:1");
+    const deep = "[".repeat(10_000) + "]".repeat(10_000);
+    expect(safe(`{"requestObject":${deep}}`).value).toEqual({ requestObject: undefined, requestObjectText: deep });
+    expect(safe('{"requestObject":{"a":"\xff\xfe"}}').value).toEqual({ requestObjectText: '{"a":"\ufffd\ufffd"}' });
+    expect(safe('{"requestObject":{"a":"\\n\\"{}"}}').value).toEqual({ requestObjectText: '{"a":"\\n\\"{}"}' });
+  });
+});
+
+describe("the probe", () => {
+  test.each([200, 403, 404])("takes %i for an answer", async (status) => {
+    const url = await serve((_, response) => response.writeHead(status).end());
+    await expect((await sink(url)).probe(signal)).resolves.toBeUndefined();
+  });
+
+  test.each([
+    [401, "refuses the credentials"],
+    [503, "answers with 503"],
+  ])("says what %i means", async (status, message) => {
+    const url = await serve((_, response) => response.writeHead(status).end());
+    await expect((await sink(url)).probe(signal)).rejects.toThrow(message);
+  });
+
+  test("says that nobody listens", async () => {
+    await expect((await sink("http://127.0.0.1:1")).probe(signal)).rejects.toThrow("connection refused");
+  });
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  const http = createServer(listener);
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    http.closeAllConnections();
+    http.close();
+  });
+  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+}
