@@ -30,7 +30,7 @@ import { RulesInForce } from "./rules.js";
 import { type RunningSink, startSink } from "./sinks.js";
 import { Slots } from "./slots.js";
 import { StageSet } from "./stages.js";
-import { StateStore } from "./state.js";
+import { type SinkRecord, StateStore } from "./state.js";
 
 export interface AgentOptions {
   /** Read what is there, deliver it, end. */
@@ -133,7 +133,7 @@ export class Agent {
     requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
     this.#stages = await this.#createStages(this.#loaded);
     for (const source of this.#loaded.sources) await this.#openSource(source);
-    for (const sink of this.#loaded.sinks) await this.#addSink(sink);
+    await this.#addSinks(this.#loaded.sinks);
     this.#server = await serveObservation(config.observe.listen, { metrics, readiness: this.#readiness });
     metrics.beforeScrape(() => this.#measure());
     await this.#forgetRemoved();
@@ -239,17 +239,25 @@ export class Agent {
     if (dropped > 0) this.#options.metrics.add("auditship_dropped_events_total", dropped, batch.source);
   }
 
-  async #addSink(loaded: LoadedSink): Promise<void> {
-    const record = await this.#checkpoints.restore(loaded.name);
-    const running = await startSink(loaded, record?.state, {
-      host: (name, signal) => this.#host(name, signal),
-      memory: this.#memory,
-      state: this.#loaded.config.state,
-      viewDocument,
-    });
-    const { runner } = running;
-    this.#sinks.set(loaded.name, running);
-    this.#watch(running);
+  /** Starts sinks, then puts them on their sources in one go, so that those at one place share a lane. */
+  async #addSinks(sinks: readonly LoadedSink[]): Promise<void> {
+    const started: { running: RunningSink; record: SinkRecord | undefined }[] = [];
+    for (const loaded of sinks) {
+      const record = await this.#checkpoints.restore(loaded.name);
+      const running = await startSink(loaded, record?.state, {
+        host: (name, signal) => this.#host(name, signal),
+        memory: this.#memory,
+        state: this.#loaded.config.state,
+        viewDocument,
+      });
+      this.#sinks.set(loaded.name, running);
+      this.#watch(running);
+      started.push({ running, record });
+    }
+    for (const { running, record } of started) this.#attach(running, record);
+  }
+
+  #attach({ loaded, runner }: RunningSink, record: SinkRecord | undefined): void {
     for (const source of this.#loaded.sources) {
       const start = startPoint(loaded.common.startAt ?? source.common.startAt);
       this.#feeds.get(source.name)!.add(runner, record?.cursors[source.name], start);
@@ -323,7 +331,7 @@ export class Agent {
     for (const [name, running] of [...this.#sinks]) {
       if (!isSameSink(running.loaded, wanted.get(name))) await this.#removeSink(name);
     }
-    for (const sink of loaded.sinks) if (!this.#sinks.has(sink.name)) await this.#addSink(sink);
+    await this.#addSinks(loaded.sinks.filter(({ name }) => !this.#sinks.has(name)));
     metrics.add("auditship_reloads_total", 1, "config", "ok");
     log.info({ sinks: [...this.#sinks.keys()], rules: this.#rules.set.size }, "Configuration reloaded.");
   }

@@ -54,6 +54,8 @@ export class Feed {
   readonly #lanes = new Set<Lane>();
   #live: Lane | undefined;
   #waiting: FeedMember[] = [];
+  /** Off the waiting list, while their lane is being opened. */
+  readonly #launching = new Set<FeedMember>();
   #dispatching = false;
   #stopped = false;
   #highWater: Position | undefined;
@@ -96,6 +98,7 @@ export class Feed {
     const member = this.#members.get(runner);
     if (!member) return;
     this.#waiting = this.#waiting.filter((waiting) => waiting !== member);
+    this.#launching.delete(member);
     member.lane?.leave(member);
     member.lane = undefined;
   }
@@ -181,6 +184,7 @@ export class Feed {
 
   async #launch(live: boolean): Promise<void> {
     const members = this.#takeGroup(live);
+    for (const member of members) this.#launching.add(member);
     let lane: Lane;
     try {
       lane = await this.#open(members);
@@ -189,7 +193,10 @@ export class Feed {
       this.#deps.onFailure(error as Error);
       return;
     }
-    for (const member of members) member.runner.follow(live);
+    for (const member of members) {
+      if (this.#launching.delete(member)) member.runner.follow(live);
+      else lane.leave(member);
+    }
     if (live) this.#live = lane;
     const run = live ? this.#runLive(lane) : this.#catchUp(lane);
     void run.catch((error: Error) => this.#deps.onFailure(error)).finally(() => this.#end(lane));

@@ -7,43 +7,14 @@ import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
 import { viewDocument } from "../../src/event/index.js";
-import {
-  DONE,
-  DUPLICATE,
-  fieldOfPath,
-  type Host,
-  type Request,
-  reject,
-  retry,
-  type SendingSink,
-  split,
-  type Verdict,
-} from "../../src/plugin/index.js";
+import { DONE, DUPLICATE, reject, retry, type SendingSink, split } from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
+import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
 
 let state: string;
 let letters: DeadLetters;
 const counted = new Map<string, number>();
-const host: Host = {
-  name: "archive",
-  log: { debug() {}, info() {}, warn() {}, error() {} },
-  meter: {
-    add: (name, value, ...labels) => {
-      const key = [name, ...labels].join(" ");
-      counted.set(key, (counted.get(key) ?? 0) + value);
-    },
-    set() {},
-    observe() {},
-  },
-  cluster: "",
-  node: "",
-  labels: {},
-  version: "0",
-  resolve: (path) => path,
-  signal: new AbortController().signal,
-  now: Date.now,
-  field: fieldOfPath,
-};
+const host = quietHost("archive", counted);
 
 beforeEach(async () => {
   state = await mkdtemp(join(tmpdir(), "auditship-sending-"));
@@ -54,41 +25,6 @@ afterEach(async () => {
   await letters.close();
   await rm(state, { recursive: true, force: true });
 });
-
-/** A far end that notes the numbers of the events it got, and answers as told. */
-class FarEnd implements SendingSink {
-  readonly mode = "send";
-  readonly ordered = true;
-  readonly gzip = true;
-  readonly requests: number[][] = [];
-  probes = 0;
-  answer: (request: Request, numbers: number[]) => Verdict | Verdict[] | Promise<Verdict | Verdict[]> = () => DONE;
-  reachable = true;
-  encodeSafe?: SendingSink["encodeSafe"];
-
-  encode(...[event, out]: Parameters<SendingSink["encode"]>): void {
-    event.writeDocument(out);
-    out.byte(0x0a);
-  }
-
-  async send(request: Request): Promise<Verdict | Verdict[]> {
-    const numbers = Array.from({ length: request.count }, (_, index) => numberOf(request.item(index)));
-    this.requests.push(numbers);
-    return this.answer(request, numbers);
-  }
-
-  async probe(): Promise<void> {
-    this.probes++;
-    if (!this.reachable) throw new Error("connection refused");
-  }
-
-  get received(): number[] {
-    return this.requests.flat();
-  }
-}
-
-const numberOf = (item: Uint8Array): number =>
-  Number(/"auditID":"[0-9-]*?(\d{12})"/.exec(Buffer.from(item).toString())![1]);
 
 function run(
   sink: SendingSink,

@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const ROOT = resolve(import.meta.dirname, "..");
+
+/** Which rooms a room may import (ARCHITECTURE.md, "Rooms"). */
+const ARROWS: Record<string, readonly string[]> = {
+  "src/plugin": [],
+  "src/tail": ["src/plugin"],
+  "src/event": ["src/plugin"],
+  "src/rules": ["src/plugin"],
+  "src/delivery": ["src/plugin"],
+  "src/observe": ["src/plugin", "src/version.ts"],
+  "src/config": ["src/plugin", "src/tail", "plugins"],
+  "src/pipeline": [
+    "src/plugin",
+    "src/tail",
+    "src/event",
+    "src/rules",
+    "src/delivery",
+    "src/config",
+    "src/observe",
+    "src/version.ts",
+  ],
+  "src/simulate": [],
+  plugins: ["src/plugin"],
+};
+
+function files(directory: string): string[] {
+  return readdirSync(join(ROOT, directory), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join(directory, name));
+}
+
+/** What a file imports from the project, as paths from its root. */
+function imports(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map((match) => match[1]);
+  return specifiers.map((specifier) => relative(ROOT, resolve(ROOT, dirname(file), specifier)).replace(/\.js$/, ".ts"));
+}
+
+const isIn = (path: string, room: string) => path === room || path.startsWith(`${room}/`);
+
+describe("arrows between rooms", () => {
+  for (const [room, allowed] of Object.entries(ARROWS)) {
+    it(`${room} imports ${allowed.length > 0 ? allowed.join(", ") : "no other room"}`, () => {
+      const forbidden = files(room).flatMap((file) =>
+        imports(file)
+          .filter((target) => ![room, ...allowed].some((place) => isIn(target, place)))
+          .map((target) => `${file} imports ${target}`),
+      );
+      expect(forbidden).toEqual([]);
+    });
+  }
+
+  it("built-in plugins import the public API by its one door", () => {
+    const inner = files("plugins").flatMap((file) =>
+      imports(file)
+        .filter((target) => isIn(target, "src") && target !== "src/plugin/index.ts")
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(inner).toEqual([]);
+  });
+
+  it("nothing imports the commands", () => {
+    const importers = files("src")
+      .filter((file) => !isIn(file, "src/cli") && file !== "src/main.ts")
+      .filter((file) => imports(file).some((target) => isIn(target, "src/cli")));
+    expect(importers).toEqual([]);
+  });
+});

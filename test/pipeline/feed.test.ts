@@ -1,0 +1,223 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DeadLetters } from "../../src/delivery/dead-letters.js";
+import type { Runner } from "../../src/delivery/runner.js";
+import { createSelect } from "../../src/delivery/select.js";
+import { SendingRunner } from "../../src/delivery/sending.js";
+import { EventBatch, viewDocument } from "../../src/event/index.js";
+import { Feed } from "../../src/pipeline/feed.js";
+import { CATCH_UP_LANES } from "../../src/pipeline/memory.js";
+import { Slots } from "../../src/pipeline/slots.js";
+import { DONE, retry, type StartPoint } from "../../src/plugin/index.js";
+import { auditLine } from "../support/batches.js";
+import { FarEnd, quietHost } from "../support/far-end.js";
+import { MemorySource } from "../support/memory-source.js";
+
+let state: string;
+let source: MemorySource;
+let feed: Feed;
+let batches = 0;
+const again = new Map<string, number>();
+const failures: Error[] = [];
+const runners: Runner[] = [];
+const stores: DeadLetters[] = [];
+
+beforeEach(async () => {
+  state = await mkdtemp(join(tmpdir(), "auditship-feed-"));
+  batches = 0;
+  failures.length = 0;
+  source = new MemorySource();
+  feed = newFeed();
+});
+afterEach(async () => {
+  for (const runner of runners.splice(0)) runner.close();
+  await feed.close();
+  for (const store of stores.splice(0)) await store.close();
+  await rm(state, { recursive: true, force: true });
+  expect(failures).toEqual([]);
+});
+
+function newFeed(capacity = 16_384): Feed {
+  return new Feed(source, undefined, {
+    source: "test",
+    log: quietHost("").log,
+    slots: new Slots(CATCH_UP_LANES),
+    newBatch: () => {
+      batches++;
+      return new EventBatch({ capacity, documents: { cluster: "", node: "", labels: {} } });
+    },
+    count() {},
+    runStages: async () => {},
+    onProgress() {},
+    onFailure: (error) => failures.push(error),
+  });
+}
+
+async function addSink(name: string, sink: FarEnd, start: StartPoint = { at: "beginning" }): Promise<SendingRunner> {
+  const runner = await makeSink(name, sink);
+  feed.add(runner, undefined, start);
+  return runner;
+}
+
+async function makeSink(name: string, sink: FarEnd): Promise<SendingRunner> {
+  const host = quietHost(name, again);
+  const deadLetters = await DeadLetters.open(state, name, { maxSize: 1 << 20, whenFull: "park" }, host.meter);
+  stores.push(deadLetters);
+  const runner = new SendingRunner(
+    sink,
+    host,
+    {
+      request: { maxBytes: 8192, maxEvents: 20, maxWait: 5 },
+      retry: { initial: 1, max: 3, slow: 3 },
+      concurrency: 1,
+      compression: "none",
+      stallAfter: 20,
+      select: createSelect("all", () => () => true),
+    },
+    { deadLetters, viewDocument },
+  );
+  runner.onParked = () => feed.leave(runner);
+  runner.onReady = () => feed.rejoin(runner);
+  runners.push(runner);
+  return runner;
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+const lines = (from: number, to: number) => range(from, to).map((number) => auditLine(number));
+
+describe("sinks on one source", () => {
+  it("all get every event, in order", async () => {
+    const [one, two] = [new FarEnd(), new FarEnd()];
+    const made = [await makeSink("one", one), await makeSink("two", two)];
+    for (const runner of made) feed.add(runner, undefined, { at: "beginning" });
+    source.append(lines(0, 100));
+    await expect.poll(() => [one.received.length, two.received.length]).toEqual([100, 100]);
+    source.append(lines(100, 200));
+    await expect.poll(() => one.received.length).toBe(200);
+    await expect.poll(() => two.received).toEqual(range(0, 200));
+    expect(one.received).toEqual(range(0, 200));
+    expect(batches).toBe(1);
+  });
+
+  it("a dead one does not hold up a healthy one, and gets everything once when it is back", async () => {
+    const [healthy, dead] = [new FarEnd(), new FarEnd()];
+    dead.reachable = false;
+    dead.answer = () => retry("connection refused");
+    const live = await addSink("healthy", healthy);
+    const parked = await addSink("dead", dead);
+    source.append(lines(0, 500));
+    await expect.poll(() => healthy.received.length).toBe(500);
+    await expect.poll(() => parked.state).toBe("parked");
+    source.append(lines(500, 1000));
+    await expect.poll(() => healthy.received.length).toBe(1000);
+    await expect.poll(() => source.readers).toBe(1);
+
+    dead.requests.length = 0;
+    dead.answer = () => DONE;
+    dead.reachable = true;
+    await expect.poll(() => dead.received.length).toBeGreaterThan(500);
+    source.append(lines(1000, 1500));
+    await expect.poll(() => dead.received.length).toBe(1500);
+    expect(dead.received).toEqual(range(0, 1500));
+    await expect.poll(() => healthy.received.length).toBe(1500);
+    expect(healthy.received).toEqual(range(0, 1500));
+    await expect.poll(() => [live.state, parked.state, source.readers]).toEqual(["live", "live", 1]);
+  });
+
+  it("one that comes back while events keep coming meets the live lane and misses nothing", async () => {
+    const [healthy, dead] = [new FarEnd(), new FarEnd()];
+    dead.reachable = false;
+    dead.answer = () => retry("503");
+    await addSink("healthy", healthy);
+    const parked = await addSink("dead", dead);
+    source.append(lines(0, 300));
+    await expect.poll(() => parked.state).toBe("parked");
+    dead.requests.length = 0;
+    dead.answer = () => DONE;
+    dead.reachable = true;
+    for (let next = 300; next < 3000; next += 10) {
+      source.append(lines(next, next + 10));
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    await expect.poll(() => dead.received.length).toBe(3000);
+    expect(dead.received).toEqual(range(0, 3000));
+    await expect.poll(() => healthy.received.length).toBe(3000);
+    expect(healthy.received).toEqual(range(0, 3000));
+  });
+
+  it("nothing is read while all of them are parked", async () => {
+    const dead = new FarEnd();
+    dead.reachable = false;
+    dead.answer = () => retry("503");
+    const parked = await addSink("dead", dead);
+    source.append(lines(0, 300));
+    await expect.poll(() => parked.state).toBe("parked");
+    await expect.poll(() => source.readers).toBe(0);
+    dead.requests.length = 0;
+    dead.answer = () => DONE;
+    dead.reachable = true;
+    await expect.poll(() => dead.received.length).toBe(300);
+    expect(dead.received).toEqual(range(0, 300));
+  });
+
+  it("ten that come back at once share the catch-up lanes", async () => {
+    const healthy = new FarEnd();
+    await addSink("healthy", healthy);
+    const dead = range(0, 10).map(() => new FarEnd());
+    const parked: Runner[] = [];
+    for (const [index, sink] of dead.entries()) {
+      sink.reachable = false;
+      sink.answer = () => retry("503");
+      parked.push(await addSink(`dead-${index}`, sink));
+    }
+    source.append(lines(0, 400));
+    await expect.poll(() => parked.every(({ state }) => state === "parked")).toBe(true);
+    let most = 0;
+    for (const sink of dead) {
+      sink.requests.length = 0;
+      sink.answer = () => {
+        most = Math.max(most, source.readers);
+        return DONE;
+      };
+      sink.reachable = true;
+    }
+    for (const sink of dead) await expect.poll(() => sink.received.length).toBe(400);
+    for (const sink of dead) expect(sink.received).toEqual(range(0, 400));
+    expect(most).toBeLessThanOrEqual(1 + CATCH_UP_LANES);
+  });
+
+  it("starts at the end of the log when told so", async () => {
+    source.append(lines(0, 50));
+    const sink = new FarEnd();
+    await addSink("late", sink, { at: "end" });
+    await expect.poll(() => source.readers).toBe(1);
+    source.append(lines(50, 60));
+    await expect.poll(() => sink.received).toEqual(range(50, 60));
+  });
+
+  it("that is removed while its lane is being opened gets nothing", async () => {
+    source.append(lines(0, 10));
+    const sink = new FarEnd();
+    const runner = await makeSink("archive", sink);
+    feed.add(runner, undefined, { at: "beginning" });
+    await Promise.resolve();
+    feed.remove(runner);
+    await feed.finished();
+    expect(sink.received).toEqual([]);
+    expect(source.readers).toBe(0);
+  });
+
+  it("continues where its stored cursor says, and skips the ranges it has", async () => {
+    source.append(lines(0, 10));
+    const line = source.length / 10;
+    const sink = new FarEnd();
+    const runner = await makeSink("archive", sink);
+    const { fingerprint } = source.file;
+    const ranges = [{ file: fingerprint, from: 5 * line, to: 7 * line }];
+    feed.add(runner, { file: fingerprint, offset: 2 * line, ranges }, { at: "beginning" });
+    await expect.poll(() => sink.received).toEqual([2, 3, 4, 7, 8, 9]);
+    await expect.poll(() => feed.cursor(runner)).toEqual({ file: fingerprint, offset: source.length });
+  });
+});
