@@ -10,8 +10,10 @@ export interface LogOptions {
   to?: DestinationStream;
 }
 
+export type Log = PinoLogger;
+
 /** The agent's log: a JSON line each, or a line to read. Event bytes and secrets never come here. */
-export function createLog({ level, pretty = process.stderr.isTTY === true, to }: LogOptions): PinoLogger {
+export function createLog({ level, pretty = process.stderr.isTTY === true, to }: LogOptions): Log {
   const out = to ?? destination({ dest: 2, sync: true });
   return pino(
     {

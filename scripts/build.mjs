@@ -1,0 +1,41 @@
+// Builds dist/: the program as one file, the plugin API as another, and the API's types.
+import { execFileSync } from "node:child_process";
+import { chmodSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, "dist");
+
+/** CommonJS libraries in the bundle call `require` for Node's own modules. */
+const REQUIRE =
+  'import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);';
+
+const options = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: "node",
+  target: "node20.19",
+  format: "esm",
+  sourcemap: "linked",
+  sourcesContent: false,
+  legalComments: "none",
+  logLevel: "warning",
+};
+
+rmSync(dist, { recursive: true, force: true });
+await Promise.all([
+  build({
+    ...options,
+    entryPoints: ["src/main.ts"],
+    outfile: "dist/auditship.js",
+    banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
+  }),
+  build({ ...options, entryPoints: ["src/plugin/index.ts"], outfile: "dist/plugin.js", banner: { js: REQUIRE } }),
+]);
+chmodSync(join(dist, "auditship.js"), 0o755);
+
+const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
+execFileSync(process.execPath, [tsc, "-p", join(root, "scripts", "tsconfig.types.json")], { stdio: "inherit" });

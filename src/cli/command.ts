@@ -1,0 +1,13 @@
+/** What a command ends with. DESIGN §8. */
+export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
+
+/** Takes a command's exit code. */
+export type Finish = (code: number) => void;
+
+/** The examples at the end of a command's help: a command line and what it is for. */
+export function examples(...lines: readonly (readonly [command: string, purpose: string])[]): string {
+  return `\nExamples:\n${lines.map(([command, purpose]) => `  # ${purpose}\n  $ ${command}\n`).join("")}`;
+}
+
+/** For options that may be repeated. */
+export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];

@@ -1,0 +1,96 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { collect, EXIT, examples, type Finish } from "./command.js";
+
+interface Options {
+  config: string;
+  sink?: string;
+  id: string[];
+  reason?: string;
+  since?: number;
+  until?: number;
+}
+
+export function addDlq(program: Command, finish: Finish): void {
+  const dlq = program
+    .command("dlq")
+    .description("Dead letters: events that a sink refused for good.")
+    .addHelpText(
+      "after",
+      examples(
+        ["auditship dlq list -c auditship.yaml", "what was refused, and why"],
+        ["auditship dlq show -c auditship.yaml --id <id>", "the events themselves (redacted), as NDJSON"],
+        ["auditship dlq replay -c auditship.yaml --sink archive", "send them again, once the cause is mended"],
+      ),
+    );
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+
+  select(dlq.command("list").description("One line per dead letter: time, sink, id, attempts, reason."))
+    .addHelpText(
+      "after",
+      examples(
+        ["auditship dlq list -c auditship.yaml", "all"],
+        ["auditship dlq list -c auditship.yaml --sink archive --reason mapper_parsing", "of one sink, for one reason"],
+      ),
+    )
+    .action(async (options: Options) => {
+      const { listDeadLetters } = await import("../pipeline/dead-letters.js");
+      await listDeadLetters(options.config, filterOf(options), print);
+      finish(EXIT.fine);
+    });
+
+  select(dlq.command("show").description("The dead letters as NDJSON: id, sink, reason, line, members."))
+    .addHelpText(
+      "after",
+      examples(
+        ["auditship dlq show -c auditship.yaml --id <id>", "one of them"],
+        ["auditship dlq show -c auditship.yaml --since 2026-11-20T00:00:00Z > dead.ndjson", "keep a copy"],
+      ),
+    )
+    .action(async (options: Options) => {
+      const { showDeadLetters } = await import("../pipeline/dead-letters.js");
+      await showDeadLetters(options.config, filterOf(options), print);
+      finish(EXIT.fine);
+    });
+
+  select(dlq.command("replay").description("Send dead letters again, rendered as the sink is configured now."))
+    .addHelpText(
+      "after",
+      `${examples(
+        ["auditship dlq replay -c auditship.yaml", "all of them"],
+        ["auditship dlq replay -c auditship.yaml --sink archive --id <id>", "try with one"],
+      )}
+What the sink takes now is removed; what it refuses again stays. Works beside a running agent.
+Exit code: 0 if all were taken, 1 if some stay.
+`,
+    )
+    .action(async (options: Options) => {
+      const { replayDeadLetters } = await import("../pipeline/dead-letters.js");
+      const { left } = await replayDeadLetters(options.config, filterOf(options), print);
+      finish(left === 0 ? EXIT.fine : EXIT.failed);
+    });
+}
+
+/** The options by which each of them selects. */
+function select(command: Command): Command {
+  return command
+    .requiredOption("-c, --config <file>", "the configuration")
+    .option("--sink <name>", "only this sink's")
+    .option("--id <id>", "only this one; may be repeated", collect, [])
+    .option("--reason <text>", "only those whose reason contains it")
+    .option("--since <time>", "put aside at or after this RFC 3339 time", time)
+    .option("--until <time>", "put aside before this RFC 3339 time", time);
+}
+
+const filterOf = ({ sink, id, reason, since, until }: Options) => ({
+  sink,
+  ids: id.length > 0 ? new Set(id) : undefined,
+  reason,
+  since,
+  until,
+});
+
+function time(text: string): number {
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) throw new InvalidArgumentError("It must be an RFC 3339 time such as 2026-11-20T00:00:00Z.");
+  return at;
+}

@@ -1,0 +1,43 @@
+import { type Command, Option } from "commander";
+import { collect, EXIT, examples, type Finish } from "./command.js";
+
+interface Options {
+  rules: string[];
+  dialect?: string;
+  matching: "first" | "all";
+  summary?: boolean;
+}
+
+export function addMatch(program: Command, finish: Finish): void {
+  program
+    .command("match")
+    .description("Run rules over audit files: one JSON line per match.")
+    .argument("<file...>", "audit files, plain or gzip; - is standard input")
+    .requiredOption("--rules <path>", "a rules file or directory; may be repeated", collect)
+    .addOption(
+      new Option("--dialect <name>", "load only this dialect's rules").choices(["kubesphere", "falco", "sigma"]),
+    )
+    .addOption(
+      new Option("--matching <how>", "Falco rules: the first that matches, or all")
+        .choices(["first", "all"])
+        .default("first"),
+    )
+    .option("--summary", "counts per rule instead of the matches")
+    .addHelpText(
+      "after",
+      `${examples(
+        ["auditship match --rules rules/ audit.log", "matches as NDJSON"],
+        ["auditship match --rules rules/ --summary audit-*.log.gz", "how often each rule matched"],
+        ["kubectl … | auditship match --rules rules.yaml -", "from standard input"],
+      )}
+Exit code 0 also if something matched. Invalid lines are named on stderr, without their content.
+The matches show the original events, unredacted.
+`,
+    )
+    .action(async (files: string[], options: Options) => {
+      const { matchFiles } = await import("../pipeline/match.js");
+      const { Output } = await import("./output.js");
+      await matchFiles(files, options, new Output());
+      finish(EXIT.fine);
+    });
+}

@@ -1,0 +1,30 @@
+/** Results on stdout and complaints on stderr, as fast as the reader takes them. A reader that has enough ends the command. */
+export class Output {
+  #waiting: Promise<void> | undefined;
+
+  constructor() {
+    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(0);
+      throw error;
+    });
+  }
+
+  /** Prints text as it stands; await {@link drained} before more when it is much. */
+  print(text: string): void {
+    if (process.stdout.write(text)) return;
+    this.#waiting ??= new Promise((resolve) => {
+      process.stdout.once("drain", () => {
+        this.#waiting = undefined;
+        resolve();
+      });
+    });
+  }
+
+  async drained(): Promise<void> {
+    await this.#waiting;
+  }
+
+  complain(line: string): void {
+    process.stderr.write(`auditship: ${line}\n`);
+  }
+}

@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+import { EXIT, examples, type Finish } from "./command.js";
+
+export function addQuickstart(program: Command, finish: Finish): void {
+  program
+    .command("quickstart")
+    .description("Watch it work: a simulated cluster's log, tailed, matched, redacted and archived under .auditship/.")
+    .option("--rate <n>", "simulated events per second", "50")
+    .addHelpText(
+      "after",
+      `${examples(
+        ["auditship quickstart", "until Ctrl-C; the next start resumes where this one was"],
+        ["auditship quickstart --rate 500", "a busier cluster"],
+        ["rm -r .auditship", "forget everything"],
+      )}`,
+    )
+    .action(async (options: { rate: string }) => {
+      const { quickstart } = await import("../pipeline/quickstart.js");
+      finish((await quickstart(process.cwd(), options.rate)) ? EXIT.fine : EXIT.failed);
+    });
+}

@@ -1,0 +1,28 @@
+import type { Command } from "commander";
+import { EXIT, examples, type Finish } from "./command.js";
+
+export function addRun(program: Command, finish: Finish): void {
+  program
+    .command("run")
+    .description("Run the agent: read the log, match rules, redact, and ship.")
+    .requiredOption("-c, --config <file>", "the configuration")
+    .option("--once", "read what is there, deliver it, exit")
+    .addHelpText(
+      "after",
+      `${examples(
+        ["auditship run -c /etc/auditship/auditship.yaml", "run until SIGTERM"],
+        [
+          "auditship run -c auditship.yaml --once",
+          "ship what is there, then exit; 1 if something could not be delivered",
+        ],
+        ["kill -HUP $(pidof auditship)", "reload configuration and rules"],
+      )}
+SIGTERM and SIGINT stop it within shutdownTimeout, a second one at once. A changed configuration or rules file is
+reloaded; one with errors leaves everything as it was.
+`,
+    )
+    .action(async (options: { config: string; once?: boolean }) => {
+      const { runService } = await import("../pipeline/service.js");
+      finish((await runService(options.config, { once: options.once })) ? EXIT.fine : EXIT.failed);
+    });
+}

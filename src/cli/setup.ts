@@ -1,0 +1,22 @@
+import type { Command } from "commander";
+import { EXIT, examples, type Finish } from "./command.js";
+
+export function addSetup(program: Command, finish: Finish): void {
+  program
+    .command("setup")
+    .description("Prepare the far end of each sink: index templates and lifecycle policies.")
+    .requiredOption("-c, --config <file>", "the configuration")
+    .option("--sink <name>", "only this sink")
+    .addHelpText(
+      "after",
+      examples(
+        ["auditship setup -c auditship.yaml", "once, before the first run, with an account that may do it"],
+        ["auditship setup -c auditship.yaml --sink archive", "one sink only"],
+      ),
+    )
+    .action(async (options: { config: string; sink?: string }) => {
+      const { setUpSinks } = await import("../pipeline/setup.js");
+      const done = await setUpSinks(options.config, options.sink, (line) => void process.stdout.write(`${line}\n`));
+      finish(done ? EXIT.fine : EXIT.failed);
+    });
+}

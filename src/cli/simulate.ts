@@ -1,0 +1,68 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { AuditshipError } from "../plugin/error.js";
+import { EXIT, examples, type Finish } from "./command.js";
+
+interface Options {
+  path: string;
+  rate: number;
+  seconds?: number;
+  events?: number;
+  maxSize: string;
+  maxBackups: number;
+  compress?: boolean;
+  seed?: number;
+}
+
+export function addSimulate(program: Command, finish: Finish): void {
+  program
+    .command("simulate")
+    .description("Write a realistic, rotating audit log of a cluster that does not exist, attacks included.")
+    .option("--path <file>", "the active file; its backups lie beside it", ".auditship/audit/audit.log")
+    .option("--rate <n>", "events per second", number, 50)
+    .option("--seconds <n>", "end after so many seconds", number)
+    .option("--events <n>", "end after so many events", number)
+    .option("--max-size <size>", "rotate at this size", "10MiB")
+    .option("--max-backups <n>", "backups to keep; 0 keeps all", number, 5)
+    .option("--compress", "gzip backups, as kube-apiserver can")
+    .option("--seed <n>", "repeat a run's requests", number)
+    .addHelpText(
+      "after",
+      examples(
+        ["auditship simulate", "50 events a second into .auditship/audit/audit.log, until Ctrl-C"],
+        [
+          "auditship simulate --path /tmp/audit.log --rate 5000 --seconds 10 --max-size 20MiB --compress",
+          "a busy cluster",
+        ],
+        ["auditship simulate --path /tmp/audit.log --events 1000 --seed 7", "the same requests each time"],
+      ),
+    )
+    .action(async (options: Options) => {
+      const { randomSeed, simulate } = await import("../simulate/index.js");
+      const maxSize = await sizeOf(options.maxSize);
+      const { seed = randomSeed() } = options;
+      const stop = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+      // Started by quickstart: end with it.
+      process.once("disconnect", () => stop.abort());
+      process.stderr.write(`auditship: writing to ${options.path}, seed ${seed}\n`);
+      const { events, bytes, files } = await simulate({ ...options, maxSize, seed, signal: stop.signal });
+      process.stderr.write(
+        `auditship: wrote ${events} events, ${bytes} bytes, into ${files} file${files === 1 ? "" : "s"}\n`,
+      );
+      finish(EXIT.fine);
+    });
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError("It must be a number.");
+  return value;
+}
+
+async function sizeOf(text: string): Promise<number> {
+  const { size } = await import("../config/units.js");
+  const { success, data } = size().safeParse(text);
+  if (success) return data;
+  throw new AuditshipError("AUDITSHIP_USAGE", `--max-size ${text}: it must be a size such as 10MiB.`);
+}

@@ -1,0 +1,3 @@
+import { main } from "./cli/index.js";
+
+process.exitCode = await main(process.argv);

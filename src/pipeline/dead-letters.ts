@@ -1,0 +1,190 @@
+import { type LoadedSink, loadConfig } from "../config/load.js";
+import {
+  type DeadLetter,
+  type DeadLetterFilter,
+  deadLettersPath,
+  readDeadLetters,
+  removeDeadLetters,
+} from "../delivery/dead-letters.js";
+import { AuditshipError, ByteWriter, type Request, type SendingSink, type Verdict } from "../plugin/index.js";
+import { chooseSinks, withSink } from "./setup.js";
+import { StoredEvent } from "./stored-event.js";
+
+/** Most events of one replayed request, and attempts that one gets before it stays where it is. */
+const REQUEST_EVENTS = 500;
+const ATTEMPTS = 3;
+
+/** Which dead letters: of one sink or all, and by what a letter holds. */
+export interface Selection extends DeadLetterFilter {
+  sink?: string;
+}
+
+type Print = (line: string) => void;
+
+/** Prints a line for each: when, sink, id, attempts, reason. */
+export async function listDeadLetters(file: string, selection: Selection, print: Print): Promise<void> {
+  let count = 0;
+  for await (const { time, sink, id, attempts, reason } of select(file, selection)) {
+    print(`${time}  ${sink}  ${id}  ${attempts}  ${reason.replace(/\s+/g, " ")}`);
+    count++;
+  }
+  if (count === 0) print("no dead letters");
+}
+
+/** Prints each as a JSON object; `line` and `members` are objects in it, byte for byte. */
+export async function showDeadLetters(file: string, selection: Selection, print: Print): Promise<void> {
+  for await (const { line, members, ...head } of select(file, selection)) {
+    print(`${JSON.stringify(head).slice(0, -1)},"line":${line},"members":${members}}`);
+  }
+}
+
+/**
+ * Sends them again through their sinks, rendered as configured now, and takes back those that are taken. Safe beside a running
+ * agent, and to repeat: an event keeps its id.
+ */
+export async function replayDeadLetters(file: string, selection: Selection, print: Print): Promise<{ left: number }> {
+  const loaded = await loadConfig(file);
+  let left = 0;
+  for (const sink of chooseSinks(loaded, selection.sink)) {
+    const path = deadLettersPath(loaded.config.state, sink.name);
+    const replay = new Replay(path, sink);
+    await withSink(loaded, sink, new AbortController().signal, async (made) => {
+      if (made.mode === "send") await replay.run(made, selection);
+    });
+    for (const [reason, count] of replay.reasons) print(`${sink.name}: ${count} stay: ${reason}`);
+    print(`${sink.name}: ${replay.delivered} delivered, ${replay.left} left`);
+    left += replay.left;
+  }
+  return { left };
+}
+
+async function* select(file: string, selection: Selection): AsyncGenerator<DeadLetter> {
+  const loaded = await loadConfig(file);
+  for (const { name } of chooseSinks(loaded, selection.sink)) {
+    yield* readDeadLetters(deadLettersPath(loaded.config.state, name), selection);
+  }
+}
+
+/** The replay of one sink's dead letters. */
+class Replay {
+  delivered = 0;
+  left = 0;
+  /** Why those that stay do, with their number. */
+  readonly reasons = new Map<string, number>();
+  readonly #path: string;
+  readonly #sink: LoadedSink;
+
+  constructor(path: string, sink: LoadedSink) {
+    this.#path = path;
+    this.#sink = sink;
+  }
+
+  /** Reads and sends request by request: memory does not grow with their number. */
+  async run(sink: SendingSink, filter: DeadLetterFilter): Promise<void> {
+    const { maxBytes, maxEvents } = this.#sink.common.request;
+    let request = new ReplayRequest();
+    for await (const letter of readDeadLetters(this.#path, filter)) {
+      if (!request.add(sink, letter)) this.#stays("its line cannot be read");
+      if (request.count < Math.min(maxEvents, REQUEST_EVENTS) && request.size < maxBytes) continue;
+      await this.#deliver(sink, request);
+      request = new ReplayRequest();
+    }
+    await this.#deliver(sink, request);
+  }
+
+  /** Sends a request and what is left of it, until all are taken or stay. */
+  async #deliver(sink: SendingSink, request: ReplayRequest): Promise<void> {
+    if (request.count === 0) return;
+    const verdicts = await send(sink, request);
+    const which = (wanted: (verdict: Verdict) => boolean) =>
+      request.ids.flatMap((_, i) => (wanted(verdicts[i]) ? [i] : []));
+    const taken = which(({ kind }) => kind === "done" || kind === "duplicate");
+    await removeDeadLetters(
+      this.#path,
+      taken.map((index) => request.ids[index]),
+    );
+    this.delivered += taken.length;
+
+    const split = which(({ kind }) => kind === "split" && request.count > 1);
+    const again = which(({ kind }) => kind === "retry" && request.attempt + 1 < ATTEMPTS);
+    for (const index of which(() => true)) {
+      if (![...taken, ...split, ...again].includes(index)) this.#stays(reasonOf(verdicts[index]));
+    }
+    const middle = Math.ceil(split.length / 2);
+    for (const indexes of [split.slice(0, middle), split.slice(middle), again]) {
+      await this.#deliver(sink, request.pick(indexes));
+    }
+  }
+
+  #stays(reason: string): void {
+    this.left++;
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+  }
+}
+
+/** A request of dead letters; never gzipped, for they are few. */
+class ReplayRequest implements Request {
+  readonly encoding = "identity";
+  readonly unsure = true;
+  readonly ids: string[] = [];
+  readonly #items: Uint8Array[] = [];
+  /** Bytes so far. */
+  size = 0;
+
+  constructor(readonly attempt = 0) {}
+
+  get body(): Uint8Array {
+    return Buffer.concat(this.#items);
+  }
+
+  get count(): number {
+    return this.#items.length;
+  }
+
+  get firstId(): string {
+    return this.ids[0];
+  }
+
+  get lastId(): string {
+    return this.ids[this.ids.length - 1];
+  }
+
+  item(index: number): Uint8Array {
+    return this.#items[index];
+  }
+
+  /** False if the letter is no event any more. */
+  add(sink: SendingSink, letter: DeadLetter): boolean {
+    const event = StoredEvent.of(letter);
+    if (!event) return false;
+    const out = new ByteWriter(letter.line.length + 1024);
+    sink.encode(event, out);
+    this.#push(letter.id, out.view());
+    return true;
+  }
+
+  /** Some of its items, to be tried once more. */
+  pick(indexes: readonly number[]): ReplayRequest {
+    const picked = new ReplayRequest(this.attempt + 1);
+    for (const index of indexes) picked.#push(this.ids[index], this.#items[index]);
+    return picked;
+  }
+
+  #push(id: string, item: Uint8Array): void {
+    this.ids.push(id);
+    this.#items.push(item);
+    this.size += item.length;
+  }
+}
+
+async function send(sink: SendingSink, request: ReplayRequest): Promise<readonly Verdict[]> {
+  try {
+    const answer = await sink.send(request, new AbortController().signal);
+    return Array.isArray(answer) ? answer : request.ids.map(() => answer);
+  } catch (cause) {
+    const message = `the sink does not answer: ${(cause as Error).message}`;
+    throw new AuditshipError("AUDITSHIP_SINK_FAILED", message, {}, { cause });
+  }
+}
+
+const reasonOf = (verdict: Verdict) => ("reason" in verdict ? verdict.reason : verdict.kind);

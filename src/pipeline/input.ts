@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { pipeline, type Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { EventBatch } from "../event/index.js";
+import { AuditshipError, type Chunk, type FileRef, Flag, type InvalidReason, ROW_WORDS, Row } from "../plugin/index.js";
+
+const NEWLINE = 0x0a;
+const GZIP = Buffer.from([0x1f, 0x8b]);
+/** Bytes that are read at once, and of the longest line that is taken. */
+const READ = 1 << 20;
+const MAX_LINE = 24 * READ;
+
+/** A line that is no event, as it may be told. */
+export interface InvalidInput {
+  file: string;
+  /** From 1. */
+  line: number;
+  reason: InvalidReason;
+}
+
+/**
+ * Reads audit files that were given by hand, plain or gzip (told by their first bytes), `-` for standard input, as batches in
+ * memory that does not grow with them. A batch is valid until the next is asked for.
+ * @throws AuditshipError AUDITSHIP_INPUT
+ */
+export async function* readInput(
+  files: readonly string[],
+  onInvalid: (invalid: InvalidInput) => void = () => {},
+): AsyncGenerator<EventBatch> {
+  const batch = new EventBatch({ capacity: 0, documents: { cluster: "", node: "", labels: {} }, arrays: true });
+  for (const [ordinal, name] of files.entries()) {
+    const file: FileRef = { fingerprint: "", id: "", ordinal, time: Number.NaN };
+    let line = 1;
+    for await (const chunk of chunksOf(name, file)) {
+      let at = 0;
+      do {
+        const { bytes, length, offset } = chunk;
+        at += batch.load({ ...chunk, bytes: bytes.subarray(at), length: length - at, offset: offset + at }, name);
+        for (const { row, reason } of invalidRows(batch)) {
+          onInvalid({ file: name, line: line + newlines(batch, batch.table[row * ROW_WORDS + Row.line]), reason });
+        }
+        yield batch;
+        line += chunk.oversized ? 1 : newlines(batch, batch.length);
+      } while (at < chunk.length);
+    }
+  }
+}
+
+/** Runs of whole lines. */
+async function* chunksOf(name: string, file: FileRef): AsyncGenerator<Chunk> {
+  let rest: Buffer = Buffer.alloc(0);
+  let offset = 0;
+  let oversized: OversizedLine | undefined;
+  for await (const part of bytesOf(name)) {
+    let bytes = rest.length > 0 ? Buffer.concat([rest, part]) : part;
+    if (oversized) {
+      const end = bytes.indexOf(NEWLINE);
+      oversized.add(end < 0 ? bytes : bytes.subarray(0, end));
+      if (end < 0) continue;
+      yield oversized.chunk(file, offset);
+      offset += oversized.length + 1;
+      oversized = undefined;
+      bytes = bytes.subarray(end + 1);
+    }
+    const length = bytes.lastIndexOf(NEWLINE) + 1;
+    if (length > 0) yield { bytes, length, file, offset };
+    offset += length;
+    rest = bytes.subarray(length);
+    if (rest.length > MAX_LINE) {
+      oversized = new OversizedLine();
+      oversized.add(rest);
+      rest = Buffer.alloc(0);
+    }
+  }
+  if (oversized) yield oversized.chunk(file, offset);
+  if (rest.length > 0) yield { bytes: rest, length: rest.length, file, offset };
+}
+
+/** A line of which only length and hash are kept. */
+class OversizedLine {
+  length = 0;
+  readonly #hash = createHash("sha256");
+
+  add(bytes: Uint8Array): void {
+    this.length += bytes.length;
+    this.#hash.update(bytes);
+  }
+
+  chunk(file: FileRef, offset: number): Chunk {
+    const oversized = { skipped: this.length + 1, length: this.length, sha256: this.#hash.digest("hex") };
+    return { bytes: Buffer.alloc(0), length: 0, file, offset, oversized };
+  }
+}
+
+async function* bytesOf(name: string): AsyncGenerator<Buffer> {
+  const raw: Readable = name === "-" ? process.stdin : createReadStream(name, { highWaterMark: READ });
+  try {
+    const head = await firstBytes(raw);
+    if (!head) return;
+    raw.unshift(head);
+    const zipped = head.subarray(0, 2).equals(GZIP);
+    yield* zipped ? pipeline(raw, createGunzip({ chunkSize: READ }), () => {}) : raw;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a directory" : message;
+    throw new AuditshipError("AUDITSHIP_INPUT", `cannot be read: ${why}.`, { file: name }, { cause });
+  }
+}
+
+/** The first bytes of a stream, left to be read again by whoever unshifts them; null if there are none. */
+function firstBytes(stream: Readable): Promise<Buffer | null> {
+  return new Promise((resolve, reject) => {
+    stream.once("error", reject);
+    stream.once("end", () => resolve(null));
+    stream.once("readable", () => resolve(stream.read()));
+  });
+}
+
+function* invalidRows(batch: EventBatch): Generator<{ row: number; reason: InvalidReason }> {
+  for (let row = 0; row < batch.count; row++) {
+    if ((batch.flags(row) & Flag.invalid) !== 0) yield { row, reason: batch.invalid(row)!.reason };
+  }
+}
+
+/** Newlines in the first `end` bytes of a batch. */
+function newlines(batch: EventBatch, end: number): number {
+  let count = 0;
+  for (let at = batch.bytes.indexOf(NEWLINE); at >= 0 && at < end; at = batch.bytes.indexOf(NEWLINE, at + 1)) count++;
+  return count;
+}

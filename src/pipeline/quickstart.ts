@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AuditshipError } from "../plugin/index.js";
+import { runService } from "./service.js";
+
+/** Under the current directory. */
+const DIRECTORY = ".auditship";
+const USUAL_PORT = 9110;
+const CONFIG = join("config", "quickstart.yaml");
+
+/**
+ * A simulated cluster's log, written by a child process, and an agent on it. Both end on Ctrl-C; the next start resumes.
+ * @param rate simulated events per second
+ */
+export async function quickstart(directory: string, rate: string): Promise<boolean> {
+  const home = join(directory, DIRECTORY);
+  const simulator = simulate(join(home, "audit", "audit.log"), rate);
+  try {
+    return await runService(join(packageDirectory(), CONFIG), {
+      env: { ...process.env, AUDITSHIP_HOME: home, AUDITSHIP_PORT: process.env.AUDITSHIP_PORT ?? (await freePort()) },
+      onStarted: (agent) => process.stderr.write(whereIsWhat(relative(process.cwd(), home), agent.observeUrl)),
+    });
+  } finally {
+    simulator.kill("SIGTERM");
+  }
+}
+
+function simulate(path: string, rate: string): ChildProcess {
+  const args = ["simulate", "--path", path, "--rate", rate, "--max-size", "5MiB", "--max-backups", "5", "--compress"];
+  // The channel tells the child when this process is gone, however it went.
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1], ...args], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  child.on("error", (cause) => process.stderr.write(`auditship: cannot start the simulator: ${cause.message}\n`));
+  return child;
+}
+
+/** The usual port, or a free one if somebody else has that: a newcomer should see it work. */
+function freePort(): Promise<string> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve("0"));
+    server.listen(USUAL_PORT, "127.0.0.1", () => server.close(() => resolve(String(USUAL_PORT))));
+  });
+}
+
+function whereIsWhat(home: string, observeUrl: string | undefined): string {
+  return `
+  auditship reads a simulated audit log and shows what its rules match. Ctrl-C stops it; the next start resumes.
+
+    audit log   ${home}/audit/audit.log
+    archive     ${home}/archive/audit.ndjson
+    state       ${home}/state
+    metrics     ${observeUrl ? `${observeUrl}/metrics` : "off"}
+
+`;
+}
+
+/** The package's root: the nearest directory above this file that holds the configuration. */
+function packageDirectory(): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(directory, CONFIG))) {
+    if (directory === dirname(directory)) {
+      throw new AuditshipError(
+        "AUDITSHIP_CONFIG_READ",
+        `${CONFIG} is not beside the program; install the whole package.`,
+      );
+    }
+    directory = dirname(directory);
+  }
+  return directory;
+}
