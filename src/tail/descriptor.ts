@@ -1,0 +1,40 @@
+import fs from "node:fs";
+
+/** An open file, shared by those who use it; closed when the last one lets go. Keeps its bytes reachable after deletion. */
+export class Descriptor {
+  readonly fd: number;
+  /** `device:inode`: unique as long as the descriptor is open. */
+  readonly inode: string;
+  readonly #onClose: () => void;
+  #users = 1;
+
+  constructor(path: string, onOpen: () => void, onClose: () => void) {
+    this.fd = fs.openSync(path, "r");
+    onOpen();
+    this.#onClose = onClose;
+    this.inode = inodeOf(this.stat());
+  }
+
+  stat(): fs.Stats {
+    return fs.fstatSync(this.fd);
+  }
+
+  get open(): boolean {
+    return this.#users > 0;
+  }
+
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#users > 0) return;
+    fs.closeSync(this.fd);
+    this.#onClose();
+  }
+}
+
+export function inodeOf(stat: fs.Stats): string {
+  return `${stat.dev}:${stat.ino}`;
+}

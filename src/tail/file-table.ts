@@ -1,0 +1,168 @@
+import { AuditshipError, type FileRef, type Loss } from "../plugin/index.js";
+import { shortFingerprint } from "./fingerprint.js";
+
+/** Written into the state; raised when what is written changes its meaning. */
+const VERSION = 1;
+
+/** One file of the log, as it was last seen. */
+export interface LogFile {
+  readonly ref: FileRef;
+  /** Name of the plain backup (a `.gz` is it, too); undefined while it is the active file. */
+  base?: string;
+  /** Time in that name, epoch milliseconds. */
+  rotated?: number;
+  /** Decompressed bytes seen. */
+  size: number;
+  /** The size was seen, not guessed from a `.gz`. */
+  exact: boolean;
+  /** Rotated or replaced: nothing more will be written to it. */
+  finished: boolean;
+  /** Set when it was no longer there. */
+  gone?: "deleted" | "overwritten";
+  /** Bytes that the quickest reader has read. */
+  read?: number;
+  /** Bytes from here on are reported as lost. */
+  lostFrom?: number;
+  /** Time of the last event that was read, epoch milliseconds. */
+  lastEvent?: number;
+  /** `device:inode:bytes:mtime` under its last name: a backup that still has it needs no look inside. */
+  hint?: string;
+}
+
+/** What is known of a file when it enters the table. */
+export interface NewFile extends Omit<LogFile, "ref"> {
+  fingerprint: string;
+  time: number;
+}
+
+interface StoredFile extends NewFile {
+  ordinal: number;
+}
+
+/**
+ * Every file of the log at or after the oldest position that somebody needs, in the order of reading. Order and loss are
+ * computed from it, also after a restart. DESIGN §4, "State".
+ */
+export class FileTable {
+  /** By ordinal. */
+  #files: LogFile[] = [];
+  readonly #byFingerprint = new Map<string, LogFile>();
+
+  /** Throws AUDITSHIP_STATE_FORMAT if `state` is not what {@link toState} made. */
+  static restore(state: object | undefined): FileTable {
+    const table = new FileTable();
+    if (state === undefined) return table;
+    const { version, files } = state as { version?: unknown; files?: unknown };
+    if (version !== VERSION) {
+      throw new AuditshipError(
+        "AUDITSHIP_STATE_FORMAT",
+        `the file table has version ${String(version)}, this auditship knows ${VERSION}. Run the version that wrote it, or remove the source's state to start anew.`,
+      );
+    }
+    if (!Array.isArray(files) || !files.every(isStoredFile)) {
+      throw new AuditshipError(
+        "AUDITSHIP_STATE_FORMAT",
+        "the file table is damaged. Remove the source's state to start anew.",
+      );
+    }
+    const stored = (files as StoredFile[]).toSorted((a, b) => a.ordinal - b.ordinal);
+    table.#files = stored.map(({ ordinal, ...file }) => table.#index(makeFile(file, ordinal)));
+    return table;
+  }
+
+  get files(): readonly LogFile[] {
+    return this.#files;
+  }
+
+  get(fingerprint: string): LogFile | undefined {
+    return this.#byFingerprint.get(fingerprint);
+  }
+
+  last(): LogFile | undefined {
+    return this.#files.at(-1);
+  }
+
+  /** Files after an ordinal, in order. */
+  *after(ordinal: number): Iterable<LogFile> {
+    for (let i = this.#indexAfter(ordinal); i < this.#files.length; i++) yield this.#files[i];
+  }
+
+  /** Adds a file behind all others. */
+  append(file: NewFile): LogFile {
+    const added = this.#index(makeFile(file, (this.last()?.ref.ordinal ?? 0) + 1));
+    this.#files.push(added);
+    return added;
+  }
+
+  /** Adds files, oldest first, before all others. */
+  prepend(files: NewFile[]): LogFile[] {
+    const first = (this.#files[0]?.ref.ordinal ?? 1) - files.length;
+    const added = files.map((file, i) => this.#index(makeFile(file, first + i)));
+    this.#files = [...added, ...this.#files];
+    return added;
+  }
+
+  /** Takes the bytes of a gone file from `from` on for lost; undefined if that was done before or nothing was in them. */
+  lose(file: LogFile, from: number, reason: Loss["reason"] = file.gone ?? "deleted"): Loss | undefined {
+    const end = Math.min(file.lostFrom ?? file.size, file.size);
+    if (from >= end) return undefined;
+    file.lostFrom = from;
+    const bytes = end - from;
+    return file.exact
+      ? { reason, bytes, file: file.ref.id }
+      : { reason: "unseen", bytes: 0, atMost: bytes, file: file.ref.id };
+  }
+
+  /** JSON of every file from `oldest` on (all if undefined); gone files before it are forgotten. */
+  toState(oldest: number | undefined): object {
+    if (oldest !== undefined) this.#forgetGone(oldest);
+    const from = oldest === undefined ? 0 : this.#indexAfter(oldest - 1);
+    const files = this.#files.slice(from).map(({ ref, ...seen }): StoredFile => {
+      const { fingerprint, ordinal, time } = ref;
+      return { fingerprint, ordinal, time, ...seen };
+    });
+    return { version: VERSION, files };
+  }
+
+  #index(file: LogFile): LogFile {
+    this.#byFingerprint.set(file.ref.fingerprint, file);
+    return file;
+  }
+
+  #forgetGone(before: number): void {
+    const forgotten = (file: LogFile) => file.gone !== undefined && file.ref.ordinal < before;
+    if (!this.#files.some(forgotten)) return;
+    for (const file of this.#files.filter(forgotten)) this.#byFingerprint.delete(file.ref.fingerprint);
+    this.#files = this.#files.filter((file) => !forgotten(file));
+  }
+
+  /** Index of the first file with a higher ordinal. */
+  #indexAfter(ordinal: number): number {
+    let low = 0;
+    let high = this.#files.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#files[middle].ref.ordinal <= ordinal) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function makeFile({ fingerprint, time, ...seen }: NewFile, ordinal: number): LogFile {
+  const ref: FileRef = Object.freeze({ fingerprint, id: shortFingerprint(fingerprint), ordinal, time });
+  return { ref, ...seen };
+}
+
+function isStoredFile(value: unknown): value is StoredFile {
+  const file = value as Partial<StoredFile> | null;
+  return (
+    typeof file === "object" &&
+    file !== null &&
+    /^[0-9a-f]{64}$/.test(String(file.fingerprint)) &&
+    Number.isSafeInteger(file.ordinal) &&
+    Number.isFinite(file.time) &&
+    Number.isFinite(file.size) &&
+    (file.base === undefined || typeof file.base === "string")
+  );
+}

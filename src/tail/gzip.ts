@@ -1,0 +1,165 @@
+import fs from "node:fs";
+import { createGunzip, type Gunzip, gunzipSync, constants as zlib } from "node:zlib";
+import type { ByteSource } from "./byte-source.js";
+import type { Descriptor } from "./descriptor.js";
+import type { ReadStart } from "./fingerprint.js";
+
+/** Compressed bytes given to the decompressor at once: at most 16.5 MiB come out (deflate's limit is 1032:1). */
+const PIECE = 16 * 1024;
+const MOST_OUT = PIECE * 1032 + 1024;
+/** Compressed bytes tried in turn to find the first line. */
+const STARTS = [4 * 1024, 64 * 1024, 1024 * 1024];
+const NEWLINE = 0x0a;
+
+/**
+ * A gzip file of one or more members, in decompressed offsets. Reading forward is one pass; going back beyond the start of
+ * the last read decompresses from the file's beginning and skips. A damaged file gives every byte before the damage.
+ */
+export class GzipSource implements ByteSource {
+  readonly #descriptor: Descriptor;
+  #gunzip: Gunzip | undefined;
+  /** Next compressed byte. */
+  #consumed = 0;
+  /** Compressed offset of a piece that could not be taken whole: from here on, byte by byte. */
+  #fragile = Number.POSITIVE_INFINITY;
+  /** Decompressed bytes [start, end), in order. */
+  #chunks: Buffer[] = [];
+  #start = 0;
+  #end = 0;
+  #finished = false;
+  damage: string | undefined;
+
+  /** Takes over one use of the descriptor. */
+  constructor(descriptor: Descriptor) {
+    this.#descriptor = descriptor;
+  }
+
+  async read(into: Uint8Array, at: number): Promise<number> {
+    if (at < this.#start) this.#rewind();
+    this.#forget(at);
+    while (!this.#finished && this.#end < at + into.length) {
+      await this.#pull();
+      this.#forget(at);
+    }
+    return this.#copy(into, at);
+  }
+
+  size(): number | undefined {
+    return this.#finished ? this.#end : undefined;
+  }
+
+  close(): void {
+    this.#gunzip?.destroy();
+    this.#descriptor.release();
+  }
+
+  /** Decompresses the next piece of the file. */
+  async #pull(): Promise<void> {
+    this.#gunzip ??= openGunzip();
+    const gunzip = this.#gunzip;
+    const from = this.#consumed;
+    const size = from < this.#fragile ? Math.min(PIECE, this.#fragile - from) : 1;
+    const piece = Buffer.allocUnsafe(size);
+    const count = fs.readSync(this.#descriptor.fd, piece, 0, size, from);
+    const error = await feed(gunzip, piece.subarray(0, count));
+    if (error && count > 1) {
+      this.#fragile = from;
+      this.#rewind();
+      return;
+    }
+    this.#consumed += count;
+    this.#take(gunzip);
+    this.#finished = count === 0 || error !== undefined || gunzip.readableEnded;
+    this.damage = error?.message;
+  }
+
+  #take(gunzip: Gunzip): void {
+    for (;;) {
+      const chunk = gunzip.read() as Buffer | null;
+      if (chunk === null) return;
+      this.#chunks.push(chunk);
+      this.#end += chunk.length;
+    }
+  }
+
+  /** Drops whole chunks before `at`. */
+  #forget(at: number): void {
+    let drop = 0;
+    while (drop < this.#chunks.length && this.#start + this.#chunks[drop].length <= at) {
+      this.#start += this.#chunks[drop++].length;
+    }
+    if (drop > 0) this.#chunks.splice(0, drop);
+  }
+
+  #copy(into: Uint8Array, at: number): number {
+    let count = 0;
+    let start = this.#start;
+    for (const chunk of this.#chunks) {
+      const part = chunk.subarray(Math.max(0, at + count - start), Math.max(0, at + into.length - start));
+      into.set(part, count);
+      count += part.length;
+      start += chunk.length;
+    }
+    return count;
+  }
+
+  #rewind(): void {
+    this.#gunzip?.destroy();
+    this.#gunzip = undefined;
+    this.#chunks = [];
+    this.#consumed = this.#start = this.#end = 0;
+    this.#finished = false;
+    this.damage = undefined;
+  }
+}
+
+/** Reads the decompressed beginning of a gzip file. Throws on a damaged one. */
+export function gzipStart(descriptor: Descriptor): ReadStart {
+  return (into) => {
+    for (const size of STARTS) {
+      const compressed = Buffer.allocUnsafe(size);
+      const count = fs.readSync(descriptor.fd, compressed, 0, size, 0);
+      const whole = count < size || size === STARTS.at(-1);
+      const out = gunzipSync(compressed.subarray(0, count), {
+        finishFlush: zlib.Z_SYNC_FLUSH,
+        maxOutputLength: 64 * 1024 * 1024,
+      });
+      if (!whole && out.length < into.length && !out.includes(NEWLINE)) continue;
+      return out.copy(into);
+    }
+    return 0;
+  };
+}
+
+/**
+ * Decompressed size from the file's last four bytes (ISIZE, RFC 1952 §2.3.1): exact for one member below 4 GiB, a guess
+ * where those bytes cannot be one.
+ */
+export function gzipSize(descriptor: Descriptor): number {
+  const { size } = descriptor.stat();
+  const trailer = Buffer.alloc(4);
+  if (size < 18 || fs.readSync(descriptor.fd, trailer, 0, 4, size - 4) < 4) return 0;
+  const claimed = trailer.readUInt32LE(0);
+  const plausible = claimed <= size * 1032 && claimed >= size / 2;
+  return plausible ? claimed : size * 10;
+}
+
+function openGunzip(): Gunzip {
+  // Room for all that one piece can give, so that its write always completes.
+  const gunzip = createGunzip({ chunkSize: 128 * 1024, readableHighWaterMark: MOST_OUT } as object);
+  gunzip.on("error", () => {});
+  return gunzip;
+}
+
+/** Writes a piece, or ends the stream with an empty one; resolves to the error if there was one. */
+function feed(gunzip: Gunzip, piece: Buffer): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const settle = (error?: Error | null) => {
+      gunzip.off("error", settle);
+      resolve(error ?? undefined);
+    };
+    gunzip.once("error", settle);
+    if (piece.length > 0) gunzip.write(piece, settle);
+    else gunzip.end(settle as () => void);
+  });
+}

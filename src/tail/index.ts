@@ -1,0 +1,1 @@
+export { fileSource as default } from "./source.js";

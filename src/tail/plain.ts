@@ -1,0 +1,45 @@
+import fs from "node:fs";
+import { type ByteSource, ReplacedError } from "./byte-source.js";
+import type { Descriptor } from "./descriptor.js";
+import { FINGERPRINT_BYTES, type FirstLine, type ReadStart } from "./fingerprint.js";
+
+const scratch = Buffer.allocUnsafe(FINGERPRINT_BYTES);
+
+/** A plain file: positional reads from a held descriptor straight into the caller's buffer. */
+export class PlainSource implements ByteSource {
+  readonly damage = undefined;
+  readonly #descriptor: Descriptor;
+  readonly #first: FirstLine;
+
+  /** Takes over one use of the descriptor. */
+  constructor(descriptor: Descriptor, first: FirstLine) {
+    this.#descriptor = descriptor;
+    this.#first = first;
+  }
+
+  read(into: Uint8Array, at: number): number {
+    const count = fs.readSync(this.#descriptor.fd, into, 0, into.length, at);
+    // Looked at after the bytes were read: a first line that still stands says that they were this file's.
+    if (!stillBegins(this.#descriptor, this.#first)) throw new ReplacedError();
+    return count;
+  }
+
+  size(): number {
+    return this.#descriptor.stat().size;
+  }
+
+  close(): void {
+    this.#descriptor.release();
+  }
+}
+
+/** True while the file still begins with the line it was identified by. */
+export function stillBegins({ fd }: Descriptor, { start, head }: FirstLine): boolean {
+  const count = fs.readSync(fd, scratch, 0, head.length, start);
+  return count === head.length && head.equals(scratch.subarray(0, count));
+}
+
+/** Reads the beginning of a plain file. */
+export function plainStart({ fd }: Descriptor): ReadStart {
+  return (into) => fs.readSync(fd, into, 0, into.length, 0);
+}

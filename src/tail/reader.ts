@@ -1,0 +1,330 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import {
+  AuditshipError,
+  type Chunk,
+  comparePositions,
+  type Position,
+  type Reader,
+  type StartPoint,
+  type StoredPosition,
+} from "../plugin/index.js";
+import { type ByteSource, ReplacedError } from "./byte-source.js";
+import { eventTime } from "./event-time.js";
+import type { LogFile } from "./file-table.js";
+import { shortFingerprint } from "./fingerprint.js";
+import { endOfLastLine, LongLine } from "./lines.js";
+import type { Log } from "./log.js";
+
+/** Milliseconds of reading after which other work gets its turn. */
+const TURN = 10;
+/** Bytes read at once in the search for a start. */
+const SEEK_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
+
+/** What a try to read came to. `wait`: nothing more at this moment. `limit`: nothing more before the limit. */
+type Step = Chunk | "again" | "wait" | "limit";
+
+/** One stream over a log: walks the file table, oldest file first, and hands out whole lines. */
+export class LogReader implements Reader {
+  readonly #log: Log;
+  readonly #long: LongLine;
+  readonly #onClose: () => void;
+  /** Where it is to begin, until that is found. */
+  #start: StartPoint | undefined;
+  /** Lines before this time (epoch milliseconds) are passed over, until the first that is not. */
+  #since: number | undefined;
+  #file: LogFile | undefined;
+  #bytes: ByteSource | undefined;
+  /** Where the next chunk starts in `#file`. */
+  #offset = 0;
+  /** One past the last byte of `#file` that was looked at. */
+  #seen = 0;
+  /** `#file` was read to its end. */
+  #done = false;
+  #closed = false;
+  #turn = performance.now();
+
+  /** @param maxLine longest line that is handled whole, bytes. */
+  constructor(log: Log, start: StartPoint, maxLine: number, onClose: () => void) {
+    this.#log = log;
+    this.#start = start;
+    this.#long = new LongLine(maxLine);
+    this.#onClose = onClose;
+  }
+
+  /** Goes to where it is to begin, as far as that can be told now. */
+  async open(): Promise<this> {
+    try {
+      await this.#enter();
+      if (this.#since !== undefined) await this.#seek();
+    } catch (error) {
+      this.#failed(error as Error);
+    }
+    return this;
+  }
+
+  async next(into: Uint8Array, { limit, signal }: { limit?: Position; signal?: AbortSignal } = {}) {
+    while (!signal?.aborted && !this.#closed && !this.#log.closed) {
+      await this.#giveTurn();
+      const version = this.#log.version;
+      const step = this.#reached(limit) ? "limit" : await this.#tryStep(into, limit);
+      if (typeof step === "object") return step;
+      if (step === "limit") return undefined;
+      if (step === "again") continue;
+      if (this.#long.length === 0) this.#long.reset();
+      if (!this.#log.once) await this.#log.changed(version, signal);
+      else if (await this.#hasEnded()) return undefined;
+    }
+    return undefined;
+  }
+
+  unread(count: number): void {
+    this.#offset -= count;
+  }
+
+  position(): Position | undefined {
+    if (this.#file) return { file: this.#file.ref, offset: this.#offset };
+    const first = this.#start ? undefined : this.#log.next(Number.NEGATIVE_INFINITY);
+    return first && { file: first.ref, offset: 0 };
+  }
+
+  atEnd(): boolean {
+    if (this.#log.next(this.#file?.ref.ordinal ?? Number.NEGATIVE_INFINITY)) return false;
+    if (!this.#file || this.#done) return true;
+    return (this.#bytes?.size() ?? this.#file.size) <= Math.max(this.#offset, this.#seen);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#leave();
+    this.#long.reset();
+    this.#onClose();
+  }
+
+  /** Reads that are answered at once would hold up timers and sockets otherwise. */
+  async #giveTurn(): Promise<void> {
+    if (performance.now() - this.#turn < TURN) return;
+    await nextTurn();
+    this.#turn = performance.now();
+  }
+
+  #reached(limit: Position | undefined): boolean {
+    const at = limit && this.position();
+    return at !== undefined && comparePositions(at, limit!) >= 0;
+  }
+
+  async #tryStep(into: Uint8Array, limit?: Position): Promise<Step> {
+    try {
+      if (!(await this.#enter())) return "wait";
+      const step = await this.#step(into, limit);
+      this.#log.complaints.resolve(this.#log.nameOf(this.#file!), "read");
+      return step;
+    } catch (error) {
+      if (!(error instanceof ReplacedError)) return this.#failed(error as NodeJS.ErrnoException);
+      this.#leave();
+      this.#long.reset();
+      await this.#log.scan();
+      return "again";
+    }
+  }
+
+  async #step(into: Uint8Array, limit: Position | undefined): Promise<Step> {
+    const file = this.#file!;
+    // Asked before the read: what is written is complete only if nobody could write any more.
+    const { finished } = file;
+    const room = limit?.file.ordinal === file.ref.ordinal ? limit.offset - this.#offset : Number.POSITIVE_INFINITY;
+    if (this.#long.length > 0) return this.#longLine(into, room, finished);
+
+    const count = await this.#bytes!.read(into, this.#offset);
+    const usable = Math.min(count, room);
+    this.#seen = this.#offset + usable;
+    const whole = endOfLastLine(into, usable);
+    if (whole > 0) return this.#give(into, whole);
+    if (usable < count) return "limit";
+    if (count === into.length) return this.#longLine(into, room, finished);
+    if (finished && count > 0) return this.#give(into, count);
+    if (count === 0) this.#stayWithin();
+    if (!finished) return "wait";
+    this.#finish();
+    return "again";
+  }
+
+  async #longLine(into: Uint8Array, room: number, finished: boolean): Promise<Step> {
+    const result = await this.#long.read(this.#bytes!, this.#offset, into, finished);
+    this.#seen = this.#offset + this.#long.length;
+    if (result.kind === "open") return "wait";
+    const size = result.kind === "line" ? result.length : result.skipped;
+    if (size > room) return "limit";
+    if (result.kind === "line") return this.#give(result.bytes, result.length);
+    const { skipped, length, sha256 } = result;
+    const offset = this.#offset;
+    this.#since = undefined;
+    this.#advance(skipped);
+    return { bytes: into, length: 0, file: this.#file!.ref, offset, oversized: { skipped, length, sha256 } };
+  }
+
+  #give(bytes: Uint8Array, length: number): Step {
+    if (this.#since !== undefined) return this.#pass(bytes, length, this.#since);
+    const file = this.#file!;
+    const offset = this.#offset;
+    const tail = bytes.subarray(Math.max(0, length - SEEK_BYTES), length);
+    file.lastEvent = eventTime(tail) ?? file.lastEvent;
+    this.#advance(length);
+    return { bytes, length, file: file.ref, offset };
+  }
+
+  #advance(count: number): void {
+    this.#offset += count;
+    this.#seen = Math.max(this.#seen, this.#offset);
+    this.#file!.read = Math.max(this.#file!.read ?? 0, this.#offset);
+  }
+
+  /** Passes over lines from before `since`. */
+  #pass(bytes: Uint8Array, length: number, since: number): Step {
+    let at = 0;
+    while (at < length) {
+      const newline = bytes.indexOf(NEWLINE, at);
+      const end = newline < 0 || newline >= length ? length : newline + 1;
+      const time = eventTime(bytes.subarray(at, end));
+      if (time === undefined || time >= since) {
+        this.#since = undefined;
+        break;
+      }
+      at = end;
+    }
+    this.#offset += at;
+    return "again";
+  }
+
+  /** Looks for the first line that is not before `#since`, up to the log's present end. */
+  async #seek(): Promise<void> {
+    const work = Buffer.allocUnsafe(SEEK_BYTES);
+    while (this.#since !== undefined && (await this.#tryStep(work)) !== "wait") await this.#giveTurn();
+  }
+
+  /** Opens the file to read from; false if there is none at this moment. */
+  async #enter(): Promise<boolean> {
+    if (this.#start && !(await this.#begin(this.#start))) return false;
+    while (!this.#bytes) {
+      if (this.#file && !this.#done && (await this.#open(this.#file))) break;
+      const next = this.#log.next(this.#file?.ref.ordinal ?? Number.NEGATIVE_INFINITY);
+      if (!next) return false;
+      if (this.#file) this.#log.lose(this.#file, this.#done ? Number.POSITIVE_INFINITY : this.#offset, next);
+      this.#goTo(next, 0);
+    }
+    return true;
+  }
+
+  /** False if the file is gone. */
+  async #open(file: LogFile): Promise<boolean> {
+    this.#bytes = this.#log.openFile(file);
+    if (this.#bytes) return true;
+    await this.#log.scan();
+    this.#bytes = this.#log.openFile(file);
+    if (this.#bytes) return true;
+    if (file.gone) return false;
+    throw this.#log.failure ?? new Error("It is not found under its name.");
+  }
+
+  /** Finds where to begin; false if that cannot be told yet. */
+  async #begin(start: StartPoint): Promise<boolean> {
+    if (start.at !== "beginning" && !this.#log.listed) return false;
+    if (start.at === "position" && !this.#beginAtPosition(start.position)) return false;
+    if (start.at === "time") this.#beginAtTime(start.time);
+    if (start.at === "end") await this.#beginAtEnd();
+    this.#start = undefined;
+    return true;
+  }
+
+  #beginAtPosition({ file: fingerprint, offset }: StoredPosition): boolean {
+    const file = this.#log.table.get(fingerprint);
+    if (file) {
+      this.#goTo(file, offset);
+      return true;
+    }
+    if (!this.#log.next(Number.NEGATIVE_INFINITY)) return false;
+    this.#log.onLoss({ reason: "unseen", bytes: 0, file: shortFingerprint(fingerprint) });
+    return true;
+  }
+
+  /** Skips backups that were rotated before `time`, unread. */
+  #beginAtTime(time: number): void {
+    this.#since = time;
+    for (const file of this.#log.table.files) {
+      if (!this.#log.isReadable(file)) continue;
+      this.#goTo(file, 0);
+      this.#done = file.rotated !== undefined && file.rotated < time;
+      if (!this.#done) return;
+    }
+  }
+
+  /** Behind the last complete line there is. */
+  async #beginAtEnd(): Promise<void> {
+    const last = this.#log.table.last();
+    if (!last) return;
+    this.#goTo(last, 0);
+    this.#done = last.finished;
+    if (this.#done || !(await this.#open(last))) return;
+    const block = Buffer.allocUnsafe(SEEK_BYTES);
+    let end = this.#bytes!.size() ?? 0;
+    while (end > 0 && this.#offset === 0) {
+      const start = Math.max(0, end - block.length);
+      const count = await this.#bytes!.read(block.subarray(0, end - start), start);
+      const whole = endOfLastLine(block, count);
+      if (whole > 0) this.#offset = start + whole;
+      end = start;
+    }
+  }
+
+  #goTo(file: LogFile, offset: number): void {
+    this.#file = file;
+    this.#offset = offset;
+    this.#seen = offset;
+    this.#done = false;
+  }
+
+  /** The file was cut to less than what was read of it, its beginning still stands: what comes next is new. */
+  #stayWithin(): void {
+    const size = this.#bytes!.size();
+    if (size !== undefined && size < this.#offset) this.#goTo(this.#file!, size);
+  }
+
+  /** The file was read to its end. */
+  #finish(): void {
+    const damage = this.#bytes!.damage;
+    if (damage) this.#log.damaged(this.#file!, this.#offset, damage);
+    else Object.assign(this.#file!, { size: this.#offset, exact: true });
+    this.#done = true;
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#bytes?.close();
+    this.#bytes = undefined;
+  }
+
+  #failed(error: NodeJS.ErrnoException): "wait" {
+    const path = this.#file ? this.#log.nameOf(this.#file) : "";
+    if (this.#log.once) throw unreadable(path, error);
+    this.#log.complaints.complain("read", path, "An audit file cannot be read; trying again.", error);
+    // A stale handle never recovers; any other may hold the only way to a deleted file.
+    if (error.code === "ESTALE") this.#leave();
+    this.#log.retryLater(error);
+    return "wait";
+  }
+
+  /** True if what was there is read (`once`). */
+  async #hasEnded(): Promise<boolean> {
+    await this.#log.scan();
+    if (this.#log.failure) throw unreadable(this.#file ? this.#log.nameOf(this.#file) : "", this.#log.failure);
+    const next = this.#log.next(this.#file?.ref.ordinal ?? Number.NEGATIVE_INFINITY);
+    return next === undefined && (!this.#file?.finished || this.#done);
+  }
+}
+
+function unreadable(path: string, cause: Error): AuditshipError {
+  if (cause instanceof AuditshipError) return cause;
+  const what = `cannot be read: ${cause.message}. Check the file and the agent's rights.`;
+  return new AuditshipError("AUDITSHIP_SOURCE_READ", what, { file: path }, { cause });
+}

@@ -1,0 +1,90 @@
+import fs from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { Lumberjack } from "../support/lumberjack.js";
+import { line, lines, openSource, readAll, readOnce, stored, tempDirectory, textOf } from "./harness.js";
+
+function clock(start = Date.UTC(2026, 10, 20, 9, 38, 24)): () => number {
+  let now = start;
+  return () => now++;
+}
+
+describe("one stream out of a log's files", () => {
+  it("reads plain and compressed backups and the active file, oldest first", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    const writer = new Lumberjack(path, { now: clock(), compress: true });
+    writer.write(lines(0, 10));
+    writer.rotate();
+    writer.write(lines(10, 20));
+    writer.rotate();
+    writer.mill();
+    writer.write(lines(20, 30));
+    writer.rotate();
+    writer.write(lines(30, 40));
+    const { text } = await readOnce(path);
+    expect(text).toBe(lines(0, 40));
+  });
+
+  it("goes on where a stored position says, whatever became of the file's name", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    const writer = new Lumberjack(path, { now: clock(), compress: true });
+    writer.write(lines(0, 10));
+    const first = await openSource(path);
+    const reader = await first.source.reader({ at: "beginning" });
+    const half = Buffer.byteLength(lines(0, 5));
+    const chunk = await reader.next(Buffer.alloc(half + 3));
+    expect(textOf(chunk)).toBe(lines(0, 5));
+    const at = stored(reader.position());
+    const restored = first.source.state(reader.position());
+    await first.source.close();
+    for (const change of [
+      () => {},
+      () => {
+        writer.rotate();
+        writer.write(lines(10, 20));
+      },
+      () => writer.mill(),
+    ]) {
+      change();
+      const { text, recorded } = await readOnce(path, at, { restored });
+      const written = lines(5, change.toString() === "() => {}" ? 10 : 20);
+      expect(text).toBe(written);
+      expect(recorded.losses).toEqual([]);
+    }
+  });
+
+  it("follows rotation at high speed with nothing lost and nothing twice", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    const writer = new Lumberjack(path, { now: clock(), maxSize: 2000 });
+    writer.write(line(0));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    const total = 5000;
+    let next = 1;
+    const write = () => {
+      for (let i = 0; i < 25 && next < total; i++) writer.write(line(next++));
+      if (next < total) setImmediate(write);
+    };
+    write();
+    const text = await readAll(reader, Buffer.byteLength(lines(0, total)));
+    expect(text).toBe(lines(0, total));
+    expect(recorded.losses).toEqual([]);
+    expect(recorded.metrics.get("auditship_rotations_total{apiserver}")).toBe(writer.backups().length);
+  });
+
+  it("waits for lines at the live edge and wakes on a write", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    fs.writeFileSync(path, "");
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(reader.position()).toBeUndefined();
+    const waiting = reader.next(Buffer.alloc(1024));
+    fs.appendFileSync(path, line(1));
+    expect(textOf(await waiting)).toBe(line(1));
+    const again = reader.next(Buffer.alloc(1024));
+    fs.appendFileSync(path, line(2).slice(0, 20));
+    fs.appendFileSync(path, line(2).slice(20));
+    expect(textOf(await again)).toBe(line(2));
+    expect(reader.atEnd()).toBe(true);
+  });
+});
