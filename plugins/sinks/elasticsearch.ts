@@ -15,7 +15,7 @@ import {
   type Zod,
 } from "../../src/plugin/index.js";
 import { AnswerTooLong, answerOf, createClient, isNoJson } from "./elasticsearch/client.js";
-import { writeSafeDocument } from "./elasticsearch/safe-shape.js";
+import { safeDocument } from "./elasticsearch/safe-shape.js";
 import { setup } from "./elasticsearch/setup.js";
 import { FILTER_PATH, itemVerdicts, requestVerdict } from "./elasticsearch/verdicts.js";
 
@@ -64,14 +64,15 @@ class Elasticsearch implements SendingSink {
   }
 
   encode(event: EventView, out: ByteWriter): void {
-    this.#writeAction(event, out);
+    this.#writeAction(event.day(), event.id(), out);
     event.writeDocument(out);
     out.byte(NEWLINE);
   }
 
-  encodeSafe(event: EventView, reason: string, out: ByteWriter): void {
-    this.#writeAction(event, out);
-    writeSafeDocument(event, reason, out);
+  encodeSafe(event: EventView, reason: string, out: ByteWriter, id: string): void {
+    const { text, time } = safeDocument(event, reason);
+    this.#writeAction(time?.slice(0, 10).replaceAll("-", ".") ?? event.day(), id, out);
+    out.text(text);
     out.byte(NEWLINE);
   }
 
@@ -121,14 +122,13 @@ class Elasticsearch implements SendingSink {
     return this.#client.close();
   }
 
-  #writeAction(event: EventView, out: ByteWriter): void {
-    const day = event.day();
+  #writeAction(day: string, id: string, out: ByteWriter): void {
     if (day !== this.#day) {
       this.#day = day;
       this.#action = Buffer.from(`{"create":{"_index":"${this.#index.replace("{date}", day)}","_id":"`);
     }
     out.copy(this.#action);
-    out.text(event.id());
+    out.text(id);
     out.copy(ACTION_END);
   }
 }

@@ -154,7 +154,7 @@ export class PendingRequest implements Request {
   /** One item of a request once more, encoded in safe shape from the view of its own document. */
   static safe(sink: SendingSink, view: EventView, item: Item, original: Uint8Array, reason: string): PendingRequest {
     const out = new ByteWriter(4096);
-    sink.encodeSafe!(view, reason, out);
+    sink.encodeSafe!(view, reason, out, item.id);
     const document = { start: 0, members: item.document.members - item.document.start, end: original.length };
     return new PendingRequest(out.view(), [
       { ...item, start: 0, end: out.length, document, safe: { reason, original } },

@@ -34,9 +34,10 @@ export interface SendingSink {
   send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]>;
   /**
    * Encodes an item once more in a shape that the far end cannot refuse for what is in its bodies; `event` views the item's
-   * own document. Sinks without it go straight to the dead letter. DESIGN §6.
+   * own document, whose place in the log is not known to it any more: the event's id is `id`, not `event.id()`. Sinks
+   * without it go straight to the dead letter. DESIGN §6.
    */
-  encodeSafe?(event: EventView, reason: string, out: ByteWriter): void;
+  encodeSafe?(event: EventView, reason: string, out: ByteWriter, id: string): void;
   /** Resolves if the far end answers; rejects with a readable reason. */
   probe(signal: AbortSignal): Promise<void>;
   /** What `auditship setup` does; returns what it did, one line each. */

@@ -302,12 +302,11 @@ describe("a document in safe shape", () => {
   function safe(document: string): { action: string; text: string; value: Record<string, unknown> } {
     const bytes = Buffer.from(document, "latin1");
     const view = {
-      id: () => "the-id",
-      day: () => "2026.11.21",
+      day: () => "1970.01.01",
       writeLine: (out: ByteWriter) => out.copy(bytes),
     } as EventView;
     const out = new ByteWriter();
-    safeSink.encodeSafe!(view, "why", out);
+    safeSink.encodeSafe!(view, "why", out, "the-id");
     const [action, text, end] = Buffer.from(out.view()).toString().split("\n");
     expect(end).toBe("");
     return { action, text, value: JSON.parse(text) };
@@ -337,6 +336,12 @@ describe("a document in safe shape", () => {
     });
   });
 
+  test("goes into the index of its own time, in UTC", async () => {
+    safeSink = await sink("http://127.0.0.1:1");
+    expect(safe('{"@timestamp":"2026-11-21T01:30:00.123456789+02:00"}').action).toContain('"audit-2026.11.20"');
+    expect(safe('{"@timestamp":"no time"}').action).toContain('"audit-1970.01.01"');
+  });
+
   test("keeps numbers as they are written", async () => {
     safeSink = await sink("http://127.0.0.1:1");
     expect(safe('{"responseStatus":{"code":12345678901234567890.0},"auditship":{}}').text).toBe(
@@ -348,6 +353,20 @@ describe("a document in safe shape", () => {
     safeSink = await sink("http://127.0.0.1:1");
     const { text } = safe('{"verb":"get","\\u0076erb":"list","user":{"uid":1,"uid":2},"auditship":{"a":1}}');
     expect(text).toBe('{"verb":"list","user":{"uid":2},"auditship":{"a":1,"safeShape":"why"}}');
+  });
+
+  test("has what stands for an object and is none as a string too, for the far end expects an object there", async () => {
+    safeSink = await sink("http://127.0.0.1:1");
+    const { value } = safe(
+      '{"requestObject":"patch","responseObject":[1],"annotations":null,"user":"ann","objectRef":{"name":[1]}}',
+    );
+    expect(value).toEqual({
+      requestObjectText: '"patch"',
+      responseObjectText: "[1]",
+      annotations: null,
+      userText: '"ann"',
+      objectRef: { name: [1] },
+    });
   });
 
   test("survives bodies that are deep, not UTF-8, or full of newlines and quotes", async () => {
