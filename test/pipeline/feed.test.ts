@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DeadLetters } from "../../src/delivery/dead-letters.js";
 import type { Runner } from "../../src/delivery/runner.js";
@@ -10,7 +11,7 @@ import { EventBatch, viewDocument } from "../../src/event/index.js";
 import { Feed } from "../../src/pipeline/feed.js";
 import { CATCH_UP_LANES } from "../../src/pipeline/memory.js";
 import { Slots } from "../../src/pipeline/slots.js";
-import { DONE, retry, type StartPoint } from "../../src/plugin/index.js";
+import { type Batch, DONE, retry, type StartPoint } from "../../src/plugin/index.js";
 import { auditLine } from "../support/batches.js";
 import { FarEnd, quietHost } from "../support/far-end.js";
 import { MemorySource } from "../support/memory-source.js";
@@ -19,6 +20,8 @@ let state: string;
 let source: MemorySource;
 let feed: Feed;
 let batches = 0;
+/** What the stages do; some tests let lanes be slow in turn. */
+let work: (batch: Batch) => Promise<void> = async () => {};
 const again = new Map<string, number>();
 const failures: Error[] = [];
 const runners: Runner[] = [];
@@ -28,6 +31,7 @@ beforeEach(async () => {
   state = await mkdtemp(join(tmpdir(), "auditship-feed-"));
   batches = 0;
   failures.length = 0;
+  work = async () => {};
   source = new MemorySource();
   feed = newFeed();
 });
@@ -49,7 +53,7 @@ function newFeed(capacity = 16_384): Feed {
       return new EventBatch({ capacity, documents: { cluster: "", node: "", labels: {} } });
     },
     count() {},
-    runStages: async () => {},
+    runStages: (batch) => work(batch),
     onProgress() {},
     onFailure: (error) => failures.push(error),
   });
@@ -220,4 +224,58 @@ describe("sinks on one source", () => {
     await expect.poll(() => sink.received).toEqual([2, 3, 4, 7, 8, 9]);
     await expect.poll(() => feed.cursor(runner)).toEqual({ file: fingerprint, offset: source.length });
   });
+});
+
+describe("whatever comes and goes", () => {
+  const action = fc.oneof(
+    fc.record({ do: fc.constant("append" as const), count: fc.integer({ min: 1, max: 200 }) }),
+    fc.record({ do: fc.constant("fail" as const), sink: fc.nat(2) }),
+    fc.record({ do: fc.constant("mend" as const), sink: fc.nat(2) }),
+    fc.record({ do: fc.constant("turn" as const), count: fc.integer({ min: 1, max: 30 }) }),
+  );
+
+  it("every sink gets every event once and in order", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(action, { maxLength: 25 }),
+        fc.integer({ min: 2000, max: 20_000 }),
+        fc.array(fc.nat(20), { minLength: 1, maxLength: 7 }),
+        async (actions, capacity, turns) => {
+          let worked = 0;
+          work = async () => {
+            for (let i = turns[worked++ % turns.length]; i > 0; i--)
+              await new Promise<void>((resolve) => setImmediate(resolve));
+          };
+          source = new MemorySource();
+          feed = newFeed(capacity);
+          const sinks = [new FarEnd(), new FarEnd(), new FarEnd()];
+          const taken: number[][] = [[], [], []];
+          sinks.forEach((sink, index) => {
+            sink.answer = (_, numbers) => {
+              if (!sink.reachable) return retry("503");
+              taken[index].push(...numbers);
+              return DONE;
+            };
+          });
+          for (const [index, sink] of sinks.entries()) await addSink(`sink-${index}`, sink);
+          let written = 0;
+          for (const step of actions) {
+            if (step.do === "append") {
+              source.append(lines(written, written + step.count));
+              written += step.count;
+            } else if (step.do === "fail") sinks[step.sink].reachable = false;
+            else if (step.do === "mend") sinks[step.sink].reachable = true;
+            else for (let i = 0; i < step.count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+          }
+          for (const sink of sinks) sink.reachable = true;
+          for (const numbers of taken) await expect.poll(() => numbers.length, { timeout: 10_000 }).toBe(written);
+          for (const numbers of taken) expect(numbers).toEqual(range(0, written));
+          for (const runner of runners.splice(0)) runner.close();
+          await feed.close();
+          for (const store of stores.splice(0)) await store.close();
+        },
+      ),
+      { numRuns: 40 },
+    );
+  }, 60_000);
 });
