@@ -1,0 +1,36 @@
+/** Replacements of spans of some bytes, collected before they are made. */
+export class Edits {
+  readonly #edits: { start: number; end: number; text: string }[] = [];
+
+  get length(): number {
+    return this.#edits.length;
+  }
+
+  /** Replaces [start, end) by JSON text. */
+  add(start: number, end: number, text: string): void {
+    this.#edits.push({ start, end, text });
+  }
+
+  /** Forgets all but the first `length`. */
+  truncate(length: number): void {
+    this.#edits.length = length;
+  }
+
+  /** Gives the edits in rising order, and forgets them. */
+  *drain(): Generator<{ start: number; end: number; text: string }> {
+    this.#edits.sort((a, b) => a.start - b.start);
+    yield* this.#edits;
+    this.#edits.length = 0;
+  }
+
+  /** The bytes with the edits made, as text. */
+  apply(bytes: Buffer): string {
+    let text = "";
+    let done = 0;
+    for (const edit of this.drain()) {
+      text += bytes.toString("utf8", done, edit.start) + edit.text;
+      done = edit.end;
+    }
+    return text + bytes.toString("utf8", done);
+  }
+}

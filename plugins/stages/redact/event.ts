@@ -1,0 +1,203 @@
+import {
+  type Batch,
+  FIELD_PATHS,
+  Field,
+  fieldOfPath,
+  members,
+  type OpenBody,
+  ROW_HEADER,
+  ROW_WORDS,
+  Row,
+} from "../../../src/plugin/index.js";
+import { Edits } from "./edits.js";
+import { isPlainRow, Mark, TOP_FIELDS } from "./envelope.js";
+import { Names } from "./names.js";
+import { Found } from "./search.js";
+import { isHarmlessQuery, redactUri } from "./uri.js";
+import { About, type Tools, Unreadable, Walk } from "./walk.js";
+
+/** What stands for a body that could not be read safely. */
+export const UNREADABLE = "redacted: unreadable";
+
+/**
+ * Hash domain of what a client writes without being allowed to do anything: URI, user agent. No namespace has this name,
+ * so nobody can test guesses of a namespace's values there.
+ */
+const ENVELOPE_DOMAIN = "/";
+
+/** What the bodies of a resource are about, whatever kind they name. Always walked. */
+const SENSITIVE = new Names<About>(
+  new Map([
+    ["secrets", About.secret],
+    ["configmaps", About.configMap],
+    ["tokenreviews", About.token],
+    ["serviceaccounts", About.token],
+    ["certificatesigningrequests", About.certificate],
+  ]),
+);
+
+const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+
+/** Redacts events one after the other. */
+export class EventRedaction {
+  #batch!: Batch;
+  #bytes!: Buffer;
+  #row = 0;
+  readonly #edits = new Edits();
+  #reasons: string[] = [];
+
+  /**
+   * @param searchFirst whether bodies without a trace of a secret are left unread
+   * @param countBody counts a body that went, by reason
+   */
+  constructor(
+    private readonly tools: Tools,
+    private readonly searchFirst: boolean,
+    private readonly countBody: (reason: string) => void,
+  ) {}
+
+  /** @param bytes those of the batch */
+  redact(batch: Batch, bytes: Buffer, row: number, marks: number): void {
+    this.#batch = batch;
+    this.#bytes = bytes;
+    this.#row = row;
+    this.#edits.truncate(0);
+    this.#reasons = [];
+    if (isPlainRow(batch.table, row)) this.#plain(marks);
+    else this.#unusual();
+    if (this.#edits.length === 0) return;
+    for (const { start, end, text } of this.#edits.drain()) batch.edit(row, start, end, Buffer.from(text));
+    if (this.#reasons.length > 0) batch.annotate(row, "redaction", this.#reasons.join(", "));
+  }
+
+  /** An event of which the field table knows all. */
+  #plain(marks: number): void {
+    const text = (marks & Mark.text) !== 0 || ((marks & Mark.at) !== 0 && this.#holdsUrl());
+    if (text || (marks & Mark.query) !== 0) this.#known(Field.requestURI, text);
+    if (text) {
+      for (const field of TOP_FIELDS) if (!isBody(field) && field !== Field.requestURI) this.#known(field, true);
+    } else if ((marks & Mark.annotations) !== 0) this.#known(Field.annotations, true);
+    this.#known(Field.requestObject, false);
+    this.#known(Field.responseObject, false);
+  }
+
+  /** An event with white space, unknown members or a key twice: every member is looked at, whatever its name. */
+  #unusual(): void {
+    for (const { key, start, end } of members(this.#bytes, this.#word(Row.start))) {
+      this.#member(fieldOfPath(key), start, end, true);
+    }
+  }
+
+  #known(field: Field, force: boolean): void {
+    const start = this.#start(field);
+    if (start !== 0) this.#member(field, start, this.#end(field), force);
+  }
+
+  /** A member of the event. What we have no name for may be anything. */
+  #member(field: Field | undefined, start: number, end: number, force: boolean): void {
+    const first = this.#bytes[start];
+    if (first !== QUOTE && first !== OPEN_BRACE && first !== OPEN_BRACKET) return;
+    if (field === undefined || isBody(field)) this.#body(field, start, end);
+    else if (field === Field.requestURI && first === QUOTE) this.#uri(start, end, force);
+    else this.#envelope(field, start, end);
+  }
+
+  #uri(start: number, end: number, force: boolean): void {
+    if (!force && isHarmlessQuery(this.#bytes, start + 1, end - 1)) return;
+    const uri = this.#batch.at(this.#row).textAt(start, end);
+    const clean = redactUri(uri, (secret, kind) => {
+      this.tools.count(kind);
+      return this.tools.hasher.hash(ENVELOPE_DOMAIN, secret);
+    });
+    if (clean !== uri) this.#edits.add(start, end, JSON.stringify(clean));
+  }
+
+  #envelope(field: Field, start: number, end: number): void {
+    const isAnnotations = field === Field.annotations;
+    const domain = isAnnotations ? this.#namespace() : ENVELOPE_DOMAIN;
+    this.#walk(field, start, end, this.tools.openTape(this.#bytes, start, end), ({ tape, root }) => {
+      new Walk(this.tools, { tape, domain, found: Found.text, patches: false }, this.#edits).runStrings(
+        root,
+        isAnnotations,
+      );
+    });
+  }
+
+  #body(field: Field | undefined, start: number, end: number): void {
+    const found = this.searchFirst ? this.tools.search.look(this.#bytes.subarray(start, end)) : Found.walk | Found.text;
+    const about = this.#about();
+    if (found === Found.nothing && about === About.nothing && this.#bytes[start] !== OPEN_BRACKET) return;
+    const domain = this.#namespace();
+    const ownDomains = domain === "" && field === Field.responseObject;
+    this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
+      new Walk(this.tools, { tape, domain, ownDomains, found, patches: true }, this.#edits).run(root, about);
+    });
+  }
+
+  /** A body is opened once for all who read it. */
+  #open(field: Field | undefined, start: number, end: number): OpenBody | undefined {
+    const isKnown = field !== undefined && start === this.#start(field);
+    return isKnown ? this.#batch.at(this.#row).open(field) : this.tools.openTape(this.#bytes, start, end);
+  }
+
+  /** Walks a value; if that fails, the value goes and the event stays. */
+  #walk(
+    field: Field | undefined,
+    start: number,
+    end: number,
+    opened: OpenBody | undefined,
+    walk: (o: OpenBody) => void,
+  ) {
+    const before = this.#edits.length;
+    let reason = "unreadable";
+    if (opened !== undefined) {
+      try {
+        walk(opened);
+        return;
+      } catch (error) {
+        reason = error instanceof Unreadable ? error.message : "failed";
+        this.#edits.truncate(before);
+      }
+    }
+    this.#edits.add(start, end, JSON.stringify(UNREADABLE));
+    this.#note(field === undefined ? "member" : FIELD_PATHS[field], reason);
+  }
+
+  #note(what: string, reason: string): void {
+    this.#reasons.push(`${what}: ${reason}`);
+    this.countBody(reason);
+  }
+
+  #holdsUrl(): boolean {
+    return this.#bytes.subarray(this.#word(Row.start), this.#word(Row.end)).includes("://");
+  }
+
+  #about(): number {
+    const start = this.#start(Field.objectRefResource);
+    if (start === 0) return About.nothing;
+    const about = SENSITIVE.find(this.#bytes, start + 1, this.#end(Field.objectRefResource) - 1);
+    return about === About.configMap && !this.tools.configMaps ? About.nothing : about;
+  }
+
+  #namespace(): string {
+    return this.#batch.at(this.#row).text(Field.objectRefNamespace) ?? "";
+  }
+
+  #word(word: Row): number {
+    return this.#batch.table[this.#row * ROW_WORDS + word];
+  }
+
+  #start(field: Field): number {
+    return this.#batch.table[this.#row * ROW_WORDS + ROW_HEADER + 2 * field];
+  }
+
+  #end(field: Field): number {
+    return this.#batch.table[this.#row * ROW_WORDS + ROW_HEADER + 2 * field + 1];
+  }
+}
+
+function isBody(field: Field): boolean {
+  return field === Field.requestObject || field === Field.responseObject;
+}

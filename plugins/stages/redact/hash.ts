@@ -1,0 +1,82 @@
+import { createHash, createHmac, randomBytes } from "node:crypto";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AuditshipError, type StageHost } from "../../../src/plugin/index.js";
+
+/** Whose equal values have equal hashes: those of one namespace, or all. DESIGN §7. */
+export type Scope = "namespace" | "cluster";
+
+/** Shorter keys are refused: they could be guessed. */
+const MIN_KEY_BYTES = 16;
+/** 128 bits in base64url. */
+const HASH_CHARS = 22;
+const KEY_ID_CHARS = 8;
+
+/** Replaces secrets by text that is equal for equal values and tells nothing else: `hmac:<key id>:<22 characters>`. */
+export class Hasher {
+  readonly #key: Buffer;
+  readonly #scope: Scope;
+  readonly #prefix: string;
+
+  constructor(key: Buffer, scope: Scope) {
+    this.#key = key;
+    this.#scope = scope;
+    this.#prefix = `hmac:${createHash("sha256").update("auditship key id\0").update(key).digest("base64url").slice(0, KEY_ID_CHARS)}:`;
+  }
+
+  /**
+   * The hash of a value's bytes. HMAC-SHA256 over `<length of domain>:<domain>:<value>`, so that no choice of domain and
+   * value gives the hash of another pair; the domain is empty under scope `cluster`.
+   */
+  hash(domain: string, value: Uint8Array | string): string {
+    const separated = this.#scope === "cluster" ? "" : domain;
+    const digest = createHmac("sha256", this.#key).update(`${separated.length}:${separated}:`).update(value);
+    return this.#prefix + digest.digest("base64url").slice(0, HASH_CHARS);
+  }
+}
+
+/** The key in a file, without the newline that editors leave at its end. */
+export function readKey(file: string): Buffer {
+  let key: Buffer;
+  try {
+    key = readFileSync(file);
+  } catch (cause) {
+    throw new AuditshipError(
+      "AUDITSHIP_CONFIG_VALUE",
+      `redact: the key file ${file} cannot be read: ${(cause as Error).message}. Mount a Secret with ${MIN_KEY_BYTES} or more random bytes there.`,
+      {},
+      { cause },
+    );
+  }
+  let { length } = key;
+  while (length > 0 && (key[length - 1] === 0x0a || key[length - 1] === 0x0d)) length--;
+  if (length >= MIN_KEY_BYTES) return key.subarray(0, length);
+  throw new AuditshipError(
+    "AUDITSHIP_CONFIG_VALUE",
+    `redact: the key in ${file} is ${length} bytes long; give at least ${MIN_KEY_BYTES} random bytes.`,
+  );
+}
+
+/** The key that this node made for itself when it first needed one. */
+export function ownKey(host: Pick<StageHost, "stateDirectory" | "log">): Buffer {
+  const file = join(host.stateDirectory(), "hash.key");
+  host.log.warn(
+    { file },
+    "redact has no hash.keyFile: its hashes are keyed for this node only, values of different nodes cannot be joined",
+  );
+  if (!existsSync(file)) {
+    try {
+      // By another name first: a crash must not leave half a key.
+      writeFileSync(`${file}.tmp`, randomBytes(32).toString("base64url"), { mode: 0o600, flush: true });
+      renameSync(`${file}.tmp`, file);
+    } catch (cause) {
+      throw new AuditshipError(
+        "AUDITSHIP_STATE_WRITE",
+        `redact: the hash key ${file} cannot be written: ${(cause as Error).message}.`,
+        {},
+        { cause },
+      );
+    }
+  }
+  return readKey(file);
+}

@@ -1,0 +1,185 @@
+/**
+ * Secrets that are known by their shape, wherever in a text they stand: JSON web tokens, private keys in PEM, passwords in
+ * URLs, and base64 copies of the first two. Every function takes linear time, whatever the text.
+ */
+
+/** Gives the replacement of a secret that was found; `kind` goes into the metric. */
+export type Replace = (secret: string | Uint8Array, kind: SecretKind) => string;
+export type SecretKind =
+  | "secret"
+  | "configmap"
+  | "token"
+  | "certificate"
+  | "applied"
+  | "env"
+  | "argument"
+  | "query"
+  | "jwt"
+  | "pem"
+  | "url"
+  | "base64";
+
+/** The text without the secrets in it; the same string if there are none. */
+export function scrub(text: string, replace: Replace): string {
+  return scrubBase64(scrubShapes(text, replace), replace);
+}
+
+/** The same, but for copies in base64: they occur in objects only. */
+export function scrubShapes(text: string, replace: Replace): string {
+  let clean = text;
+  if (clean.includes("PRIVATE KEY")) clean = scrubKeys(clean, replace);
+  if (clean.includes("eyJ")) clean = scrubTokens(clean, replace);
+  if (clean.includes("@") && clean.includes("://")) clean = scrubUrls(clean, replace);
+  return clean;
+}
+
+const BEGIN = "-----BEGIN ";
+const END = "-----END ";
+const DASHES = "-----";
+
+/** A key without its end runs to the end of the text. */
+function scrubKeys(text: string, replace: Replace): string {
+  const out = new Splice(text);
+  for (let at = text.indexOf(BEGIN); at >= 0; at = text.indexOf(BEGIN, at)) {
+    const label = at + BEGIN.length;
+    const body = text.indexOf(DASHES, label);
+    if (!(body < 0 ? text.slice(label) : text.slice(label, body)).includes("PRIVATE KEY")) {
+      if (body < 0) break;
+      at = body;
+      continue;
+    }
+    const last = body < 0 ? -1 : text.indexOf(END, body + DASHES.length);
+    const close = last < 0 ? -1 : text.indexOf(DASHES, last + END.length);
+    const end = close < 0 ? text.length : close + DASHES.length;
+    out.replace(at, end, replace(text.slice(at, end), "pem"));
+    at = end;
+  }
+  return out.text();
+}
+
+/** A header that begins with `eyJ` (`{"`) and at least one part more that does too, or two parts of any kind (encrypted ones). */
+function scrubTokens(text: string, replace: Replace): string {
+  const out = new Splice(text);
+  for (let at = text.indexOf("eyJ"); at >= 0; at = text.indexOf("eyJ", at)) {
+    const header = runEnd(text, at, IN_TOKEN);
+    let end = header;
+    let parts = 0;
+    while (text[end] === ".") {
+      end = runEnd(text, end + 1, IN_TOKEN);
+      parts++;
+    }
+    if (parts >= 2 || (parts === 1 && text.startsWith("eyJ", header + 1))) {
+      out.replace(at, end, replace(text.slice(at, end), "jwt"));
+    }
+    at = end;
+  }
+  return out.text();
+}
+
+/** The password of `scheme://user:password@host`, up to the last `@` before white space or a quote. */
+function scrubUrls(text: string, replace: Replace): string {
+  const out = new Splice(text);
+  for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at)) {
+    const start = at + 3;
+    const end = runEnd(text, start, IN_URL);
+    const user = runEnd(text, start, IN_USER);
+    let last = end - 1;
+    while (last > user && text[last] !== "@") last--;
+    if (text[user] === ":" && last > user + 1 && !isPort(text, user + 1)) {
+      out.replace(user + 1, last, replace(text.slice(user + 1, last), "url"));
+    }
+    at = end;
+  }
+  return out.text();
+}
+
+/** Whether the digits at `start` are a port: a path, a query or a fragment follows. */
+function isPort(text: string, start: number): boolean {
+  const end = runEnd(text, start, IN_PORT);
+  return end > start && end - start <= 5 && "/?#".includes(text[end]);
+}
+
+/** `eyJ` and `PRIVATE KEY` in base64, at each of the three places in a group of three bytes: what does not depend on the bytes around. */
+export const BASE64_FORMS = ["ZXlK", "V5S", "leU", "UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
+
+function scrubBase64(text: string, replace: Replace): string {
+  const out = new Splice(text);
+  const next = BASE64_FORMS.map((form) => text.indexOf(form));
+  let from = 0;
+  for (;;) {
+    const at = nearest(next);
+    if (at < 0) return out.text();
+    let start = at;
+    while (start > from && IN_BASE64[text.charCodeAt(start - 1)] === 1) start--;
+    const end = runEnd(text, at, IN_BASE64);
+    const run = text.slice(start, end);
+    if (hidesSecret(run)) out.replace(start, end, replace(decodeBase64(run), "base64"));
+    from = end;
+    for (const [i, form] of BASE64_FORMS.entries())
+      if (next[i] >= 0 && next[i] < from) next[i] = text.indexOf(form, from);
+  }
+}
+
+/** The lowest of the indices that are not -1; -1 if there is none. */
+function nearest(indices: readonly number[]): number {
+  let found = -1;
+  for (const index of indices) if (index >= 0 && (found < 0 || index < found)) found = index;
+  return found;
+}
+
+/** Whether a run of base64 holds a secret; it may begin before the encoded text does (`key=…`, a path). */
+function hidesSecret(run: string): boolean {
+  for (let skip = 0; skip < 4; skip++) {
+    const text = Buffer.from(run.slice(skip), "base64").toString("latin1");
+    let found = false;
+    const note = () => {
+      found = true;
+      return "";
+    };
+    if (text.includes("PRIVATE KEY")) scrubKeys(text, note);
+    if (!found && text.includes("eyJ")) scrubTokens(text, note);
+    if (found) return true;
+  }
+  return false;
+}
+
+/** The bytes that base64 text stands for; the text's own where it is not base64. */
+export function decodeBase64(text: string): Uint8Array {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text) ? Buffer.from(text, "base64") : Buffer.from(text);
+}
+
+/** Characters of a set, as a table over ASCII. */
+function set(characters: RegExp): Uint8Array {
+  return Uint8Array.from({ length: 128 }, (_, code) => (characters.test(String.fromCharCode(code)) ? 1 : 0));
+}
+
+const IN_TOKEN = set(/[\w-]/);
+const IN_USER = set(/[^\s"'<>`:/?#@]/);
+const IN_URL = set(/[^\s"'<>`]/);
+const IN_PORT = set(/\d/);
+const IN_BASE64 = set(/[\w+/=\r\n-]/);
+
+/** The index of the first character from `at` on that is not in the set. Beyond ASCII nothing ends a URL, everything ends the rest. */
+function runEnd(text: string, at: number, characters: Uint8Array): number {
+  const beyond = characters === IN_URL || characters === IN_USER ? 1 : 0;
+  let end = at;
+  while (end < text.length && (characters[text.charCodeAt(end)] ?? beyond) === 1) end++;
+  return end;
+}
+
+/** A text with some of its parts replaced, in rising order. */
+export class Splice {
+  #done = 0;
+  #out = "";
+
+  constructor(private readonly original: string) {}
+
+  replace(start: number, end: number, replacement: string): void {
+    this.#out += this.original.slice(this.#done, start) + replacement;
+    this.#done = end;
+  }
+
+  text(): string {
+    return this.#done === 0 ? this.original : this.#out + this.original.slice(this.#done);
+  }
+}

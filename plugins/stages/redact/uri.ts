@@ -1,0 +1,129 @@
+import { CommandLine } from "./command.js";
+import { isCredentialName } from "./credentials.js";
+import { Names } from "./names.js";
+import { type Replace, scrubShapes } from "./text.js";
+
+/** Query parameters of the API server whose values are no secrets. */
+const HARMLESS = new Names(
+  new Map(
+    [
+      "allowWatchBookmarks",
+      "container",
+      "continue",
+      "dryRun",
+      "fieldManager",
+      "fieldSelector",
+      "fieldValidation",
+      "follow",
+      "force",
+      "gracePeriodSeconds",
+      "includeObject",
+      "labelSelector",
+      "limit",
+      "limitBytes",
+      "orphanDependents",
+      "pretty",
+      "previous",
+      "propagationPolicy",
+      "resourceVersion",
+      "resourceVersionMatch",
+      "sendInitialEvents",
+      "sinceSeconds",
+      "stderr",
+      "stdin",
+      "stdout",
+      "tailLines",
+      "timeout",
+      "timeoutSeconds",
+      "timestamps",
+      "tty",
+      "watch",
+    ].map((name) => [name, 1] as const),
+  ),
+);
+
+const AMPERSAND = 0x26;
+const PERCENT = 0x25;
+const SEMICOLON = 0x3b;
+const BACKSLASH = 0x5c;
+const EQUALS = 0x3d;
+const QUESTION = 0x3f;
+const PLUS = 0x2b;
+/** `&` as Go's encoder writes it. */
+const ESCAPED_AMPERSAND = Buffer.from("\\u0026");
+
+/**
+ * Whether the query of the URI in [start, end) (JSON string, inside its quotes) consists of harmless parameters with
+ * nothing encoded in them, so that {@link redactUri} would leave it alone as long as {@link scrubShapes} does. No allocation.
+ */
+export function isHarmlessQuery(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && bytes[at] !== QUESTION) if (bytes[at++] === BACKSLASH) return false;
+  while (at < end) {
+    const name = ++at;
+    while (at < end && bytes[at] !== EQUALS && bytes[at] !== AMPERSAND && bytes[at] !== BACKSLASH) at++;
+    if (HARMLESS.find(bytes, name, at) === 0) return false;
+    for (; at < end && bytes[at] !== AMPERSAND; at++) {
+      const byte = bytes[at];
+      if (byte === PERCENT || byte === PLUS || byte === SEMICOLON) return false;
+      if (byte !== BACKSLASH) continue;
+      if (!isAt(bytes, at, end, ESCAPED_AMPERSAND)) return false;
+      at += ESCAPED_AMPERSAND.length - 1;
+      break;
+    }
+  }
+  return true;
+}
+
+function isAt(bytes: Uint8Array, at: number, end: number, expected: Uint8Array): boolean {
+  if (at + expected.length > end) return false;
+  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
+  return true;
+}
+
+/** The URI without the credentials in it: values of credential parameters, exec's command, secrets known by their shape. */
+export function redactUri(uri: string, replace: Replace): string {
+  const question = uri.indexOf("?");
+  if (question < 0) return scrubShapes(uri, replace);
+  const parts = uri.slice(question + 1).split(/([&;])/);
+  const parameters = parts.map((part, index) => (index % 2 === 0 ? parameter(part) : undefined));
+  const words = parameters.filter((each) => each?.name === "command").map((each) => each!.value);
+  const command = new CommandLine(words, replace);
+  const query = parts.map((part, index) => {
+    const each = parameters[index];
+    if (each === undefined) return part;
+    const clean = cleanValue(each, command, replace);
+    return clean === each.value ? part : `${part.slice(0, each.rawName)}=${encode(clean)}`;
+  });
+  return `${scrubShapes(uri.slice(0, question), replace)}?${query.join("")}`;
+}
+
+interface Parameter {
+  name: string;
+  value: string;
+  /** Length of the name as it stands in the URI. */
+  rawName: number;
+}
+
+function parameter(part: string): Parameter {
+  const equals = part.indexOf("=");
+  const rawName = equals < 0 ? part.length : equals;
+  return { name: decode(part.slice(0, rawName)), value: decode(part.slice(rawName + 1)), rawName };
+}
+
+function cleanValue({ name, value }: Parameter, command: CommandLine, replace: Replace): string {
+  if (name === "command") return command.next(value);
+  if (value !== "" && HARMLESS.get(name) === 0 && isCredentialName(name)) return replace(value, "query");
+  return scrubShapes(value, replace);
+}
+
+/** As Go's url.ParseQuery: `+` is a space; what is no valid encoding stays as it is. */
+function decode(text: string): string {
+  const spaced = text.replaceAll("+", " ");
+  return spaced.replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString("utf8"));
+}
+
+/** Like encodeURIComponent, but a hash stays readable and a lone surrogate is no error. */
+function encode(text: string): string {
+  return encodeURIComponent(Buffer.from(text).toString()).replaceAll("%3A", ":");
+}

@@ -1,0 +1,108 @@
+import { z } from "zod";
+import { Hasher, type Scope } from "../../plugins/stages/redact/hash.js";
+import redact, { RedactStage } from "../../plugins/stages/redact.js";
+import { EventBatch, openTape } from "../../src/event/index.js";
+import { AuditshipError, ByteWriter, type FileRef, type StageHost } from "../../src/plugin/index.js";
+
+export const FILE: FileRef = {
+  fingerprint: "ab".repeat(32),
+  id: "q".repeat(16),
+  ordinal: 0,
+  time: Date.UTC(2026, 0, 2),
+};
+
+/** A batch of these lines. */
+export function load(text: string | Uint8Array): EventBatch {
+  const bytes = Buffer.from(text as string);
+  const batch = new EventBatch({
+    capacity: 0,
+    maxRows: 1 << 20,
+    documents: { cluster: "", node: "", labels: {} },
+  });
+  batch.load({ bytes, length: bytes.length, file: FILE, offset: 0 }, "apiserver");
+  return batch;
+}
+
+/** A batch of these objects, one a line, as Go's encoder writes them. */
+export const loadEvents = (...events: object[]) => load(events.map((event) => `${goJson(event)}\n`).join(""));
+
+/** JSON with the characters that Go's encoder escapes for HTML's sake. */
+export function goJson(value: unknown): string {
+  const escapes: Record<string, string> = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+  };
+  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => escapes[char]);
+}
+
+export function documentOf(batch: EventBatch, row = 0): string {
+  const out = new ByteWriter(16);
+  batch.at(row).writeDocument(out);
+  return Buffer.from(out.view()).toString();
+}
+
+/** Every document of a batch, one a line. */
+export function documentsOf(batch: EventBatch): string {
+  const out = new ByteWriter(1 << 16);
+  for (let row = 0; row < batch.count; row++) {
+    batch.at(row).writeDocument(out);
+    out.byte(0x0a);
+  }
+  return Buffer.from(out.view()).toString();
+}
+
+export interface TestHost extends StageHost {
+  /** Sums of counters by name and labels. */
+  readonly counts: Map<string, number>;
+  readonly warnings: string[];
+}
+
+export function stageHost(overrides: Partial<StageHost> = {}): TestHost {
+  const counts = new Map<string, number>();
+  const warnings: string[] = [];
+  const never = (): never => {
+    throw new AuditshipError("AUDITSHIP_USAGE", "not in this test");
+  };
+  return {
+    name: "stage",
+    log: { debug() {}, info() {}, error() {}, warn: (_, message) => void warnings.push(message) },
+    meter: {
+      add(name, value, ...labels) {
+        const key = [name, ...labels].join(" ");
+        counts.set(key, (counts.get(key) ?? 0) + value);
+      },
+      set() {},
+      observe() {},
+    },
+    cluster: "",
+    node: "",
+    labels: {},
+    version: "0",
+    resolve: (path) => path,
+    signal: new AbortController().signal,
+    now: Date.now,
+    rules: never,
+    condition: never,
+    openTape,
+    stateDirectory: never,
+    counts,
+    warnings,
+    ...overrides,
+  };
+}
+
+export const KEY = Buffer.from("0123456789abcdef0123456789abcdef");
+
+/** A redact stage with a fixed key. */
+export function redactStage(
+  options: { configMaps?: boolean; scope?: Scope; searchFirst?: boolean; host?: StageHost } = {},
+): RedactStage {
+  const { configMaps = false, scope = "namespace", searchFirst = true, host = stageHost() } = options;
+  return new RedactStage(new Hasher(KEY, scope), configMaps, host, searchFirst);
+}
+
+/** The options of a stage's plugin with their defaults. */
+export const redactOptions = (options: object) => redact.options(z).parse(options);
