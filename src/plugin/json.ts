@@ -7,7 +7,7 @@ export interface Member {
 
 /**
  * The members of the object at `start` (its `{`) in order, duplicate keys included. Meant for valid JSON; of anything else
- * it gives nonsense, but ends.
+ * it may throw or give nonsense, but ends.
  */
 export function* members(bytes: Uint8Array, start: number): Generator<Member> {
   let at = skipSpace(bytes, start + 1);
