@@ -85,8 +85,9 @@ export class EventBatch implements Batch {
     this.bytes = terminated(asBuffer(chunk.bytes), chunk.length);
     this.tape.reset(this.bytes);
     if (chunk.oversized) {
-      this.rows.addInvalid("too-long", 0, 0, chunk.oversized);
-      this.end = { file: chunk.file, offset: chunk.offset + chunk.oversized.skipped };
+      const { length, sha256, skipped } = chunk.oversized;
+      this.rows.addInvalid("too-long", 0, 0, { length, sha256 });
+      this.end = { file: chunk.file, offset: chunk.offset + skipped };
       return 0;
     }
     this.length = this.lines.scan(this.bytes, chunk.length);

@@ -173,15 +173,13 @@ export function skipValue(bytes: Uint8Array, i: number): number {
       i = afterString(bytes, i);
       if (i < 0) return FAILED;
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (depth === MAX_DEPTH) return fail(i, "too-deep");
       const closing = byte + 2;
       i++;
       if (bytes[i] <= SPACE) i = skipSpace(bytes, i);
       if (bytes[i] === closing) i++;
       else {
-        if (depth === stack.length) {
-          if (depth === MAX_DEPTH) return fail(i, "too-deep");
-          stack = deepen();
-        }
+        if (depth === stack.length) stack = deepen();
         stack[depth++] = close;
         close = closing;
         if (closing === CLOSE_BRACE) {

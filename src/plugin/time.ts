@@ -1,4 +1,6 @@
 const DAY = 86_400_000;
+const YEAR_0 = Date.parse("0000-01-01T00:00:00Z");
+const YEAR_10000 = Date.parse("+010000-01-01T00:00:00Z");
 
 const DASH = 0x2d;
 const COLON = 0x3a;
@@ -9,7 +11,8 @@ const POINT = 0x2e;
 
 /**
  * Epoch milliseconds of the RFC 3339 time in [start, end), without quotes; NaN if it is not one. Fractions are kept, so
- * microseconds are thousandths. Strict as Go's parser is: upper-case `T` and `Z`, no leap second, real days only.
+ * microseconds are thousandths. Strict as Go's parser is: upper-case `T` and `Z`, no leap second, real days only; and the
+ * UTC year has four digits.
  */
 export function parseTime(bytes: Uint8Array, start: number, end: number): number {
   if (end - start < 20 || end > bytes.length) return Number.NaN;
@@ -40,7 +43,8 @@ export function parseTime(bytes: Uint8Array, start: number, end: number): number
   }
   const offset = offsetMinutes(bytes, at, end);
   const midnight = dayNumber(year, month, day) * DAY;
-  return midnight + ((hour * 60 + minute - offset) * 60 + second) * 1000 + fraction;
+  const time = midnight + ((hour * 60 + minute - offset) * 60 + second) * 1000 + fraction;
+  return time >= YEAR_0 && time < YEAR_10000 ? time : Number.NaN;
 }
 
 /** UTC day of a time as `YYYY.MM.DD`, the way daily indices are named. */

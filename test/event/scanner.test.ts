@@ -1,0 +1,214 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { FIELD_PATHS, type Field, Flag, fieldOfPath, Kind } from "../../src/plugin/index.js";
+import { eventText, fieldOf, itemsOf, jsonText, mutated, parse } from "./oracle.js";
+import { hasSamples, load, rowsOf, sample } from "./support.js";
+
+/** Compares every field of a row with what JSON.parse says. */
+function expectFields(batch: ReturnType<typeof load>, row: number, event: unknown): void {
+  const view = batch.at(row);
+  for (const [field, path] of FIELD_PATHS.entries()) {
+    const expected = fieldOf(event, path);
+    const text = view.text(field);
+    if (typeof expected === "string") {
+      expect([path, view.kind(field), text]).toEqual([path, Kind.string, expected]);
+    } else if (expected === undefined) {
+      expect([path, view.kind(field), text, view.start(field), view.end(field)]).toEqual([
+        path,
+        Kind.absent,
+        undefined,
+        0,
+        0,
+      ]);
+    } else {
+      expect([path, view.kind(field)]).toEqual([path, kindOf(expected)]);
+      expect(JSON.parse(text!)).toEqual(expected);
+    }
+  }
+}
+
+function kindOf(value: unknown): Kind {
+  if (value === null) return Kind.null;
+  if (Array.isArray(value)) return Kind.array;
+  if (typeof value === "boolean") return value ? Kind.true : Kind.false;
+  return typeof value === "number" ? Kind.number : Kind.object;
+}
+
+/** Compares the rows of one line with what JSON.parse says. */
+function expectLine(line: Buffer): void {
+  const batch = load(line);
+  const text = line.toString();
+  const parsed = parse(text);
+  if (parsed === undefined) {
+    const blank = /^\0*\ufeff?[ \t\r]*$/.test(text);
+    expect(rowsOf(batch).slice(0, 1)).toEqual(blank ? [] : ["syntax"]);
+    return;
+  }
+  const { value } = parsed;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    expect(rowsOf(batch)).toEqual(["not-an-object"]);
+    return;
+  }
+  const events = itemsOf(value) ?? [value];
+  const isObject = (item: unknown) => typeof item === "object" && item !== null && !Array.isArray(item);
+  expect(rowsOf(batch)).toEqual(events.map((item) => (isObject(item) ? "event" : "not-an-object")));
+  for (const [row, event] of events.entries()) if (isObject(event)) expectFields(batch, row, event);
+}
+
+describe("the scanner and JSON.parse", () => {
+  it("agree on every field of objects with keys in any order, number, spelling and type", () => {
+    fc.assert(
+      fc.property(eventText, (text) => expectLine(Buffer.from(text))),
+      { numRuns: 1500 },
+    );
+  });
+
+  it("agree on what is an event after random changes of bytes", () => {
+    fc.assert(fc.property(mutated(eventText), expectLine), { numRuns: 3000 });
+  });
+
+  it("agree on what is an event for any JSON value and changes of it", () => {
+    fc.assert(
+      fc.property(jsonText, (text) => expectLine(Buffer.from(text))),
+      { numRuns: 500 },
+    );
+    fc.assert(fc.property(mutated(jsonText), expectLine), { numRuns: 2000 });
+  });
+
+  it.each([
+    "{}",
+    "{ }",
+    '{"a":1,}',
+    '{"a":01}',
+    '{"a":-}',
+    '{"a":.5}',
+    '{"a":1.}',
+    '{"a":1e}',
+    '{"a":1e+}',
+    '{"a":1e400,"b":-0,"c":1E+2}',
+    '{"a":+1}',
+    '{"a":tru}',
+    '{"a":nulll}',
+    '{"a":NaN}',
+    "{'a':1}",
+    '{"a":"\\x"}',
+    '{"a":"\\u12"}',
+    '{"a":"\\u12G4"}',
+    '{"a":"\\ud800"}',
+    '{"a":"\t"}',
+    '{"a":"\u007f\u2028"}',
+    '{"a":[1,]}',
+    '{"a":[,1]}',
+    '{"a":[}',
+    '{"a":{]}',
+    '{"a":[1}]',
+    '{"a"}',
+    '{"a":}',
+    '{"a" 1}',
+    '{"a":1 "b":2}',
+    '{,"a":1}',
+    "{",
+    "}",
+    '{"a":1}}',
+    '{"a":1}{"a":1}',
+    '{"a":1} x',
+    '{"a":1}/*x*/',
+    '{"__proto__":{"verb":"x"},"constructor":1,"verb":"get"}',
+    "[]",
+    "[1,2",
+    "1",
+    "null",
+    '"text"',
+    "\u00a0{}",
+    '{"a":1\u00a0}',
+  ])("agree on %j", (text) => expectLine(Buffer.from(text)));
+
+  it("agree on invalid UTF-8: let through inside strings, refused outside", () => {
+    expectLine(Buffer.from([...Buffer.from('{"verb":"a'), 0xff, 0xc3, 0x28, 0xe2, ...Buffer.from('"}')]));
+    expectLine(Buffer.from([...Buffer.from('{"verb":'), 0xc3, 0xa9, ...Buffer.from("}")]));
+  });
+
+  describe.skipIf(!hasSamples)("over the samples", () => {
+    it.each([
+      "samples/apiserver-real/audit.jsonl.gz",
+      "samples/kubeadm-cluster/audit.jsonl.gz",
+      "samples/audit2rbac_demo.jsonl",
+      "falco/falco_traces.jsonl",
+    ])("agree on every field of every line of %s", (name) => {
+      const data = sample(name);
+      const lines = data.toString().split("\n").filter(Boolean);
+      const batch = load(data, { maxRows: 20_000 });
+      expect(batch.count).toBe(lines.length);
+      for (const [row, line] of lines.entries()) {
+        const event = JSON.parse(line);
+        const view = batch.at(row);
+        for (const [field, path] of FIELD_PATHS.entries()) {
+          const expected = fieldOf(event, path);
+          const text = view.text(field);
+          const same =
+            typeof expected === "object" || typeof expected === "number"
+              ? JSON.stringify(JSON.parse(text ?? "0")) === JSON.stringify(expected)
+              : text === expected;
+          if (!same) expect([row, path, text]).toEqual([row, path, expected]);
+        }
+      }
+    });
+  });
+});
+
+describe("the spellings of a key", () => {
+  const text = (line: string, field: Field) => load(line).at(0).text(field);
+  const auditID = fieldOfPath("auditID")!;
+  const username = fieldOfPath("user.username")!;
+
+  it("prefer audit's own to Go's wherever they stand", () => {
+    expect(text('{"auditID":"a","AuditID":"b"}', auditID)).toBe("a");
+    expect(text('{"AuditID":"b","auditID":"a"}', auditID)).toBe("a");
+    expect(text('{"AuditID":"b","auditID":null,"AuditID":"c"}', auditID)).toBe("null");
+    expect(text('{"user":{"Username":"b","username":"a"}}', username)).toBe("a");
+  });
+
+  it("take the members of the object that wins, not of the other one", () => {
+    expect(text('{"user":{},"User":{"username":"b"}}', username)).toBeUndefined();
+    expect(text('{"User":{"username":"b"},"user":{"uid":"1"}}', username)).toBeUndefined();
+    expect(text('{"User":{"Username":"b"}}', username)).toBe("b");
+  });
+
+  it("clear the members of an earlier duplicate, whatever the later one is", () => {
+    expect(text('{"user":{"username":"a"},"user":null}', username)).toBeUndefined();
+    expect(text('{"user":{"username":"a"},"user":{"uid":"1"}}', username)).toBeUndefined();
+    expect(text('{"user":{"username":"a"},"user":[]}', username)).toBeUndefined();
+    expect(text('{"user":null,"user":{"username":"a"}}', username)).toBe("a");
+  });
+
+  it("tell KubeSphere's lines from kube-apiserver's", () => {
+    const isKubeSphere = (line: string) => (load(line).flags(0) & Flag.kubesphere) !== 0;
+    expect(
+      isKubeSphere('{"kind":"Event","apiVersion":"audit.k8s.io/v1","Level":"Metadata","User":{"username":"a"}}'),
+    ).toBe(true);
+    expect(isKubeSphere('{"kind":"Event","level":"Metadata","Workspace":"w","Message":"m"}')).toBe(false);
+    expect(isKubeSphere('{"level":"Metadata","AuditID":"x"}')).toBe(false);
+    expect(isKubeSphere("{}")).toBe(false);
+  });
+
+  it("include v1beta1's timestamp as the time of last resort", () => {
+    const line = '{"apiVersion":"audit.k8s.io/v1beta1","timestamp":"2018-01-02T03:04:05Z","metadata":{"name":"x"}}';
+    const view = load(line).at(0);
+    expect(view.timestampField()).toBe(fieldOfPath("timestamp"));
+    expect(view.timeMs()).toBe(Date.UTC(2018, 0, 2, 3, 4, 5));
+  });
+});
+
+describe("deeply nested lines", () => {
+  const nested = (depth: number) => `{"requestObject":${"[".repeat(depth)}${"]".repeat(depth)},"verb":"get"}`;
+
+  it("are events down to a depth of a million, without recursion", () => {
+    const batch = load(nested(999_999));
+    expect(rowsOf(batch)).toEqual(["event"]);
+    expect(batch.at(0).text(fieldOfPath("verb")!)).toBe("get");
+  });
+
+  it("are invalid beyond, and do not disturb the next line", () => {
+    expect(rowsOf(load(`${nested(1_000_001)}\n{}\n`))).toEqual(["too-deep", "event"]);
+  });
+});
