@@ -1,0 +1,157 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { FoldingRunner } from "../../src/delivery/folding.js";
+import { Ledger } from "../../src/delivery/ledger.js";
+import { createSelect } from "../../src/delivery/select.js";
+import type { FoldingSink, Selection, SinkState } from "../../src/plugin/index.js";
+import { auditLine, batchOf } from "../support/batches.js";
+import { quietHost } from "../support/far-end.js";
+
+/** Keeps how many events each fold had; its state is how many folds. */
+class Shelf implements FoldingSink {
+  readonly mode = "fold";
+  kept: number[] = [];
+  restored: (SinkState | undefined)[] = [];
+  reachable = true;
+
+  restore(state: SinkState | undefined): void {
+    this.restored.push(state);
+    this.kept.length = (state?.length as number | undefined) ?? this.kept.length;
+  }
+
+  async fold(events: Selection): Promise<void> {
+    this.kept.push(events.count);
+  }
+
+  state(): SinkState {
+    return { length: this.kept.length };
+  }
+
+  async flush(): Promise<void> {}
+
+  async probe(): Promise<void> {
+    if (!this.reachable) throw new Error("no space left");
+  }
+}
+
+let runner: FoldingRunner | undefined;
+afterEach(() => runner?.close());
+
+function run(sink: FoldingSink, select = "all", stallAfter = 30) {
+  runner = new FoldingRunner(sink, quietHost("local"), {
+    request: { maxBytes: 1, maxEvents: 1, maxWait: 1 },
+    retry: { initial: 1, max: 2, slow: 2 },
+    concurrency: 1,
+    compression: "none",
+    stallAfter,
+    select: createSelect(select, () => () => false),
+  });
+  const ledger = new Ledger();
+  runner.addLedger(ledger);
+  return { runner, ledger };
+}
+
+describe("a sink that folds", () => {
+  it("acknowledges a batch when the fold is done", async () => {
+    const shelf = new Shelf();
+    shelf.fold = async (events) => {
+      shelf.kept.push(events.count);
+    };
+    const { runner, ledger } = run(shelf);
+    const given = batchOf([auditLine(1), auditLine(2)]);
+    expect(await runner.offer(given, ledger, true)).toBe(true);
+    expect(shelf.kept).toEqual([2]);
+    expect(ledger.cursor).toEqual(given.end);
+  });
+
+  it("moves its cursor over batches of which it selects nothing, without a fold", async () => {
+    const shelf = new Shelf();
+    shelf.fold = () => {
+      throw new Error("must not be called");
+    };
+    const { runner, ledger } = run(shelf, "alerting");
+    const given = batchOf([auditLine(1)]);
+    await runner.offer(given, ledger, true);
+    expect(ledger.cursor).toEqual(given.end);
+  });
+
+  it("snapshots state and cursors of one moment, between two folds", async () => {
+    const shelf = new Shelf();
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    shelf.fold = async (events) => {
+      const { count } = events;
+      await gate;
+      for (let i = 0; i < count; i++) shelf.kept.push(i);
+    };
+    const { runner, ledger } = run(shelf);
+    const given = batchOf([auditLine(1), auditLine(2)]);
+    const offered = runner.offer(given, ledger, true);
+    const snapshot = runner.snapshot(() => ledger.stored()?.offset);
+    open();
+    await offered;
+    const { cursors, state } = await snapshot;
+    expect([cursors, state]).toEqual([given.end.offset, { length: 2 }]);
+  });
+
+  it("tries a fold that failed again, and gives nothing twice", async () => {
+    const shelf = new Shelf();
+    let failures = 2;
+    shelf.fold = async (events) => {
+      const { count } = events;
+      if (failures-- > 0) throw new Error("no space left");
+      shelf.kept.push(count);
+    };
+    const { runner, ledger } = run(shelf, "all", 5000);
+    const given = batchOf([auditLine(1), auditLine(2)]);
+    expect(await runner.offer(given, ledger, true)).toBe(true);
+    expect(shelf.kept).toEqual([2]);
+    expect(ledger.cursor).toEqual(given.end);
+  });
+
+  it("parks when it keeps failing, and is restored to its own state before it goes on", async () => {
+    const shelf = new Shelf();
+    shelf.reachable = false;
+    shelf.fold = async () => {
+      if (!shelf.reachable) throw new Error("no space left");
+      shelf.kept.push(1);
+    };
+    const { runner, ledger } = run(shelf);
+    const given = batchOf([auditLine(1)]);
+    expect(await runner.offer(given, ledger, true)).toBe(false);
+    const ready = new Promise<void>((resolve) => {
+      runner.onReady = resolve;
+    });
+    runner.park("no space left");
+    shelf.reachable = true;
+    await ready;
+    expect(shelf.restored).toEqual([{ length: 0 }]);
+    expect(await runner.offer(given, ledger, true)).toBe(true);
+    expect(shelf.kept).toEqual([1]);
+  });
+
+  it("leaves its lane when a fold hangs, and has what it folded late", async () => {
+    const shelf = new Shelf();
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    shelf.fold = async (events) => {
+      const { count } = events;
+      await gate;
+      shelf.kept.push(count);
+    };
+    const { runner, ledger } = run(shelf, "all", 5);
+    const given = batchOf([auditLine(1)]);
+    expect(await runner.offer(given, ledger, false)).toBe(false);
+    const ready = new Promise<void>((resolve) => {
+      runner.onReady = resolve;
+    });
+    runner.park("too long");
+    open();
+    await ready;
+    expect(ledger.cursor).toEqual(given.end);
+    expect(shelf.kept).toEqual([1]);
+  });
+});
