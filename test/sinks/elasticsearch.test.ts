@@ -186,6 +186,7 @@ describe("an item", () => {
       },
       { kind: "retry", reason: expect.stringMatching(/disk is full.*\(429 cluster_block_exception\)/) },
     ]);
+    expect((answer as Verdict[])[1]).not.toHaveProperty("slow");
   });
 
   test("with an error type that is no machine word is not quoted", async () => {
