@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { AuditshipError } from "../plugin/error.js";
-import { collect, examples, type Finish } from "./command.js";
+import { collect, EXIT, examples, type Finish } from "./command.js";
 
 export function addCheck(program: Command, finish: Finish): void {
   program
@@ -23,7 +23,12 @@ Exit code: 0 fine, 1 a sink does not answer, 2 an error in configuration or rule
       }
       const { checkConfig, checkRules } = await import("../pipeline/check.js");
       const print = (line: string) => void process.stdout.write(`${line}\n`);
-      if (options.rules.length > 0) finish(await checkRules(options.rules, print));
-      if (options.config) finish(await checkConfig(options.config, print));
+      const results = [];
+      if (options.rules.length > 0) results.push(await checkRules(options.rules, print));
+      if (options.config) results.push(await checkConfig(options.config, print));
+      const errors = results.flatMap((result) => result.errors);
+      for (const error of errors) process.stderr.write(`auditship: ${error}\n`);
+      const unreachable = results.some((result) => result.unreachable.length > 0);
+      finish(errors.length > 0 ? EXIT.usage : unreachable ? EXIT.failed : EXIT.fine);
     });
 }

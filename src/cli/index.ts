@@ -74,6 +74,7 @@ function oneLine(text: string): string {
   const message = text
     .replace(/^error: /, "")
     .trim()
-    .replace(/\s*\n\s*/g, " ");
-  return `auditship: ${message} See auditship --help. (AUDITSHIP_USAGE)\n`;
+    .replace(/\s*\n\s*/g, " ")
+    .replace(/\.$/, "");
+  return `auditship: ${message}; see auditship --help. (AUDITSHIP_USAGE)\n`;
 }

@@ -9,7 +9,8 @@ export const size = () =>
     .union([z.number().int().nonnegative(), z.string()])
     .transform((value, context) =>
       unit(value, /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)?$/i, SIZES, "a size such as 32MiB", context),
-    );
+    )
+    .meta({ title: "size" });
 
 /** `1s`, `250ms`, `7d` or a number of milliseconds, as milliseconds. */
 export const duration = () =>
@@ -17,7 +18,8 @@ export const duration = () =>
     .union([z.number().nonnegative(), z.string()])
     .transform((value, context) =>
       unit(value, /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/, SPANS, "a duration such as 250ms, 1s or 7d", context),
-    );
+    )
+    .meta({ title: "duration" });
 
 /** `20MB/s`, as bytes per second. */
 export const rate = () =>
@@ -25,7 +27,8 @@ export const rate = () =>
     .string()
     .transform((value, context) =>
       unit(value, /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)\/s$/i, SIZES, "a rate such as 20MB/s", context),
-    );
+    )
+    .meta({ title: "rate" });
 
 function unit(
   value: number | string,

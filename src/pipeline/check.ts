@@ -1,0 +1,156 @@
+import { accessSync, constants } from "node:fs";
+import { relative } from "node:path";
+import {
+  type LoadedConfig,
+  type LoadedSink,
+  type LoadedSource,
+  loadConfig,
+  requireArchivingRules,
+} from "../config/load.js";
+import { type RulesConfig, rulesSchema } from "../config/schema.js";
+import { createSelect } from "../delivery/select.js";
+import { AuditshipError } from "../plugin/index.js";
+import { compileCondition, type LoadedRules, loadRules } from "../rules/index.js";
+import { Descriptor } from "../tail/descriptor.js";
+import { Directory } from "../tail/directory.js";
+import { withSink } from "./setup.js";
+
+/** Milliseconds that a sink has to answer. */
+const PATIENCE = 5000;
+
+/** What was found out. */
+export interface CheckResult {
+  /** Errors in configuration or rules, a line each. */
+  errors: string[];
+  /** Sinks that do not answer. */
+  unreachable: string[];
+}
+
+const noop = () => {};
+
+type Print = (line: string) => void;
+
+/**
+ * Loads a configuration and its rules, asks its sinks, and prints what it would do.
+ * @throws AuditshipError if the configuration does not load
+ */
+export async function checkConfig(file: string, print: Print): Promise<CheckResult> {
+  const loaded = await loadConfig(file);
+  const result: CheckResult = { errors: [], unreachable: [] };
+  print(`configuration  ${file}`);
+  print(`state          ${loaded.config.state}`);
+  print(`metrics        ${loaded.config.observe.listen}`);
+  print("sources");
+  for (const source of loaded.sources) describeSource(source, loaded, result, print);
+  const rules = await describeRules(loaded.config.rules, result, print);
+  describeStages(loaded, rules, print);
+  noteErrors(result, () => requireArchivingRules(loaded, rules.archiving));
+  print("sinks");
+  const probes = loaded.sinks.map((sink) => describeSink(sink, loaded, result));
+  for (const line of await Promise.all(probes)) print(line);
+  return result;
+}
+
+/** Loads rules and prints how many there are, and what is wrong with them. */
+export async function checkRules(paths: readonly string[], print: Print): Promise<CheckResult> {
+  const result: CheckResult = { errors: [], unreachable: [] };
+  await describeRules(rulesSchema.parse({ paths }), result, print);
+  return result;
+}
+
+function describeSource(source: LoadedSource, loaded: LoadedConfig, result: CheckResult, print: Print): void {
+  const { name, plugin, options, common } = source;
+  print(
+    `  ${name}  ${plugin.name}  ${plugin.name === "file" ? files(loaded.resolve(String(options.path)), result) : ""}`.trimEnd(),
+  );
+  if (common.drop === undefined) return;
+  print(`    drops ${common.drop}`);
+  noteErrors(result, () => compileCondition(common.drop as string, { envelopeOnly: true }), loaded, [
+    "sources",
+    name,
+    "drop",
+  ]);
+}
+
+/** The log that a source's path names. */
+function files(path: string, result: CheckResult): string {
+  try {
+    const directory = Directory.find(path, (name) => new Descriptor(name, noop, noop));
+    if (!directory) return `${path}: not there yet; the agent waits for it`;
+    const backups = directory.list().size;
+    const active = directory.statActive();
+    if (active) accessSync(directory.activePath, constants.R_OK);
+    const size = active ? `${active.size} bytes` : "no active file";
+    return `${directory.activePath}: ${size}, ${backups} backups`;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof AuditshipError) noteError(result, error);
+    return `${path}: cannot be read (${code}); the agent keeps trying`;
+  }
+}
+
+async function describeRules(config: RulesConfig, result: CheckResult, print: Print): Promise<LoadedRules> {
+  const loaded = await loadRules(config);
+  print(`rules          ${loaded.set.size}, ${loaded.refused.length} refused`);
+  for (const [file, count] of perFile(loaded)) print(`  ${relative(process.cwd(), file) || file}  ${count}`);
+  for (const warning of loaded.warnings) print(`warning: ${warning.line()}`);
+  for (const error of loaded.refused) noteError(result, error);
+  return loaded;
+}
+
+function perFile({ rules }: LoadedRules): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { place } of rules) counts.set(place.file ?? "", (counts.get(place.file ?? "") ?? 0) + 1);
+  return counts;
+}
+
+function describeStages({ stages }: LoadedConfig, rules: LoadedRules, print: Print): void {
+  const order = stages.map(({ plugin }) => plugin.name);
+  print(`stages         ${order.join(" → ")}`);
+  if (!order.includes("redact")) print("warning: there is no redact stage: secrets leave this node in clear text");
+  if (rules.set.size > 0 && !order.includes("match")) print("warning: there is no match stage: no rule is looked at");
+  if (order.includes("redact") && order.indexOf("redact") < order.indexOf("match")) {
+    print("warning: redact runs before match: rules see hashes where secrets were");
+  }
+}
+
+/** What a sink takes, and whether it answers. */
+async function describeSink(sink: LoadedSink, loaded: LoadedConfig, result: CheckResult): Promise<string> {
+  const { name, plugin, common } = sink;
+  noteErrors(result, () => createSelect(common.select, compileCondition), loaded, ["sinks", name, "select"]);
+  const signal = AbortSignal.timeout(PATIENCE);
+  const answer = await withSink(loaded, sink, signal, (made) => within(signal, made.probe(signal))).then(
+    () => "answers",
+    (error: Error) => {
+      result.unreachable.push(name);
+      return `does not answer: ${error.message}`;
+    },
+  );
+  return `  ${name}  ${plugin.name}  takes ${common.select}  ${answer}`;
+}
+
+function within<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(new Error(`no answer within ${PATIENCE} ms`)));
+    work.then(resolve, reject);
+  });
+}
+
+/** Notes what `check` throws. A condition has lines and columns of its own: they are told beside where it stands. */
+function noteErrors(result: CheckResult, check: () => unknown, loaded?: LoadedConfig, path: string[] = []): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof AuditshipError)) throw error;
+    noteError(result, loaded ? inConfig(error, loaded, path) : error);
+  }
+}
+
+function inConfig({ code, message, place }: AuditshipError, loaded: LoadedConfig, path: string[]): AuditshipError {
+  const within = place.column === undefined ? "" : ` (line ${place.line}, column ${place.column} of the condition)`;
+  return new AuditshipError(code, `${path.join(".")}: ${message}${within}`, loaded.place(path));
+}
+
+function noteError(result: CheckResult, error: AuditshipError): void {
+  result.errors.push(...error.line().split("\n"));
+}
