@@ -1,0 +1,70 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
+
+/** Of a real kube-apiserver. */
+const KUBECONFIG = process.env.AUDITSHIP_TEST_KUBECONFIG;
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const OVERLAYS = ["var-log-kubernetes-audit", "var-log-kubernetes", "var-log"];
+
+interface Resource {
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  // biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds
+  spec?: any;
+}
+
+function kubectl(args: string[], input?: string): string {
+  const environment = { ...process.env, KUBECONFIG };
+  return execFileSync("kubectl", args, { cwd: ROOT, encoding: "utf8", input, env: environment });
+}
+
+function built(directory: string): Resource[] {
+  return parseAllDocuments(kubectl(["kustomize", directory])).map((document) => document.toJS() as Resource);
+}
+
+const apply = (...args: string[]) => ["apply", "--server-side", "--force-conflicts", ...args];
+
+describe.skipIf(!KUBECONFIG)("the manifests, at a real kube-apiserver,", () => {
+  // Namespaced resources are refused without their namespace, even in a dry run.
+  beforeAll(() => {
+    kubectl(apply("-f", "daemonset/base/namespace.yaml"));
+    kubectl(apply("-n", "auditship", "-f", "daemonset/base/serviceaccount.yaml"));
+  });
+
+  it.each(OVERLAYS)("are accepted with the overlay %s", (overlay) => {
+    const answer = kubectl(apply("--dry-run=server", "-k", `daemonset/overlays/${overlay}`));
+    const accepted = answer.match(/serverside-applied \(server dry run\)/g) ?? [];
+    expect(accepted).toHaveLength(built(`daemonset/overlays/${overlay}`).length);
+  });
+
+  it("make pods that admission lets in", () => {
+    const daemonset = built("daemonset/overlays/var-log").find((resource) => resource.kind === "DaemonSet");
+    const { metadata, spec } = daemonset?.spec.template ?? {};
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { ...metadata, name: "probe", namespace: "auditship" },
+      spec,
+    };
+    expect(kubectl(apply("--dry-run=server", "-f", "-"), JSON.stringify(pod))).toContain(
+      "pod/probe serverside-applied",
+    );
+  });
+
+  it("take the ServiceMonitor as a component", () => {
+    const directory = mkdtempSync(join(ROOT, "daemonset", "overlays", ".test-"));
+    try {
+      const upTo = (path: string) => relative(directory, join(ROOT, "daemonset", path));
+      const overlay = { resources: [upTo("base")], components: [upTo("components/servicemonitor")] };
+      writeFileSync(join(directory, "kustomization.yaml"), JSON.stringify(overlay));
+      const monitor = built(directory).find((resource) => resource.kind === "ServiceMonitor");
+      expect(monitor?.metadata).toMatchObject({ name: "auditship", namespace: "auditship" });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
