@@ -61,7 +61,7 @@ export class GzipSource implements ByteSource {
     const size = from < this.#fragile ? Math.min(PIECE, this.#fragile - from) : 1;
     const piece = Buffer.allocUnsafe(size);
     const count = fs.readSync(this.#descriptor.fd, piece, 0, size, from);
-    const error = await feed(gunzip, piece.subarray(0, count));
+    const error = await (count === 0 ? endOf(gunzip) : feed(gunzip, piece.subarray(0, count)));
     if (error && count > 1) {
       this.#fragile = from;
       this.#rewind();
@@ -151,7 +151,7 @@ function openGunzip(): Gunzip {
   return gunzip;
 }
 
-/** Writes a piece, or ends the stream with an empty one; resolves to the error if there was one. */
+/** Writes a piece; resolves to the error if there was one. */
 function feed(gunzip: Gunzip, piece: Buffer): Promise<Error | undefined> {
   return new Promise((resolve) => {
     const settle = (error?: Error | null) => {
@@ -159,7 +159,16 @@ function feed(gunzip: Gunzip, piece: Buffer): Promise<Error | undefined> {
       resolve(error ?? undefined);
     };
     gunzip.once("error", settle);
-    if (piece.length > 0) gunzip.write(piece, settle);
-    else gunzip.end(settle as () => void);
+    gunzip.write(piece, settle);
+  });
+}
+
+/** Ends the stream, all of whose bytes were taken; resolves to the error if the file is not complete. */
+function endOf(gunzip: Gunzip): Promise<Error | undefined> {
+  if (gunzip.readableEnded || gunzip.destroyed) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    gunzip.once("error", resolve).once("end", () => resolve(undefined));
+    gunzip.end();
+    gunzip.resume();
   });
 }

@@ -118,6 +118,12 @@ export class Log {
     });
   }
 
+  /** Wakes all who wait for a change. */
+  wake(): void {
+    this.#version++;
+    for (const done of [...this.#waiting]) done();
+  }
+
   /** Brings the table up to date with the directory. */
   async scan(): Promise<void> {
     this.#scanAgain = true;
@@ -208,7 +214,7 @@ export class Log {
     await this.#scan;
     this.#active?.descriptor.release();
     this.#active = undefined;
-    this.#wake();
+    this.wake();
   }
 
   #loseFrom(file: LogFile, offset: number): void {
@@ -220,11 +226,6 @@ export class Log {
       file.lostFrom ??= offset;
       this.onLoss({ reason: "unseen", bytes: 0, file: file.ref.id });
     }
-  }
-
-  #wake(): void {
-    this.#version++;
-    for (const done of [...this.#waiting]) done();
   }
 
   #openQuietly({ base }: LogFile): { descriptor: Descriptor; gzip: boolean } | undefined {
@@ -281,7 +282,7 @@ export class Log {
     const sameFile = held?.file && held.first && inode === held.descriptor.inode && size >= held.file.size;
     if (sameFile && stillBegins(held.descriptor, held.first!)) {
       held.file!.size = size;
-      this.#wake();
+      this.wake();
     } else {
       void this.scan();
     }
@@ -309,7 +310,7 @@ export class Log {
       } catch (error) {
         this.#scanFailed(error as NodeJS.ErrnoException);
       }
-      if (this.#changed || retried) this.#wake();
+      if (this.#changed || retried) this.wake();
     }
   }
 

@@ -42,6 +42,8 @@ export class LogReader implements Reader {
   /** `#file` was read to its end. */
   #done = false;
   #closed = false;
+  /** The last call of `next`, until it is answered. */
+  #reading: Promise<unknown> = Promise.resolve();
   #turn = performance.now();
 
   /** @param maxLine longest line that is handled whole, bytes. */
@@ -63,23 +65,14 @@ export class LogReader implements Reader {
     return this;
   }
 
-  async next(into: Uint8Array, { limit, signal }: { limit?: Position; signal?: AbortSignal } = {}) {
-    while (!signal?.aborted && !this.#closed && !this.#log.closed) {
-      await this.#giveTurn();
-      const version = this.#log.version;
-      const step = this.#reached(limit) ? "limit" : await this.#tryStep(into, limit);
-      if (typeof step === "object") return step;
-      if (step === "limit") return undefined;
-      if (step === "again") continue;
-      if (this.#long.length === 0) this.#long.reset();
-      if (!this.#log.once) await this.#log.changed(version, signal);
-      else if (await this.#hasEnded()) return undefined;
-    }
-    return undefined;
+  next(into: Uint8Array, { limit, signal }: { limit?: Position; signal?: AbortSignal } = {}) {
+    const reading = this.#read(into, limit, signal);
+    this.#reading = reading.catch(() => undefined);
+    return reading;
   }
-
   unread(count: number): void {
     this.#offset -= count;
+    this.#seen = this.#offset;
   }
 
   position(): Position | undefined {
@@ -97,9 +90,26 @@ export class LogReader implements Reader {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#log.wake();
+    await this.#reading;
     this.#leave();
     this.#long.reset();
     this.#onClose();
+  }
+
+  async #read(into: Uint8Array, limit?: Position, signal?: AbortSignal): Promise<Chunk | undefined> {
+    while (!signal?.aborted && !this.#closed && !this.#log.closed) {
+      await this.#giveTurn();
+      const version = this.#log.version;
+      const step = this.#reached(limit) ? "limit" : await this.#tryStep(into, limit);
+      if (typeof step === "object") return step;
+      if (step === "limit") return undefined;
+      if (step === "again") continue;
+      if (this.#long.length === 0) this.#long.reset();
+      if (!this.#log.once) await this.#log.changed(version, signal);
+      else if (await this.#hasEnded()) return undefined;
+    }
+    return undefined;
   }
 
   /** Reads that are answered at once would hold up timers and sockets otherwise. */
