@@ -13,7 +13,7 @@ export interface RuleMatch {
   readonly dialect: Dialect;
   /** As the ecosystem spells it. */
   readonly priority: string;
-  /** One order over all ecosystems: 0 DEBUG … 7 Emergency (DESIGN §5). */
+  /** One order over all ecosystems: 0 DEBUG … 6 Emergency (DESIGN §5). */
   readonly rank: number;
   readonly actions: readonly Action[];
   readonly tags: readonly string[];
@@ -29,8 +29,8 @@ export interface RuleSet {
   /** Short hash of everything that decides its answers; stands in every document with matches. */
   readonly hash: string;
   readonly size: number;
-  /** Looks at every row that is an event and adds its matches. */
-  evaluate(batch: Batch): void;
+  /** Looks at every row that is an event and adds its matches. `onError` hears of each rule that failed on an event. */
+  evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void;
 }
 
 /** A condition on one event (`select:`, `drop:`). */
