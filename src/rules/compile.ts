@@ -1,0 +1,225 @@
+import type { EventView, Field } from "../plugin/index.js";
+import { INTERNED, Interner, isObject, type Turn } from "./intern.js";
+import { latencyOf } from "./latency.js";
+import { type SpanTest, spanTest } from "./spans.js";
+import { type TextTest, textTest } from "./tests.js";
+import { decodeString, isPlain, nodeText, utcText, valueText } from "./text.js";
+import { type Expression, type FieldSource, invert, Outcome, type TestNode, testsOf } from "./tree.js";
+import { compileWalk, hasValue } from "./walk.js";
+
+/** A compiled condition: what the interpreter says, off the event's bytes. */
+export type Check = (event: EventView) => Outcome;
+
+const { no, yes, failed } = Outcome;
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+const NULL = 0x6e;
+const QUOTE = 0x22;
+
+/**
+ * Compiles trees to closures that read an event's bytes. All conditions of one compiler share what they learn about the
+ * values of an event; call {@link next} before each event.
+ */
+export class Compiler {
+  private readonly turn: Turn = { now: 0 };
+  private readonly interners = new Map<Field, Interner>();
+  private readonly tests = new Map<string, Check>();
+
+  /** The next event begins. */
+  next(): void {
+    this.turn.now = (this.turn.now + 1) | 0;
+  }
+
+  /** A condition of which only "yes" counts, as a rule's does: "no" may stand for "failed". */
+  condition(expression: Expression): Check {
+    return this.compile(expression, true);
+  }
+
+  /** A reading of a field with few values, done once per value. */
+  memo(field: Field, reading: (event: EventView) => number): (event: EventView) => number {
+    return this.interner(field).memo(reading);
+  }
+
+  /**
+   * `lenient`: "no" may stand for "failed", so that an `and` may stop at its first "no". Elsewhere operands that can fail
+   * are looked at even if the others decide: one failure fails the whole rule.
+   */
+  private compile(expression: Expression, lenient: boolean): Check {
+    switch (expression.type) {
+      case "test":
+        return this.test(expression);
+      case "not": {
+        const operand = this.compile(expression.operand, false);
+        return (event) => invert(operand(event));
+      }
+      case "and": {
+        const operands = expression.operands.map((operand) => this.compile(operand, lenient));
+        return lenient ? untilNo(operands) : joined(operands, expression.operands.map(canFail), no);
+      }
+      case "or": {
+        const operands = expression.operands.map((operand) => this.compile(operand, false));
+        return joined(operands, expression.operands.map(canFail), yes);
+      }
+    }
+  }
+
+  /** Equal tests of different rules are one. */
+  private test(node: TestNode): Check {
+    const { source, steps } = node.path;
+    const key = JSON.stringify([source, steps, node.test, node.negated]);
+    let check = this.tests.get(key);
+    if (!check) {
+      check = this.makeTest(node);
+      this.tests.set(key, check);
+    }
+    return check;
+  }
+
+  private makeTest(node: TestNode): Check {
+    const { source, steps } = node.path;
+    switch (source.kind) {
+      case "nothing":
+        return () => no;
+      case "latency":
+        return valueTest(node, latencyOf);
+      case "annotation": {
+        const { name, field } = source;
+        const added = valueTest(node, (event) => event.annotation(name));
+        if (field === undefined) return added;
+        const own = this.makeTest({ ...node, path: { ...node.path, source: { kind: "field", field, unset: {} } } });
+        return (event) => (event.annotation(name) === undefined ? own(event) : added(event));
+      }
+      case "field": {
+        const check = steps.length > 0 ? stepsTest(node, source) : fieldTest(node, source);
+        return INTERNED.has(source.field) ? this.interner(source.field).memo(check) : check;
+      }
+    }
+  }
+
+  private interner(field: Field): Interner {
+    let interner = this.interners.get(field);
+    if (!interner) {
+      interner = new Interner(field, this.turn);
+      this.interners.set(field, interner);
+    }
+    return interner;
+  }
+}
+
+/** A test of a value that is no part of the line. */
+function valueTest({ test, negated }: TestNode, read: (event: EventView) => unknown): Check {
+  if (test.op === "exists") return (event) => (read(event) === undefined ? no : yes);
+  const holds = textTest(test, negated);
+  return (event) => {
+    const value = read(event);
+    return value === undefined ? no : holds(valueText(value));
+  };
+}
+
+/** A test of a field's whole value. */
+function fieldTest({ test, negated }: TestNode, source: FieldSource): Check {
+  const { field, unset, struct } = source;
+  if (test.op === "exists") {
+    return (event) => {
+      if (isAbsent(event, field)) return unset && isUnset(event, unset) ? yes : no;
+      if (!isObject(event, field) || struct) return yes;
+      const body = event.open(field);
+      return body && hasValue(body.tape, body.root) ? yes : no;
+    };
+  }
+  const text = textTest(test, negated);
+  const scalar = folded(source, spanTest(test, negated), text);
+  const empty = text("");
+  return (event) => {
+    if (isAbsent(event, field)) return unset && isUnset(event, unset) ? empty : no;
+    const start = event.start(field);
+    const { bytes } = event.batch;
+    if (bytes[start] === OPEN_BRACE) return no;
+    if (bytes[start] !== OPEN_BRACKET) return scalar(bytes, start, event.end(field));
+    const body = event.open(field);
+    return body ? text(nodeText(body.tape, body.root)) : no;
+  };
+}
+
+/** A test of what lies below a field's value. */
+function stepsTest({ path, test, negated }: TestNode, { field, unset }: FieldSource): Check {
+  const exists = test.op === "exists";
+  const walk = compileWalk(path.steps, {
+    exists,
+    scalar: exists ? () => yes : spanTest(test, negated),
+    text: exists ? () => yes : textTest(test, negated),
+    nulls: test.op === "contains",
+  });
+  const onScalar = path.steps[0].type === "items" ? failed : no;
+  return (event) => {
+    if (isAbsent(event, field)) return unset && isUnset(event, unset) ? onScalar : no;
+    const first = event.batch.bytes[event.start(field)];
+    if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return onScalar;
+    const body = event.open(field);
+    return body ? walk(body.tape, body.root) : no;
+  };
+}
+
+/** True if the field is not there, or null. */
+function isAbsent(event: EventView, field: Field): boolean {
+  const start = event.start(field);
+  return start === 0 || event.batch.bytes[start] === NULL;
+}
+
+function isUnset(event: EventView, { within }: NonNullable<FieldSource["unset"]>): boolean {
+  return within === undefined || isObject(event, within);
+}
+
+/** Applies a field's folding to the strings that are tested. */
+function folded({ fold }: FieldSource, plain: SpanTest, text: TextTest): SpanTest {
+  if (fold === "lower") {
+    return (bytes, start, end) =>
+      bytes[start] === QUOTE ? text(decodeString(bytes, start, end).toLowerCase()) : plain(bytes, start, end);
+  }
+  if (fold === "utc") {
+    return (bytes, start, end) => {
+      if (bytes[start] !== QUOTE || isCanonicalTime(bytes, start, end)) return plain(bytes, start, end);
+      const time = decodeString(bytes, start, end);
+      return text(utcText(time, 6) ?? time);
+    };
+  }
+  return plain;
+}
+
+/** True if a string token has the shape `"2024-05-01T02:03:04.120000Z"`: it is then its own canonical form. */
+function isCanonicalTime(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== 29 || bytes[end - 2] !== 0x5a || bytes[start + 11] !== 0x54 || bytes[start + 20] !== 0x2e)
+    return false;
+  return isPlain(bytes, start, end);
+}
+
+/** False if the condition gives an answer for every event. */
+export function canFail(expression: Expression): boolean {
+  for (const { test, path } of testsOf(expression))
+    if (test.op === "number" || test.op === "boolean" || path.steps.some(({ type }) => type === "items")) return true;
+  return false;
+}
+
+function untilNo(operands: readonly Check[]): Check {
+  return (event) => {
+    for (let i = 0; i < operands.length; i++) {
+      const outcome = operands[i](event);
+      if (outcome !== yes) return outcome;
+    }
+    return yes;
+  };
+}
+
+/** `decides`: the outcome that settles it, whatever the others say, unless one of those that can fail does. */
+function joined(operands: readonly Check[], fallible: readonly boolean[], decides: Outcome): Check {
+  return (event) => {
+    let outcome = invert(decides);
+    for (let i = 0; i < operands.length; i++) {
+      if (outcome === decides && !fallible[i]) continue;
+      const next = operands[i](event);
+      if (next === failed) return failed;
+      if (next === decides) outcome = decides;
+    }
+    return outcome;
+  };
+}

@@ -1,0 +1,27 @@
+import { type EventView, Field, type RuleMatch } from "../plugin/index.js";
+import { utcText } from "./text.js";
+
+/** One line of the `match` command: DESIGN §8. `n` counts events from 1. */
+export function describeMatch(match: RuleMatch, event: EventView, n: number): object {
+  return {
+    n,
+    auditID: event.text(Field.auditID) ?? null,
+    stage: event.text(Field.stage) ?? null,
+    rule: match.rule,
+    resource: match.resource,
+    dialect: match.dialect,
+    priority: match.priority,
+    actions: match.actions,
+    message: match.message(event),
+    time: timeOf(event),
+    fields: {},
+    tags: match.tags,
+  };
+}
+
+/** UTC with nine digits; the file's time for an event that has none. */
+function timeOf(event: EventView): string {
+  const field = event.timestampField();
+  const own = field === undefined ? undefined : utcText(event.text(field) ?? "", 9);
+  return own ?? utcText(new Date(event.timeMs()).toISOString(), 9) ?? "";
+}

@@ -1,0 +1,293 @@
+import { z } from "zod";
+import { type Action, AuditshipError, type Place, type RuleMatch } from "../../../plugin/index.js";
+import type { Keys, RuleDocument } from "../../documents.js";
+import { nearestPriority, rankOf } from "../../priority.js";
+import type { Reader, ReaderContext } from "../../reader.js";
+import type { Rule, RuleInfo } from "../../rule.js";
+import { nearest } from "../../suggest.js";
+import { conditionOrigin, type Definition, Definitions, Expander } from "./definitions.js";
+import { unknownField } from "./fields.js";
+import { parseOutput, renderOutput } from "./output.js";
+import { parse } from "./parser.js";
+import { conditionWarnings } from "./warnings.js";
+
+const GROUP = "auditing.kubesphere.io/";
+const TYPES = ["rule", "macro", "list", "alias"] as const;
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+
+/** A Rule resource, as far as it is read (CRD `rules.auditing.kubesphere.io/v1alpha1`). */
+const resourceSchema = z.looseObject({
+  metadata: z.looseObject({ name: z.string().min(1), labels: z.record(z.string(), scalar).nullish() }),
+  spec: z.looseObject({ rules: z.array(z.unknown()).nullish() }).nullish(),
+});
+
+/** One item of `spec.rules`. */
+const itemSchema = z.looseObject({
+  name: scalar,
+  type: z.enum(TYPES),
+  desc: z.string().nullish(),
+  condition: z.string().nullish(),
+  macro: z.string().nullish(),
+  alias: z.string().nullish(),
+  list: z.array(scalar).nullish(),
+  enable: z.boolean().nullish(),
+  output: z.string().nullish(),
+  priority: z.string().nullish(),
+});
+
+type Item = z.infer<typeof itemSchema>;
+
+/** An item with the resource it stands in. */
+interface Entry {
+  readonly item: Item;
+  readonly definition: Definition;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly document: RuleDocument;
+  readonly keys: Keys;
+}
+
+/**
+ * Reads KubeSphere's Rule resources: several documents, `List`s of them. A resource is known by its name alone, and a later
+ * definition of a name replaces an earlier one, as in KubeSphere.
+ */
+export class KubeSphereReader implements Reader {
+  readonly dialect = "kubesphere";
+  private readonly entries: Entry[] = [];
+  /** What rules may refer to. */
+  readonly definitions = new Definitions();
+
+  constructor(private readonly context: ReaderContext) {}
+
+  accepts({ value }: RuleDocument): boolean {
+    if (isResource(value)) return true;
+    return isList(value) && (value.kind === "RuleList" ? isOfGroup(value) : value.items.some(isResource));
+  }
+
+  read(document: RuleDocument): void {
+    const { value } = document;
+    if (!isList(value)) {
+      this.readResource(document, value, []);
+      return;
+    }
+    for (const [index, item] of value.items.entries())
+      if (isResource(item) || value.kind === "RuleList") this.readResource(document, item, ["items", index]);
+  }
+
+  /** Names of the resources that were read. */
+  get resources(): readonly string[] {
+    return [...new Set(this.entries.map(({ definition }) => definition.resource))];
+  }
+
+  rules(): Rule[] {
+    const rules: Rule[] = [];
+    for (const entry of this.entries) {
+      if (!this.definitions.isInForce(entry.definition)) continue;
+      try {
+        const rule = this.check(entry);
+        if (rule) rules.push(rule);
+      } catch (error) {
+        if (!(error instanceof AuditshipError)) throw error;
+        this.refuse(entry.definition, error);
+      }
+    }
+    return rules;
+  }
+
+  private readResource(document: RuleDocument, value: unknown, keys: Keys): void {
+    const resource = resourceSchema.safeParse(value);
+    if (!resource.success) {
+      this.context.refuse(invalidShape("Rule resource", resource.error, document, keys));
+      return;
+    }
+    const { metadata, spec } = resource.data;
+    const labels = metadata.labels ?? {};
+    const items = spec?.rules ?? [];
+    if (labels.type !== "archiving" && labels.type !== "alerting" && items.some(isRule)) {
+      this.context.warn(
+        `Rule resource ${metadata.name} has no label type: archiving or type: alerting; its rules do nothing.`,
+        document.place([...keys, "metadata"]),
+      );
+    }
+    for (const [index, item] of items.entries())
+      this.readItem(item, metadata.name, labels, document, [...keys, "spec", "rules", index]);
+  }
+
+  private readItem(
+    value: unknown,
+    resource: string,
+    labels: Entry["labels"],
+    document: RuleDocument,
+    keys: Keys,
+  ): void {
+    const parsed = itemSchema.safeParse(value);
+    if (!parsed.success) {
+      const name = (value as { name?: unknown } | null)?.name;
+      this.context.refuse(
+        invalidShape(`Rule ${resource}.${typeof name === "string" ? name : "?"}`, parsed.error, document, keys),
+      );
+      return;
+    }
+    const item = parsed.data;
+    for (const key of Object.keys(item)) {
+      if (key in itemSchema.shape) continue;
+      const suggestion = nearest(key, Object.keys(itemSchema.shape));
+      const hint = suggestion ? `; did you mean ${suggestion}?` : ".";
+      this.context.warn(
+        `Rule ${resource}.${item.name} has an unknown key ${key}${hint}`,
+        document.place([...keys, key]),
+      );
+    }
+    const text = item.type === "macro" ? item.macro : item.type === "alias" ? item.alias : "";
+    const definition: Definition = {
+      type: item.type,
+      resource,
+      name: item.name,
+      text: text ?? "",
+      items: item.list ?? [],
+      place: document.place([...keys, "name"]),
+      placeIn: (offset) => document.placeIn([...keys, item.type], offset),
+    };
+    if (this.definitions.add(definition)) {
+      this.context.warn(
+        `${resource}.${item.name} is defined more than once; this definition replaces the earlier one.`,
+        definition.place,
+      );
+    }
+    this.entries.push({ item, definition, labels, document, keys });
+  }
+
+  /** A rule that runs; undefined for what is no rule, or is turned off. */
+  private check(entry: Entry): Rule | undefined {
+    const { item, definition } = entry;
+    const expander = new Expander(this.definitions);
+    switch (item.type) {
+      case "rule":
+        return this.rule(entry, expander);
+      case "macro":
+        this.require(entry, "macro");
+        parse(expander.condition({ ...conditionOrigin(definition.text, definition.placeIn) }, [definition.resource]));
+        return undefined;
+      case "alias": {
+        this.require(entry, "alias");
+        const unknown = unknownField(expander.aliasPath(definition));
+        if (unknown) this.warn(entry, `Alias ${definition.name}: ${unknown}`, ["alias"]);
+        return undefined;
+      }
+      case "list":
+        expander.items(definition);
+        return undefined;
+    }
+  }
+
+  private rule(entry: Entry, expander: Expander): Rule | undefined {
+    const { item, definition, document, keys } = entry;
+    const { resource } = definition;
+    const info = this.info(entry);
+    this.context.info(info);
+    if (!info.enabled) return undefined;
+
+    const text = this.require(entry, "condition");
+    const origin = conditionOrigin(text, (offset) => document.placeIn([...keys, "condition"], offset));
+    const condition = parse(expander.condition(origin, [resource]));
+    for (const warning of conditionWarnings(condition, origin, [resource], this.definitions))
+      this.warn(entry, `Rule ${resource}.${item.name}: ${warning}`, ["condition"]);
+
+    const outputPlace = document.place([...keys, "output"]);
+    const output = parseOutput(item.output ?? "", resource, this.definitions, expander, outputPlace);
+    for (const part of output) {
+      const unknown = typeof part === "object" && "path" in part ? unknownField(part.path) : undefined;
+      if (unknown) this.warn(entry, `Rule ${resource}.${item.name}: ${unknown}`, ["output"]);
+    }
+    const match: RuleMatch = {
+      rule: item.name,
+      resource,
+      dialect: "kubesphere",
+      priority: info.priority,
+      rank: info.rank,
+      actions: info.actions,
+      tags: [],
+      description: info.description,
+      facts: {},
+      message: (event) => {
+        try {
+          return renderOutput(output, event);
+        } catch {
+          return "";
+        }
+      },
+    };
+    const paths = output.flatMap((part) => (typeof part === "object" && "path" in part ? [part.path] : []));
+    return { info, condition, match, output: item.output ?? "", paths, stages: this.context.stages };
+  }
+
+  private info({ item, definition, labels, document, keys }: Entry): RuleInfo {
+    const priority = this.priority(item, document.place([...keys, "priority"]));
+    return {
+      name: item.name,
+      resource: definition.resource,
+      dialect: "kubesphere",
+      ...priority,
+      actions: this.actions(labels.type, priority.rank),
+      description: item.desc ?? undefined,
+      enabled: item.enable === true,
+      workspace: labels.workspace,
+      place: definition.place,
+    };
+  }
+
+  /** In KubeSphere's spelling. A rule without one has the lowest. */
+  private priority({ priority }: Item, place: Place): { priority: string; rank: number } {
+    const name = (priority ?? "DEBUG").toUpperCase();
+    const rank = ["DEBUG", "INFO", "WARNING"].includes(name) ? rankOf(name) : undefined;
+    if (rank !== undefined) return { priority: name, rank };
+    const suggestion = nearestPriority(name);
+    throw new AuditshipError(
+      "AUDITSHIP_RULE_INVALID",
+      `The priority ${priority} is none of DEBUG, INFO and WARNING${suggestion ? `; did you mean ${suggestion.toUpperCase()}?` : "."}`,
+      place,
+    );
+  }
+
+  /** An alerting rule archives always; DESIGN §5, "Actions". */
+  private actions(type: string | undefined, rank: number): readonly Action[] {
+    if (type === "alerting") return rank >= this.context.alertingRank ? ["archived", "alerting"] : ["archived"];
+    return type === "archiving" && rank >= this.context.archivingRank ? ["archived"] : [];
+  }
+
+  private require({ item, document, keys }: Entry, key: "condition" | "macro" | "alias"): string {
+    const value = item[key];
+    if (typeof value === "string" && value.trim() !== "") return value;
+    throw new AuditshipError("AUDITSHIP_RULE_INVALID", `The ${item.type} has no ${key}.`, document.place(keys));
+  }
+
+  private warn({ document, keys }: Entry, message: string, key: Keys): void {
+    this.context.warn(message, document.place([...keys, ...key]));
+  }
+
+  private refuse({ type, resource, name, place }: Definition, { code, message, place: at }: AuditshipError): void {
+    const title = type === "rule" ? "Rule" : `${type[0].toUpperCase()}${type.slice(1)}`;
+    this.context.refuse(new AuditshipError(code, `${title} ${resource}.${name}: ${message}`, { ...place, ...at }));
+  }
+}
+
+type Json = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isOfGroup = (value: Json): boolean => typeof value.apiVersion === "string" && value.apiVersion.startsWith(GROUP);
+
+const isResource = (value: unknown): value is Json => isObject(value) && isOfGroup(value) && value.kind === "Rule";
+
+const isList = (value: unknown): value is Json & { items: unknown[] } =>
+  isObject(value) && typeof value.kind === "string" && value.kind.endsWith("List") && Array.isArray(value.items);
+
+const isRule = (item: unknown): boolean => isObject(item) && item.type === "rule";
+
+function invalidShape(what: string, error: z.ZodError, document: RuleDocument, keys: Keys): AuditshipError {
+  const [issue] = error.issues;
+  const path = issue.path.filter((key) => typeof key !== "symbol");
+  const message = `${what}: ${path.join(".") || "it"} is not as it should be (${issue.message}).`;
+  return new AuditshipError("AUDITSHIP_RULE_INVALID", message, document.place([...keys, ...path]));
+}

@@ -1,0 +1,58 @@
+import type { Expression } from "../../tree.js";
+import { show, type TestNode, testsOf } from "../../tree.js";
+import type { Definitions } from "./definitions.js";
+import { Expander } from "./definitions.js";
+import { isBareArray, unknownField } from "./fields.js";
+import type { Origin } from "./lexer.js";
+import { parse } from "./parser.js";
+
+/** What is allowed in a condition, but hardly what was meant. */
+export function conditionWarnings(
+  expression: Expression,
+  origin: Origin,
+  scopes: readonly string[],
+  definitions: Definitions,
+): string[] {
+  const warnings = new Set<string>();
+  const asRead = show(expression);
+  const conventional = show(parse(new Expander(definitions).condition(origin, scopes), { conventional: true }));
+  if (conventional !== asRead) {
+    warnings.add(
+      `“and” and “or” bind alike here, and “not” takes all that follows: it is read as ${short(asRead)}, not as ` +
+        `${short(conventional)}; parentheses make it plain.`,
+    );
+  }
+  const bare = bareReading(origin, scopes, definitions);
+  if (bare !== undefined && bare !== asRead) {
+    warnings.add(
+      `Macros count as if in parentheses: it is read as ${short(asRead)}; KubeSphere's own engine reads ${short(bare)}.`,
+    );
+  }
+  for (const test of testsOf(expression)) for (const warning of testWarnings(test)) warnings.add(warning);
+  return [...warnings];
+}
+
+/** The reading with macros put in as they stand; undefined if that is no condition at all. */
+function bareReading(origin: Origin, scopes: readonly string[], definitions: Definitions): string | undefined {
+  try {
+    return show(parse(new Expander(definitions, { bareMacros: true }).condition(origin, scopes)));
+  } catch {
+    return undefined;
+  }
+}
+
+function* testWarnings({ path, test, text }: TestNode): Generator<string> {
+  const unknown = unknownField(path);
+  if (unknown) yield unknown;
+  if (isBareArray(path) && (test.op === "equals" || test.op === "in")) {
+    yield `${path.text} is an array, which = and in compare as the text “[a b]”; use ${path.text}[*] for its items.`;
+  }
+  const like = / like "(.*)"$/s.exec(text)?.[1];
+  if (like !== undefined && (/^[^*^]/.test(like) || /[^*$]$/.test(like))) {
+    yield `like "${short(like)}" is found anywhere in ${path.text}, not only from its start to its end; use regex with ^ and $ to pin it.`;
+  }
+}
+
+function short(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
+}

@@ -1,0 +1,140 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Document, isNode, isScalar, LineCounter, type Node, parseAllDocuments } from "yaml";
+import { AuditshipError, type Place } from "../plugin/index.js";
+
+/** Larger rule files are refused, in bytes. */
+const MAX_FILE = 16 * 1024 * 1024;
+/** More uses of YAML anchors in one document are refused. */
+const MAX_ALIASES = 1000;
+const RULE_FILE = /\.(ya?ml|json)$/i;
+
+/** Keys and indices that lead to a value of a document. */
+export type Keys = readonly (string | number)[];
+
+/** One YAML document of a rule file. */
+export interface RuleDocument {
+  readonly file: string;
+  readonly value: unknown;
+  /** Where a value stands; the nearest thing around it that stands anywhere if it is not there. */
+  place(keys: Keys): Place;
+  /** Where a character of a string value stands, however the string is quoted or folded. */
+  placeIn(keys: Keys, offset: number): Place;
+}
+
+/** The rule files that a path names: itself, or all below it that end in .yaml, .yml or .json, by name. */
+export async function listFiles(path: string): Promise<string[]> {
+  try {
+    if (!(await stat(path)).isDirectory()) return [path];
+    const entries = await readdir(path, { withFileTypes: true });
+    // A ConfigMap's volume holds links to the files, and the files themselves in a directory whose name begins with `..`.
+    const visible = entries.filter(({ name }) => !name.startsWith("."));
+    const lists = await Promise.all(
+      visible
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(async (entry) => {
+          const below = join(path, entry.name);
+          const isDirectory = entry.isDirectory() || (entry.isSymbolicLink() && (await stat(below)).isDirectory());
+          if (isDirectory && !entry.isSymbolicLink()) return listFiles(below);
+          return !isDirectory && RULE_FILE.test(entry.name) ? [below] : [];
+        }),
+    );
+    return lists.flat();
+  } catch (error) {
+    throw readError(path, error);
+  }
+}
+
+/** Reads a rule file; throws AUDITSHIP_RULE_READ. */
+export async function readRuleFile(file: string): Promise<string> {
+  try {
+    const { size } = await stat(file);
+    if (size > MAX_FILE) throw new Error(`it has ${size} bytes, more than ${MAX_FILE}`);
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw readError(file, error);
+  }
+}
+
+function readError(file: string, cause: unknown): AuditshipError {
+  if (cause instanceof AuditshipError) return cause;
+  const message = `The rules cannot be read: ${(cause as Error).message}. Check rules.paths.`;
+  return new AuditshipError("AUDITSHIP_RULE_READ", message, { file }, { cause });
+}
+
+/** The documents of a file's text, and what is wrong with others. */
+export function parseDocuments(file: string, text: string): { documents: RuleDocument[]; errors: AuditshipError[] } {
+  const lines = new LineCounter();
+  const errors: AuditshipError[] = [];
+  const documents: RuleDocument[] = [];
+  try {
+    for (const document of parseAllDocuments(text, { lineCounter: lines, prettyErrors: false }) as Document[]) {
+      const [error] = document.errors;
+      if (error) errors.push(yamlError(file, error.message, placeAt(file, lines, error.pos[0])));
+      else if (document.contents !== null) documents.push(new YamlDocument(file, text, document, lines));
+    }
+  } catch (error) {
+    errors.push(yamlError(file, (error as Error).message, { file }));
+  }
+  return { documents, errors };
+}
+
+function yamlError(file: string, reason: string, place: Place): AuditshipError {
+  return new AuditshipError("AUDITSHIP_RULE_SYNTAX", `This is not valid YAML: ${reason}.`.replace(/\.\.$/, "."), {
+    ...place,
+    file,
+  });
+}
+
+function placeAt(file: string, lines: LineCounter, offset: number): Place {
+  const { line, col } = lines.linePos(offset);
+  return { file, line, column: col };
+}
+
+class YamlDocument implements RuleDocument {
+  readonly value: unknown;
+
+  constructor(
+    readonly file: string,
+    private readonly text: string,
+    private readonly document: Document,
+    private readonly lines: LineCounter,
+  ) {
+    this.value = document.toJS({ maxAliasCount: MAX_ALIASES });
+  }
+
+  place(keys: Keys): Place {
+    for (let count = keys.length; count >= 0; count--) {
+      const node = this.node(keys.slice(0, count));
+      if (node?.range) return placeAt(this.file, this.lines, node.range[0]);
+    }
+    return { file: this.file };
+  }
+
+  placeIn(keys: Keys, offset: number): Place {
+    const node = this.node(keys);
+    if (!isScalar(node) || !node.range || typeof node.value !== "string") return this.place(keys);
+    const [start, end] = node.range;
+    const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";
+    const isQuoted = node.type === "QUOTE_DOUBLE" || node.type === "QUOTE_SINGLE";
+    const from = isBlock ? this.text.indexOf("\n", start) + 1 : start + (isQuoted ? 1 : 0);
+    return placeAt(this.file, this.lines, skipInk(this.text, from, end, ink(node.value.slice(0, offset))));
+  }
+
+  private node(keys: Keys): Node | undefined {
+    const found = keys.length === 0 ? this.document.contents : this.document.getIn(keys, true);
+    return isNode(found) ? found : undefined;
+  }
+}
+
+/** How many characters of a text are no white space: what folding and indentation leave alone. */
+function ink(text: string): number {
+  return text.replace(/\s/g, "").length;
+}
+
+/** The offset of the first visible character in [from, to) behind `count` others. */
+function skipInk(text: string, from: number, to: number, count: number): number {
+  let left = count;
+  for (let i = from; i < to; i++) if (!/\s/.test(text[i]) && left-- === 0) return i;
+  return Math.max(from, to - 1);
+}

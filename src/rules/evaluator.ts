@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { AuditshipError, type EventView, Kind, type OpenTape, type Place, type Predicate } from "../plugin/index.js";
+import { predicateOf } from "./condition.js";
+import { conditionOrigin, Definitions, Expander } from "./dialects/kubesphere/definitions.js";
+import { parse } from "./dialects/kubesphere/parser.js";
+import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
+import { parseDocuments } from "./documents.js";
+
+export interface EvaluatorOptions {
+  dialect: "kubesphere";
+  /** Macros, lists and aliases that conditions may name, as a rule of that file may. */
+  rulesFile?: string;
+  openTape: OpenTape;
+  /** Views a JSON text as an event; undefined if it is none. */
+  viewOf(bytes: Uint8Array): EventView | undefined;
+}
+
+/** One line of `eval`'s output: DESIGN §8. */
+export type Evaluation = { result: boolean } | { error: { message: string; line: number; column: number } };
+
+/** Most compiled conditions that are kept. */
+const MAX_CONDITIONS = 1000;
+
+/**
+ * Answers lines of `{"condition","event"}`: the event counts as the bytes in the line, which hold no line break. Throws
+ * AuditshipError if the rules file cannot be read.
+ */
+export function createEvaluator(options: EvaluatorOptions): (line: Uint8Array) => Evaluation {
+  const { openTape, viewOf } = options;
+  const { definitions, scopes } = options.rulesFile ? readDefinitions(options.rulesFile) : NO_DEFINITIONS;
+  const conditions = new Map<string, Predicate | Evaluation>();
+
+  return (line) => {
+    const question = openTape(line, 0, line.length);
+    if (!question || question.tape.kind(question.root) !== Kind.object) return problem("The line is no JSON object.");
+    const { tape, root } = question;
+    const condition = tape.member(root, "condition");
+    if (condition < 0 || tape.kind(condition) !== Kind.string)
+      return problem('The line has no member "condition" that is a string.');
+    const compiled = lookUp(tape.text(condition));
+    if (typeof compiled !== "function") return compiled;
+    const event = tape.member(root, "event");
+    if (event < 0) return problem('The line has no member "event".');
+    const view = viewOf(line.subarray(tape.start(event), tape.end(event)));
+    return view ? { result: compiled(view) } : problem("The event is no JSON object.");
+  };
+
+  function lookUp(text: string): Predicate | Evaluation {
+    let compiled = conditions.get(text);
+    if (!compiled) {
+      compiled = compile(text);
+      if (conditions.size === MAX_CONDITIONS) conditions.clear();
+      conditions.set(text, compiled);
+    }
+    return compiled;
+  }
+
+  function compile(text: string): Predicate | Evaluation {
+    try {
+      return predicateOf(parse(new Expander(definitions).condition(conditionOrigin(text), scopes)));
+    } catch (error) {
+      if (!(error instanceof AuditshipError)) throw error;
+      return problem(error.message, error.place);
+    }
+  }
+}
+
+/** A place in another file than the condition counts as the condition's start. */
+function problem(message: string, { file, line = 1, column = 1 }: Place = {}): Evaluation {
+  return { error: { message, line: file ? 1 : line, column: file ? 1 : column } };
+}
+
+const NO_DEFINITIONS = { definitions: new Definitions(), scopes: [] };
+
+/** What a rules file defines, and the resources in it that its names are looked up in. */
+function readDefinitions(file: string): { definitions: Definitions; scopes: readonly string[] } {
+  const refuse = (error: AuditshipError): never => {
+    throw error;
+  };
+  const context = { archivingRank: 0, alertingRank: 0, stages: undefined, info: noted, warn: noted, refuse };
+  const reader = new KubeSphereReader(context);
+  const { documents, errors } = parseDocuments(file, readText(file));
+  for (const error of errors) refuse(error);
+  for (const document of documents) if (reader.accepts(document)) reader.read(document);
+  return { definitions: reader.definitions, scopes: reader.resources };
+}
+
+function noted(): void {}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const message = `The rules file cannot be read: ${(cause as Error).message}.`;
+    throw new AuditshipError("AUDITSHIP_RULE_READ", message, { file }, { cause });
+  }
+}

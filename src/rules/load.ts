@@ -1,0 +1,134 @@
+import { AuditshipError, type Dialect, Field, type Place, type RuleSet } from "../plugin/index.js";
+import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
+import { listFiles, parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
+import { foreignDialect } from "./foreign.js";
+import { nearestPriority, rankOf } from "./priority.js";
+import type { Reader, ReaderContext } from "./reader.js";
+import type { Rule, RuleInfo } from "./rule.js";
+import { compileSet } from "./set.js";
+import { testsOf } from "./tree.js";
+
+export interface LoadOptions {
+  /** Files or directories (all .yaml, .yml and .json below them, by name), in this order. */
+  paths: readonly string[];
+  /** Archiving rules below it archive nothing. */
+  archivingPriority: string;
+  /** Alerting rules below it archive but do not alert. */
+  alertingPriority: string;
+  /** Audit stages that rules look at; without it they look at all. */
+  stages?: readonly string[];
+  /** Load only this dialect's rules. */
+  dialect?: Dialect;
+}
+
+/** What is odd about a rule that runs nevertheless, or a file that holds none. */
+export interface RuleWarning {
+  readonly message: string;
+  readonly place: Place;
+  /** `file:3:7: message`. */
+  line(): string;
+}
+
+/** What the rules look at, so that a configuration can be checked against it. */
+export interface Needs {
+  /** The stage `workspace`, before `match`. */
+  readonly workspace: boolean;
+  /** The event's two times, which `parse` reads. */
+  readonly latency: boolean;
+  /** requestObject or responseObject: an audit policy of level Request or RequestResponse. */
+  readonly bodies: boolean;
+}
+
+export interface LoadedRules {
+  readonly set: RuleSet;
+  /** Every rule that was read, those that are turned off or do nothing included, in order of definition. */
+  readonly rules: readonly RuleInfo[];
+  /** Rules and files that were left out; the others run. */
+  readonly refused: readonly AuditshipError[];
+  readonly warnings: readonly RuleWarning[];
+  readonly needs: Needs;
+  /** True if some rule may archive. */
+  readonly archiving: boolean;
+}
+
+/** Loads and compiles rules. Throws only for a priority that is none; what is wrong in files is in `refused`. */
+export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
+  const rules: RuleInfo[] = [];
+  const refused: AuditshipError[] = [];
+  const warnings: RuleWarning[] = [];
+  const context: ReaderContext = {
+    archivingRank: threshold("archivingPriority", options.archivingPriority),
+    alertingRank: threshold("alertingPriority", options.alertingPriority),
+    stages: options.stages,
+    info: (info) => rules.push(info),
+    refuse: (error) => refused.push(error),
+    warn: (message, place) => warnings.push(warning(message, place)),
+  };
+  const readers: Reader[] = [new KubeSphereReader(context)];
+  for (const document of await readDocuments(options.paths, context)) {
+    const reader = readers.find((candidate) => candidate.accepts(document));
+    if (!reader) warnings.push(unread(document));
+    else if (!options.dialect || reader.dialect === options.dialect) reader.read(document);
+  }
+  const made = readers.flatMap((reader) => reader.rules());
+  return {
+    set: compileSet(made),
+    rules,
+    refused,
+    warnings,
+    needs: needsOf(made),
+    archiving: made.some(({ info }) => info.actions.includes("archived")),
+  };
+}
+
+async function readDocuments(paths: readonly string[], { refuse }: ReaderContext): Promise<RuleDocument[]> {
+  const result: RuleDocument[] = [];
+  for (const path of paths) {
+    try {
+      for (const file of await listFiles(path)) {
+        const { documents, errors } = parseDocuments(file, await readRuleFile(file));
+        for (const document of documents) result.push(document);
+        for (const error of errors) refuse(error);
+      }
+    } catch (error) {
+      if (!(error instanceof AuditshipError)) throw error;
+      refuse(error);
+    }
+  }
+  return result;
+}
+
+function threshold(key: string, name: string): number {
+  const rank = rankOf(name);
+  if (rank !== undefined) return rank;
+  const suggestion = nearestPriority(name);
+  const message = `rules.${key} is ${name}, which is no priority${suggestion ? `; did you mean ${suggestion}?` : "."}`;
+  throw new AuditshipError("AUDITSHIP_CONFIG_VALUE", message);
+}
+
+function unread(document: RuleDocument): RuleWarning {
+  const foreign = foreignDialect(document);
+  const message = foreign
+    ? `This is ${foreign}, which this version does not read; it is left out.`
+    : "This document holds no rules that auditship knows; it is left out.";
+  return warning(message, document.place([]));
+}
+
+function warning(message: string, place: Place): RuleWarning {
+  const where = [place.file, place.line, place.column].filter((part) => part !== undefined).join(":");
+  return { message, place, line: () => (where ? `${where}: ${message}` : message) };
+}
+
+function needsOf(rules: readonly Rule[]): Needs {
+  const needs = { workspace: false, latency: false, bodies: false };
+  for (const { condition, paths } of rules) {
+    const conditionPaths = [...testsOf(condition)].map(({ path }) => path);
+    for (const { source } of [...conditionPaths, ...paths]) {
+      if (source.kind === "annotation" && source.field === Field.workspace) needs.workspace = true;
+      if (source.kind === "latency") needs.latency = true;
+      if (source.kind === "field" && (source.field === Field.requestObject || source.field === Field.responseObject))
+        needs.bodies = true;
+    }
+  }
+  return needs;
+}

@@ -1,0 +1,26 @@
+import type { AuditshipError, Dialect, Place } from "../plugin/index.js";
+import type { RuleDocument } from "./documents.js";
+import type { Rule, RuleInfo } from "./rule.js";
+
+/** What a reader is told, and tells. */
+export interface ReaderContext {
+  /** Ranks from which archiving rules archive and alerting rules alert. */
+  readonly archivingRank: number;
+  readonly alertingRank: number;
+  /** Audit stages that rules look at, where the dialect does not choose its own; undefined for all. */
+  readonly stages: readonly string[] | undefined;
+  /** A rule that was read, whether it runs or not. */
+  info(info: RuleInfo): void;
+  /** What is left out, and why; the rest is read. */
+  refuse(error: AuditshipError): void;
+  warn(message: string, place: Place): void;
+}
+
+/** Reads one dialect's documents. All are read before the first rule is made, so that they may refer to each other. */
+export interface Reader {
+  readonly dialect: Dialect;
+  accepts(document: RuleDocument): boolean;
+  read(document: RuleDocument): void;
+  /** The rules that run, in order of definition. */
+  rules(): Rule[];
+}

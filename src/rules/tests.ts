@@ -1,0 +1,99 @@
+import { RE2JS } from "re2js";
+import { type NumberComparison, Outcome, type Test } from "./tree.js";
+
+/** A test of a value's text. */
+export type TextTest = (text: string) => Outcome;
+
+const outcome = (holds: boolean): Outcome => (holds ? Outcome.yes : Outcome.no);
+
+/** A test made ready: what is slow (sets, patterns) is done once. `exists` has no text to look at and isn't one. */
+export function textTest(test: Exclude<Test, { op: "exists" }>, negated: boolean): TextTest {
+  const holds = prepare(test);
+  return (text) => {
+    const result = holds(text);
+    return result === undefined ? Outcome.failed : outcome(result !== negated);
+  };
+}
+
+/** Undefined: the text is not what the test asks for. */
+function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boolean | undefined {
+  switch (test.op) {
+    case "equals":
+      return (text) => text === test.text;
+    case "contains":
+      return (text) => text.includes(test.text);
+    case "in": {
+      const texts = new Set(test.texts);
+      return (text) => texts.has(text);
+    }
+    case "matches": {
+      const pattern = compilePattern(test.pattern);
+      return (text) => pattern.test(text);
+    }
+    case "boolean":
+      return (text) => {
+        const value = BOOLEANS.get(text);
+        return value === undefined ? undefined : value === test.value;
+      };
+    case "number":
+      return (text) => {
+        const value = parseNumber(text);
+        return value === undefined ? undefined : compareNumbers(value, test.compare, test.value);
+      };
+    case "less":
+      return (text) => compareTexts(text, test.text) < 0;
+    case "lessOrEqual":
+      return (text) => compareTexts(text, test.text) <= 0;
+    case "greater":
+      return (text) => compareTexts(text, test.text) > 0;
+    case "greaterOrEqual":
+      return (text) => compareTexts(text, test.text) >= 0;
+  }
+}
+
+/** RE2 syntax and linear time, whatever the pattern. Throws an Error that says what is wrong with it. */
+export function compilePattern(pattern: string): RE2JS {
+  return RE2JS.compile(pattern);
+}
+
+/** Byte by byte, as UTF-8. */
+function compareTexts(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** The spellings of Go's `strconv.ParseBool`. */
+const BOOLEANS = new Map<string, boolean>([
+  ...["1", "t", "T", "TRUE", "true", "True"].map((text) => [text, true] as const),
+  ...["0", "f", "F", "FALSE", "false", "False"].map((text) => [text, false] as const),
+]);
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const INFINITE = /^([+-]?)inf(?:inity)?$/i;
+
+/** Go's `strconv.ParseFloat`, decimal forms: undefined for what it refuses, out of range included. */
+export function parseNumber(text: string): number | undefined {
+  if (DECIMAL.test(text)) {
+    const value = Number(text);
+    return Number.isFinite(value) ? value : undefined;
+  }
+  const infinite = INFINITE.exec(text);
+  if (infinite) return infinite[1] === "-" ? -Infinity : Infinity;
+  return /^nan$/i.test(text) ? NaN : undefined;
+}
+
+export function compareNumbers(a: number, comparison: NumberComparison, b: number): boolean {
+  switch (comparison) {
+    case "=":
+      return a === b;
+    case "!=":
+      return a !== b;
+    case "<":
+      return a < b;
+    case "<=":
+      return a <= b;
+    case ">":
+      return a > b;
+    default:
+      return a >= b;
+  }
+}

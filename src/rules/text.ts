@@ -1,0 +1,117 @@
+import { Kind, type Tape } from "../plugin/index.js";
+
+/**
+ * Values as text, the way Go's `fmt.Sprint` writes what `encoding/json` read: what KubeSphere's engine compares
+ * (event-rule-engine, `visitor/eventrule.go`). Once for tapes and once for JavaScript values, which the fuzz tests hold
+ * equal.
+ */
+
+/** What lies deeper in arrays and objects is written as `…`. */
+const MAX_DEPTH = 200;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The content of a JSON string in [start, end) of `bytes`, quotes included, decoded. Lone surrogates become U+FFFD. */
+export function decodeString(bytes: Uint8Array, start: number, end: number): string {
+  const raw = utf8(bytes, start + 1, end - 1);
+  return raw.includes("\\") ? wellFormed(unescapeJson(raw)) : raw;
+}
+
+export function utf8(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
+}
+
+/** Lone surrogates as U+FFFD, as Go reads them. */
+export function wellFormed(text: string): string {
+  return /[\ud800-\udfff]/.test(text) ? Buffer.from(text, "utf8").toString("utf8") : text;
+}
+
+const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", "/": "/" };
+
+function unescapeJson(raw: string): string {
+  return raw.replace(/\\(?:u([0-9a-fA-F]{4})|(.))/gs, (_, hex: string | undefined, simple: string) =>
+    hex === undefined ? (ESCAPES[simple] ?? simple) : String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+/** A scalar token as text: strings decoded, numbers as {@link numberText}, true, false and null as they stand. */
+export function scalarText(bytes: Uint8Array, start: number, end: number): string {
+  const first = bytes[start];
+  if (first === QUOTE) return decodeString(bytes, start, end);
+  const raw = utf8(bytes, start, end);
+  return first === 0x2d || (first >= 0x30 && first <= 0x39) ? numberText(raw) : raw;
+}
+
+/** A JSON number as a 64-bit float's shortest digits; an exponent below 1e-4 and from 1e21 on. Beyond its range: as it stands. */
+export function numberText(raw: string): string {
+  if (/^[1-9]\d{0,14}$/.test(raw)) return raw;
+  const value = Number(raw);
+  if (!Number.isFinite(value)) return raw;
+  if (Object.is(value, -0)) return "-0";
+  const [mantissa, exponent] = value.toExponential().split("e");
+  const power = Number(exponent);
+  if (power >= -4 && power < 21) return String(value);
+  return `${mantissa}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+}
+
+/** Any value of a tape as text: arrays as `[a b]`, objects as `map[k:v]` with sorted keys, null as `<nil>`. */
+export function nodeText(tape: Tape, node: number, depth = 0): string {
+  if (depth > MAX_DEPTH) return "…";
+  switch (tape.kind(node)) {
+    case Kind.null:
+      return "<nil>";
+    case Kind.array: {
+      const items: string[] = [];
+      for (let item = node + 1; item < tape.next(node); item = tape.next(item))
+        items.push(nodeText(tape, item, depth + 1));
+      return `[${items.join(" ")}]`;
+    }
+    case Kind.object: {
+      const members = new Map<string, number>();
+      for (let child = node + 1; child < tape.next(node); child = tape.next(child)) members.set(tape.key(child), child);
+      return mapText([...members].map(([key, child]) => [key, nodeText(tape, child, depth + 1)]));
+    }
+    default:
+      return scalarText(tape.bytes, tape.start(node), tape.end(node));
+  }
+}
+
+/** The same of a value that `JSON.parse` gave. */
+export function valueText(value: unknown, depth = 0): string {
+  if (depth > MAX_DEPTH) return "…";
+  if (value === null) return "<nil>";
+  if (typeof value === "string") return wellFormed(value);
+  if (typeof value === "number") return numberText(Object.is(value, -0) ? "-0" : String(value));
+  if (Array.isArray(value)) return `[${value.map((item) => valueText(item, depth + 1)).join(" ")}]`;
+  if (typeof value === "object")
+    return mapText(Object.entries(value as object).map(([key, item]) => [key, valueText(item, depth + 1)]));
+  return String(value);
+}
+
+function mapText(members: [string, string][]): string {
+  const sorted = members.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return `map[${sorted.map(([key, text]) => `${key}:${text}`).join(" ")}]`;
+}
+
+const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:[.,](\d+))?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** An RFC 3339 time in UTC with that many digits (the rest is cut off); undefined if it is none. */
+export function utcText(time: string, digits: number): string | undefined {
+  const match = RFC3339.exec(time);
+  if (!match) return undefined;
+  const seconds = Date.parse(`${match[1]}T${match[2]}${match[4].toUpperCase()}`);
+  if (Number.isNaN(seconds) || !isDay(match[1])) return undefined;
+  const fraction = (match[3] ?? "").padEnd(digits, "0").slice(0, digits);
+  return `${new Date(seconds).toISOString().slice(0, 19)}.${fraction}Z`;
+}
+
+/** False for a day that its month does not have, which Date.parse takes for one of the next. */
+function isDay(date: string): boolean {
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
+}
+
+/** True if a string token in [start, end) has no escapes: its bytes are its text. */
+export function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start + 1; i < end - 1; i++) if (bytes[i] === BACKSLASH) return false;
+  return true;
+}

@@ -1,0 +1,154 @@
+import { Kind, type Tape } from "../plugin/index.js";
+import type { SpanTest } from "./spans.js";
+import type { TextTest } from "./tests.js";
+import { nodeText } from "./text.js";
+import { invert, Outcome, type Step } from "./tree.js";
+
+/** What to do with the values that the steps lead to. */
+export interface Leaf {
+  /** Ask only whether there is one. */
+  readonly exists: boolean;
+  /** For strings, numbers, true and false. */
+  readonly scalar: SpanTest;
+  /** For arrays, for objects in arrays, and for null in arrays if `nulls`. */
+  readonly text: TextTest;
+  /** Null in an array has a text too (`contains`). */
+  readonly nulls: boolean;
+}
+
+export type Walk = (tape: Tape, node: number) => Outcome;
+
+/** What an item without the key counts as: nothing. */
+const SKIP = -1;
+type Answer = Outcome | typeof SKIP;
+type Walker = (tape: Tape, node: number) => Answer;
+
+const { no, yes, failed } = Outcome;
+
+/** Makes the walk from a node along the steps to the values they lead to. */
+export function compileWalk(steps: readonly Step[], leaf: Leaf): Walk {
+  // The first step is never `member`, so that nothing is skipped at the top.
+  return walkFrom(steps, 0, leaf) as Walk;
+}
+
+function walkFrom(steps: readonly Step[], at: number, leaf: Leaf): Walker {
+  const step = steps[at];
+  if (step === undefined) return leafTest(leaf, at > 0 && steps[at - 1].type !== "members");
+  if (step.type === "members" && leaf.exists && at === steps.length - 1) return hasFlat(step.names);
+  const next = walkFrom(steps, at + 1, leaf);
+  switch (step.type) {
+    case "members": {
+      const keys = joinedNames(step.names);
+      return (tape, node) => {
+        const found = findFlat(tape, node, keys, 0);
+        return found < 0 ? no : next(tape, found);
+      };
+    }
+    case "member":
+      return (tape, node) => {
+        if (tape.kind(node) !== Kind.object) return failed;
+        const found = tape.member(node, step.name);
+        if (found < 0) return leaf.exists ? no : SKIP;
+        return next(tape, found);
+      };
+    case "items": {
+      const { from, to } = step;
+      const decides = step.all ? no : yes;
+      const isRoot = at === 0;
+      return (tape, node) => {
+        const kind = tape.kind(node);
+        if (kind !== Kind.array) return isRoot && (kind === Kind.object || kind === Kind.null) ? no : failed;
+        const end = tape.next(node);
+        let any = false;
+        let anyFailed = false;
+        let index = 0;
+        for (let item = node + 1; item < end && index < to; item = tape.next(item), index++) {
+          if (index < from) continue;
+          const answer = next(tape, item);
+          if (answer === decides) return decides;
+          if (answer === failed) anyFailed = true;
+          if (answer !== SKIP) any = true;
+        }
+        return anyFailed ? failed : any ? invert(decides) : no;
+      };
+    }
+  }
+}
+
+function leafTest(leaf: Leaf, inItem: boolean): Walk {
+  if (leaf.exists) return (tape, node) => (tape.kind(node) === Kind.null ? no : yes);
+  return (tape, node) => {
+    switch (tape.kind(node)) {
+      case Kind.null:
+        return leaf.nulls ? leaf.text("<nil>") : no;
+      case Kind.object:
+        return inItem ? leaf.text(nodeText(tape, node)) : no;
+      case Kind.array:
+        return leaf.text(nodeText(tape, node));
+      default:
+        return leaf.scalar(tape.bytes, tape.start(node), tape.end(node));
+    }
+  };
+}
+
+/** `keys[i][n]` is the names from `i` on, `n + 1` of them, joined by dots. */
+export function joinedNames(names: readonly string[]): readonly (readonly string[])[] {
+  return names.map((_, from) => names.slice(from).map((_, count) => names.slice(from, from + count + 1).join(".")));
+}
+
+/**
+ * The member that the names from `from` on lead to, joined in whatever way, if it is not null, nor an object unless
+ * `objects`; or -1. `keys` are the names as {@link joinedNames} gives them.
+ */
+export function findFlat(
+  tape: Tape,
+  node: number,
+  keys: readonly (readonly string[])[],
+  from: number,
+  objects = false,
+): number {
+  if (tape.kind(node) !== Kind.object) return -1;
+  const candidates = keys[from];
+  for (let count = 0; count < candidates.length; count++) {
+    const member = tape.member(node, candidates[count]);
+    if (member < 0) continue;
+    const rest = from + count + 1;
+    const found = rest < keys.length ? findFlat(tape, member, keys, rest, objects) : member;
+    if (found >= 0 && isValue(tape.kind(found), objects)) return found;
+  }
+  return -1;
+}
+
+const isValue = (kind: Kind, objects: boolean): boolean => kind !== Kind.null && (objects || kind !== Kind.object);
+
+/** True if some value other than null lies at the joined names or below them. */
+function hasFlat(names: readonly string[]): Walk {
+  const wanted = names.map((_, from) => names.slice(from).join("."));
+  const keys = joinedNames(names);
+  const has = (tape: Tape, node: number, from: number): boolean => {
+    if (tape.kind(node) !== Kind.object) return false;
+    for (let child = node + 1; child < tape.next(node); child = tape.next(child)) {
+      const key = tape.key(child);
+      if (tape.member(node, key) !== child) continue;
+      if (key === wanted[from] || key.startsWith(`${wanted[from]}.`)) {
+        if (hasValue(tape, child)) return true;
+      } else {
+        const count = keys[from].indexOf(key);
+        if (count >= 0 && has(tape, child, from + count + 1)) return true;
+      }
+    }
+    return false;
+  };
+  return (tape, node) => (has(tape, node, 0) ? yes : no);
+}
+
+/** True if the value is an array or scalar, or an object with such a value anywhere in it; null is none. */
+export function hasValue(tape: Tape, node: number): boolean {
+  if (tape.kind(node) !== Kind.object) return tape.kind(node) !== Kind.null;
+  // The nodes below an object follow it; an array among them is a value itself, so none is entered.
+  for (let below = node + 1; below < tape.next(node); below++) {
+    const kind = tape.kind(below);
+    if (kind !== Kind.object && kind !== Kind.null) return true;
+  }
+  return false;
+}
