@@ -1,8 +1,8 @@
-/** Three steps for people, from a match's rank (DESIGN §5: 0 DEBUG … 7 Emergency). */
+/** Three steps for people, from a match's rank (DESIGN §5: 0 DEBUG … 6 Emergency). */
 export type Severity = "info" | "warning" | "critical";
 
 /** WARNING and above are warnings; what is above it (Error, high, Critical, …) is critical. */
 export function severityOf(rank: number): Severity {
-  if (rank < 3) return "info";
-  return rank === 3 ? "warning" : "critical";
+  if (rank < 2) return "info";
+  return rank === 2 ? "warning" : "critical";
 }

@@ -173,6 +173,16 @@ describe("an archive file", () => {
     expect(await lines(directory)).toEqual(["1", "2"]);
   });
 
+  it("keeps what is acknowledged but not written when it is restored to where it is, as after a full disk", async () => {
+    const directory = await temporaryDirectory();
+    const archive = await opened(join(directory, "audit.ndjson"), { gzip: true });
+    await archive.fold(documents("1"));
+    await archive.restore(archive.state());
+    await archive.fold(documents("2"));
+    await archive.close();
+    expect(await lines(directory)).toEqual(["1", "2"]);
+  });
+
   it("probes the disk by writing to it, and leaves nothing behind", async () => {
     const directory = await temporaryDirectory();
     const archive = await opened(join(directory, "audit.ndjson"));

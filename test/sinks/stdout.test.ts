@@ -47,7 +47,7 @@ describe("standard output as text", () => {
   });
 
   it("shows the gravest of several matches first, and names the others", async () => {
-    const graver = match({ rule: "exec", rank: 5, priority: "Critical", message: () => "a shell" });
+    const graver = match({ rule: "exec", rank: 4, priority: "Critical", message: () => "a shell" });
     expect(await printed(EVENT, [match(), graver])).toBe(
       "2026-11-21T10:00:01.500Z CRITICAL exec: a shell — alice get secrets shop/db → 200 (+ secret-read)\n",
     );

@@ -81,7 +81,7 @@ export function match(more: Partial<RuleMatch> = {}): RuleMatch {
     rule: "secret-read",
     dialect: "kubesphere",
     priority: "WARNING",
-    rank: 3,
+    rank: 2,
     actions: ["archived", "alerting"],
     tags: [],
     facts: {},

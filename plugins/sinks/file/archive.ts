@@ -117,11 +117,12 @@ export class Archive implements FoldingSink {
   }
 
   async #reopen(state: SinkState | undefined): Promise<void> {
+    const mark = asMark(state);
+    if (this.#file && mark && this.#isAt(mark)) return;
     await this.#file?.close();
     this.#file = undefined;
     this.#gathered.clear();
     this.#sealed = [];
-    const mark = asMark(state);
     const rewound = mark !== undefined && (await rewind(mark));
     if (mark && !rewound) {
       this.#host.log.warn(
@@ -206,6 +207,12 @@ export class Archive implements FoldingSink {
       length: this.#length,
       head: headOf(this.#head),
     };
+  }
+
+  /** True if nothing was acknowledged since `mark`. */
+  #isAt({ path, sequence, length }: Mark): boolean {
+    const { path: active } = this.#options;
+    return path === active && sequence === this.#sequence && length === this.#length && this.#gathered.length === 0;
   }
 
   #mustRotate(more: number): boolean {
