@@ -1,3 +1,5 @@
+import { AuditshipError } from "../plugin/error.js";
+
 /** What a command ends with. DESIGN §8. */
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
 
@@ -11,3 +13,10 @@ export function examples(...lines: readonly (readonly [command: string, purpose:
 
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
+
+/** A dialect whose rules are not read yet. */
+export const notInThisVersion = (command: string, dialect: string): AuditshipError =>
+  new AuditshipError(
+    "AUDITSHIP_USAGE",
+    `${command} does not know the dialect ${dialect} in this version; it knows kubesphere.`,
+  );

@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
-import { AuditshipError } from "../plugin/error.js";
-import { EXIT, examples, type Finish } from "./command.js";
+import { EXIT, examples, type Finish, notInThisVersion } from "./command.js";
 
 export function addEval(program: Command, finish: Finish): void {
   program
@@ -23,12 +22,7 @@ export function addEval(program: Command, finish: Finish): void {
       ),
     )
     .action(async ({ dialect, rules }: { dialect: string; rules?: string }) => {
-      if (dialect !== "kubesphere") {
-        throw new AuditshipError(
-          "AUDITSHIP_USAGE",
-          `eval does not know the dialect ${dialect} in this version; kubesphere it does.`,
-        );
-      }
+      if (dialect !== "kubesphere") throw notInThisVersion("eval", dialect);
       const { evaluateLines } = await import("../pipeline/evaluate.js");
       const { Output } = await import("./output.js");
       await evaluateLines(process.stdin, rules, new Output());

@@ -1,9 +1,10 @@
 import { type Command, Option } from "commander";
-import { collect, EXIT, examples, type Finish } from "./command.js";
+import type { Dialect } from "../plugin/match.js";
+import { collect, EXIT, examples, type Finish, notInThisVersion } from "./command.js";
 
 interface Options {
   rules: string[];
-  dialect?: string;
+  dialect?: Dialect;
   matching: "first" | "all";
   summary?: boolean;
 }
@@ -35,6 +36,7 @@ The matches show the original events, unredacted.
 `,
     )
     .action(async (files: string[], options: Options) => {
+      if (options.dialect && options.dialect !== "kubesphere") throw notInThisVersion("match", options.dialect);
       const { matchFiles } = await import("../pipeline/match.js");
       const { Output } = await import("./output.js");
       await matchFiles(files, options, new Output());

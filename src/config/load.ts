@@ -243,10 +243,10 @@ class Loader {
 
 /**
  * `select: archived` without any rule that archives would silently keep an archive empty: an error, once the rules are known.
- * @param archiving how many rules archive at the configured priority
+ * @param archiving whether some rule archives at the configured priority
  */
-export function requireArchivingRules(loaded: LoadedConfig, archiving: number): void {
-  if (archiving > 0) return;
+export function requireArchivingRules(loaded: LoadedConfig, archiving: boolean): void {
+  if (archiving) return;
   const errors = loaded.sinks
     .filter((sink) => sink.common.select === "archived")
     .map(({ name }) => {

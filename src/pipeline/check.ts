@@ -109,6 +109,12 @@ function describeStages({ stages }: LoadedConfig, rules: LoadedRules, print: Pri
   print(`stages         ${order.join(" → ")}`);
   if (!order.includes("redact")) print("warning: there is no redact stage: secrets leave this node in clear text");
   if (rules.set.size > 0 && !order.includes("match")) print("warning: there is no match stage: no rule is looked at");
+  if (rules.needs.workspace && order.indexOf("workspace") > order.indexOf("match")) {
+    print("warning: workspace runs after match: rules that ask for Workspace see none");
+  }
+  if (rules.needs.workspace && !order.includes("workspace")) {
+    print("warning: there is no workspace stage: rules that ask for Workspace see none");
+  }
   if (order.includes("redact") && order.indexOf("redact") < order.indexOf("match")) {
     print("warning: redact runs before match: rules see hashes where secrets were");
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedSink, loadConfig } from "../config/load.js";
 import {
   type DeadLetter,
@@ -111,9 +112,10 @@ class Replay {
       if (![...taken, ...split, ...again].includes(index)) this.#stays(reasonOf(verdicts[index]));
     }
     const middle = Math.ceil(split.length / 2);
-    for (const indexes of [split.slice(0, middle), split.slice(middle), again]) {
-      await this.#deliver(sink, request.pick(indexes));
-    }
+    await this.#deliver(sink, request.pick(split.slice(0, middle), request.attempt));
+    await this.#deliver(sink, request.pick(split.slice(middle), request.attempt));
+    if (again.length > 0) await sleep(pause(verdicts, request.attempt));
+    await this.#deliver(sink, request.pick(again, request.attempt + 1));
   }
 
   #stays(reason: string): void {
@@ -164,8 +166,8 @@ class ReplayRequest implements Request {
   }
 
   /** Some of its items, to be tried once more. */
-  pick(indexes: readonly number[]): ReplayRequest {
-    const picked = new ReplayRequest(this.attempt + 1);
+  pick(indexes: readonly number[], attempt: number): ReplayRequest {
+    const picked = new ReplayRequest(attempt);
     for (const index of indexes) picked.#push(this.ids[index], this.#items[index]);
     return picked;
   }
@@ -185,6 +187,12 @@ async function send(sink: SendingSink, request: ReplayRequest): Promise<readonly
     const message = `the sink does not answer: ${(cause as Error).message}`;
     throw new AuditshipError("AUDITSHIP_SINK_FAILED", message, {}, { cause });
   }
+}
+
+/** Milliseconds: what the far end asked for, at most half a minute, else doubling from 200 ms. */
+function pause(verdicts: readonly Verdict[], attempt: number): number {
+  const asked = Math.max(0, ...verdicts.map((verdict) => (verdict.kind === "retry" && verdict.after) || 0));
+  return Math.min(asked || 200 * 2 ** attempt, 30_000);
 }
 
 const reasonOf = (verdict: Verdict) => ("reason" in verdict ? verdict.reason : verdict.kind);

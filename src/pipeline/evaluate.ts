@@ -1,12 +1,16 @@
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { openTape, viewDocument } from "../event/index.js";
 import { createEvaluator } from "../rules/index.js";
+import { linesOf } from "./input.js";
 import type { CommandOutput } from "./output.js";
 
 /** Answers each `{"condition","event"}` line with one line, in order. DESIGN §8. */
-export async function evaluateLines(input: Readable, rules: string | undefined, output: CommandOutput): Promise<void> {
-  const evaluate = await createEvaluator({ rules });
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+export async function evaluateLines(
+  input: AsyncIterable<Buffer>,
+  rulesFile: string | undefined,
+  output: CommandOutput,
+): Promise<void> {
+  const evaluate = createEvaluator({ dialect: "kubesphere", rulesFile, openTape, viewOf: viewDocument });
+  for await (const line of linesOf(input)) {
     output.print(`${JSON.stringify(evaluate(line))}\n`);
     await output.drained();
   }

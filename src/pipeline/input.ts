@@ -30,7 +30,7 @@ export async function* readInput(
 ): AsyncGenerator<EventBatch> {
   const batch = new EventBatch({ capacity: 0, documents: { cluster: "", node: "", labels: {} }, arrays: true });
   for (const [ordinal, name] of files.entries()) {
-    const file: FileRef = { fingerprint: "", id: "", ordinal, time: Number.NaN };
+    const file: FileRef = { fingerprint: "", id: "", ordinal, time: 0 };
     let line = 1;
     for await (const chunk of chunksOf(name, file)) {
       let at = 0;
@@ -45,6 +45,21 @@ export async function* readInput(
       } while (at < chunk.length);
     }
   }
+}
+
+/** The lines of a stream without their newlines, however they were cut into parts. */
+export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const part of stream) {
+    const bytes = rest.length > 0 ? Buffer.concat([rest, part]) : part;
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      yield bytes.subarray(start, end);
+      start = end + 1;
+    }
+    rest = bytes.subarray(start);
+  }
+  if (rest.length > 0) yield rest;
 }
 
 /** Runs of whole lines. */

@@ -1,5 +1,4 @@
-import { rulesSchema } from "../config/schema.js";
-import { Flag, type RuleMatch } from "../plugin/index.js";
+import { AuditshipError, type Dialect, Flag, type RuleMatch } from "../plugin/index.js";
 import { describeMatch, type LoadedRules, loadRules } from "../rules/index.js";
 import { readInput } from "./input.js";
 import type { CommandOutput } from "./output.js";
@@ -7,7 +6,8 @@ import type { CommandOutput } from "./output.js";
 export interface MatchOptions {
   /** Files or directories, loaded in this order. */
   rules: readonly string[];
-  dialect?: string;
+  /** Load only this dialect's rules. */
+  dialect?: Dialect;
   /** Counts instead of matches. */
   summary?: boolean;
 }
@@ -15,22 +15,24 @@ export interface MatchOptions {
 /** Invalid lines that are told one by one; of the rest only the number. */
 const TOLD = 20;
 
-/** Runs rules over files: one JSON line per match, in the order of events, then of definition. DESIGN §8. */
+/**
+ * Runs rules over files: one JSON line per match, in the order of events, then of definition. Rules look at every audit stage.
+ * DESIGN §8.
+ * @throws AuditshipError AUDITSHIP_INPUT, or AUDITSHIP_RULE_INVALID if no rule could be loaded
+ */
 export async function matchFiles(
   files: readonly string[],
   options: MatchOptions,
   output: CommandOutput,
-): Promise<LoadedRules> {
+): Promise<void> {
   const started = performance.now();
-  const loaded = await loadRules(rulesSchema.parse({ paths: options.rules }));
-  for (const error of loaded.refused) output.complain(error.line());
-  for (const warning of loaded.warnings) output.complain(warning.line());
+  const { set } = await load(options, output);
   const summary = new Summary();
   const batches = readInput(files, ({ file, line, reason }) => {
     if (++summary.invalid <= TOLD) output.complain(`${file}:${line}: no event (${reason})`);
   });
   for await (const batch of batches) {
-    loaded.set.evaluate(batch);
+    set.evaluate(batch);
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & Flag.invalid) !== 0) continue;
       const n = ++summary.events;
@@ -43,7 +45,15 @@ export async function matchFiles(
   }
   if (summary.invalid > TOLD) output.complain(`${summary.invalid - TOLD} more lines are no events`);
   if (options.summary) output.print(summary.text((performance.now() - started) / 1000));
-  return loaded;
+}
+
+/** The rules that could be loaded; the others are told. */
+async function load({ rules, dialect }: MatchOptions, output: CommandOutput): Promise<LoadedRules> {
+  const loaded = await loadRules({ paths: rules, archivingPriority: "DEBUG", alertingPriority: "WARNING", dialect });
+  for (const warning of loaded.warnings) output.complain(`warning: ${warning.line()}`);
+  for (const error of loaded.refused) output.complain(error.line());
+  if (loaded.set.size > 0) return loaded;
+  throw new AuditshipError("AUDITSHIP_RULE_INVALID", `there is no rule to run in ${rules.join(", ")}.`);
 }
 
 /** How often each rule matched. */

@@ -72,8 +72,10 @@ describe("a configuration", () => {
 
   it("that selects what is archived needs a rule that archives", async () => {
     const { loaded } = await load(minimal("    select: archived\n"));
-    expect(() => requireArchivingRules(loaded, 1)).not.toThrow();
-    expect(() => requireArchivingRules(loaded, 0)).toThrow("sinks.archive.select is archived, but no rule archives");
+    expect(() => requireArchivingRules(loaded, true)).not.toThrow();
+    expect(() => requireArchivingRules(loaded, false)).toThrow(
+      "sinks.archive.select is archived, but no rule archives",
+    );
   });
 });
 
