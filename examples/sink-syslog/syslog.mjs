@@ -4,7 +4,10 @@ import { connect } from "node:net";
 /** "log audit" of RFC 5424, table 1. */
 const FACILITY = 13;
 
-/** The rank of an event that no rule matched: informational. */
+/** RFC 5424's severities (debug 7 … emergency 0) by the rank of a match; notice is none of ours. */
+const SEVERITY = [7, 6, 4, 3, 2, 1, 0];
+
+/** The rank of an event that no rule matched. */
 const INFORMATIONAL = 1;
 
 /**
@@ -53,8 +56,7 @@ export default {
       encode(event, out) {
         const matches = event.matches();
         const rank = matches.length > 0 ? Math.max(...matches.map((match) => match.rank)) : INFORMATIONAL;
-        // Our ranks run from 0 DEBUG to 7 Emergency, RFC 5424's severities the other way round.
-        const priority = FACILITY * 8 + 7 - rank;
+        const priority = FACILITY * 8 + SEVERITY[rank];
         const time = new Date(event.timeMs()).toISOString();
         out.text(`<${priority}>1 ${time} ${node} auditship - audit - `);
         event.writeDocument(out, { id: true });

@@ -79,7 +79,7 @@ describe("the example sink that a configuration loads by its path", () => {
   it("sends one RFC 5424 message a line: facility 13, the match's severity, time, node and the event", async () => {
     const sink = await open();
     const batch = batchOf(LINE);
-    batch.addMatch(0, warning(3));
+    batch.addMatch(0, warning(2));
     expect(await sink.send(requestOf(sink, batch.at(0)), signal())).toEqual({ kind: "done" });
     const [line] = await until(1);
     // 13 · 8 + 4 (warning) = 108

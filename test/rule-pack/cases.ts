@@ -286,7 +286,7 @@ export const CASES: readonly Case[] = [
       hit(
         "kubectl --as",
         { impersonatedUser: { username: "root", groups: ["system:masters"] } },
-        "alice acted as root [system:masters], get /api/v1/namespaces/shop/pods from 10.20.1.15, code 200",
+        "alice acted as root (system:masters), get /api/v1/namespaces/shop/pods from 10.20.1.15, code 200",
       ),
     ],
     misses: [
