@@ -215,8 +215,8 @@ describe("a whole request", () => {
     ],
     [
       "401",
-      () => ({ do: "status", status: 401 }),
-      { kind: "retry", slow: true, reason: "the credentials are refused (401)" },
+      () => ({ do: "status", status: 401, body: refused("security_exception"), headers: json }),
+      { kind: "retry", slow: true, reason: "the credentials are refused (401 security_exception)" },
     ],
     ["403", () => ({ do: "status", status: 403 }), { kind: "retry", slow: true, reason: "no right to write (403)" }],
     ["404", () => ({ do: "status", status: 404 }), { kind: "retry", slow: true }],

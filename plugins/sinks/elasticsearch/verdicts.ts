@@ -58,13 +58,13 @@ export function requestVerdict(
   const { status, error } = answer;
   const said = error.type === undefined ? `${status}` : `${status} ${typeOf(error)}`;
   const cause = CLUSTER_FAULTS[typeOf(error)];
+  if (status === 401) return retrySlowly(`the credentials are refused (${said})`);
   if (status === 413) return split("the request is too large (413)");
   if (cause && status < 429) return retrySlowly(`${cause} (${said})`);
   if (status === 400) return split(`the request is refused (${said})`);
   if (status === 408 || status === 429) return retry(`busy (${said})`, retryAfter(answer.retryAfter, now));
   if (status >= 500) return retry(`the server fails (${said})`, retryAfter(answer.retryAfter, now));
   if (status >= 300 && status < 400) return retrySlowly(`redirected (${said}); redirects are not followed`);
-  if (status === 401) return retrySlowly(`the credentials are refused (${said})`);
   if (status === 403) return retrySlowly(`no right to write (${said})`);
   return retrySlowly(`not the answer of a search server (${said})`);
 }
