@@ -76,7 +76,9 @@ export function answerOf(cause: unknown): { status: number; error: ServerError; 
   if (!(cause instanceof errors.ResponseError)) return undefined;
   const body = cause.body as { error?: ServerError | string } | string | undefined;
   const error = typeof body === "object" && typeof body?.error === "object" ? body.error : {};
-  return { status: cause.statusCode ?? 0, error, retryAfter: cause.headers?.["retry-after"] as string | undefined };
+  // Not `cause.statusCode`: that believes a `status` in the body more than the answer's own.
+  const { statusCode: status = 0, headers } = cause.meta;
+  return { status, error, retryAfter: headers?.["retry-after"] as string | undefined };
 }
 
 /** True if the answer could not be read as JSON, or claims to be something else. Its text is not to be shown. */
