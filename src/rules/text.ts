@@ -42,11 +42,11 @@ export function scalarText(bytes: Uint8Array, start: number, end: number): strin
   return first === 0x2d || (first >= 0x30 && first <= 0x39) ? numberText(raw) : raw;
 }
 
-/** A JSON number as a 64-bit float's shortest digits; an exponent below 1e-4 and from 1e21 on. Beyond its range: as it stands. */
+/** A JSON number as a 64-bit float's shortest digits; an exponent below 1e-4 and from 1e21 on. Beyond its range: infinite. */
 export function numberText(raw: string): string {
   if (/^[1-9]\d{0,14}$/.test(raw)) return raw;
   const value = Number(raw);
-  if (!Number.isFinite(value)) return raw;
+  if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
   if (Object.is(value, -0)) return "-0";
   const [mantissa, exponent] = value.toExponential().split("e");
   const power = Number(exponent);
@@ -66,14 +66,18 @@ export function nodeText(tape: Tape, node: number, depth = 0): string {
         items.push(nodeText(tape, item, depth + 1));
       return `[${items.join(" ")}]`;
     }
-    case Kind.object: {
-      const members = new Map<string, number>();
-      for (let child = node + 1; child < tape.next(node); child = tape.next(child)) members.set(tape.key(child), child);
-      return mapText([...members].map(([key, child]) => [key, nodeText(tape, child, depth + 1)]));
-    }
+    case Kind.object:
+      return mapText([...membersOf(tape, node)].map(([key, child]) => [key, nodeText(tape, child, depth + 1)]));
     default:
       return scalarText(tape.bytes, tape.start(node), tape.end(node));
   }
+}
+
+/** An object's members; of a key that is there twice the last. */
+export function membersOf(tape: Tape, node: number): Map<string, number> {
+  const members = new Map<string, number>();
+  for (let child = node + 1; child < tape.next(node); child = tape.next(child)) members.set(tape.key(child), child);
+  return members;
 }
 
 /** The same of a value that `JSON.parse` gave. */

@@ -1,7 +1,7 @@
 import { Kind, type Tape } from "../plugin/index.js";
 import type { SpanTest } from "./spans.js";
 import type { TextTest } from "./tests.js";
-import { nodeText } from "./text.js";
+import { membersOf, nodeText } from "./text.js";
 import { invert, Outcome, type Step } from "./tree.js";
 
 /** What to do with the values that the steps lead to. */
@@ -127,9 +127,7 @@ function hasFlat(names: readonly string[]): Walk {
   const keys = joinedNames(names);
   const has = (tape: Tape, node: number, from: number): boolean => {
     if (tape.kind(node) !== Kind.object) return false;
-    for (let child = node + 1; child < tape.next(node); child = tape.next(child)) {
-      const key = tape.key(child);
-      if (tape.member(node, key) !== child) continue;
+    for (const [key, child] of membersOf(tape, node)) {
       if (key === wanted[from] || key.startsWith(`${wanted[from]}.`)) {
         if (hasValue(tape, child)) return true;
       } else {
@@ -144,11 +142,11 @@ function hasFlat(names: readonly string[]): Walk {
 
 /** True if the value is an array or scalar, or an object with such a value anywhere in it; null is none. */
 export function hasValue(tape: Tape, node: number): boolean {
-  if (tape.kind(node) !== Kind.object) return tape.kind(node) !== Kind.null;
-  // The nodes below an object follow it; an array among them is a value itself, so none is entered.
-  for (let below = node + 1; below < tape.next(node); below++) {
-    const kind = tape.kind(below);
-    if (kind !== Kind.object && kind !== Kind.null) return true;
+  const open = [node];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const kind = tape.kind(next);
+    if (kind === Kind.object) for (const member of membersOf(tape, next).values()) open.push(member);
+    else if (kind !== Kind.null) return true;
   }
   return false;
 }
