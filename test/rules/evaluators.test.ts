@@ -1,0 +1,214 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type EventView, Flag } from "../../src/plugin/index.js";
+import { Compiler } from "../../src/rules/compile.js";
+import { interpret } from "../../src/rules/interpreter.js";
+import { tryCheck } from "../../src/rules/set.js";
+import { type Expression, Outcome } from "../../src/rules/tree.js";
+import { parseCondition } from "./conditions.js";
+import { batchOf } from "./events.js";
+
+const PATHS = [
+  "Verb",
+  "level",
+  "Stage",
+  "AuditID",
+  "User.username",
+  "User.groups",
+  "User.groups[*]",
+  "User.groups[0:2]",
+  "User.extra.a.b",
+  "User",
+  "SourceIPs[*]",
+  "SourceIPs[1]",
+  "SourceIPs",
+  "ObjectRef",
+  "ObjectRef.Resource",
+  "ObjectRef.Name",
+  "ObjectRef.Subresource",
+  "ResponseStatus.code",
+  "ResponseStatus",
+  "RequestObject",
+  "RequestObject.a",
+  "RequestObject.a.b",
+  "RequestObject.a.b.a",
+  "RequestObject.a[*]",
+  "RequestObject.a[*].b",
+  "RequestObject.a[0:2].b.a",
+  "RequestObject.a[*].a[*].b",
+  "RequestObject.b[1:].a[*]",
+  "RequestObject.a.b[0]",
+  "RequestObject.__proto__",
+  "RequestObject.constructor.a",
+  "RequestObject[*].a",
+  "Annotations.a",
+  "RequestReceivedTimestamp",
+  "Latency",
+  "Workspace",
+  "Verb[0]",
+  "Nothing",
+];
+const TEXTS = [
+  "",
+  "a",
+  "b",
+  "get",
+  "Get",
+  "1",
+  "true",
+  "f",
+  "10",
+  "2024-05-01T00:00:00.000000Z",
+  "é",
+  "😀",
+  "[a b]",
+  "a\\b",
+];
+const NUMBERS = ["0", "1", "-1", "10", "1.5", "201"];
+
+const text = fc.constantFrom(...TEXTS).map((value) => `"${value}"`);
+const literal = fc.oneof(text, fc.constantFrom(...NUMBERS));
+const field = fc.constantFrom(...PATHS);
+const oneTest = fc.oneof(
+  fc.tuple(field, fc.constantFrom("=", "!=", "<", "<=", ">", ">="), literal).map((parts) => parts.join(" ")),
+  fc.tuple(field, fc.constantFrom("=", "!="), fc.constantFrom("true", "FALSE")).map((parts) => parts.join(" ")),
+  fc.tuple(field, fc.constantFrom("contains", "not contains"), literal).map((parts) => parts.join(" ")),
+  fc
+    .tuple(field, fc.constantFrom("in", "not in"), fc.array(literal, { minLength: 1, maxLength: 4 }))
+    .map(([path, operator, items]) => `${path} ${operator} (${items.join(", ")})`),
+  fc
+    .tuple(
+      field,
+      fc.constantFrom("like", "not like", "regex", "not regex"),
+      fc.constantFrom("a", "^a?.", "(?i)GET", "[ab]$"),
+    )
+    .map(([path, operator, pattern]) => `${path} ${operator} "${pattern}"`),
+  fc.tuple(field, fc.constantFrom("exists", "not exists")).map((parts) => parts.join(" ")),
+  field,
+);
+const condition = fc.letrec<{ tree: string }>((tie) => ({
+  tree: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    oneTest,
+    fc.tuple(tie("tree"), fc.constantFrom("and", "or"), tie("tree")).map(([a, op, b]) => `(${a}) ${op} (${b})`),
+    tie("tree").map((inner) => `not (${inner})`),
+  ),
+})).tree;
+
+/** JSON texts of any shape, numbers and strings in odd spellings, keys twice. */
+const scalar = fc.oneof(
+  fc.constantFrom(...TEXTS).map((value) => JSON.stringify(value)),
+  fc.constantFrom('"\\u0061"', '"g\\u0065t"', '"\\ud83d"', '"a\\/b"', '"\\u00e9"', '"2024-05-01T02:00:00+02:00"'),
+  fc.constantFrom("0", "-0", "1", "1.0", "1e0", "201", "1e400", "1e21", "0.00001", "12345678901234567890"),
+  fc.constantFrom("null", "true", "false", "{}", "[]"),
+  fc.string().map((value) => JSON.stringify(value)),
+);
+const key = fc.constantFrom("a", "b", "a.b", "\\u0061", "__proto__", "constructor", "b.a");
+const json = fc.letrec<{ value: string }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    scalar,
+    fc.array(tie("value"), { maxLength: 3 }).map((items) => `[${items.join(",")}]`),
+    fc.array(fc.tuple(key, tie("value")), { maxLength: 3 }).map(object),
+  ),
+})).value;
+
+function object(members: [string, string][]): string {
+  return `{${members.map(([name, value]) => `"${name}": ${value}`).join(", ")}}`;
+}
+
+const member = (name: string, value: fc.Arbitrary<string>) =>
+  fc.option(value, { freq: 5 }).map((found): [string, string][] => (found === null ? [] : [[name, found]]));
+const members = (...parts: fc.Arbitrary<[string, string][]>[]) =>
+  fc.tuple(...parts).map((lists) => object(lists.flat()));
+const time = fc.constantFrom(
+  '"2024-05-01T00:00:00.000000Z"',
+  '"2024-05-01T00:00:00Z"',
+  '"2024-05-01T01:59:59.9999999+02:00"',
+  '"2024-02-30T00:00:00Z"',
+  '"soon"',
+  "null",
+);
+const strings = fc.array(scalar, { maxLength: 3 }).map((items) => `[${items.join(",")}]`);
+const event = members(
+  member("kind", fc.constant('"Event"')),
+  member("level", scalar),
+  member("auditID", scalar),
+  member("stage", fc.oneof(fc.constant('"ResponseComplete"'), json)),
+  member("verb", fc.oneof(fc.constantFrom('"get"', '"GET"', '"create"'), json)),
+  member(
+    "user",
+    fc.oneof(
+      { weight: 4, arbitrary: members(member("username", scalar), member("groups", strings), member("extra", json)) },
+      { weight: 1, arbitrary: json },
+    ),
+  ),
+  member("sourceIPs", fc.oneof(strings, json)),
+  member(
+    "objectRef",
+    fc.oneof(
+      {
+        weight: 4,
+        arbitrary: members(
+          member("resource", fc.oneof(fc.constantFrom('"a"', '"b"', '"\\u0061"'), json)),
+          member("name", json),
+          member("subresource", scalar),
+        ),
+      },
+      { weight: 1, arbitrary: json },
+    ),
+  ),
+  member("responseStatus", fc.oneof(members(member("code", scalar), member("status", scalar)), json)),
+  member("requestObject", json),
+  member("annotations", json),
+  member("requestReceivedTimestamp", time),
+  member("stageTimestamp", time),
+  member("Workspace", scalar),
+);
+
+const RUNS = Number(process.env.AUDITSHIP_FUZZ_RUNS ?? 3000);
+
+describe("the compiled closures and the interpreter", () => {
+  it("agree on random conditions over hostile events, plain and negated", () => {
+    fc.assert(
+      fc.property(
+        fc.array(condition, { minLength: 1, maxLength: 5 }),
+        fc.array(event, { maxLength: 4 }),
+        (texts, lines) => {
+          const trees = texts.map((text) => parseCondition(text)).flatMap((tree): Expression[] => [tree, not(tree)]);
+          const compiler = new Compiler();
+          const checks = trees.map((tree) => compiler.condition(tree));
+          const batch = batchOf(...lines);
+          for (let row = 0; row < batch.count; row++) {
+            if (batch.flags(row) & Flag.invalid) continue;
+            const view = batch.at(row);
+            compiler.next();
+            for (const [index, tree] of trees.entries()) {
+              const compiled = tryCheck(checks[index], view) === Outcome.yes;
+              if (compiled !== (oracle(tree, view) === Outcome.yes))
+                throw new Error(`closures say ${compiled}: ${texts[index >> 1]} (${index & 1}) on ${lines[row]}`);
+            }
+          }
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("are tried on matching and on failing conditions alike", () => {
+    const seen = new Set<Outcome>();
+    fc.assert(
+      fc.property(condition, event, (text, line) => {
+        seen.add(oracle(parseCondition(text), batchOf(line).at(0)));
+      }),
+      { numRuns: 1000, seed: 1 },
+    );
+    expect(seen.size).toBe(3);
+  });
+});
+
+const not = (operand: Expression): Expression => ({ type: "not", operand });
+
+function oracle(tree: Expression, view: EventView): Outcome {
+  return tryCheck((event) => interpret(tree, event), view);
+}
