@@ -193,7 +193,7 @@ export class EventBatch implements Batch {
 
   private clear(): void {
     this.annotations.clear(this.count);
-    this.rows.truncate(0);
+    this.rows.clear();
     this.edits.clear();
     this.matched.clear();
     this.bodies.clear();

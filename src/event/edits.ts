@@ -56,7 +56,7 @@ export class Edits {
       if (this.words[word] >= end) break;
       if (this.words[word] > at) out.copy(bytes, at, this.words[word]);
       out.copy(this.replacements.bytes, this.words[word + 2], this.words[word + 3]);
-      at = Math.min(this.words[word + 1], end);
+      at = this.words[word + 1];
     }
     if (at < end) out.copy(bytes, at, end);
   }

@@ -6,22 +6,27 @@ import { Flag, type InvalidLine, type InvalidReason, ROW_WORDS, Row } from "../p
  */
 export class Rows {
   count = 0;
-  table: Uint32Array;
+  table = new Uint32Array(0);
   /** See {@link Batch.time}, {@link Batch.latency}. */
-  time: Float64Array;
-  latency: Float64Array;
+  time = new Float64Array(0);
+  latency = new Float64Array(0);
   /** Why rows are invalid; length and hash only where they cannot be had from the bytes. */
   private readonly reasons = new Map<number, Partial<InvalidLine> & { reason: InvalidReason }>();
 
-  constructor(capacity: number) {
-    this.table = new Uint32Array(capacity * ROW_WORDS);
-    this.time = new Float64Array(capacity).fill(Number.NaN);
-    this.latency = new Float64Array(capacity).fill(Number.NaN);
+  /** @param capacity rows that there is always room for; more come and go with the lists that need them */
+  constructor(private readonly capacity: number) {
+    this.resize(capacity);
+  }
+
+  /** Takes all rows away. */
+  clear(): void {
+    this.truncate(0);
+    if (this.time.length > this.capacity) this.resize(this.capacity);
   }
 
   /** Adds an empty row; returns its first word in `table` (which may be a new, larger one). */
   add(): number {
-    if (this.count === this.time.length) this.grow();
+    if (this.count === this.time.length) this.resize(2 * this.count);
     return this.count++ * ROW_WORDS;
   }
 
@@ -62,14 +67,14 @@ export class Rows {
     this.count = count;
   }
 
-  private grow(): void {
+  /** Makes room for `capacity` rows and keeps those that fit. */
+  private resize(capacity: number): void {
     const { table, time, latency } = this;
-    const capacity = time.length * 2;
     this.table = new Uint32Array(capacity * ROW_WORDS);
-    this.table.set(table);
     this.time = new Float64Array(capacity).fill(Number.NaN);
-    this.time.set(time);
     this.latency = new Float64Array(capacity).fill(Number.NaN);
-    this.latency.set(latency);
+    this.table.set(table.subarray(0, this.count * ROW_WORDS));
+    this.time.set(time.subarray(0, this.count));
+    this.latency.set(latency.subarray(0, this.count));
   }
 }

@@ -36,8 +36,6 @@ export class RowView implements EventView {
   /** The row's edits in the batch's list. */
   private firstEdit = 0;
   private lastEdit = 0;
-  /** Where edited values are put together. */
-  private readonly scratch = new ByteWriter(1024);
   private readonly hash = new SpanHash();
   /** The day of the last answer, as a number and as text. */
   private lastDay = Number.NaN;
@@ -83,9 +81,9 @@ export class RowView implements EventView {
   textAt(start: number, end: number): string {
     const { bytes } = this.batch;
     if (!this.isEdited(start, end)) return decode(bytes, start, end);
-    this.scratch.clear();
-    this.edits.copy(this.scratch, bytes, start, end, this.firstEdit, this.lastEdit);
-    return decode(asBuffer(this.scratch.bytes), 0, this.scratch.length);
+    const edited = new ByteWriter(end - start);
+    this.edits.copy(edited, bytes, start, end, this.firstEdit, this.lastEdit);
+    return decode(asBuffer(edited.bytes), 0, edited.length);
   }
 
   timestampField(): Field | undefined {

@@ -139,6 +139,16 @@ export const eventText = members(eventMember, 14);
 /** Any JSON text. */
 export const jsonText = value;
 
+/** Tokens of JSON in no particular order, brackets most of all. */
+export const tokens = fc
+  .array(
+    fc.constantFrom("[", "]", "{", "}", "[1", "2]", '{"a":', '"b":[', "}", "]", ",", ":", '"c"', "0", "null", " "),
+    {
+      maxLength: 7,
+    },
+  )
+  .map((list) => list.join(""));
+
 /** A line with a few bytes changed, taken out or put in. */
 export const mutated = (line: fc.Arbitrary<string>): fc.Arbitrary<Buffer> =>
   fc

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FIELD_PATHS, type Field, Flag, fieldOfPath, Kind } from "../../src/plugin/index.js";
-import { eventText, fieldOf, itemsOf, jsonText, mutated, parse } from "./oracle.js";
+import { eventText, fieldOf, itemsOf, jsonText, mutated, parse, tokens } from "./oracle.js";
 import { hasSamples, load, rowsOf, sample } from "./support.js";
 
 /** Compares every field of a row with what JSON.parse says. */
@@ -75,6 +75,13 @@ describe("the scanner and JSON.parse", () => {
     fc.assert(fc.property(mutated(jsonText), expectLine), { numRuns: 2000 });
   });
 
+  it("agree on what is an event in any run of tokens", () => {
+    fc.assert(
+      fc.property(tokens, (text) => expectLine(Buffer.from(`{"a":${text}}`))),
+      { numRuns: 5000 },
+    );
+  });
+
   it.each([
     "{}",
     "{ }",
@@ -102,6 +109,10 @@ describe("the scanner and JSON.parse", () => {
     '{"a":[}',
     '{"a":{]}',
     '{"a":[1}]',
+    '{"a":[[1}]}',
+    '{"a":[{"b":1]]}',
+    '{"a":{"b":[1}}}',
+    '{"a":{"b":{}]}',
     '{"a"}',
     '{"a":}',
     '{"a" 1}',

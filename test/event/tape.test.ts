@@ -93,6 +93,7 @@ describe("a tape", () => {
   });
 
   it("marks keys and strings that hold escapes, and only those", () => {
+    open(`["${" ".repeat(100)}\\n"]`);
     const { tape, root } = open('{"a\\n":"b","c":"\\u0064","e":["f","\\\\"]}')!;
     const words = (node: number) => tape.words[node * NODE_WORDS + Node.kind];
     const flags: [boolean, boolean][] = [];
