@@ -5,6 +5,7 @@ import { eventTime } from "./event-time.js";
 export const FINGERPRINT_BYTES = 4096;
 /** The first line is looked for in so many bytes; most first lines fit into the first step. */
 const STEPS = [64 * 1024, 1024 * 1024];
+const scratch = Buffer.allocUnsafeSlow(STEPS[0]);
 const NEWLINE = 0x0a;
 
 /** What identifies a file. */
@@ -28,7 +29,7 @@ export type ReadStart = (into: Buffer) => number;
  */
 export function firstLine(read: ReadStart, finished: boolean): FirstLine | undefined {
   for (const step of STEPS) {
-    const bytes = Buffer.allocUnsafe(step);
+    const bytes = step === scratch.length ? scratch : Buffer.allocUnsafeSlow(step);
     const count = read(bytes);
     const start = skipBlank(bytes, count);
     const newline = bytes.subarray(0, count).indexOf(NEWLINE, start);

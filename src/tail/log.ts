@@ -138,6 +138,11 @@ export class Log {
     return this.#failure;
   }
 
+  /** Epoch milliseconds. */
+  now(): number {
+    return this.#context.now();
+  }
+
   /** True once the whole directory was looked at. */
   get listed(): boolean {
     return this.#scans > 0;
@@ -338,6 +343,7 @@ export class Log {
         taken = true;
         this.#takeActive(active);
         this.#markGone();
+        this.#changed ||= this.#scans === 0;
         this.#scans++;
       } else {
         this.#scanAgain ||= !settled;
@@ -350,14 +356,16 @@ export class Log {
   /** Enters backups that are new into the table; false if one cannot be read, then those after it wait with it. */
   async #takeBackups(backups: Map<string, Backup>, active: Descriptor | undefined): Promise<boolean> {
     const fresh = this.#unknown(backups);
-    const unplaced: NewFile[] = [];
+    const unplaced = new Map<string, NewFile>();
     const remembered = fresh.length > 0 ? this.#byBase() : new Map();
     let complete = true;
     for (const [i, backup] of fresh.entries()) {
       if (i > 0 && i % FILES_PER_TURN === 0) await nextTurn();
       try {
         const file = this.#recognise(backup, remembered.get(backup.base), backups);
-        if (file) unplaced.push(file);
+        const twin = file && unplaced.get(file.fingerprint);
+        if (twin) this.#ignoreCopy(backup.base, twin.base!);
+        else if (file) unplaced.set(file.fingerprint, file);
       } catch (error) {
         this.complaints.complain("open", backup.base, "An audit file cannot be opened; trying again.", error);
         this.#failure = error as Error;
@@ -365,7 +373,7 @@ export class Log {
         break;
       }
     }
-    this.#place(unplaced, complete, active);
+    this.#place([...unplaced.values()], complete, active);
     return complete;
   }
 
@@ -400,7 +408,7 @@ export class Log {
     const { first, size, exact, hint, born } = seen;
     const file = first && this.table.get(first.fingerprint);
     if (!first) this.#known.set(base, undefined);
-    else if (file && this.#isCopy(file, base, backups)) this.#ignoreCopy(base, file);
+    else if (file && this.#isCopy(file, base, backups)) this.#ignoreCopy(base, this.nameOf(file));
     else if (file) {
       this.#settle(file, base, time);
       if (exact || !file.exact) Object.assign(file, { size, exact });
@@ -458,10 +466,10 @@ export class Log {
     return stat !== undefined && inodeOf(stat) === held!.descriptor.inode;
   }
 
-  #ignoreCopy(base: string, original: LogFile): void {
+  #ignoreCopy(base: string, original: string): void {
     this.#known.set(base, undefined);
     const what = "An audit file begins like another one and is taken for a copy of it; it is left out.";
-    this.complaints.complain("duplicate", `${base} (${this.nameOf(original)})`, what);
+    this.complaints.complain("duplicate", `${base} (${original})`, what);
   }
 
   /** Enters new backups, oldest first. */
@@ -505,6 +513,7 @@ export class Log {
     }
     if (before && before.descriptor !== descriptor) this.#releaseActive();
     else if (before) descriptor.release();
+    this.#changed ||= this.#active === undefined;
     this.#active ??= { descriptor };
     this.#identifyActive(this.#active);
   }

@@ -56,6 +56,8 @@ export class LogReader implements Reader {
 
   /** Goes to where it is to begin, as far as that can be told now. */
   async open(): Promise<this> {
+    // The end of a log that is not there yet is the present moment.
+    if (this.#start?.at === "end" && !this.#log.listed) this.#start = { at: "time", time: this.#log.now() };
     try {
       await this.#enter();
       if (this.#since !== undefined) await this.#seek();
@@ -70,6 +72,7 @@ export class LogReader implements Reader {
     this.#reading = reading.catch(() => undefined);
     return reading;
   }
+
   unread(count: number): void {
     this.#offset -= count;
     this.#seen = this.#offset;

@@ -1,0 +1,246 @@
+import fs from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Position, Source, StartPoint, StoredPosition } from "../../src/plugin/index.js";
+import { Lumberjack } from "../support/lumberjack.js";
+import { line, lines, openSource, readAll, readOnce, stored, tempDirectory, textOf } from "./harness.js";
+
+const START = Date.UTC(2026, 10, 20);
+
+function setUp() {
+  const path = join(tempDirectory(), "audit.log");
+  let now = START;
+  const writer = new Lumberjack(path, { now: () => now++ });
+  return { path, writer };
+}
+
+/** Reads so many bytes and returns what a restart needs. */
+async function readSome(
+  path: string,
+  bytes: number,
+): Promise<{ at: StartPoint; restored: object; position: Position }> {
+  const { source } = await openSource(path);
+  const reader = await source.reader({ at: "beginning" });
+  await readAll(reader, bytes, bytes);
+  const position = reader.position()!;
+  const restored = source.state(position);
+  await source.close();
+  return { at: stored(position), restored, position };
+}
+
+const size = (from: number, to: number) => lines(from, to).length;
+
+describe("bytes that were deleted before they were read", () => {
+  it("while the agent was down are counted to the byte where their size was seen, and reading goes on", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const [first] = [writer.rotate()];
+    writer.write(lines(10, 20));
+    const second = writer.rotate();
+    writer.write(lines(20, 30));
+    const { at, restored } = await readSome(path, size(0, 4));
+    writer.delete(first);
+    writer.delete(second);
+    const { text, recorded } = await readOnce(path, at, { restored });
+    expect(text).toBe(lines(20, 30));
+    expect(recorded.losses.map(({ reason, bytes }) => ({ reason, bytes }))).toEqual([
+      { reason: "deleted", bytes: size(4, 10) },
+      { reason: "deleted", bytes: size(10, 20) },
+    ]);
+  });
+
+  it("and were still growing when last seen are counted as far as seen, and as unseen beyond", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { at, restored, position } = await readSome(path, size(0, 4));
+    writer.write(lines(10, 15));
+    const backup = writer.rotate();
+    writer.write(lines(20, 30));
+    writer.delete(backup);
+    const { text, recorded } = await readOnce(path, at, { restored });
+    expect(text).toBe(lines(20, 30));
+    const file = position.file.id;
+    expect(recorded.losses).toEqual([
+      { reason: "deleted", bytes: size(4, 10), file },
+      { reason: "unseen", bytes: 0, file },
+    ]);
+  });
+
+  it("are told as unseen when nothing is known of their file", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { at } = await readSome(path, size(0, 4));
+    const backup = writer.rotate();
+    writer.write(lines(20, 30));
+    writer.delete(backup);
+    const { text, recorded } = await readOnce(path, at);
+    expect(text).toBe(lines(20, 30));
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0 }]);
+  });
+
+  it("are counted once, however many readers miss them", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const backup = writer.rotate();
+    writer.write(lines(20, 30));
+    const { at, restored } = await readSome(path, size(0, 6));
+    const earlier = structuredClone(at) as { at: "position"; position: StoredPosition };
+    earlier.position.offset = size(0, 4);
+    writer.delete(backup);
+    const { source, recorded } = await openSource(path, { once: true, restored });
+    for (const start of [at, at, earlier, earlier]) {
+      expect(await readAll(await source.reader(start))).toBe(lines(20, 30));
+    }
+    expect(recorded.losses.map(({ bytes }) => bytes)).toEqual([size(6, 10), size(4, 6)]);
+    const again = await readOnce(path, earlier, { restored: source.state(undefined) });
+    expect(again.recorded.losses).toEqual([]);
+  });
+
+  it("are none where a deleted file was read to its end", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const backup = writer.rotate();
+    writer.write(lines(20, 30));
+    const { at, restored, position } = await readSome(path, size(0, 10));
+    expect(position.offset).toBe(size(0, 10));
+    writer.delete(backup);
+    const { source, recorded } = await openSource(path, { restored });
+    const { position: place } = at as { position: StoredPosition };
+    expect(source.locate(place)).toMatchObject({ offset: 0 });
+    expect(source.locate({ ...place, offset: 1 })).toBeUndefined();
+    expect(textOf(await (await source.reader(at)).next(Buffer.alloc(100_000)))).toBe(lines(20, 30));
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it("are none while a reader holds the file: it is read to its final size", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await readAll(reader, 1, 300)).toBe(lines(0, 1));
+    writer.write(lines(10, 15));
+    writer.delete(writer.rotate());
+    writer.write(lines(20, 30));
+    expect(await readAll(reader, size(1, 15) + size(20, 30))).toBe(lines(1, 15) + lines(20, 30));
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it("are told when a second rotation in the same millisecond overwrites a backup", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    const writer = new Lumberjack(path, { now: () => START });
+    writer.write(lines(0, 10));
+    writer.rotate();
+    writer.write(lines(10, 20));
+    const { at, restored } = await readSome(path, size(0, 4));
+    writer.rotate();
+    writer.write(lines(20, 30));
+    const { text, recorded } = await readOnce(path, at, { restored });
+    expect(text).toBe(lines(10, 30));
+    expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(4, 10) }]);
+  });
+
+  it("are not told while the directory is not there", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { at, restored } = await readSome(path, size(0, 4));
+    const directory = dirname(path);
+    fs.renameSync(directory, `${directory}-away`);
+    const { source, recorded } = await openSource(path, { restored });
+    const reader = await source.reader(at);
+    const waiting = reader.next(Buffer.alloc(100_000));
+    fs.renameSync(`${directory}-away`, directory);
+    expect(textOf(await waiting)).toBe(lines(4, 10));
+    expect(recorded.losses).toEqual([]);
+  });
+});
+
+describe("lag", () => {
+  async function setUpLag(now: number): Promise<{ source: Source; path: string }> {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    writer.rotate();
+    writer.write(lines(10, 20));
+    const { source } = await openSource(path, { now: () => now });
+    return { source, path };
+  }
+  const time = (event: number) => 1_800_000_000_000 + event;
+
+  it("is the bytes that are unread and the age of the oldest of their events", async () => {
+    const { source } = await setUpLag(time(5000));
+    const reader = await source.reader({ at: "beginning" });
+    expect(source.lag(undefined)).toEqual({ bytes: size(0, 20), seconds: 5 });
+    expect(source.lag(reader.position())).toEqual({ bytes: size(0, 20), seconds: 5 });
+    await reader.next(Buffer.alloc(size(0, 4)));
+    expect(source.lag(reader.position())).toEqual({ bytes: size(4, 20), seconds: (5000 - 4) / 1000 });
+    await readAll(reader, size(4, 20));
+    expect(source.lag(reader.position())).toEqual({ bytes: 0, seconds: 0 });
+  });
+
+  it("counts a compressed backup by its decompressed size", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    const writer = new Lumberjack(path, { compress: true });
+    writer.write(lines(0, 10));
+    writer.rotate();
+    writer.mill();
+    writer.write(lines(10, 20));
+    const { source } = await openSource(path, { now: () => time(5000) });
+    expect(source.lag(undefined)).toEqual({ bytes: size(0, 20), seconds: 5 });
+  });
+});
+
+describe("the file table", () => {
+  it("keeps order and references across a restart, and forgets what nobody needs", async () => {
+    const { path, writer } = setUp();
+    for (let i = 0; i < 5; i++) {
+      writer.write(lines(i * 10, i * 10 + 10));
+      writer.rotate();
+    }
+    writer.write(line(99));
+    const before = await openSource(path);
+    const reader = await before.source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 21), 200);
+    const position = reader.position()!;
+    expect(position).toMatchObject({ file: { ordinal: 3 }, offset: size(20, 21) });
+    const state = before.source.state(position) as { files: object[] };
+    expect(state.files).toHaveLength(4);
+    await before.source.close();
+    writer.rotate();
+    writer.write(line(100));
+
+    const after = await openSource(path, { restored: state, once: true });
+    expect(after.source.locate({ file: position.file.fingerprint, offset: 7 })).toEqual({ ...position, offset: 7 });
+    const first = await (await after.source.reader({ at: "beginning" })).next(Buffer.alloc(10_000));
+    expect(first!.file.ordinal).toBe(1);
+    expect(await readAll(await after.source.reader(stored(position)))).toBe(lines(21, 50) + line(99) + line(100));
+    expect(after.recorded.losses).toEqual([]);
+  });
+
+  it("puts a backup that is new behind the known ones though the clock was set back", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    let now = START;
+    const writer = new Lumberjack(path, { now: () => now });
+    writer.write(lines(0, 10));
+    writer.rotate();
+    writer.write(lines(10, 20));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 20));
+    now -= 3_600_000;
+    writer.rotate();
+    now += 1;
+    writer.write(lines(20, 30));
+    writer.rotate();
+    writer.write(lines(30, 40));
+    expect(await readAll(reader, size(20, 40))).toBe(lines(20, 40));
+  });
+
+  it.each([
+    ["of a newer version", { version: 2, files: [] }],
+    ["without a version", {}],
+    ["with something else for files", { version: 1, files: [{ fingerprint: "x" }] }],
+  ])("%s is refused", async (_what, restored) => {
+    const { path, writer } = setUp();
+    writer.write(line(1));
+    await expect(openSource(path, { restored })).rejects.toMatchObject({ code: "AUDITSHIP_STATE_FORMAT" });
+  });
+});

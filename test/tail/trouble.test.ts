@@ -1,0 +1,349 @@
+import fs from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { Reader } from "../../src/plugin/index.js";
+import { Lumberjack } from "../support/lumberjack.js";
+import { line, lines, openSource, type Recorded, readAll, readOnce, stored, tempDirectory, textOf } from "./harness.js";
+
+const size = (from: number, to: number) => lines(from, to).length;
+
+function setUp() {
+  const path = join(tempDirectory(), "audit", "audit.log");
+  let now = Date.UTC(2026, 10, 20);
+  const writer = new Lumberjack(path, { now: () => now++ });
+  return { path, writer };
+}
+
+/** Lets a call of `node:fs` fail as long as `failing` says so. */
+function failWith(
+  method: "openSync" | "readSync" | "readdirSync" | "watch",
+  code: string,
+  failing: () => boolean,
+): void {
+  const real = fs[method] as (...args: unknown[]) => unknown;
+  const spy = vi.spyOn(fs, method as "openSync").mockImplementation(((...args: unknown[]) => {
+    if (failing()) throw Object.assign(new Error(`${code}: injected`), { code });
+    return real(...args);
+  }) as never);
+  onTestFinished(() => spy.mockRestore());
+}
+
+function errors(recorded: Recorded, kind: string): number {
+  return recorded.metrics.get(`auditship_source_errors_total{apiserver,${kind}}`) ?? 0;
+}
+
+const said = (recorded: Recorded, kind: string) =>
+  recorded.log.filter((entry) => entry.kind === kind).map(({ level }) => level);
+
+async function next(reader: Reader): Promise<string | undefined> {
+  return textOf(await reader.next(Buffer.alloc(100_000)));
+}
+
+describe("what is not there", () => {
+  it("is waited for, and that is said once", async () => {
+    const { path, writer } = setUp();
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    const waiting = next(reader);
+    await vi.waitUntil(() => errors(recorded, "missing") >= 3);
+    writer.write(lines(0, 3));
+    expect(await waiting).toBe(lines(0, 3));
+    expect(said(recorded, "missing")).toEqual(["warn", "info"]);
+  });
+
+  it("ends a run that reads only what is there", async () => {
+    const { path } = setUp();
+    await expect(openSource(path, { once: true })).rejects.toMatchObject({
+      code: "AUDITSHIP_SOURCE_READ",
+      message: expect.stringContaining(path),
+    });
+  });
+
+  it("for a moment between rename and create is found again", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    const waiting = next(reader);
+    const steps = writer.rotation();
+    steps.next();
+    steps.next();
+    await vi.waitUntil(() => (source.state(undefined) as { files: { base?: string }[] }).files[0].base !== undefined);
+    steps.next();
+    writer.write(lines(3, 5));
+    expect(await waiting).toBe(lines(3, 5));
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it("because the directory was deleted and made again is found again", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    const waiting = next(reader);
+    fs.rmSync(dirname(path), { recursive: true });
+    await vi.waitUntil(() => errors(recorded, "missing") > 0);
+    writer.close();
+    writer.write(lines(3, 5));
+    expect(await waiting).toBe(lines(3, 5));
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it("under its name, but still written to, is read on", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    fs.unlinkSync(path);
+    const waiting = next(reader);
+    writer.write(lines(3, 5));
+    expect(await waiting).toBe(lines(3, 5));
+  });
+});
+
+describe("what cannot be read", () => {
+  it("is tried again until the right is there, and that is said once", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    let forbidden = true;
+    failWith("openSync", "EACCES", () => forbidden);
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    const waiting = next(reader);
+    await vi.waitUntil(() => errors(recorded, "list") >= 3);
+    forbidden = false;
+    expect(await waiting).toBe(lines(0, 3));
+    expect(said(recorded, "list")).toEqual(["warn", "info"]);
+  });
+
+  it("holds up what comes after it, so that order stays and nothing is left out", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const backup = writer.rotate();
+    writer.write(lines(3, 5));
+    let forbidden = true;
+    const real = fs.openSync;
+    const spy = vi.spyOn(fs, "openSync").mockImplementation((file, ...rest) => {
+      if (forbidden && String(file).endsWith(backup)) throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+      return real(file, ...rest);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    const waiting = readAll(reader, size(0, 5));
+    await vi.waitUntil(() => errors(recorded, "open") >= 3);
+    forbidden = false;
+    expect(await waiting).toBe(lines(0, 5));
+    expect(said(recorded, "open")).toEqual(["warn", "info"]);
+  });
+
+  it("for a while gives every byte afterwards", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    let broken = true;
+    failWith("readSync", "EIO", () => broken);
+    const waiting = next(reader);
+    await vi.waitUntil(() => errors(recorded, "read") >= 3);
+    broken = false;
+    expect(await waiting).toBe(lines(0, 3));
+    expect(said(recorded, "read")).toEqual(["warn", "info"]);
+  });
+
+  it("fails a run that reads only what is there", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    failWith("openSync", "EACCES", () => true);
+    const { source } = await openSource(path, { once: true });
+    const reader = await source.reader({ at: "beginning" });
+    await expect(reader.next(Buffer.alloc(1000))).rejects.toMatchObject({ code: "AUDITSHIP_SOURCE_READ" });
+  });
+});
+
+describe("a file that is not the one it was", () => {
+  it("after copytruncate is a new file; what was not read of the old one is counted", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await readAll(reader, 1, 200)).toBe(line(0));
+    const before = reader.position()!;
+    fs.truncateSync(path);
+    fs.appendFileSync(path, lines(20, 23));
+    expect(await next(reader)).toBe(lines(20, 23));
+    const after = reader.position()!;
+    expect(after.file.fingerprint).not.toBe(before.file.fingerprint);
+    expect(after.file.ordinal).toBe(before.file.ordinal + 1);
+    expect(recorded.losses).toEqual([{ reason: "overwritten", bytes: size(1, 10), file: before.file.id }]);
+    expect(recorded.metrics.get("auditship_source_errors_total{apiserver,replaced}")).toBe(1);
+  });
+
+  it("is noticed though it grew beyond the old position at once", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    fs.truncateSync(path);
+    fs.appendFileSync(path, lines(20, 40));
+    expect(await next(reader)).toBe(lines(20, 40));
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it("after it was cut, but not to nothing, is read on at its new end", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await readAll(reader, size(0, 6), size(0, 6))).toBe(lines(0, 6));
+    fs.truncateSync(path, size(0, 4));
+    fs.appendFileSync(path, lines(20, 21));
+    await vi.waitUntil(() => errors(recorded, "replaced") > 0);
+    fs.appendFileSync(path, lines(21, 30));
+    expect(await next(reader)).toContain(lines(21, 30).slice(size(0, 1)));
+    expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(6, 10) }]);
+  });
+
+  it("but has its inode is told by its first line", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 2), size(0, 2));
+    const position = reader.position()!;
+    const restored = source.state(position);
+    await source.close();
+    writer.close();
+    // The file system gives the number out again sooner or later, ext4 at once.
+    const { ino } = fs.statSync(path);
+    for (let i = 0; i < 50; i++) {
+      fs.rmSync(path);
+      fs.writeFileSync(path, lines(20, 40));
+      if (fs.statSync(path).ino === ino) break;
+    }
+    const { text, recorded } = await readOnce(path, stored(position), { restored });
+    expect(text).toBe(lines(20, 40));
+    expect(recorded.losses).toMatchObject([{ reason: "deleted", bytes: size(2, 10) }, { reason: "unseen" }]);
+  });
+
+  it("but a copy of another one is read once", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const backup = writer.rotate();
+    writer.write(lines(3, 5));
+    fs.copyFileSync(join(dirname(path), backup), join(dirname(path), writer.name.format(Date.UTC(2026, 11, 1))));
+    const { text, recorded } = await readOnce(path);
+    expect(text).toBe(lines(0, 5));
+    expect(errors(recorded, "duplicate")).toBe(1);
+  });
+
+  it("though it begins with an empty line is told from others that do", async () => {
+    const { path, writer } = setUp();
+    writer.write(`\n${lines(0, 3)}`);
+    writer.rotate();
+    writer.write(`\n${lines(3, 5)}`);
+    expect((await readOnce(path)).text).toBe(`\n${lines(0, 3)}\n${lines(3, 5)}`);
+  });
+});
+
+describe("a compressed backup", () => {
+  it("is not looked at before its plain twin is gone", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const backup = writer.rotate();
+    writer.write(lines(10, 12));
+    const compression = writer.compression(backup);
+    for (const step of ["begun", "written", undefined]) {
+      expect(compression.next().value).toBe(step);
+      const { text, recorded } = await readOnce(path);
+      expect(text).toBe(lines(0, 12));
+      expect(recorded.losses).toEqual([]);
+    }
+  });
+
+  it("made while its plain twin is read changes nothing", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const backup = writer.rotate();
+    writer.write(lines(10, 20));
+    const { source } = await openSource(path, { once: true });
+    const [held, later] = [await source.reader({ at: "beginning" }), await source.reader({ at: "beginning" })];
+    await held.next(Buffer.alloc(size(0, 3)));
+    const from = held.position()!;
+    await later.close();
+    for (const _ of writer.compression(backup));
+    expect(await readAll(held)).toBe(lines(3, 20));
+    expect(await readAll(await source.reader(stored(from)))).toBe(lines(3, 20));
+  });
+
+  it("that is cut off gives what is in it; the rest is counted to the byte where the size was seen", async () => {
+    const { path, writer } = setUp();
+    const pad = () => Math.random().toString(36).repeat(3);
+    const content = Array.from({ length: 3000 }, (_, i) => line(i, undefined, pad())).join("");
+    writer.write(content);
+    const backup = writer.rotate();
+    writer.write(line(9999));
+    const before = await openSource(path);
+    const restored = before.source.state(undefined);
+    await before.source.close();
+    const plain = join(dirname(path), backup);
+    const compressed = gzipSync(fs.readFileSync(plain));
+    fs.writeFileSync(`${plain}.gz`, compressed.subarray(0, compressed.length >> 1));
+    fs.rmSync(plain);
+
+    const { text, recorded } = await readOnce(path, { at: "beginning" }, { restored });
+    const read = text.slice(0, -line(9999).length);
+    expect(read.length).toBeGreaterThan(content.length / 3);
+    expect(content.startsWith(read)).toBe(true);
+    expect(text.endsWith(line(9999))).toBe(true);
+    expect(recorded.losses).toMatchObject([{ reason: "unreadable", bytes: content.length - read.length }]);
+    expect(errors(recorded, "damaged")).toBe(1);
+  });
+
+  it("with nothing to be had from it is left out, and that is said", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const backup = writer.rotate();
+    fs.renameSync(join(dirname(path), backup), join(dirname(path), `${backup}.gz`));
+    writer.write(lines(3, 5));
+    const { text, recorded } = await readOnce(path);
+    expect(text).toBe(lines(3, 5));
+    expect(recorded.log).toMatchObject([{ level: "warn", kind: "damaged" }]);
+  });
+});
+
+describe("where the kernel tells of no change", () => {
+  it("lines are found by looking", async () => {
+    failWith("watch", "ENOSPC", () => true);
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    const waiting = readAll(reader, size(3, 9));
+    writer.write(lines(3, 6));
+    writer.rotate();
+    writer.write(lines(6, 9));
+    expect(await waiting).toBe(lines(3, 9));
+  });
+});
+
+describe("several readers", () => {
+  it("share one watch", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const watch = vi.spyOn(fs, "watch");
+    onTestFinished(() => watch.mockRestore());
+    const { source } = await openSource(path);
+    const readers = await Promise.all(Array.from({ length: 10 }, () => source.reader({ at: "end" })));
+    const waiting = readers.map(next);
+    expect(watch).toHaveBeenCalledTimes(1);
+    writer.write(line(3));
+    expect(await Promise.all(waiting)).toEqual(readers.map(() => line(3)));
+  });
+});
