@@ -254,6 +254,9 @@ export class Agent {
       this.#watch(running);
       started.push({ running, record });
     }
+    // A sink with state of its own is cut back to it: a kill before its first checkpoint must find where it began.
+    for (const { running, record } of started) if (!record) this.#checkpoints.touch(running.runner);
+    await this.#checkpoints.flush();
     for (const { running, record } of started) this.#attach(running, record);
   }
 
