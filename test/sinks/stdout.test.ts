@@ -53,6 +53,20 @@ describe("standard output as text", () => {
     );
   });
 
+  it("leaves out rules that only archive where another one alerts, and names them where none does", async () => {
+    const archiving = match({
+      rule: "change",
+      rank: 4,
+      priority: "Critical",
+      actions: ["archived"],
+      message: () => "",
+    });
+    expect(await printed(EVENT, [archiving, match()])).toBe(
+      "2026-11-21T10:00:01.500Z WARNING secret-read: a secret was read — alice get secrets shop/db → 200\n",
+    );
+    expect(await printed(EVENT, [archiving])).toContain("CRITICAL change: ");
+  });
+
   it("shows events without matches, without a code, on a subresource, impersonated, or of no resource", async () => {
     const { responseStatus: _, ...running } = EVENT;
     expect(await printed(running, [])).toBe("2026-11-21T10:00:01.500Z alice get secrets shop/db\n");

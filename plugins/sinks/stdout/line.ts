@@ -21,7 +21,7 @@ export function formatLine(event: EventView, colour: boolean): string {
   const invalid = event.batch.invalid(event.row);
   if (invalid) return `${time(event)} invalid line (${invalid.reason}), ${invalid.length} bytes`;
   const paint = (code: string, text: string) => (colour && text ? `${code}${text}${RESET}` : text);
-  const [first, ...others] = [...event.matches()].sort((a, b) => b.rank - a.rank);
+  const [first, ...others] = gravestFirst(event.matches());
   const parts = [paint(DIM, time(event))];
   if (first) parts.push(...finding(event, first, paint), "—");
   parts.push(act(event));
@@ -36,6 +36,12 @@ export function safe(text: string, length = VALUE_LENGTH): string {
     const code = character.codePointAt(0)!;
     return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
   });
+}
+
+/** The alerting matches, or all where none alerts. */
+function gravestFirst(matches: readonly RuleMatch[]): RuleMatch[] {
+  const alerting = matches.filter((match) => match.actions.includes("alerting"));
+  return (alerting.length > 0 ? alerting : [...matches]).sort((a, b) => b.rank - a.rank);
 }
 
 function time(event: EventView): string {
