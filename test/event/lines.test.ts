@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EventBatch, MAX_ITEMS } from "../../src/event/index.js";
 import { Field, Flag, ROW_WORDS, Row } from "../../src/plugin/index.js";
-import { FILE, hasSamples, load, ORIGIN, rowsOf, sample } from "./support.js";
+import { documentOf, FILE, hasSamples, load, ORIGIN, rowsOf, sample } from "./support.js";
 
 const word = (batch: EventBatch, row: number, at: Row) => batch.table[row * ROW_WORDS + at];
 const verbs = (batch: EventBatch) => Array.from({ length: batch.count }, (_, row) => batch.at(row).text(Field.verb));
@@ -111,6 +111,32 @@ describe("lines", () => {
         }
         expect(actual).toEqual(expected);
       }),
+    );
+  });
+});
+
+describe("any bytes", () => {
+  it("become rows that can be read and written, and never an error", () => {
+    const pieces = fc.oneof(
+      fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
+      fc
+        .constantFrom("\n", "{", "}", '{"a":"', '"', "\\", "\0", "\ufeff", '{"items":[', "]", '"stageTimestamp":"')
+        .map(Buffer.from),
+      fc.constantFrom('{"kind":"Event","apiVersion":"audit.k8s.io/v1"', '{"auditID":"x"}', "\r\n").map(Buffer.from),
+    );
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
+        const batch = load(Buffer.concat(parts), { arrays: true });
+        for (let row = 0; row < batch.count; row++) {
+          const view = batch.at(row);
+          expect(view.id()).toHaveLength(40);
+          expect(view.day()).toMatch(/^\d{4}\.\d\d\.\d\d$/);
+          expect(JSON.parse(documentOf(view, { id: true }))).toHaveProperty("auditship");
+          expect(word(batch, row, Row.line)).toBeLessThanOrEqual(word(batch, row, Row.start));
+          expect(word(batch, row, Row.end)).toBeLessThanOrEqual(word(batch, row, Row.lineEnd));
+        }
+      }),
+      { numRuns: 2000 },
     );
   });
 });

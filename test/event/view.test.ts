@@ -223,6 +223,7 @@ describe("an event's id", () => {
     ];
     expect(new Set([line, ...other].map(hash)).size).toBe(7);
     expect(hash('{"stage":"Panic","auditID":"0","stageTimestamp":"t"}')).toBe(hash(line));
+    expect(hash('{"auditID":"x"}')).not.toBe(hash('{"stage":"x"  }'));
   });
 
   it("differs for every event of a log and does not depend on how it was batched", () => {
