@@ -67,7 +67,8 @@ export class SpanTape implements Tape {
     const root = this.count;
     lexer.escapeAt = -1;
     const after = this.build(text, skipBlank(text, start), shift);
-    if (after >= 0 && skipBlank(text, after) === end) return root;
+    // White space may go on behind `end`: a member's value is followed by it in lines that are not compact.
+    if (after >= 0 && after <= end && skipBlank(text, after) >= end) return root;
     this.count = root;
     return -1;
   }
