@@ -45,9 +45,14 @@ export class Compiler {
    * are looked at even if the others decide: one failure fails the whole rule.
    */
   private compile(expression: Expression, lenient: boolean): Check {
+    if (expression.type === "test") return this.test(expression);
+    const check = this.combine(expression, lenient);
+    const field = onlyField(expression);
+    return field === undefined ? check : this.interner(field).memo(check);
+  }
+
+  private combine(expression: Exclude<Expression, TestNode>, lenient: boolean): Check {
     switch (expression.type) {
-      case "test":
-        return this.test(expression);
       case "not": {
         const operand = this.compile(expression.operand, false);
         return (event) => invert(operand(event));
@@ -104,6 +109,17 @@ export class Compiler {
     }
     return interner;
   }
+}
+
+/** The field with few values that a whole tree looks at, if it looks at nothing else. */
+function onlyField(expression: Expression): Field | undefined {
+  let only: Field | undefined;
+  for (const { path } of testsOf(expression)) {
+    const field = path.source.kind === "field" ? path.source.field : undefined;
+    if (field === undefined || !INTERNED.has(field) || (only !== undefined && only !== field)) return undefined;
+    only = field;
+  }
+  return only;
 }
 
 /** A test of a value that is no part of the line. */

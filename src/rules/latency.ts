@@ -1,5 +1,5 @@
-import { type EventView, Field, Kind } from "../plugin/index.js";
-import { decodeString, utcText } from "./text.js";
+import { type EventView, Field, parseTime } from "../plugin/index.js";
+import { decodeString, isPlain } from "./text.js";
 
 /** stageTimestamp − requestReceivedTimestamp in milliseconds, from `parse` if it has run; undefined if either is missing. */
 export function latencyOf(event: EventView): number | undefined {
@@ -10,9 +10,15 @@ export function latencyOf(event: EventView): number | undefined {
   return from === undefined || to === undefined ? undefined : (to - from) / 1000;
 }
 
-/** Microseconds since the epoch. */
+/** Whole microseconds since the epoch. */
 function microseconds(event: EventView, field: Field): number | undefined {
-  if (event.kind(field) !== Kind.string) return undefined;
-  const time = utcText(decodeString(event.batch.bytes, event.start(field), event.end(field)), 6);
-  return time === undefined ? undefined : Date.parse(`${time.slice(0, 19)}Z`) * 1000 + Number(time.slice(20, 26));
+  const start = event.start(field);
+  const end = event.end(field);
+  const { bytes } = event.batch;
+  if (start === 0 || bytes[start] !== QUOTE) return undefined;
+  const text = isPlain(bytes, start, end) ? undefined : Buffer.from(decodeString(bytes, start, end));
+  const time = text ? parseTime(text, 0, text.length) : parseTime(bytes, start + 1, end - 1);
+  return Number.isNaN(time) ? undefined : Math.round(time * 1000);
 }
+
+const QUOTE = 0x22;

@@ -1,4 +1,4 @@
-import { Kind, type Tape } from "../plugin/index.js";
+import { Kind, parseTime, type Tape } from "../plugin/index.js";
 
 /**
  * Values as text, the way Go's `fmt.Sprint` writes what `encoding/json` read: what KubeSphere's engine compares
@@ -97,21 +97,13 @@ function mapText(members: [string, string][]): string {
   return `map[${sorted.map(([key, text]) => `${key}:${text}`).join(" ")}]`;
 }
 
-const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:[.,](\d+))?([Zz]|[+-]\d\d:\d\d)$/;
-
 /** An RFC 3339 time in UTC with that many digits (the rest is cut off); undefined if it is none. */
 export function utcText(time: string, digits: number): string | undefined {
-  const match = RFC3339.exec(time);
-  if (!match) return undefined;
-  const seconds = Date.parse(`${match[1]}T${match[2]}${match[4].toUpperCase()}`);
-  if (Number.isNaN(seconds) || !isDay(match[1])) return undefined;
-  const fraction = (match[3] ?? "").padEnd(digits, "0").slice(0, digits);
-  return `${new Date(seconds).toISOString().slice(0, 19)}.${fraction}Z`;
-}
-
-/** False for a day that its month does not have, which Date.parse takes for one of the next. */
-function isDay(date: string): boolean {
-  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
+  const [, before, fraction = "", zone] = /^([^.]*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(time) ?? [];
+  const seconds = Buffer.from(`${before}${zone}`);
+  const milliseconds = parseTime(seconds, 0, seconds.length);
+  if (Number.isNaN(milliseconds)) return undefined;
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}.${fraction.padEnd(digits, "0").slice(0, digits)}Z`;
 }
 
 /** True if a string token in [start, end) has no escapes: its bytes are its text. */
