@@ -48,8 +48,8 @@ export class RedactStage implements Stage {
     private readonly searchFirst = true,
   ) {
     const count = (kind: string) => increment(this.#values, kind);
-    const tools = { hasher, search: new Search(configMaps), openTape: host.openTape, configMaps, count };
-    this.#event = new EventRedaction(tools, searchFirst, (reason) => increment(this.#bodies, reason));
+    const tools = { hasher, search: new Search(configMaps, searchFirst), openTape: host.openTape, configMaps, count };
+    this.#event = new EventRedaction(tools, (reason) => increment(this.#bodies, reason));
   }
 
   run(batch: Batch): void {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Hasher, type Scope } from "../../plugins/stages/redact/hash.js";
 import redact, { RedactStage } from "../../plugins/stages/redact.js";
 import { EventBatch, openTape } from "../../src/event/index.js";
-import { AuditshipError, ByteWriter, type FileRef, type StageHost } from "../../src/plugin/index.js";
+import { AuditshipError, ByteWriter, type FileRef, fieldOfPath, type StageHost } from "../../src/plugin/index.js";
 
 export const FILE: FileRef = {
   fingerprint: "ab".repeat(32),
@@ -11,12 +11,12 @@ export const FILE: FileRef = {
   time: Date.UTC(2026, 0, 2),
 };
 
-/** A batch of these lines. */
-export function load(text: string | Uint8Array): EventBatch {
+/** A batch of these lines, at most `maxRows`. */
+export function load(text: string | Uint8Array, maxRows = 64): EventBatch {
   const bytes = Buffer.from(text as string);
   const batch = new EventBatch({
     capacity: 0,
-    maxRows: 1 << 20,
+    maxRows,
     documents: { cluster: "", node: "", labels: {} },
   });
   batch.load({ bytes, length: bytes.length, file: FILE, offset: 0 }, "apiserver");
@@ -24,7 +24,8 @@ export function load(text: string | Uint8Array): EventBatch {
 }
 
 /** A batch of these objects, one a line, as Go's encoder writes them. */
-export const loadEvents = (...events: object[]) => load(events.map((event) => `${goJson(event)}\n`).join(""));
+export const loadEvents = (...events: object[]) =>
+  load(events.map((event) => `${goJson(event)}\n`).join(""), events.length);
 
 /** JSON with the characters that Go's encoder escapes for HTML's sake. */
 export function goJson(value: unknown): string {
@@ -69,6 +70,7 @@ export function stageHost(overrides: Partial<StageHost> = {}): TestHost {
   return {
     name: "stage",
     log: { debug() {}, info() {}, error() {}, warn: (_, message) => void warnings.push(message) },
+    field: fieldOfPath,
     meter: {
       add(name, value, ...labels) {
         const key = [name, ...labels].join(" ");
@@ -106,3 +108,15 @@ export function redactStage(
 
 /** The options of a stage's plugin with their defaults. */
 export const redactOptions = (options: object) => redact.options(z).parse(options);
+
+/** Whether two values are equal where `after` holds no hash. */
+export function equalElsewhere(before: unknown, after: unknown): boolean {
+  if (typeof after === "string" && after.includes("hmac:")) return true;
+  if (typeof before !== "object" || before === null) return Object.is(before, after);
+  if (typeof after !== "object" || after === null) return false;
+  const keys = Object.keys(before);
+  if (keys.join() !== Object.keys(after).join()) return false;
+  return keys.every((key) =>
+    equalElsewhere((before as Record<string, unknown>)[key], (after as Record<string, unknown>)[key]),
+  );
+}

@@ -1,5 +1,5 @@
 import { isCredentialFlag, isCredentialName, MAX_NAME } from "./credentials.js";
-import { type Replace, scrub } from "./text.js";
+import { type Replace, scrub, scrubKeys } from "./text.js";
 
 /** Programs whose `-p` takes its value without a space. */
 const ATTACHED_PASSWORD = /(?:^|[/\s])(?:mysql|mariadb|mongo|sshpass|7z|zip)[\w-]*(?:\s|$)/;
@@ -9,12 +9,12 @@ const OTHER_P_FLAG = /^-p(?:[a-z][a-z-]*(?:=|$)|[\d:./]+$)/;
 /**
  * Hashes the credentials in a command line: what a credential flag is given (`--password x`, `--password=x`, `-p x`),
  * values of credential names (`NAME=x`, `Name: x`), what follows `Bearer` and `Basic`, the password of `-u user:password`,
- * and what {@link scrub} knows by its shape. Program, flags and names stay. A word with white space in it is shell text:
- * its own words are looked at in the same way.
+ * the value of a header (`-H Name:x`), and what {@link scrub} knows by its shape. Program, flags and names stay. A word
+ * with white space in it is shell text: its own words are looked at in the same way.
  */
 export class CommandLine {
   /** What the word before asks of the next one. */
-  #expect: "nothing" | "secret" | "secret-if-no-flag" | "userinfo" = "nothing";
+  #expect: "nothing" | "secret" | "secret-if-no-flag" | "scheme" | "userinfo" | "header" = "nothing";
   readonly #attachedPassword: boolean;
 
   /** @param words the whole command line, for what depends on the program */
@@ -27,24 +27,22 @@ export class CommandLine {
 
   /** The next word without its credentials; the same string if it holds none. */
   next(word: string): string {
-    return this.#expect === "nothing" && SPACE.test(word) ? this.#shell(word, shellTokens(word)) : this.#word(word);
+    if (this.#expect !== "nothing" || !SPACE.test(word) || isAssignment(word)) return this.#word(word);
+    // Keys are the one shape that white space is part of.
+    const text = scrubKeys(word, this.replace);
+    return this.#shell(shellTokens(text));
   }
 
-  #shell(text: string, tokens: readonly string[]): string {
+  #shell(tokens: readonly string[]): string {
     let clean = "";
     for (const token of tokens) clean += SPACE.test(token[0]) ? token : this.#token(token);
-    return clean === text ? text : clean;
+    return clean;
   }
 
-  /** A word of shell text; white space in it stands within quotes, and may be shell text again. */
+  /** A word of shell text. White space in it stands within quotes: a credential's value, or shell text again. */
   #token(token: string): string {
-    const clean = this.#word(token);
-    if (clean !== token || !SPACE.test(token)) return clean;
-    this.#expect = "nothing";
-    return this.#shell(
-      token,
-      token.split(/(\s+)/).filter((part) => part !== ""),
-    );
+    if (!SPACE.test(token) || this.#expect !== "nothing" || isAssignment(token)) return this.#word(token);
+    return this.#shell(token.split(/(\s+)/).filter((part) => part !== ""));
   }
 
   #word(quoted: string): string {
@@ -52,9 +50,23 @@ export class CommandLine {
     const word = quoted.slice(quotes.length);
     const expect = this.#expect;
     this.#expect = "nothing";
-    if (expect === "secret" || (expect === "secret-if-no-flag" && !word.startsWith("-")))
-      return this.#hashed(quoted, 0);
-    if (expect === "userinfo" && word.includes(":")) return quotes + this.#hashed(word, word.indexOf(":") + 1);
+    switch (expect) {
+      case "secret":
+        return this.#hashed(quoted, 0);
+      case "secret-if-no-flag":
+        if (!word.startsWith("-")) return this.#hashed(quoted, 0);
+        break;
+      case "scheme":
+        if (!SCHEME.test(word)) return this.#hashed(quoted, 0);
+        break;
+      case "userinfo":
+        if (word.includes(":")) return quotes + this.#hashed(word, word.indexOf(":") + 1);
+        break;
+      case "header":
+        if (isCredentialName(word.split(":", 1)[0]) && /:./s.test(word)) {
+          return quotes + this.#hashed(word, word.indexOf(":") + 1);
+        }
+    }
     return quotes + (word.startsWith("-") ? this.#flag(word) : this.#plain(word));
   }
 
@@ -63,6 +75,8 @@ export class CommandLine {
     const name = word.slice(0, equals < 0 ? undefined : equals).replace(/^-+/, "");
     if (word === "-p") this.#expect = "secret-if-no-flag";
     else if (word === "-u" || word === "--user") this.#expect = "userinfo";
+    else if (word === "-H" || word === "--header") this.#expect = "header";
+    else if (/^-u[^=:]+:/.test(word)) return this.#hashed(word, word.indexOf(":") + 1);
     else if (/^-p[^=]/.test(word) && (this.#attachedPassword || !OTHER_P_FLAG.test(word))) return this.#hashed(word, 2);
     else if (isCredentialFlag(name)) {
       if (equals >= 0) return BOOLEAN.test(word.slice(equals + 1)) ? word : this.#hashed(word, equals + 1);
@@ -73,13 +87,12 @@ export class CommandLine {
 
   /** A word that is no flag, or the value of one that is no credential's. */
   #plain(word: string): string {
-    if (/^(?:bearer|basic)$/i.test(word)) this.#expect = "secret";
-    for (let at = 1; at < word.length; at++) {
-      if (word[at] !== "=" && word[at] !== ":") continue;
+    if (SCHEME.test(word)) this.#expect = "secret";
+    for (let at = word.indexOf("="); at >= 0; at = word.indexOf("=", at + 1)) {
       if (!isCredentialName(nameBefore(word, at))) continue;
-      if (at + 1 < word.length) return scrub(word.slice(0, at + 1), this.replace) + this.#hashed(word.slice(at + 1), 0);
-      this.#expect = "secret";
+      return scrub(word.slice(0, at + 1), this.replace) + this.#hashed(word.slice(at + 1), 0);
     }
+    if (word.endsWith(":") && isCredentialName(nameBefore(word, word.length - 1))) this.#expect = "scheme";
     return scrub(word, this.replace);
   }
 
@@ -95,8 +108,18 @@ export class CommandLine {
 }
 
 const SPACE = /\s/;
+/** How the value of an Authorization header begins. */
+const SCHEME = /^(?:bearer|basic|token|apikey)$/i;
 const BOOLEAN = /^(?:true|false)$/;
 const QUOTES = "\"'`";
+
+/** Whether a word begins with `NAME=` or `--flag=` of a credential: all that follows is its value. */
+function isAssignment(word: string): boolean {
+  const equals = word.indexOf("=");
+  const name = word.slice(0, Math.max(equals, 0));
+  if (name === "" || SPACE.test(name)) return false;
+  return name.startsWith("-") ? isCredentialFlag(name.replace(/^-+/, "")) : isCredentialName(nameBefore(name, equals));
+}
 
 /** The name that ends before `end`; one that is longer than any name is cut. */
 function nameBefore(word: string, end: number): string {

@@ -37,6 +37,7 @@ const SENSITIVE = new Names<About>(
 );
 
 const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 
@@ -48,13 +49,9 @@ export class EventRedaction {
   readonly #edits = new Edits();
   #reasons: string[] = [];
 
-  /**
-   * @param searchFirst whether bodies without a trace of a secret are left unread
-   * @param countBody counts a body that went, by reason
-   */
+  /** @param countBody counts a body that went, by reason */
   constructor(
     private readonly tools: Tools,
-    private readonly searchFirst: boolean,
     private readonly countBody: (reason: string) => void,
   ) {}
 
@@ -63,8 +60,8 @@ export class EventRedaction {
     this.#batch = batch;
     this.#bytes = bytes;
     this.#row = row;
-    this.#edits.truncate(0);
-    this.#reasons = [];
+    if (this.#edits.length > 0) this.#edits.truncate(0);
+    if (this.#reasons.length > 0) this.#reasons = [];
     if (isPlainRow(batch.table, row)) this.#plain(marks);
     else this.#unusual();
     if (this.#edits.length === 0) return;
@@ -126,7 +123,7 @@ export class EventRedaction {
   }
 
   #body(field: Field | undefined, start: number, end: number): void {
-    const found = this.searchFirst ? this.tools.search.look(this.#bytes.subarray(start, end)) : Found.walk | Found.text;
+    const found = this.tools.search.look(this.#bytes.subarray(start, end));
     const about = this.#about();
     if (found === Found.nothing && about === About.nothing && this.#bytes[start] !== OPEN_BRACKET) return;
     const domain = this.#namespace();
@@ -177,7 +174,11 @@ export class EventRedaction {
   #about(): number {
     const start = this.#start(Field.objectRefResource);
     if (start === 0) return About.nothing;
-    const about = SENSITIVE.find(this.#bytes, start + 1, this.#end(Field.objectRefResource) - 1);
+    const end = this.#end(Field.objectRefResource);
+    let about = SENSITIVE.find(this.#bytes, start + 1, end - 1);
+    if (about === About.nothing && this.#bytes.subarray(start, end).includes(BACKSLASH)) {
+      about = SENSITIVE.get(this.#batch.at(this.#row).textAt(start, end));
+    }
     return about === About.configMap && !this.tools.configMaps ? About.nothing : about;
   }
 

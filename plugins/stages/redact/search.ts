@@ -74,12 +74,21 @@ const CONFIG_MAP = new Pattern('"ConfigMap', "ConfigMap");
 export class Search {
   private readonly structure: readonly Pattern[];
 
-  constructor(configMaps: boolean) {
+  /** @param isOn false says of everything that it must be walked: what the search is tested against */
+  constructor(
+    configMaps: boolean,
+    private readonly isOn = true,
+  ) {
     this.structure = configMaps ? [...STRUCTURE, CONFIG_MAP] : STRUCTURE;
   }
 
-  /** Looks at JSON text. */
+  /** What the walk of this JSON text has to look for: bits of {@link Found}. */
   look(bytes: Buffer): number {
+    return this.isOn ? this.trace(bytes) : Found.walk | Found.text;
+  }
+
+  /** Traces of secrets in any text: bits of {@link Found}. */
+  trace(bytes: Buffer): number {
     if (holdsShape(bytes)) return Found.walk | Found.text;
     if (hidesSomething(bytes) || this.structure.some((pattern) => pattern.indexIn(bytes) >= 0)) return Found.walk;
     return Found.nothing;
@@ -95,14 +104,46 @@ function holdsShape(bytes: Buffer): boolean {
   );
 }
 
-/** Whether an escape could hide a pattern or JSON in a string: anything but Go's `\u003c` and the like, `\n`, `\t`, `\\`. */
+/** Whether an escape could hide a pattern, or a string holds JSON. */
 function hidesSomething(bytes: Buffer): boolean {
   let at = bytes.indexOf(BACKSLASH);
   while (at >= 0) {
-    if (bytes[at + 1] === QUOTE || isForeignEscape(bytes, at)) return true;
+    if (isForeignEscape(bytes, at) || (bytes[at + 1] === QUOTE && isFirstInJson(bytes, at))) return true;
     at = bytes.indexOf(BACKSLASH, at + 2);
   }
   return false;
+}
+
+/** Whether only opening brackets and white space stand between a string's opening quote and the `\"` at `at`. */
+function isFirstInJson(bytes: Buffer, at: number): boolean {
+  let i = at - 1;
+  while (i > 0) {
+    if (bytes[i - 1] === BACKSLASH && IS_ESCAPED_SPACE[bytes[i]] === 1) i -= 2;
+    else if (IS_OPENING[bytes[i]] === 1) i--;
+    else break;
+  }
+  return i < at - 1 && bytes[i] === QUOTE;
+}
+
+/** Whether a string's content [start, end) begins as JSON that holds a string does: brackets, white space, `\"`. */
+export function beginsJson(bytes: Uint8Array, start: number, end: number): boolean {
+  let i = start;
+  while (i < end) {
+    if (IS_OPENING[bytes[i]] === 1) i++;
+    else if (bytes[i] === BACKSLASH && IS_ESCAPED_SPACE[bytes[i + 1]] === 1) i += 2;
+    else return i > start && bytes[i] === BACKSLASH && bytes[i + 1] === QUOTE;
+  }
+  return false;
+}
+
+/** Bytes that may stand before the first string of JSON; those in the second table behind a backslash. */
+const IS_OPENING = tableOf(" {[");
+const IS_ESCAPED_SPACE = tableOf("nrt");
+
+function tableOf(characters: string): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of Buffer.from(characters)) table[byte] = 1;
+  return table;
 }
 
 /** Whether a string [start, end) with escapes could hide a pattern. */

@@ -26,8 +26,7 @@ export function scrub(text: string, replace: Replace): string {
 
 /** The same, but for copies in base64: they occur in objects only. */
 export function scrubShapes(text: string, replace: Replace): string {
-  let clean = text;
-  if (clean.includes("PRIVATE KEY")) clean = scrubKeys(clean, replace);
+  let clean = scrubKeys(text, replace);
   if (clean.includes("eyJ")) clean = scrubTokens(clean, replace);
   if (clean.includes("@") && clean.includes("://")) clean = scrubUrls(clean, replace);
   return clean;
@@ -37,8 +36,9 @@ const BEGIN = "-----BEGIN ";
 const END = "-----END ";
 const DASHES = "-----";
 
-/** A key without its end runs to the end of the text. */
-function scrubKeys(text: string, replace: Replace): string {
+/** Private keys in PEM. One without its end runs to the end of the text. */
+export function scrubKeys(text: string, replace: Replace): string {
+  if (!text.includes("PRIVATE KEY")) return text;
   const out = new Splice(text);
   for (let at = text.indexOf(BEGIN); at >= 0; at = text.indexOf(BEGIN, at)) {
     const label = at + BEGIN.length;
@@ -76,7 +76,7 @@ function scrubTokens(text: string, replace: Replace): string {
   return out.text();
 }
 
-/** The password of `scheme://user:password@host`, up to the last `@` before white space or a quote. */
+/** The password of `scheme://user:password@host`, up to the last `@` before white space. */
 function scrubUrls(text: string, replace: Replace): string {
   const out = new Splice(text);
   for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at)) {
@@ -154,8 +154,8 @@ function set(characters: RegExp): Uint8Array {
 }
 
 const IN_TOKEN = set(/[\w-]/);
-const IN_USER = set(/[^\s"'<>`:/?#@]/);
-const IN_URL = set(/[^\s"'<>`]/);
+const IN_USER = set(/[^\s:/?#@]/);
+const IN_URL = set(/\S/);
 const IN_PORT = set(/\d/);
 const IN_BASE64 = set(/[\w+/=\r\n-]/);
 

@@ -4,7 +4,7 @@ import { isCredentialName } from "./credentials.js";
 import { Edits } from "./edits.js";
 import type { Hasher } from "./hash.js";
 import { Names } from "./names.js";
-import { Found, hidesText, type Search } from "./search.js";
+import { beginsJson, Found, hidesText, type Search } from "./search.js";
 import { decodeBase64, type Replace, type SecretKind, scrub, scrubShapes } from "./text.js";
 
 /** Bits: what an object is about, by its resource or by the kind it names itself. Holds for all below it. */
@@ -156,8 +156,9 @@ export class Walk {
     for (let node = root; node < end; node++) {
       if (tape.kind(node) !== Kind.string) continue;
       const text = tape.text(node);
-      const clean = (json ? this.#nested(text, About.nothing) : undefined) ?? scrubShapes(text, this.#replace);
-      this.#replaceText(node, text, clean);
+      const clean = json ? this.#nested(text, About.nothing) : undefined;
+      if (json && clean === undefined && this.#isBrokenObject(text)) this.#hash(node, "applied");
+      else this.#replaceText(node, text, clean ?? scrubShapes(text, this.#replace));
     }
   }
 
@@ -360,7 +361,7 @@ export class Walk {
     const start = words[node * NODE_WORDS + Node.start] + 1;
     const end = words[node * NODE_WORDS + Node.end] - 1;
     const isHidden = isEscaped && hidesText(this.#bytes, start, end);
-    const isJson = isEscaped && (isHidden || mayBeginJson(this.#bytes, start, end)) && this.#jsonString(node, about);
+    const isJson = isEscaped && (isHidden || beginsJson(this.#bytes, start, end)) && this.#jsonString(node, about);
     if (isJson || !(isHidden || (this.document.found & Found.text) !== 0)) return;
     const text = this.#tape.text(node);
     this.#replaceText(node, text, scrub(text, this.#replace));
@@ -371,10 +372,14 @@ export class Walk {
     const text = this.#tape.text(node);
     const clean = this.#nested(text, about);
     if (clean !== undefined) this.#replaceText(node, text, clean);
-    // It set out to be JSON of an object and cannot be read as such: who knows what is in it.
-    else if (/^\s*(?:\{\s*"|\[\s*\{)/.test(text)) this.#hash(node, "applied");
+    else if (this.#isBrokenObject(text)) this.#hash(node, "applied");
     else return false;
     return true;
+  }
+
+  /** JSON of an object that cannot be read as such (cut off, too deep), with a trace of a secret. */
+  #isBrokenObject(text: string): boolean {
+    return /^\s*(?:\{\s*"|\[\s*\{)/.test(text) && this.tools.search.trace(Buffer.from(text)) !== Found.nothing;
   }
 
   #applied(node: number, about: number): void {
@@ -429,17 +434,6 @@ export class Walk {
 
 const BACKSLASH = 0x5c;
 const DASH = 0x2d;
-
-/** Whether a string's content [start, end) begins with `{` or `[`, perhaps behind white space. */
-function mayBeginJson(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at];
-    if (byte === 0x7b || byte === 0x5b) return true;
-    if (byte === BACKSLASH && (bytes[at + 1] === 0x6e || bytes[at + 1] === 0x72 || bytes[at + 1] === 0x74)) at++;
-    else if (byte !== 0x20) return false;
-  }
-  return false;
-}
 
 function secretKind(about: number): SecretKind {
   if (about & About.secret) return "secret";

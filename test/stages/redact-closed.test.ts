@@ -1,0 +1,156 @@
+import { describe, expect, it } from "vitest";
+import { Hasher } from "../../plugins/stages/redact/hash.js";
+import { RedactStage } from "../../plugins/stages/redact.js";
+import { Field, Flag } from "../../src/plugin/index.js";
+import { documentOf, KEY, load, loadEvents, redactStage, stageHost } from "./support.js";
+
+const REF = '"objectRef":{"resource":"secrets","namespace":"shop"}';
+
+/** Redacts one line; gives the document. */
+function redactLine(line: string, host = stageHost()): string {
+  const batch = load(`${line}\n`);
+  redactStage({ host }).run(batch);
+  expect(batch.count).toBe(1);
+  return documentOf(batch);
+}
+
+describe("What must not slip through", () => {
+  it.each([
+    [
+      "a key twice in an object",
+      `{${REF},"requestObject":{"data":{"a":"cGxhbnRlZA==","a":"x"},"data":{"b":"cGxhbnRlZA=="}}}`,
+    ],
+    ["a body twice", `{${REF},"requestObject":{"data":{"a":"cGxhbnRlZA=="}},"requestObject":{}}`],
+    ["a kind twice", '{"requestObject":{"kind":"Secret","kind":"Pod","stringData":{"a":"planted"}}}'],
+    ["an escaped key", '{"requestObject":{"kind":"Secret","d\\u0061ta":{"a":"cGxhbnRlZA=="}}}'],
+    ["an escaped kind", '{"requestObject":{"kind":"\\u0053ecret","stringData":{"a":"planted"}}}'],
+    ["an escaped env", '{"requestObject":{"\\u0065nv":[{"name":"KEY","value":"planted"}]}}'],
+    ["an escaped name", '{"requestObject":{"env":[{"name":"\\u004bEY","value":"planted"}]}}'],
+    ["a name twice", '{"requestObject":{"env":[{"name":"KEY","name":"LEVEL","value":"planted"}]}}'],
+    ["a value twice", '{"requestObject":{"env":[{"name":"KEY","value":"planted","value":"b"}]}}'],
+    ["an escaped URL", '{"requestObject":{"x":"http:\\/\\/u:planted@h"}}'],
+    ["an escaped URL in the user agent", '{"userAgent":"http:\\/\\/u:planted\\u0040h"}'],
+    ["a member that no event has", '{"extra":{"kind":"Secret","stringData":{"a":"planted"}}}'],
+    ["a body under another case", '{"verb":"get","requestobject":{"kind":"Secret","stringData":{"a":"planted"}}}'],
+    ["white space", '{ "requestObject" : { "kind" : "Secret" , "stringData" : { "a" : "planted" } } }'],
+    ["a path twice in a JSON patch", `{${REF},"requestObject":[{"path":"/data/a","path":"/x","value":"planted"}]}`],
+    [
+      "a path without a slash in a JSON patch",
+      `{${REF},"requestObject":[{"op":"add","path":"","value":{"stringData":{"a":"planted"}}}]}`,
+    ],
+    ["a body that is a string", `{${REF},"requestObject":"{\\"stringData\\":{\\"a\\":\\"planted\\"}}"}`],
+    [
+      "a KubeSphere line",
+      '{"ObjectRef":{"Resource":"secrets"},"RequestObject":{"stringData":{"a":"planted"}},"Verb":"create"}',
+    ],
+    [
+      "an item of an EventList",
+      `{"kind":"EventList","items":[{"auditID":"1",${REF},"requestObject":{"stringData":{"a":"planted"}}}]}`,
+    ],
+    ["a query in a URI with escapes", '{"requestURI":"/x?a=b\\u0026tok\\u0065n=planted"}'],
+  ])("hides a secret under %s", (_, line) => {
+    const document = redactLine(line);
+    expect(document).not.toMatch(/planted|cGxhbnRlZA/);
+    expect(document).toContain("hmac:");
+    JSON.parse(document);
+  });
+
+  it("shows redacted values to whoever reads the event from then on", () => {
+    const batch = loadEvents({ userAgent: "eyJh.eyJi.c", requestURI: "/x?token=planted" });
+    redactStage().run(batch);
+    expect(batch.at(0).text(Field.requestURI)).toMatch(/^\/x\?token=hmac:/);
+    expect(batch.at(0).text(Field.userAgent)).toMatch(/^hmac:/);
+  });
+});
+
+describe("What cannot be read safely", () => {
+  const deep = (depth: number) =>
+    `${'{"a":'.repeat(depth)}{"kind":"Secret","stringData":{"a":"planted"}}${"}".repeat(depth)}`;
+
+  it("loses the body and keeps the event if it goes too deep", () => {
+    const host = stageHost();
+    const document = redactLine(
+      `{"auditID":"1",${REF},"requestObject":${deep(600)},"responseObject":{"data":{}}}`,
+      host,
+    );
+    expect(JSON.parse(document)).toMatchObject({
+      auditID: "1",
+      requestObject: "redacted: unreadable",
+      responseObject: { data: {} },
+      auditship: { redaction: "requestObject: too-deep" },
+    });
+    expect(host.counts.get("auditship_redacted_bodies_total too-deep")).toBe(1);
+  });
+  it("loses the body if it has more nodes than can be opened", () => {
+    const host = stageHost();
+    const document = redactLine(
+      `{${REF},"requestObject":{"stringData":{"a":"planted"},"x":[${"0,".repeat(1_100_000)}0]}}`,
+      host,
+    );
+    expect(document).toContain('"requestObject":"redacted: unreadable"');
+    expect(document).toContain('"redaction":"requestObject: unreadable"');
+    expect(document).not.toContain("planted");
+  });
+  it("loses the body if the walk itself fails, with no half of it redacted", () => {
+    const host = stageHost({
+      openTape: () => {
+        throw new Error("a bug");
+      },
+    });
+    const stage = new RedactStage(new Hasher(KEY, "namespace"), false, host);
+    const batch = loadEvents({
+      requestObject: { kind: "Secret", stringData: { a: "x" }, note: '{"env":[]}' },
+      verb: "create",
+    });
+    stage.run(batch);
+    expect(JSON.parse(documentOf(batch))).toMatchObject({
+      verb: "create",
+      requestObject: "redacted: unreadable",
+      auditship: { redaction: "requestObject: failed" },
+    });
+  });
+  it("hashes a string that holds JSON too deep to walk, and keeps the body", () => {
+    const text = deep(600);
+    const document = redactLine(`{"requestObject":{"note":${JSON.stringify(text)}}}`);
+    expect(JSON.parse(document).requestObject.note).toMatch(/^hmac:/);
+  });
+});
+
+describe("The stage", () => {
+  it("leaves invalid and dropped rows alone, and counts what it replaced by kind", () => {
+    const host = stageHost();
+    const secret = `{${REF},"requestObject":{"stringData":{"a":"x","b":"y"}},"requestURI":"/x?token=t"}`;
+    const batch = load(`not JSON\n${secret}\n${secret}\n`);
+    batch.setFlags(1, Flag.dropped);
+    redactStage({ host }).run(batch);
+    expect(batch.flags(1) & Flag.edited).toBe(0);
+    expect(Object.fromEntries(host.counts)).toEqual({
+      "auditship_redacted_values_total secret": 2,
+      "auditship_redacted_values_total query": 1,
+    });
+  });
+  it("is required, so that nothing unredacted leaves when it fails", () => {
+    expect(redactStage().required).toBe(true);
+  });
+  it("ends on text that is made to be slow: quadratic time would be hours", () => {
+    const repeated = [
+      "://a:",
+      "-----BEGIN PRIVATE KEY",
+      "eyJ.",
+      "V5S ",
+      "ZXlK",
+      "a=",
+      "--password ",
+      "'",
+      '"env"',
+      "%65",
+      "\\\\u0065",
+    ];
+    for (const part of repeated) {
+      const text = JSON.stringify(part.repeat(100_000));
+      redactLine(
+        `{"requestObject":{"note":${text},"args":["-c",${text}],"env":[{"name":"X","value":${text}}]},"requestURI":${text}}`,
+      );
+    }
+  }, 60_000);
+});

@@ -1,0 +1,512 @@
+import { createHash, createHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { documentOf, KEY, loadEvents, redactStage } from "./support.js";
+
+/** The hash of a value, from its definition in docs/redaction.md. */
+function hashIn(domain: string, value: string | Buffer): string {
+  const id = createHash("sha256").update("auditship key id\0").update(KEY).digest("base64url").slice(0, 8);
+  const mac = createHmac("sha256", KEY).update(`${domain.length}:${domain}:`).update(value).digest("base64url");
+  return `hmac:${id}:${mac.slice(0, 22)}`;
+}
+
+/** In namespace `shop`. */
+const hash = (value: string | Buffer) => hashIn("shop", value);
+/** Of what stands in the URI and beside it. */
+const outside = (value: string) => hashIn("/", value);
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+const JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+const PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----";
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** Redacts one event in namespace `shop`; gives the document without our members. */
+function redact(event: object, options: Parameters<typeof redactStage>[0] = {}): Record<string, unknown> {
+  const batch = loadEvents({ kind: "Event", apiVersion: "audit.k8s.io/v1", auditID: "1", ...event });
+  redactStage(options).run(batch);
+  const { kind, apiVersion, auditID, "@timestamp": _time, auditship: _ours, ...rest } = JSON.parse(documentOf(batch));
+  expect([kind, apiVersion, auditID]).toEqual(["Event", "audit.k8s.io/v1", "1"]);
+  return rest;
+}
+
+const ref = (resource: string, more: object = {}) => ({ resource, namespace: "shop", apiVersion: "v1", ...more });
+
+/** Redacts a body of a resource, as request and as response: both must come out the same. */
+function body(resource: string, object: unknown, options: Parameters<typeof redactStage>[0] = {}): unknown {
+  const event = redact({ objectRef: ref(resource), requestObject: object, responseObject: object }, options);
+  expect(event.requestObject).toEqual(event.responseObject);
+  return event.requestObject;
+}
+
+const pod = (container: object) => ({ kind: "Pod", spec: { containers: [{ name: "c", image: "i", ...container }] } });
+const env = (...variables: object[]) => pod({ env: variables });
+
+describe("Secrets and ConfigMaps", () => {
+  it("hashes data over its decoded bytes and stringData over its text, so that equal values are equal", () => {
+    expect(body("secrets", { kind: "Secret", data: { a: base64("s3cret") }, stringData: { b: "s3cret" } })).toEqual({
+      kind: "Secret",
+      data: { a: hash("s3cret") },
+      stringData: { b: hash("s3cret") },
+    });
+  });
+  it("knows a Secret by its resource where the body has no kind", () => {
+    expect(body("secrets", { data: { a: base64("x") } })).toEqual({ data: { a: hash("x") } });
+  });
+  it("knows a Secret by its kind where the resource is another", () => {
+    expect(body("pods", { kind: "Secret", data: { a: base64("x") } })).toEqual({
+      kind: "Secret",
+      data: { a: hash("x") },
+    });
+  });
+  it("leaves data of other kinds alone", () => {
+    const object = { kind: "Widget", data: { a: "x" }, stringData: { b: "y" }, binaryData: { c: "eg==" } };
+    expect(body("widgets", object)).toEqual(object);
+  });
+  it("finds the items of a SecretList, which have no kind", () => {
+    expect(body("lists", { kind: "SecretList", items: [{ metadata: {}, data: { a: base64("x") } }] })).toEqual({
+      kind: "SecretList",
+      items: [{ metadata: {}, data: { a: hash("x") } }],
+    });
+  });
+  it("finds Secrets among other objects of a List", () => {
+    const other = { kind: "ConfigMap", data: { a: "eA==" } };
+    expect(body("lists", { items: [other, { data: { a: base64("x") }, kind: "Secret" }], kind: "List" })).toEqual({
+      items: [other, { data: { a: hash("x") }, kind: "Secret" }],
+      kind: "List",
+    });
+  });
+  it("finds the objects of a Table's rows", () => {
+    const cells = ["s", "Opaque", 1, "3d"];
+    const object = { kind: "Secret", data: { a: base64("x") } };
+    expect(body("secrets", { kind: "Table", rows: [{ cells, object }] })).toEqual({
+      kind: "Table",
+      rows: [{ cells, object: { kind: "Secret", data: { a: hash("x") } } }],
+    });
+  });
+  it("finds the object of a watch event", () => {
+    expect(body("x", { type: "ADDED", object: { kind: "Secret", data: { a: base64("x") } } })).toEqual({
+      type: "ADDED",
+      object: { kind: "Secret", data: { a: hash("x") } },
+    });
+  });
+  it("keeps null and empty strings, and hashes the bytes of whatever else stands in data", () => {
+    expect(body("secrets", { data: { a: null, b: "", c: 17, d: { e: "f" }, g: [1] }, stringData: "all" })).toEqual({
+      data: { a: null, b: "", c: hash("17"), d: hash('{"e":"f"}'), g: hash("[1]") },
+      stringData: hash("all"),
+    });
+  });
+  it("hashes the text of data that is no base64", () => {
+    expect(body("secrets", { data: { a: "not base64!" } })).toEqual({ data: { a: hash("not base64!") } });
+  });
+  it("leaves ConfigMaps alone by default", () => {
+    const object = { kind: "ConfigMap", data: { a: "x" }, binaryData: { b: "eA==" } };
+    expect(body("configmaps", object)).toEqual(object);
+  });
+  it("treats ConfigMaps as Secrets when asked to", () => {
+    const object = { kind: "ConfigMap", data: { a: "x" }, binaryData: { b: base64("x") } };
+    const clean = { kind: "ConfigMap", data: { a: hash("x") }, binaryData: { b: hash("x") } };
+    expect(body("configmaps", object, { configMaps: true })).toEqual(clean);
+    expect(body("x", object, { configMaps: true })).toEqual(clean);
+    expect(body("configmaps", { data: { a: "x" } }, { configMaps: true })).toEqual({ data: { a: hash("x") } });
+  });
+});
+
+describe("Patches", () => {
+  it.each([
+    ["a value of data", "/data/a", base64("x"), hash("x")],
+    ["a value of stringData", "/stringData/a", "x", hash("x")],
+    ["the whole of data", "/data", { a: base64("x") }, { a: hash("x") }],
+    [
+      "the whole document",
+      "",
+      { kind: "Secret", data: { a: base64("x") } },
+      { kind: "Secret", data: { a: hash("x") } },
+    ],
+    ["a key with a slash and a tilde in it", "/data/~0a~1b", base64("x"), hash("x")],
+    ["an object where a value is expected", "/data/a", { b: 1 }, hash('{"b":1}')],
+    ["null", "/data/a", null, null],
+    ["something else", "/metadata/labels/a", "x", "x"],
+  ])("redacts a JSON patch of a Secret that sets %s", (_, path, value, clean) => {
+    for (const op of ["add", "replace", "test", "no-such-op"]) {
+      expect(body("secrets", [{ op, path, value }])).toEqual([{ op, path, value: clean }]);
+      expect(body("secrets", [{ value, path, op }])).toEqual([{ value: clean, path, op }]);
+    }
+  });
+  it.each([
+    ["a variable's value", "/spec/containers/0/env/0/value", "x", hash("x")],
+    ["a variable's name", "/spec/containers/0/env/0/name", "PASSWORD", "PASSWORD"],
+    [
+      "a variable",
+      "/spec/containers/0/env/-",
+      { name: "PASSWORD", value: "x" },
+      { name: "PASSWORD", value: hash("x") },
+    ],
+    [
+      "all variables",
+      "/spec/containers/0/env",
+      [{ name: "PASSWORD", value: "x" }],
+      [{ name: "PASSWORD", value: hash("x") }],
+    ],
+    [
+      "a container",
+      "/spec/containers/-",
+      { env: [{ name: "KEY", value: "x" }] },
+      { env: [{ name: "KEY", value: hash("x") }] },
+    ],
+    ["all arguments", "/spec/containers/0/args", ["--password", "x"], ["--password", hash("x")]],
+    ["one argument", "/spec/containers/0/args/1", "x", hash("x")],
+    ["one flag", "/spec/containers/0/args/1", "--password=x", `--password=${hash("x")}`],
+    ["a harmless flag", "/spec/containers/0/command/1", "--verbose", "--verbose"],
+    [
+      "an applied object",
+      "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+      '{"kind":"Secret","stringData":{"a":"x"}}',
+      `{"kind":"Secret","stringData":{"a":"${hash("x")}"}}`,
+    ],
+    ["annotations", "/metadata/annotations", { [LAST_APPLIED]: "no JSON" }, { [LAST_APPLIED]: hash("no JSON") }],
+  ])("redacts a JSON patch that sets %s", (_, path, value, clean) => {
+    expect(body("pods", [{ op: "add", path, value }])).toEqual([{ op: "add", path, value: clean }]);
+  });
+  it("redacts merge and strategic merge patches", () => {
+    expect(body("secrets", { data: { a: base64("x"), b: null }, metadata: { labels: { c: "d" } } })).toEqual({
+      data: { a: hash("x"), b: null },
+      metadata: { labels: { c: "d" } },
+    });
+    const $setElementOrder = { "$setElementOrder/env": [{ name: "TOKEN" }] };
+    expect(
+      body("deployments", {
+        spec: { template: { spec: { containers: [{ ...$setElementOrder, env: [{ name: "TOKEN", value: "x" }] }] } } },
+      }),
+    ).toEqual({
+      spec: {
+        template: { spec: { containers: [{ ...$setElementOrder, env: [{ name: "TOKEN", value: hash("x") }] }] } },
+      },
+    });
+  });
+});
+
+describe("Copies in strings", () => {
+  const applied = (text: string) => ({ kind: "X", metadata: { annotations: { [LAST_APPLIED]: text } } });
+
+  it("redacts the applied object in the annotation and keeps the rest of its text as it stands", () => {
+    expect(body("secrets", applied('{"kind":"Secret", "data":{"a":"eA==","n":12345678901234567890}}\n'))).toEqual(
+      applied(`{"kind":"Secret", "data":{"a":"${hash("x")}","n":"${hash("12345678901234567890")}"}}\n`),
+    );
+  });
+  it("redacts variables in an applied Deployment", () => {
+    expect(
+      body("deployments", applied('{"spec":{"env":[{"name":"PASSWORD","value":"x"},{"name":"A","value":"b"}]}}')),
+    ).toEqual(applied(`{"spec":{"env":[{"name":"PASSWORD","value":"${hash("x")}"},{"name":"A","value":"b"}]}}`));
+  });
+  it("hashes the whole annotation if it is no JSON of an object", () => {
+    for (const text of ['{"kind":"Secret","data":{"a":"eA', "plain", '"string"', "[1,"]) {
+      expect(body("x", applied(text))).toEqual(applied(hash(text)));
+    }
+  });
+  it("redacts JSON in any other string, and JSON in strings of that", () => {
+    const inner = { kind: "Secret", data: { a: base64("x") } };
+    const clean = { kind: "Secret", data: { a: hash("x") } };
+    const wrap = (object: object) => ({ spec: { note: ` ${JSON.stringify({ inner: JSON.stringify(object) })}` } });
+    expect(body("x", wrap(inner))).toEqual(wrap(clean));
+  });
+  it("hashes JSON that goes deeper than it follows", () => {
+    let text = JSON.stringify({ kind: "Secret", data: { a: base64("deep-secret") } });
+    for (let level = 0; level < 6; level++) text = JSON.stringify({ level: text });
+    expect(JSON.stringify(body("x", { note: text }))).not.toContain(base64("deep-secret"));
+  });
+  it("hashes JSON of an object with a trace of a secret that is cut off", () => {
+    const text = '{"env":[{"name":"PASSWORD","value":"x';
+    expect(body("x", { note: text })).toEqual({ note: hash(text) });
+  });
+  it("leaves text alone that only begins like JSON", () => {
+    const object = { note: '{"json": [1]} and more', other: '[spec.x: Invalid value: "y"]' };
+    expect(body("x", object)).toEqual(object);
+  });
+});
+
+describe("Tokens and certificate requests", () => {
+  it("redacts status.token of a TokenRequest", () => {
+    const { responseObject } = redact({
+      objectRef: ref("serviceaccounts", { subresource: "token" }),
+      responseObject: { kind: "TokenRequest", status: { token: "opaque", expirationTimestamp: "t" } },
+    });
+    expect(responseObject).toEqual({
+      kind: "TokenRequest",
+      status: { token: hash("opaque"), expirationTimestamp: "t" },
+    });
+  });
+  it("redacts spec.token of a TokenReview, by resource and by kind", () => {
+    expect(body("tokenreviews", { spec: { token: "opaque" } })).toEqual({ spec: { token: hash("opaque") } });
+    expect(body("x", { kind: "TokenReview", spec: { token: "opaque" } })).toEqual({
+      kind: "TokenReview",
+      spec: { token: hash("opaque") },
+    });
+  });
+  it("redacts request and certificate of a CertificateSigningRequest", () => {
+    const object = {
+      kind: "CertificateSigningRequest",
+      spec: { request: base64("r"), usages: ["u"] },
+      status: { certificate: base64("c") },
+    };
+    const clean = { ...object, spec: { request: hash("r"), usages: ["u"] }, status: { certificate: hash("c") } };
+    expect(body("x", object)).toEqual(clean);
+    expect(body("certificatesigningrequests", { spec: { request: base64("r") } })).toEqual({
+      spec: { request: hash("r") },
+    });
+  });
+});
+
+describe("Container environments", () => {
+  it.each([
+    "DB_PASSWORD",
+    "passwd",
+    "MyPwd",
+    "client-secret",
+    "API_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "APIKEY",
+    "CREDS",
+    "BASIC_AUTH",
+    "SENTRY_DSN",
+    "db.connection",
+    "JWT",
+    "COOKIE_SALT",
+  ])("redacts the value of %s", (name) => {
+    expect(body("pods", env({ name, value: "x" }))).toEqual(env({ name, value: hash("x") }));
+  });
+  it("keeps other values, and references to Secrets", () => {
+    const object = env(
+      { name: "LOG_LEVEL", value: "debug" },
+      { name: "PASSWORD", valueFrom: { secretKeyRef: { name: "s", key: "k" } } },
+      { name: "EMPTY_KEY", value: "" },
+    );
+    expect(body("pods", object)).toEqual(object);
+  });
+  it.each([
+    ["a URL with a password", "postgres://u:p@db/x"],
+    ["a token", `prefix ${JWT}`],
+    ["a key", PEM],
+    ["a key in base64", base64(PEM)],
+  ])("redacts a value that holds %s, whatever its name", (_, value) => {
+    expect(body("pods", env({ name: "X", value }))).toEqual(env({ name: "X", value: hash(value) }));
+  });
+  it("redacts options within a value", () => {
+    expect(body("pods", env({ name: "JAVA_OPTS", value: "-Xmx1g -Ddb.password=x" }))).toEqual(
+      env({ name: "JAVA_OPTS", value: `-Xmx1g -Ddb.password=${hash("x")}` }),
+    );
+  });
+  it("finds them wherever an env stands: templates, init and ephemeral containers, custom resources", () => {
+    const spec = (value: string) => ({
+      initContainers: [{ env: [{ name: "KEY", value }] }],
+      ephemeralContainers: [{ env: [{ value, name: "KEY" }] }],
+    });
+    const tree = (value: string) => ({ spec: { jobTemplate: { spec: { template: { spec: spec(value) } } } } });
+    expect(body("cronjobs", tree("x"))).toEqual(tree(hash("x")));
+  });
+  it("redacts other forms of an env: maps, NAME=value, values without a name", () => {
+    expect(body("x", { env: { PASSWORD: "x", LEVEL: "y" } })).toEqual({ env: { PASSWORD: hash("x"), LEVEL: "y" } });
+    expect(body("x", { env: ["PASSWORD=x", "LEVEL=y"] })).toEqual({ env: [`PASSWORD=${hash("x")}`, "LEVEL=y"] });
+    expect(body("x", { env: [{ value: "x" }] })).toEqual({ env: [{ value: hash("x") }] });
+  });
+});
+
+describe("Command lines", () => {
+  it.each([
+    [
+      ["--password", "x"],
+      ["--password", hash("x")],
+    ],
+    [["--password=x"], [`--password=${hash("x")}`]],
+    [["--db-password=x y"], [`--db-password=${hash("x y")}`]],
+    [
+      ["-p", "x"],
+      ["-p", hash("x")],
+    ],
+    [
+      ["--token", "--looks-like-a-flag"],
+      ["--token", hash("--looks-like-a-flag")],
+    ],
+    [["--secret-anything=x"], [`--secret-anything=${hash("x")}`]],
+    [
+      ["--api-key", "x", "--apiKey=y"],
+      ["--api-key", hash("x"), `--apiKey=${hash("y")}`],
+    ],
+    [
+      ["PASSWORD=x", "LEVEL=y"],
+      [`PASSWORD=${hash("x")}`, "LEVEL=y"],
+    ],
+    [["--set=db.password=x"], [`--set=db.password=${hash("x")}`]],
+    [["--url=amqp://u:p@h/v"], [`--url=amqp://u:${hash("p")}@h/v`]],
+    [
+      ["-u", "admin:x"],
+      ["-u", `admin:${hash("x")}`],
+    ],
+    [
+      ["-H", "Authorization: Bearer x"],
+      ["-H", `Authorization:${hash(" Bearer x")}`],
+    ],
+    [
+      ["-H", "Accept: text/plain"],
+      ["-H", "Accept: text/plain"],
+    ],
+    [
+      ["mysql", "-px"],
+      ["mysql", `-p${hash("x")}`],
+    ],
+    [["-pS3cret"], [`-p${hash("S3cret")}`]],
+    [
+      ["--jwt", JWT],
+      ["--jwt", hash(JWT)],
+    ],
+    [
+      ["echo", JWT],
+      ["echo", hash(JWT)],
+    ],
+    [
+      ["--pem", PEM],
+      ["--pem", hash(PEM)],
+    ],
+    [["--token-file=/t", "--enable-token-auth=true", "--port=80", "-port=80", "auth-service:80"], undefined],
+    [
+      ["sh", "-c", "mysql -uroot -px <dump.sql"],
+      ["sh", "-c", `mysql -uroot -p${hash("x")} <dump.sql`],
+    ],
+    [
+      ["sh", "-c", "export PASSWORD='a b' && run --token t"],
+      ["sh", "-c", `export PASSWORD='${hash("a b")}' && run --token ${hash("t")}`],
+    ],
+    [
+      ["sh", "-c", `bash -c "curl http://u:p@h --password x"`],
+      ["sh", "-c", `bash -c "curl http://u:${hash("p")}@h --password ${hash("x")}"`],
+    ],
+    [["curl -H 'Authorization: Bearer x' h"], [`curl -H 'Authorization:${hash(" Bearer x")}' h`]],
+    [["say Authorization: Bearer x"], [`say Authorization: Bearer ${hash("x")}`]],
+    [["don't --password x"], [`don't --password ${hash("x")}`]],
+    [[`a\n${PEM} b`], [`a\n${hash(PEM)} b`]],
+  ])("redacts %j", (words, clean = words) => {
+    expect(body("pods", pod({ args: words }))).toEqual(pod({ args: clean }));
+    expect(body("pods", pod({ command: words }))).toEqual(pod({ command: clean }));
+  });
+  it("reads a command that is one string", () => {
+    expect(body("x", { command: "run --password x" })).toEqual({ command: `run --password ${hash("x")}` });
+  });
+});
+
+describe("Secrets known by their shape", () => {
+  it("redacts tokens, keys and passwords of URLs within any string of a body", () => {
+    const note = (token: string, key: string, password: string) => ({
+      spec: { note: `a ${token}, ${key}; https://u:${password}@h/p` },
+    });
+    expect(body("x", note(JWT, PEM, "pä@ss"))).toEqual(note(hash(JWT), hash(PEM), hash("pä@ss")));
+  });
+  it("redacts a key without an end, and an encrypted token", () => {
+    const cut = "-----BEGIN PRIVATE KEY-----\nMII";
+    const encrypted = "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn";
+    expect(body("x", { a: `k: ${cut}`, b: encrypted })).toEqual({ a: `k: ${hash(cut)}`, b: hash(encrypted) });
+  });
+  it("redacts base64 of them, wherever it begins", () => {
+    for (const lead of ["", "a", "ab"]) {
+      const copy = base64(`${lead} token: ${JWT}`);
+      expect(body("x", { note: `copy=${copy}.` })).not.toContain(copy);
+      const { note } = body("x", { note: `(${copy})` }) as { note: string };
+      expect(note).toBe(`(${hash(`${lead} token: ${JWT}`)})`);
+    }
+  });
+  it("leaves certificates, images, ports and other base64 alone", () => {
+    const object = {
+      a: "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+      b: "docker-pullable://registry.test/app@sha256:0123",
+      c: "https://host:8080/a@b",
+      d: "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ",
+      e: "user@host",
+      f: base64("eyJ and nothing else"),
+    };
+    expect(body("x", object)).toEqual(object);
+  });
+  it("redacts them beside the bodies", () => {
+    const url = (password: string) => `http://u:${password}@h/`;
+    const event = (token: string, inNamespace: string, password: string) => ({
+      userAgent: `curl ${token}`,
+      user: { username: "u", extra: { x: [token] } },
+      responseStatus: { code: 400, message: `bad ${token} ${url(password)}` },
+      annotations: { note: `is ${inNamespace}` },
+      objectRef: ref("pods"),
+    });
+    expect(redact(event(JWT, JWT, "p"))).toEqual(event(outside(JWT), hash(JWT), outside("p")));
+  });
+  it("redacts a JSON patch that an admission webhook's annotation holds", () => {
+    const patch = (value: string) => ({
+      annotations: {
+        "patch.webhook.admission.k8s.io/round_0_index_0": JSON.stringify({
+          patch: [{ op: "add", path: "/x", value: { env: [{ name: "KEY", value }] } }],
+        }),
+      },
+      objectRef: ref("pods"),
+    });
+    expect(redact(patch("x"))).toEqual(patch(hash("x")));
+  });
+});
+
+describe("requestURI", () => {
+  const uri = (requestURI: string) => redact({ requestURI }).requestURI;
+
+  it.each([
+    ["/x?token=a%20b&watch=true", `/x?token=${outside("a b")}&watch=true`],
+    ["/x?access_token=a;Password=b", `/x?access_token=${outside("a")};Password=${outside("b")}`],
+    ["/x?to%6ben=a+b", `/x?to%6ben=${outside("a b")}`],
+    [
+      "/exec?command=sh&command=-c&command=mysql%20-px&stdin=true",
+      `/exec?command=sh&command=-c&command=mysql%20-p${outside("x")}&stdin=true`,
+    ],
+    [
+      "/exec?command=login&command=--password&command=x&tty=true",
+      `/exec?command=login&command=--password&command=${outside("x")}&tty=true`,
+    ],
+    [`/p?q=${JWT}`, `/p?q=${outside(JWT)}`],
+    [`/proxy/${JWT}/x`, `/proxy/${outside(JWT)}/x`],
+    ["/p?u=http%3A%2F%2Fu%3Ap%40h", `/p?u=http:%2F%2Fu:${outside("p")}%40h`],
+    ["/p?labelSelector=http%3A%2F%2Fu%3Ap%40h", `/p?labelSelector=http:%2F%2Fu:${outside("p")}%40h`],
+  ])("redacts %s", (before, after) => {
+    expect(uri(before)).toBe(after);
+  });
+  it.each([
+    "/api/v1/pods?labelSelector=app%3Dx%2Ctier%21%3Db&limit=500&resourceVersion=0&timeout=5m&watch=true",
+    "/api/v1/pods?continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ&limit=1",
+    "/exec?command=ls&command=-la&container=c",
+    "/x?token=",
+    "/x?token",
+    "/x?%zz=%",
+    "/x?",
+  ])("leaves %s alone", (text) => {
+    expect(uri(text)).toBe(text);
+  });
+});
+
+describe("Hash domains", () => {
+  const secret = { kind: "Secret", metadata: { namespace: "other" }, data: { a: base64("x") } };
+
+  it("separates namespaces by default, by the one that was asked for and not by what a request claims", () => {
+    const { requestObject } = redact({ objectRef: { resource: "secrets", namespace: "shop" }, requestObject: secret });
+    expect(requestObject).toMatchObject({ data: { a: hashIn("shop", "x") } });
+    const cluster = redact({ objectRef: { resource: "secrets" }, requestObject: secret });
+    expect(cluster.requestObject).toMatchObject({ data: { a: hashIn("", "x") } });
+  });
+  it("takes the namespace of each object where a response spans several", () => {
+    const items = [secret, { ...secret, metadata: { namespace: "third" } }, { data: secret.data }];
+    const { responseObject } = redact({ objectRef: { resource: "secrets" }, responseObject: { items } });
+    expect((responseObject as { items: unknown[] }).items).toMatchObject([
+      { data: { a: hashIn("other", "x") } },
+      { data: { a: hashIn("third", "x") } },
+      { data: { a: hashIn("", "x") } },
+    ]);
+  });
+  it("has one domain under scope cluster", () => {
+    const clean = redact(
+      { objectRef: ref("secrets"), requestObject: secret, requestURI: "/x?token=x" },
+      { scope: "cluster" },
+    );
+    expect(clean).toMatchObject({
+      requestObject: { data: { a: hashIn("", "x") } },
+      requestURI: `/x?token=${hashIn("", "x")}`,
+    });
+  });
+});
