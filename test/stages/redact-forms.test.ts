@@ -146,6 +146,9 @@ describe("Patches", () => {
       [{ name: "PASSWORD", value: "x" }],
       [{ name: "PASSWORD", value: hash("x") }],
     ],
+    ["a variable as text", "/spec/env/-", "PASSWORD=x", `PASSWORD=${hash("x")}`],
+    ["a variable of a map", "/spec/env/PASSWORD", "x", hash("x")],
+    ["a harmless variable of a map", "/spec/env/LEVEL", "x", "x"],
     [
       "a container",
       "/spec/containers/-",

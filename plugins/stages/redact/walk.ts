@@ -77,7 +77,7 @@ enum Place {
   secretMap,
   /** A list (or map) of environment variables. */
   env,
-  /** One of them: `{name, value}`. */
+  /** One of them: `{name, value}`, or `NAME=value`. */
   variable,
   /** The value of a variable that is not a credential's by its name. */
   variableValue,
@@ -180,7 +180,7 @@ export class Walk {
         break;
       case Place.variable:
         if (kind === Kind.object) this.#variable(node, about, depth);
-        else this.#plain(node, about, depth);
+        else this.#words(node, about, depth);
         break;
       case Place.variableValue:
         if (kind === Kind.string) this.#variableValue(node);
@@ -264,12 +264,8 @@ export class Walk {
     const kind = this.#tape.kind(node);
     if (kind === Kind.object) this.#variable(node, about, depth);
     else if (kind === Kind.string) this.#words(node, about, depth);
-    else if (kind === Kind.array) {
-      for (const child of this.#items(node)) {
-        const isText = this.#tape.kind(child) === Kind.string;
-        this.#value(child, isText ? Place.words : Place.variable, about, depth + 1);
-      }
-    }
+    else if (kind === Kind.array)
+      for (const child of this.#items(node)) this.#value(child, Place.variable, about, depth + 1);
   }
 
   /** `{name, value}`, or a map of names to values. */

@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { CREDENTIAL_PARTS, CREDENTIAL_WORDS, HARMLESS_LAST_WORDS } from "../../plugins/stages/redact/credentials.js";
+
+const page = readFileSync(new URL("../../docs/redaction.md", import.meta.url), "utf8");
+
+/** The words in backquotes of the paragraph that begins with a title. */
+function wordsOf(title: string): string[] {
+  const paragraph = page.split("\n\n").find((text) => text.startsWith(`**${title}**`))!;
+  return [...paragraph.matchAll(/`(\w+)`/g)].map((match) => match[1]);
+}
+
+describe("docs/redaction.md", () => {
+  it("lists the parts of credential names", () => {
+    expect(wordsOf("Credential names")).toEqual([...CREDENTIAL_PARTS]);
+  });
+  it("lists the words of credential flags, and those that make a flag harmless", () => {
+    expect(wordsOf("Credential flags")).toEqual([
+      ...CREDENTIAL_WORDS,
+      "secret",
+      ...HARMLESS_LAST_WORDS,
+      "true",
+      "false",
+    ]);
+  });
+});
