@@ -29,6 +29,7 @@ describe("the configurations that come with auditship", () => {
   it("production.yaml needs no more than the node's name", async () => {
     const loaded = await loadConfig(path("config/production.yaml"), { env: { NODE_NAME: "control-1" } });
     expect(loaded.config.node).toBe("control-1");
+    expect(loaded.config.rules.paths).toEqual([path("config/rules")]);
     expect(loaded.sinks.map(({ name, plugin, common }) => [name, plugin.name, common.select])).toEqual([
       ["archive", "elasticsearch", "all"],
       ["pager", "alertmanager", "alerting"],
