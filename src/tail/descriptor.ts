@@ -8,11 +8,15 @@ export class Descriptor {
   readonly #onClose: () => void;
   #users = 1;
 
-  constructor(path: string, onOpen: () => void, onClose: () => void) {
+  constructor(path: string, onClose: () => void = () => {}) {
     this.fd = fs.openSync(path, "r");
-    onOpen();
     this.#onClose = onClose;
-    this.inode = inodeOf(this.stat());
+    try {
+      this.inode = inodeOf(this.stat());
+    } catch (error) {
+      fs.closeSync(this.fd);
+      throw error;
+    }
   }
 
   stat(): fs.Stats {

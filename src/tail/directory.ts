@@ -3,9 +3,9 @@ import { basename, dirname, join } from "node:path";
 import { AuditshipError } from "../plugin/index.js";
 import { type Descriptor, inodeOf } from "./descriptor.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
-import { gzipSize, gzipStart } from "./gzip.js";
+import { gzipRead, gzipSize } from "./gzip.js";
 import { type BackupName, LogName, logsAmong } from "./name.js";
-import { plainStart } from "./plain.js";
+import { plainRead } from "./plain.js";
 
 /** So many listings in a row may differ before the backups are taken without the active file. */
 const MOST_LISTINGS = 20;
@@ -132,7 +132,7 @@ export class Directory {
 export function inspect(descriptor: Descriptor, gzip: boolean, first?: FirstLine): Inspected {
   const stat = descriptor.stat();
   return {
-    first: first ?? firstLine(gzip ? gzipStart(descriptor) : plainStart(descriptor), true),
+    first: first ?? firstLine(gzip ? gzipRead(descriptor) : plainRead(descriptor), true),
     size: gzip ? gzipSize(descriptor) : stat.size,
     exact: !gzip,
     hint: hintOf(stat),

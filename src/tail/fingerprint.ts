@@ -1,18 +1,23 @@
 import { createHash } from "node:crypto";
 import { eventTime } from "./event-time.js";
+import { nulsAt } from "./lines.js";
 
 /** Most bytes of the first line that the fingerprint is made of. */
 export const FINGERPRINT_BYTES = 4096;
-/** The first line is looked for in so many bytes; most first lines fit into the first step. */
-const STEPS = [64 * 1024, 1024 * 1024];
-const scratch = Buffer.allocUnsafeSlow(STEPS[0]);
+/** Enough for most first lines. */
+const SMALL = 64 * 1024;
+/** A longer first line is identified before it is complete, without a time. */
+const LARGE = 1024 * 1024;
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+const scratch = Buffer.allocUnsafeSlow(SMALL);
 
 /** What identifies a file. */
 export interface FirstLine {
   /** SHA-256 of the line's first 4 KiB, hex. */
   readonly fingerprint: string;
-  /** Offset of the bytes that were hashed: behind empty lines and NULs. */
+  /** Offset of the bytes that were hashed. */
   readonly start: number;
   /** The bytes that were hashed. */
   readonly head: Buffer;
@@ -20,27 +25,17 @@ export interface FirstLine {
   readonly time?: number;
 }
 
-/** Copies the file's bytes from 0 on into `into`; fewer than fit only at its end. */
-export type ReadStart = (into: Buffer) => number;
+/** Copies a file's bytes from `at` on into `into`; fewer than fit only at its end. */
+export type Read = (into: Buffer, at: number) => number;
 
 /**
- * The file's first line that is not empty; undefined if it is not complete yet. `finished`: nothing more will be written,
- * so that a last line needs no newline. A line longer than 1 MiB is identified before it is complete, without a time.
+ * The file's first line that is not empty, behind NULs that a hole has left; undefined if it is not complete yet.
+ * `finished`: nothing more will be written, so that a last line needs no newline.
  */
-export function firstLine(read: ReadStart, finished: boolean): FirstLine | undefined {
-  for (const step of STEPS) {
-    const bytes = step === scratch.length ? scratch : Buffer.allocUnsafeSlow(step);
-    const count = read(bytes);
-    const start = skipBlank(bytes, count);
-    const newline = bytes.subarray(0, count).indexOf(NEWLINE, start);
-    const atEnd = count < step;
-    if (newline < 0 && !atEnd && step !== STEPS.at(-1)) continue;
-    if (start === count || (newline < 0 && atEnd && !finished)) return undefined;
-    const line = bytes.subarray(start, newline < 0 ? count : newline);
-    const head = Buffer.from(line.subarray(0, FINGERPRINT_BYTES));
-    return { fingerprint: fingerprintOf(head), start, head, time: eventTime(line) };
-  }
-  return undefined;
+export function firstLine(read: Read, finished: boolean): FirstLine | undefined {
+  const start = firstByte(read);
+  if (start === undefined) return undefined;
+  return lineAt(read, start, finished, scratch) ?? lineAt(read, start, finished, Buffer.allocUnsafeSlow(LARGE));
 }
 
 export function fingerprintOf(head: Uint8Array): string {
@@ -52,9 +47,23 @@ export function shortFingerprint(fingerprint: string): string {
   return Buffer.from(fingerprint.slice(0, 24), "hex").toString("base64url");
 }
 
-/** First byte that is neither NUL nor the end of an empty line. */
-function skipBlank(bytes: Buffer, count: number): number {
-  let at = 0;
-  while (at < count && (bytes[at] === 0 || bytes[at] === NEWLINE || bytes[at] === 0x0d)) at++;
-  return at;
+/** Offset of the first byte that is neither NUL nor the end of an empty line; undefined if there is none. */
+function firstByte(read: Read): number | undefined {
+  for (let from = 0; ; from += scratch.length) {
+    const count = read(scratch, from);
+    let at = nulsAt(scratch, 0, count);
+    while (at < count && (scratch[at] === NEWLINE || scratch[at] === RETURN || scratch[at] === 0)) at++;
+    if (at < count) return from + at;
+    if (count < scratch.length) return undefined;
+  }
+}
+
+function lineAt(read: Read, start: number, finished: boolean, bytes: Buffer): FirstLine | undefined {
+  const count = read(bytes, start);
+  const newline = bytes.subarray(0, count).indexOf(NEWLINE);
+  const complete = newline >= 0 || (count < bytes.length ? finished : bytes.length === LARGE);
+  if (!complete) return undefined;
+  const line = bytes.subarray(0, newline < 0 ? count : newline);
+  const head = Buffer.from(line.subarray(0, FINGERPRINT_BYTES));
+  return { fingerprint: fingerprintOf(head), start, head, time: newline < 0 ? undefined : eventTime(line) };
 }

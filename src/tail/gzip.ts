@@ -2,13 +2,15 @@ import fs from "node:fs";
 import { createGunzip, type Gunzip, gunzipSync, constants as zlib } from "node:zlib";
 import type { ByteSource } from "./byte-source.js";
 import type { Descriptor } from "./descriptor.js";
-import type { ReadStart } from "./fingerprint.js";
+import type { Read } from "./fingerprint.js";
 
 /** Compressed bytes given to the decompressor at once: at most 16.5 MiB come out (deflate's limit is 1032:1). */
 const PIECE = 16 * 1024;
 const MOST_OUT = PIECE * 1032 + 1024;
-/** Compressed bytes tried in turn to find the first line. */
-const STARTS = [4 * 1024, 64 * 1024, 1024 * 1024];
+/** Compressed bytes tried first to find the first line. */
+const SMALLEST_START = 4 * 1024;
+/** Decompressed bytes that are looked through for it. */
+const MOST_START = 2 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /**
@@ -113,22 +115,26 @@ export class GzipSource implements ByteSource {
   }
 }
 
-/** Reads the decompressed beginning of a gzip file. Throws on a damaged one. */
-export function gzipStart(descriptor: Descriptor): ReadStart {
-  return (into) => {
-    for (const size of STARTS) {
-      const compressed = Buffer.allocUnsafe(size);
-      const count = fs.readSync(descriptor.fd, compressed, 0, size, 0);
-      const whole = count < size || size === STARTS.at(-1);
-      const out = gunzipSync(compressed.subarray(0, count), {
-        finishFlush: zlib.Z_SYNC_FLUSH,
-        maxOutputLength: 64 * 1024 * 1024,
-      });
-      if (!whole && out.length < into.length && !out.includes(NEWLINE)) continue;
-      return out.copy(into);
-    }
-    return 0;
+/** Reads in the decompressed beginning of a gzip file. Throws on a damaged one. */
+export function gzipRead(descriptor: Descriptor): Read {
+  let start: Buffer | undefined;
+  return (into, at) => {
+    start ??= decompressStart(descriptor);
+    return start.copy(into, 0, at);
   };
+}
+
+/** As much as holds the first line. */
+function decompressStart(descriptor: Descriptor): Buffer {
+  for (let size = SMALLEST_START; ; size *= 8) {
+    const compressed = Buffer.allocUnsafe(size);
+    const count = fs.readSync(descriptor.fd, compressed, 0, size, 0);
+    const start = gunzipSync(compressed.subarray(0, count), {
+      finishFlush: zlib.Z_SYNC_FLUSH,
+      maxOutputLength: 64 * 1024 * 1024,
+    });
+    if (count < size || start.length >= MOST_START || start.includes(NEWLINE, 1)) return start;
+  }
 }
 
 /**

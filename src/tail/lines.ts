@@ -5,6 +5,8 @@ const NEWLINE = 0x0a;
 /** First size of the spare buffer. */
 const SMALLEST_SPARE = 64 * 1024;
 
+const NULS = Buffer.alloc(16 * 1024);
+
 /** What a long line came to. */
 export type LongLineResult =
   /** The file's present end comes before the line's. */
@@ -17,6 +19,17 @@ export type LongLineResult =
 /** One past the last newline in `bytes[0, count)`; 0 if there is none. */
 export function endOfLastLine(bytes: Uint8Array, count: number): number {
   return count === 0 ? 0 : bytes.lastIndexOf(NEWLINE, count - 1) + 1;
+}
+
+/** How many NULs stand at `start` of `bytes[0, count)`: what a hole in a file reads as. */
+export function nulsAt(bytes: Uint8Array, start: number, count: number): number {
+  let at = start;
+  while (at < count && bytes[at] === 0) {
+    const block = Math.min(NULS.length, count - at);
+    const clear = NULS.compare(bytes, at, at + block, 0, block) === 0;
+    at += clear ? block : 1;
+  }
+  return at - start;
 }
 
 /**

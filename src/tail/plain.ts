@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { type ByteSource, ReplacedError } from "./byte-source.js";
 import type { Descriptor } from "./descriptor.js";
-import { FINGERPRINT_BYTES, type FirstLine, type ReadStart } from "./fingerprint.js";
+import { FINGERPRINT_BYTES, type FirstLine, type Read } from "./fingerprint.js";
 
 const scratch = Buffer.allocUnsafe(FINGERPRINT_BYTES);
 
@@ -39,7 +39,7 @@ export function stillBegins({ fd }: Descriptor, { start, head }: FirstLine): boo
   return count === head.length && head.equals(scratch.subarray(0, count));
 }
 
-/** Reads the beginning of a plain file. */
-export function plainStart({ fd }: Descriptor): ReadStart {
-  return (into) => fs.readSync(fd, into, 0, into.length, 0);
+/** Reads a plain file anywhere. */
+export function plainRead({ fd }: Descriptor): Read {
+  return (into, at) => fs.readSync(fd, into, 0, into.length, at);
 }

@@ -12,7 +12,7 @@ import { type ByteSource, ReplacedError } from "./byte-source.js";
 import { eventTime } from "./event-time.js";
 import type { LogFile } from "./file-table.js";
 import { shortFingerprint } from "./fingerprint.js";
-import { endOfLastLine, LongLine } from "./lines.js";
+import { endOfLastLine, LongLine, nulsAt } from "./lines.js";
 import type { Log } from "./log.js";
 
 /** Milliseconds of reading after which other work gets its turn. */
@@ -57,7 +57,7 @@ export class LogReader implements Reader {
   /** Goes to where it is to begin, as far as that can be told now. */
   async open(): Promise<this> {
     // The end of a log that is not there yet is the present moment.
-    if (this.#start?.at === "end" && !this.#log.listed) this.#start = { at: "time", time: this.#log.now() };
+    if (this.#start?.at === "end" && !this.#log.complete) this.#start = { at: "time", time: this.#log.now() };
     try {
       await this.#enter();
       if (this.#since !== undefined) await this.#seek();
@@ -131,7 +131,7 @@ export class LogReader implements Reader {
     try {
       if (!(await this.#enter())) return "wait";
       const step = await this.#step(into, limit);
-      this.#log.complaints.resolve(this.#log.nameOf(this.#file!), "read");
+      this.#log.reports.resolve(this.#log.nameOf(this.#file), "read");
       return step;
     } catch (error) {
       if (!(error instanceof ReplacedError)) return this.#failed(error as NodeJS.ErrnoException);
@@ -151,6 +151,8 @@ export class LogReader implements Reader {
 
     const count = await this.#bytes!.read(into, this.#offset);
     const usable = Math.min(count, room);
+    const nuls = nulsAt(into, 0, usable);
+    if (nuls > 0) return nuls === count && count < into.length && !finished ? "wait" : this.#skip(nuls);
     this.#seen = this.#offset + usable;
     const whole = endOfLastLine(into, usable);
     if (whole > 0) return this.#give(into, whole);
@@ -185,6 +187,15 @@ export class LogReader implements Reader {
     file.lastEvent = eventTime(tail) ?? file.lastEvent;
     this.#advance(length);
     return { bytes, length, file: file.ref, offset };
+  }
+
+  /**
+   * Passes over a hole: what a writer without O_APPEND leaves after a truncation, or a power failure. At the end of a file
+   * that is written to it may yet be filled, so that is waited for.
+   */
+  #skip(count: number): Step {
+    this.#advance(count);
+    return "again";
   }
 
   #advance(count: number): void {
@@ -242,7 +253,7 @@ export class LogReader implements Reader {
 
   /** Finds where to begin; false if that cannot be told yet. */
   async #begin(start: StartPoint): Promise<boolean> {
-    if (start.at !== "beginning" && !this.#log.listed) return false;
+    if (start.at !== "beginning" && !this.#log.complete) return false;
     if (start.at === "position" && !this.#beginAtPosition(start.position)) return false;
     if (start.at === "time") this.#beginAtTime(start.time);
     if (start.at === "end") await this.#beginAtEnd();
@@ -257,7 +268,7 @@ export class LogReader implements Reader {
       return true;
     }
     if (!this.#log.next(Number.NEGATIVE_INFINITY)) return false;
-    this.#log.onLoss({ reason: "unseen", bytes: 0, file: shortFingerprint(fingerprint) });
+    this.#log.reports.lost({ reason: "unseen", bytes: 0, file: shortFingerprint(fingerprint) });
     return true;
   }
 
@@ -306,7 +317,7 @@ export class LogReader implements Reader {
   /** The file was read to its end. */
   #finish(): void {
     const damage = this.#bytes!.damage;
-    if (damage) this.#log.damaged(this.#file!, this.#offset, damage);
+    if (damage) this.#log.loseDamaged(this.#file!, this.#offset, damage);
     else Object.assign(this.#file!, { size: this.#offset, exact: true });
     this.#done = true;
     this.#leave();
@@ -318,9 +329,9 @@ export class LogReader implements Reader {
   }
 
   #failed(error: NodeJS.ErrnoException): "wait" {
-    const path = this.#file ? this.#log.nameOf(this.#file) : "";
+    const path = this.#log.nameOf(this.#file);
     if (this.#log.once) throw unreadable(path, error);
-    this.#log.complaints.complain("read", path, "An audit file cannot be read; trying again.", error);
+    this.#log.reports.complain("read", path, "An audit file cannot be read; trying again.", error);
     // A stale handle never recovers; any other may hold the only way to a deleted file.
     if (error.code === "ESTALE") this.#leave();
     this.#log.retryLater(error);
@@ -330,7 +341,7 @@ export class LogReader implements Reader {
   /** True if what was there is read (`once`). */
   async #hasEnded(): Promise<boolean> {
     await this.#log.scan();
-    if (this.#log.failure) throw unreadable(this.#file ? this.#log.nameOf(this.#file) : "", this.#log.failure);
+    if (this.#log.failure) throw unreadable(this.#log.nameOf(this.#file), this.#log.failure);
     const next = this.#log.next(this.#file?.ref.ordinal ?? Number.NEGATIVE_INFINITY);
     return next === undefined && (!this.#file?.finished || this.#done);
   }

@@ -10,9 +10,15 @@ import {
   type StoredPosition,
   size,
 } from "../plugin/index.js";
+import { eventTime } from "./event-time.js";
 import type { LogFile } from "./file-table.js";
 import { Log, type LogOptions } from "./log.js";
+import { plainRead } from "./plain.js";
 import { LogReader } from "./reader.js";
+
+/** Most bytes read to learn the time of an unread event. */
+const TIME_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
 
 export interface FileSourceOptions extends LogOptions {
   /** Longest line that is handled whole, bytes. */
@@ -38,11 +44,11 @@ export class FileSource implements Source {
   }
 
   get onLoss(): (loss: Loss) => void {
-    return this.#log.onLoss;
+    return this.#log.reports.onLoss;
   }
 
   set onLoss(listener: (loss: Loss) => void) {
-    this.#log.onLoss = listener;
+    this.#log.reports.onLoss = listener;
   }
 
   async reader(start: StartPoint): Promise<LogReader> {
@@ -85,8 +91,19 @@ export class FileSource implements Source {
 
   /** Seconds since the event at a place, never below 0. */
   #age(file: LogFile, offset: number): number {
-    const time = offset === 0 ? file.ref.time : (this.#log.timeAt(file, offset) ?? file.lastEvent ?? file.ref.time);
+    const time = offset === 0 ? file.ref.time : (this.#timeAt(file, offset) ?? file.lastEvent ?? file.ref.time);
     return Math.max(0, (this.#context.now() - time) / 1000);
+  }
+
+  /** Time of the event on the line at `offset`, epoch milliseconds, if a short look into a plain file tells. */
+  #timeAt(file: LogFile, offset: number): number | undefined {
+    const descriptor = this.#log.borrow(file);
+    if (!descriptor) return undefined;
+    const bytes = Buffer.allocUnsafe(TIME_BYTES);
+    const count = plainRead(descriptor)(bytes, offset);
+    descriptor.release();
+    const newline = bytes.subarray(0, count).indexOf(NEWLINE);
+    return newline < 0 ? undefined : eventTime(bytes.subarray(0, newline));
   }
 }
 

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Lumberjack } from "../support/lumberjack.js";
 import { line, lines, openSource, readAll, readOnce, stored, tempDirectory, textOf } from "./harness.js";
 
@@ -70,6 +70,30 @@ describe("one stream out of a log's files", () => {
     expect(text).toBe(lines(0, total));
     expect(recorded.losses).toEqual([]);
     expect(recorded.metrics.get("auditship_rotations_total{apiserver}")).toBe(writer.backups().length);
+  });
+
+  it.each([1, 2, 5])("keeps order when %i rotations come between listing and opening", async (rotations) => {
+    const path = join(tempDirectory(), "audit.log");
+    const writer = new Lumberjack(path, { now: clock() });
+    writer.write(line(0));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(textOf(await reader.next(Buffer.alloc(10_000)))).toBe(line(0));
+    let next = 1;
+    const writeAndRotate = () => {
+      writer.rotate();
+      writer.write(line(next++));
+    };
+    const real = fs.openSync;
+    const spy = vi.spyOn(fs, "openSync").mockImplementation((file, ...rest) => {
+      // Whoever opens the active file to read it, opens a later one than was there when it listed the backups.
+      if (file === path && rest[0] === "r" && next < 20) for (let i = 0; i < rotations; i++) writeAndRotate();
+      return real(file, ...rest);
+    });
+    onTestFinished(() => spy.mockRestore());
+    writeAndRotate();
+    const text = await readAll(reader, lines(1, 20).length);
+    expect(text.slice(0, lines(1, 20).length)).toBe(lines(1, 20));
   });
 
   it("waits for lines at the live edge and wakes on a write", async () => {

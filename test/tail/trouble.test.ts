@@ -95,13 +95,18 @@ describe("what is not there", () => {
   it("under its name, but still written to, is read on", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
-    const { source } = await openSource(path);
+    const { source, recorded } = await openSource(path);
     const reader = await source.reader({ at: "beginning" });
     expect(await next(reader)).toBe(lines(0, 3));
     fs.unlinkSync(path);
     const waiting = next(reader);
     writer.write(lines(3, 5));
     expect(await waiting).toBe(lines(3, 5));
+    const again = next(reader);
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 5));
+    writer.write(line(5));
+    expect(await again).toBe(line(5));
+    expect(errors(recorded, "unlinked")).toBeGreaterThan(0);
   });
 });
 
@@ -193,6 +198,39 @@ describe("a file that is not the one it was", () => {
     fs.appendFileSync(path, lines(20, 40));
     expect(await next(reader)).toBe(lines(20, 40));
     expect(recorded.losses).toEqual([]);
+  });
+
+  it("after copytruncate under a writer without O_APPEND begins behind the hole", async () => {
+    const { path, writer } = setUp();
+    writer.write(line(0));
+    writer.rotate();
+    writer.write(lines(1, 3));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await readAll(reader, size(0, 3))).toBe(lines(0, 3));
+    // As if the writer stood at 100 MB.
+    fs.truncateSync(path);
+    fs.truncateSync(path, 100_000_000);
+    fs.appendFileSync(path, lines(3, 6));
+    expect(await next(reader)).toBe(lines(3, 6));
+    expect(reader.position()?.offset).toBe(100_000_000 + size(3, 6));
+    expect(recorded.losses).toEqual([]);
+    expect((await readOnce(path)).text).toBe(line(0) + lines(3, 6));
+  });
+
+  it("with NULs at its end is waited for: they may yet be filled", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    fs.truncateSync(path, size(0, 3) + 1000);
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    const waiting = next(reader);
+    const fd = fs.openSync(path, "r+");
+    fs.writeSync(fd, lines(3, 4), size(0, 3));
+    fs.closeSync(fd);
+    fs.appendFileSync(path, "\n");
+    expect((await waiting)?.startsWith(line(3))).toBe(true);
   });
 
   it("after it was cut, but not to nothing, is read on at its new end", async () => {

@@ -1,0 +1,363 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { SourceContext } from "../plugin/index.js";
+import { type Descriptor, inodeOf } from "./descriptor.js";
+import { type Backup, bornAt, Directory, hintOf, type Inspected, inspect } from "./directory.js";
+import type { FileTable, LogFile, NewFile } from "./file-table.js";
+import { type FirstLine, firstLine } from "./fingerprint.js";
+import type { OpenFiles } from "./open-files.js";
+import { plainRead, stillBegins } from "./plain.js";
+import type { Reports } from "./reports.js";
+
+/** Files looked into before other work gets its turn. */
+const FILES_PER_TURN = 64;
+
+/** The file under the active name. */
+interface Active {
+  readonly descriptor: Descriptor;
+  /** Undefined until it has a complete line. */
+  first?: FirstLine;
+  file?: LogFile;
+}
+
+/** What a look at the active file shows. */
+export type Look = "same" | "grown" | "different";
+
+/** Keeps the file table true to the directory: finds out which file is which, whatever its name, and in which order. */
+export class Catalog {
+  readonly #path: string;
+  readonly #table: FileTable;
+  readonly #files: OpenFiles;
+  readonly #reports: Reports;
+  readonly #context: SourceContext;
+  #directory: Directory | undefined;
+  #active: Active | undefined;
+  /** Backups looked into, by base name; undefined: nothing in it, or nothing to be had from it. */
+  readonly #known = new Map<string, LogFile | undefined>();
+  #updates = 0;
+  #changed = false;
+  #lookedAt = { inode: "", size: 0 };
+
+  /** @param path the active file, or a directory that holds one log. */
+  constructor(path: string, table: FileTable, files: OpenFiles, reports: Reports, context: SourceContext) {
+    this.#path = path;
+    this.#table = table;
+    this.#files = files;
+    this.#reports = reports;
+    this.#context = context;
+  }
+
+  /** Undefined until there is a log at the path. */
+  get directory(): Directory | undefined {
+    return this.#directory;
+  }
+
+  /** True while a file is held as the active one. */
+  get hasActive(): boolean {
+    return this.#active !== undefined;
+  }
+
+  /** True once every file of the directory was looked at. */
+  get complete(): boolean {
+    return this.#updates > 0;
+  }
+
+  /** Name of a file, for messages. */
+  nameOf(file: LogFile): string {
+    return file.base ?? this.#directory?.name.active ?? this.#path;
+  }
+
+  /** The truth about the active file, as cheap as it can be had. Throws the system's errors. */
+  look(): Look {
+    const stat = this.#directory?.statActive();
+    const held = this.#active;
+    const inode = stat ? inodeOf(stat) : "";
+    const current = held && inode !== held.descriptor.inode ? held.descriptor.stat() : stat;
+    const size = current?.size ?? 0;
+    const before = this.#lookedAt;
+    if (inode === before.inode && size === before.size) return "same";
+    this.#lookedAt = { inode, size };
+    if (inode !== before.inode || !held?.file || !held.first || size < held.file.size) return "different";
+    if (!stillBegins(held.descriptor, held.first)) return "different";
+    held.file.size = size;
+    if (inode === "") this.#unlinked();
+    return "grown";
+  }
+
+  /**
+   * One pass over the directory. `changed`: something in the table is not what it was. `again`: rotation was too quick for
+   * one pass. `blocked`: a file that cannot be read holds up those after it. Throws the system's errors, and
+   * AUDITSHIP_SOURCE_PATH if the path is a directory of several logs.
+   */
+  async update(): Promise<{ changed: boolean; again: boolean; blocked?: Error }> {
+    this.#changed = false;
+    this.#directory ??= this.#find();
+    if (!this.#directory) return { changed: false, again: false };
+    const { backups, active, settled } = this.#directory.view(this.#active?.descriptor);
+    let unused = active;
+    try {
+      const blocked = await this.#takeBackups(backups, active);
+      this.#reports.resolve(this.#path, "missing", "list", "ambiguous", "read");
+      if (settled && !blocked) {
+        unused = undefined;
+        this.#takeActive(active);
+        this.#markGone();
+        this.#changed ||= this.#updates === 0;
+        this.#updates++;
+      }
+      return { changed: this.#changed, again: !settled, blocked };
+    } finally {
+      unused?.release();
+    }
+  }
+
+  close(): void {
+    this.#active?.descriptor.release();
+    this.#active = undefined;
+  }
+
+  #find(): Directory | undefined {
+    const found = Directory.find(this.#path, this.#files.open);
+    if (!found) this.#reports.complain("missing", this.#path, "The audit log is not there; waiting for it.");
+    return found;
+  }
+
+  /** Enters backups that are new into the table, up to one that cannot be read: its error is returned. */
+  async #takeBackups(backups: Map<string, Backup>, active: Descriptor | undefined): Promise<Error | undefined> {
+    const fresh = this.#unknown(backups);
+    if (fresh.length === 0) return undefined;
+    const remembered = new Map(this.#table.files.map((file) => [file.base, file]));
+    const unplaced = new Map<string, NewFile>();
+    let blocked: Error | undefined;
+    for (const [i, backup] of fresh.entries()) {
+      if (i > 0 && i % FILES_PER_TURN === 0) await nextTurn();
+      try {
+        const file = this.#recognise(backup, remembered.get(backup.base), backups);
+        const twin = file && unplaced.get(file.fingerprint);
+        if (twin) this.#ignoreCopy(backup.base, twin.base!);
+        else if (file) unplaced.set(file.fingerprint, file);
+      } catch (error) {
+        const what = "An audit file cannot be opened; trying again. What comes after it waits.";
+        this.#reports.complain("open", backup.base, what, error);
+        blocked = error as Error;
+        break;
+      }
+    }
+    this.#place([...unplaced.values()], blocked === undefined, active);
+    return blocked;
+  }
+
+  /** Backups not looked into yet, oldest first; and the newest one if another file took its name. */
+  #unknown(backups: Map<string, Backup>): Backup[] {
+    for (const base of this.#known.keys()) if (!backups.has(base)) this.#known.delete(base);
+    const fresh: Backup[] = [];
+    let newest: Backup | undefined;
+    for (const backup of backups.values()) {
+      if (!this.#known.has(backup.base)) fresh.push(backup);
+      else if (!newest || backup.time > newest.time) newest = backup;
+    }
+    const overwritten = newest && !newest.gzip && this.#known.get(newest.base);
+    if (overwritten && this.#directory!.hint(newest!) !== overwritten.hint) fresh.push(newest!);
+    return fresh.sort((a, b) => a.time - b.time || (a.base < b.base ? -1 : 1));
+  }
+
+  /** Finds out which file a backup is: undefined if the table has it now, else what to enter. */
+  #recognise(backup: Backup, remembered: LogFile | undefined, backups: Map<string, Backup>): NewFile | undefined {
+    const { base, time } = backup;
+    if (remembered?.hint !== undefined && this.#directory!.hint(backup) === remembered.hint) {
+      this.#settle(remembered, base, time);
+      return undefined;
+    }
+    const seen = this.#inspect(backup, remembered);
+    if (!seen) return undefined;
+    if (!seen.first) {
+      this.#known.set(base, undefined);
+      return undefined;
+    }
+    const file = this.#table.get(seen.first.fingerprint);
+    if (!file) return newBackup(backup, seen, seen.first);
+    if (this.#isCopy(file, base, backups)) {
+      this.#ignoreCopy(base, this.nameOf(file));
+    } else {
+      this.#settle(file, base, time);
+      if (seen.exact || !file.exact) Object.assign(file, { size: seen.size, exact: seen.exact });
+      file.hint = seen.hint;
+    }
+    return undefined;
+  }
+
+  /** Looks inside; undefined if it is gone, or damaged from its beginning. */
+  #inspect({ base }: Backup, remembered: LogFile | undefined): Inspected | undefined {
+    let opened: { descriptor: Descriptor; gzip: boolean } | undefined;
+    try {
+      opened = this.#directory!.openBackup(base);
+      if (!opened) return undefined;
+      const { descriptor, gzip } = opened;
+      const first = descriptor.inode === this.#active?.descriptor.inode ? this.#active.first : undefined;
+      const seen = inspect(descriptor, gzip, first);
+      this.#reports.resolve(base, "open");
+      return seen;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#reports.tell("damaged", base, "An audit file is damaged from its beginning; it is left out.", error);
+      this.#known.set(base, remembered);
+      if (!remembered) this.#reports.lost({ reason: "unseen", bytes: 0, file: base });
+      return undefined;
+    } finally {
+      opened?.descriptor.release();
+    }
+  }
+
+  /** The file is a backup now. */
+  #settle(file: LogFile, base: string, rotated: number): void {
+    this.#known.set(base, file);
+    Object.assign(file, { base, rotated, finished: true, gone: undefined });
+    this.#changed = true;
+  }
+
+  /** True if the file that begins with the same line is still there under another name. */
+  #isCopy(file: LogFile, base: string, backups: Map<string, Backup>): boolean {
+    if (file.base !== undefined) return file.base !== base && backups.has(file.base);
+    const held = this.#active;
+    const stat = held?.file === file ? this.#directory!.statActive() : undefined;
+    return stat !== undefined && inodeOf(stat) === held!.descriptor.inode;
+  }
+
+  #ignoreCopy(base: string, original: string): void {
+    this.#known.set(base, undefined);
+    const what = `An audit file begins like ${original} and is taken for a copy of it; it is left out.`;
+    this.#reports.tell("duplicate", base, what);
+  }
+
+  /** Enters new backups, oldest first. `complete`: these are all. */
+  #place(unplaced: NewFile[], complete: boolean, active: Descriptor | undefined): void {
+    const floor = this.#updates === 0 ? this.#oldestNeeded(active) : Number.NEGATIVE_INFINITY;
+    const older = unplaced.filter((file) => file.rotated! < floor);
+    // All at once, so that they stand in order.
+    if (complete) for (const file of this.#table.prepend(older)) this.#known.set(file.base!, file);
+    for (const file of unplaced) if (file.rotated! >= floor) this.#known.set(file.base!, this.#rotated(file));
+    this.#changed ||= unplaced.length > 0;
+  }
+
+  /** Backups rotated before this time came before every file of the restored table: they were done with. */
+  #oldestNeeded(active: Descriptor | undefined): number {
+    if (this.#table.files.length === 0) return Number.NEGATIVE_INFINITY;
+    const first = active && firstLine(plainRead(active), false);
+    const bounds = this.#table.files.map((file) => {
+      if (file.rotated !== undefined) return file.rotated;
+      const isActive = file.ref.fingerprint === first?.fingerprint;
+      return isActive ? Number.POSITIVE_INFINITY : (file.lastEvent ?? file.ref.time);
+    });
+    return bounds.reduce((a, b) => Math.min(a, b));
+  }
+
+  /** Enters a file that followed the others by rotation. */
+  #rotated(file: NewFile): LogFile {
+    if (this.#updates > 0 && this.#table.files.length > 0) {
+      this.#context.meter.add("auditship_rotations_total", 1, this.#context.name);
+    }
+    return this.#table.append(file);
+  }
+
+  /** Takes over the descriptor. */
+  #takeActive(descriptor: Descriptor | undefined): void {
+    const before = this.#active;
+    if (!descriptor) {
+      // Without a successor it may be written to under no name; as a backup it is done with.
+      if (before?.file && !before.file.finished) before.file.size = before.descriptor.stat().size;
+      else if (before) this.#leaveActive(before);
+      return;
+    }
+    if (before?.descriptor === descriptor) descriptor.release();
+    else if (before) this.#leaveActive(before);
+    this.#changed ||= this.#active === undefined;
+    this.#active ??= { descriptor };
+    this.#identify(this.#active);
+  }
+
+  #leaveActive({ descriptor, file }: Active): void {
+    if (file && !file.finished) {
+      Object.assign(file, { size: descriptor.stat().size, exact: true, finished: true, gone: "deleted" });
+    }
+    descriptor.release();
+    this.#active = undefined;
+    this.#changed = true;
+  }
+
+  /** Finds out which file the active one is; it may have been written anew under its descriptor. */
+  #identify(active: Active): void {
+    const { descriptor, file: before } = active;
+    const stands = active.first && stillBegins(descriptor, active.first);
+    const first = stands ? active.first : firstLine(plainRead(descriptor), false);
+    const stat = descriptor.stat();
+    const truncated = before !== undefined && first?.fingerprint !== before.ref.fingerprint;
+    if (truncated) this.#truncated(before);
+    active.first = first;
+    active.file = undefined;
+    if (!first) return;
+    const fresh = {
+      fingerprint: first.fingerprint,
+      time: first.time ?? bornAt(stat),
+      size: 0,
+      exact: true,
+      finished: false,
+    };
+    const known = this.#table.get(first.fingerprint);
+    const file = known ?? (truncated ? this.#table.append(fresh) : this.#rotated(fresh));
+    if (stat.size < file.size) this.#shrunk(file, stat.size);
+    this.#changed ||= file.size !== stat.size || file.gone !== undefined;
+    const now = { size: stat.size, exact: true, hint: hintOf(stat), finished: false };
+    Object.assign(file, now, { base: undefined, rotated: undefined, gone: undefined });
+    active.file = file;
+    this.#files.hold(file, { descriptor, first });
+  }
+
+  #truncated(file: LogFile): void {
+    const what = "The active audit file was truncated; reading goes on with what is written now.";
+    this.#reports.tell("replaced", this.nameOf(file), what);
+    this.#files.forget(file);
+    Object.assign(file, { finished: true, gone: "overwritten" });
+    this.#changed = true;
+  }
+
+  /** Cut, but not to nothing: the bytes that nobody had read are lost. */
+  #shrunk(file: LogFile, size: number): void {
+    const bytes = file.size - Math.max(size, file.read ?? 0);
+    if (bytes > 0) this.#reports.lost({ reason: "overwritten", bytes, file: file.ref.id });
+    const what = "The active audit file was cut; reading goes on at its end.";
+    this.#reports.tell("replaced", this.nameOf(file), what);
+  }
+
+  #unlinked(): void {
+    const what =
+      "The active audit file was deleted, but is written to; it is read on. Restart the writer to get a new one.";
+    this.#reports.complain("unlinked", this.#path, what);
+  }
+
+  #markGone(): void {
+    for (const file of this.#table.files) {
+      const { base, gone } = file;
+      const there = base === undefined ? file === this.#active?.file : this.#known.get(base) === file;
+      if (there) file.gone = undefined;
+      else if (!gone) this.#setGone(file);
+      this.#changed ||= file.gone !== gone;
+    }
+  }
+
+  #setGone(file: LogFile): void {
+    const overwritten = file.base !== undefined && this.#known.has(file.base);
+    file.gone = overwritten ? "overwritten" : "deleted";
+    const what = "A rotated audit file was overwritten by another one.";
+    if (overwritten) this.#reports.tell("replaced", this.nameOf(file), what);
+  }
+}
+
+function newBackup({ base, time }: Backup, { size, exact, hint, born }: Inspected, first: FirstLine): NewFile {
+  const { fingerprint } = first;
+  return { fingerprint, time: first.time ?? born, base, rotated: time, size, exact, finished: true, hint };
+}
+
+/** zlib's errors: the bytes are wrong, and will be at the next try. */
+function isDamage(error: unknown): boolean {
+  const code = String((error as NodeJS.ErrnoException).code);
+  return code.startsWith("Z_") || code === "ERR_BUFFER_TOO_LARGE";
+}
