@@ -1,0 +1,192 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { commandLine } from "./fixture.js";
+
+const cli = commandLine();
+
+const RULES = `apiVersion: auditing.kubesphere.io/v1alpha1
+kind: Rule
+metadata: { name: mine, labels: { type: alerting } }
+spec:
+  rules:
+    - name: SecretRead
+      type: rule
+      desc: someone reads secrets
+      condition: Verb = "get" and ObjectRef.Resource = "secrets"
+      priority: WARNING
+      output: \${User.Username} reads \${ObjectRef.Name}
+      enable: true
+`;
+const BROKEN = `${RULES}    - name: Broken
+      type: rule
+      condition: Verb = (
+      priority: WARNING
+      enable: true
+`;
+
+const event = (name: string, resource = "secrets") =>
+  `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"id-${name}","stage":"ResponseComplete","requestURI":"/x","verb":"get","user":{"username":"eve"},"objectRef":{"resource":"${resource}","namespace":"shop","name":"${name}"},"responseStatus":{"code":200},"requestReceivedTimestamp":"2026-11-20T10:00:00.000000Z","stageTimestamp":"2026-11-20T10:00:00.250000Z"}\n`;
+
+const write = (name: string, text: string) => writeFile(cli.path(name), text);
+
+describe("match", () => {
+  it("prints one JSON line per match, with the event's number over all files", async () => {
+    await write("rules.yaml", RULES);
+    await write("a.log", event("one", "pods") + event("two"));
+    await write("b.log", event("three"));
+    expect(await cli.run("match", "--rules", cli.path("rules.yaml"), cli.path("a.log"), cli.path("b.log"))).toBe(0);
+    const lines = cli.out.trim().split("\n");
+    expect(JSON.parse(lines[0])).toEqual({
+      n: 2,
+      auditID: "id-two",
+      stage: "ResponseComplete",
+      rule: "SecretRead",
+      resource: "mine",
+      dialect: "kubesphere",
+      priority: "WARNING",
+      actions: ["archived", "alerting"],
+      message: "eve reads two",
+      time: "2026-11-20T10:00:00.250000000Z",
+      fields: {},
+      tags: [],
+    });
+    expect(lines.slice(1).map((line) => JSON.parse(line).n)).toEqual([3]);
+    expect(cli.err).toBe("");
+  });
+
+  it("sums up: matches per rule, events, invalid lines", async () => {
+    await write("rules.yaml", RULES);
+    await write("a.log", `${event("one")}nonsense\n${event("two")}`);
+    expect(await cli.run("match", "--summary", "--rules", cli.path("rules.yaml"), cli.path("a.log"))).toBe(0);
+    expect(cli.out).toMatch(/^ {8}2 {2}SecretRead {2}WARNING +kubesphere$/m);
+    expect(cli.out).toMatch(/^2 events, 1 invalid lines, 2 matches of 1 rules, [\d.]+ s$/m);
+    expect(cli.err).toBe(`auditship: ${cli.path("a.log")}:2: no event (syntax)\n`);
+  });
+
+  it("names at most twenty invalid lines, never what is in them", async () => {
+    await write("rules.yaml", RULES);
+    await write("a.log", "hunter2\n".repeat(50));
+    expect(await cli.run("match", "--rules", cli.path("rules.yaml"), cli.path("a.log"))).toBe(0);
+    expect(cli.err.trim().split("\n")).toHaveLength(21);
+    expect(cli.err).toContain("30 more lines are no events");
+    expect(cli.err).not.toContain("hunter2");
+  });
+
+  it("runs the other rules when one is refused, and says where that is", async () => {
+    await write("rules.yaml", BROKEN);
+    await write("a.log", event("one"));
+    expect(await cli.run("match", "--rules", cli.path("rules.yaml"), cli.path("a.log"))).toBe(0);
+    expect(JSON.parse(cli.out).rule).toBe("SecretRead");
+    expect(cli.err).toMatch(/^auditship: .*rules\.yaml:15:\d+: .*\(AUDITSHIP_RULE_SYNTAX\)\n$/);
+  });
+
+  it("ends with 2 when a file or all rules are missing", async () => {
+    await write("rules.yaml", RULES);
+    expect(await cli.run("match", "--rules", cli.path("rules.yaml"), cli.path("none.log"))).toBe(2);
+    expect(cli.err).toContain("none.log: cannot be read: there is no such file. (AUDITSHIP_INPUT)");
+    expect(await cli.run("match", "--rules", cli.path("none.yaml"), cli.path("none.log"))).toBe(2);
+    expect(cli.err).toContain("AUDITSHIP_RULE_READ");
+  });
+});
+
+describe("check", () => {
+  let server: Server | undefined;
+
+  afterEach(() => {
+    server?.close();
+    server = undefined;
+  });
+
+  const config = (sinks: string, more = "") =>
+    write(
+      "auditship.yaml",
+      `sources: { api: { path: audit.log } }\nstate: state\nrules: { paths: [rules.yaml] }\n${more}sinks:\n${sinks}`,
+    );
+
+  it("says what the configuration would do", async () => {
+    await write("rules.yaml", RULES);
+    await write("audit.log", event("one"));
+    await write("audit-2026-11-20T10-00-00.000.log", event("zero"));
+    await config("  archive: { type: file, path: archive/audit.ndjson }\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(0);
+    expect(cli.out).toContain(`api  file  ${cli.path("audit.log")}: ${event("one").length} bytes, 1 backups`);
+    expect(cli.out).toMatch(/^rules {10}1, 0 refused$/m);
+    expect(cli.out).toContain("parse → workspace → match → redact");
+    expect(cli.out).toContain("archive  file  takes all  answers");
+  });
+
+  it("waits for a log that is not there", async () => {
+    await write("rules.yaml", RULES);
+    await config("  archive: { type: file, path: archive/audit.ndjson }\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(0);
+    expect(cli.out).toContain("not there yet; the agent waits for it");
+  });
+
+  it("ends with 1 if a sink does not answer, and asks the others", async () => {
+    server = createServer((_, response) => response.end("{}")).listen(0, "127.0.0.1");
+    await new Promise((listening) => server?.once("listening", listening));
+    const { port } = server.address() as AddressInfo;
+    await write("rules.yaml", RULES);
+    await config(
+      `  up: { type: webhook, url: "http://127.0.0.1:${port}" }\n  down: { type: alertmanager, urls: ["http://127.0.0.1:9"] }\n`,
+    );
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(1);
+    expect(cli.out).toContain("up  webhook  takes alerting  answers");
+    expect(cli.out).toMatch(/down {2}alertmanager {2}takes alerting {2}does not answer: /);
+  });
+
+  it("ends with 2 for errors in rules and conditions, each with its place", async () => {
+    await write("rules.yaml", BROKEN);
+    await config("  archive: { type: file, path: a, select: 'Verb = ' }\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(2);
+    expect(cli.err).toMatch(/^auditship: .*rules\.yaml:15:\d+: /m);
+    expect(cli.err).toMatch(/^auditship: .*auditship\.yaml:5:\d+: sinks\.archive\.select: .*of the condition/m);
+  });
+
+  it("warns of stages in an order that loses something", async () => {
+    await write("rules.yaml", RULES.replace("Verb =", 'Workspace = "team-a" and Verb ='));
+    await config("  archive: { type: file, path: a }\n", "stages: [match, workspace]\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(0);
+    expect(cli.out).toContain("warning: there is no redact stage");
+    expect(cli.out).toContain("warning: workspace runs after match");
+  });
+
+  it("refuses to select what is archived where no rule archives", async () => {
+    await write("rules.yaml", "");
+    await config("  archive: { type: file, path: a, select: archived }\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(2);
+    expect(cli.err).toContain("sinks.archive.select is archived, but no rule archives anything");
+  });
+
+  it("checks rules alone", async () => {
+    await write("rules.yaml", RULES);
+    expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(0);
+    expect(cli.out).toMatch(/^rules {10}1, 0 refused\n {2}.*rules\.yaml {2}1\n$/);
+    await write("rules.yaml", BROKEN);
+    expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(2);
+  });
+});
+
+describe("setup", () => {
+  it("says for each sink what was done, and ends with 1 if one could not be set up", async () => {
+    await write(
+      "auditship.yaml",
+      `sources: { api: { path: audit.log } }\nsinks:\n  local: { type: file, path: a }\n  es: { type: elasticsearch, urls: ["http://127.0.0.1:9"] }\n`,
+    );
+    expect(await cli.run("setup", "-c", cli.path("auditship.yaml"), "--sink", "local")).toBe(0);
+    expect(cli.out).toBe("local: nothing to set up\n");
+    expect(await cli.run("setup", "-c", cli.path("auditship.yaml"))).toBe(1);
+    expect(cli.out).toContain("es: failed: ");
+  });
+});
+
+describe("simulate", () => {
+  it("writes the events that were asked for", async () => {
+    const path = cli.path("audit/audit.log");
+    expect(await cli.run("simulate", "--path", path, "--events", "30", "--rate", "10000", "--seed", "7")).toBe(0);
+    expect((await readFile(path, "utf8")).trim().split("\n")).toHaveLength(30);
+    expect(cli.err).toContain("wrote 30 events");
+  });
+});
