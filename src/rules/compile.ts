@@ -24,6 +24,7 @@ export class Compiler {
   private readonly turn: Turn = { now: 0 };
   private readonly interners = new Map<Field, Interner>();
   private readonly tests = new Map<string, Check>();
+  private readonly lists = new Map<readonly string[], number>();
 
   /** The next event begins. */
   next(): void {
@@ -71,13 +72,21 @@ export class Compiler {
   /** Equal tests of different rules are one. */
   private test(node: TestNode): Check {
     const { source, steps } = node.path;
-    const key = JSON.stringify([source, steps, node.test, node.negated]);
+    const test = node.test.op === "in" ? ["in", this.idOf(node.test.texts)] : node.test;
+    const key = JSON.stringify([source, steps, test, node.negated]);
     let check = this.tests.get(key);
     if (!check) {
       check = this.makeTest(node);
       this.tests.set(key, check);
     }
     return check;
+  }
+
+  /** Rules that refer to one list share its array. */
+  private idOf(texts: readonly string[]): number {
+    const id = this.lists.get(texts) ?? this.lists.size;
+    this.lists.set(texts, id);
+    return id;
   }
 
   private makeTest(node: TestNode): Check {

@@ -2,9 +2,10 @@ import { AuditshipError, type Predicate } from "../plugin/index.js";
 import { Compiler } from "./compile.js";
 import { conditionOrigin, Definitions, Expander } from "./dialects/kubesphere/definitions.js";
 import { isInBody, unknownField } from "./dialects/kubesphere/fields.js";
+import { placeOf } from "./dialects/kubesphere/lexer.js";
 import { parse } from "./dialects/kubesphere/parser.js";
 import { tryCheck } from "./set.js";
-import { type Expression, Outcome, testsOf } from "./tree.js";
+import { type Expression, Outcome, type Path, testsOf } from "./tree.js";
 
 export interface ConditionOptions {
   /** Refuse conditions that look into requestObject or responseObject. */
@@ -16,8 +17,12 @@ export interface ConditionOptions {
  * and column in the text. An event that the condition fails on does not match.
  */
 export function compileCondition(text: string, options: ConditionOptions = {}): Predicate {
-  const expression = parse(new Expander(new Definitions()).condition(conditionOrigin(text), []));
-  checkFields(expression, options);
+  const origin = conditionOrigin(text);
+  const expression = parse(new Expander(new Definitions()).condition(origin, []));
+  for (const { path } of testsOf(expression)) {
+    const problem = fieldProblem(path, options);
+    if (problem) throw new AuditshipError("AUDITSHIP_RULE_INVALID", problem, placeOf(origin, text.indexOf(path.text)));
+  }
   return predicateOf(expression);
 }
 
@@ -31,15 +36,10 @@ export function predicateOf(expression: Expression): Predicate {
   };
 }
 
-function checkFields(expression: Expression, { envelopeOnly }: ConditionOptions): void {
-  for (const { path } of testsOf(expression)) {
-    // A name that only resembles none of ours may be one that a stage adds.
-    const unknown = unknownField(path);
-    if (unknown?.includes("did you mean") || (unknown && path.source.kind === "nothing"))
-      throw new AuditshipError("AUDITSHIP_RULE_INVALID", unknown);
-    if (envelopeOnly && isInBody(path)) {
-      const message = `${path.text} lies in the body; this condition may only look at the envelope.`;
-      throw new AuditshipError("AUDITSHIP_RULE_INVALID", message);
-    }
-  }
+function fieldProblem(path: Path, { envelopeOnly }: ConditionOptions): string | undefined {
+  if (envelopeOnly && isInBody(path))
+    return `${path.text} lies in the body; this condition may only look at the envelope.`;
+  const unknown = unknownField(path);
+  // A name that resembles none of ours may be one that a stage adds.
+  return unknown?.includes("did you mean") || path.source.kind === "nothing" ? unknown : undefined;
 }

@@ -21,6 +21,8 @@ export interface Definition {
 
 /** More tokens, or items, than a condition or list may become: what keeps macros that double from filling the memory. */
 const MAX_EXPANSION = 200_000;
+/** The same for all that is loaded together. */
+const MAX_TOTAL = 5_000_000;
 /** Macros in macros, and so on, at most. */
 const MAX_DEPTH = 100;
 
@@ -66,9 +68,16 @@ export interface ExpandOptions {
   bareMacros?: boolean;
 }
 
-/** Replaces references in conditions, lists and aliases by what they stand for, recursively. */
+/**
+ * Replaces references in conditions, lists and aliases by what they stand for, recursively. What a definition expands to is
+ * made once; all that one expander makes is bounded.
+ */
 export class Expander {
-  private size = 0;
+  private readonly macros = new Map<Definition, readonly Token[]>();
+  private readonly lists = new Map<Definition, readonly string[]>();
+  private readonly oversized = new Map<Definition, AuditshipError>();
+  /** Tokens and items made so far. */
+  private total = 0;
 
   constructor(
     private readonly definitions: Definitions,
@@ -76,27 +85,35 @@ export class Expander {
   ) {}
 
   /** The tokens of a condition without references: macros in parentheses, lists as one token, aliases as paths. */
-  condition(origin: Origin, scopes: readonly string[]): Token[] {
-    this.size = 0;
+  condition(origin: Origin, scopes: readonly string[]): readonly Token[] {
     return this.expand(tokenize(origin), scopes, []);
   }
 
-  /** A list's items with those of the lists it refers to. */
-  items(list: Definition): string[] {
-    this.size = 0;
-    return this.list(list, []);
+  /** A macro's tokens, without the end. */
+  macro(definition: Definition, open: readonly Definition[] = []): readonly Token[] {
+    const known = this.macros.get(definition);
+    if (known) return known;
+    const tokens = this.expand(tokenize(originOf(definition)), [definition.resource], [...open, definition]);
+    const made = tokens.slice(0, -1);
+    this.macros.set(definition, made);
+    return made;
   }
 
-  private list(definition: Definition, open: readonly Definition[]): string[] {
+  /** A list's items with those of the lists it refers to. */
+  items(definition: Definition, open: readonly Definition[] = []): readonly string[] {
+    const known = this.lists.get(definition);
+    if (known) return known;
     const scopes = [definition.resource];
     const path = [...open, definition];
     const items: string[] = [];
     for (const item of definition.items) {
       const reference = /^\$\{([^{}]*)\}$/.exec(item);
-      if (++this.size > MAX_EXPANSION) throw tooLarge(definition);
-      if (!reference) items.push(item);
-      else for (const spliced of this.listItem(reference[1].trim(), definition, scopes, path)) items.push(spliced);
+      const parts = reference ? this.listItem(reference[1].trim(), definition, scopes, path) : [item];
+      for (const part of parts) items.push(part);
+      this.total += parts.length;
+      if (items.length > MAX_EXPANSION || this.total > MAX_TOTAL) throw this.tooLarge(definition);
     }
+    this.lists.set(definition, items);
     return items;
   }
 
@@ -123,15 +140,18 @@ export class Expander {
   private expand(tokens: readonly Token[], scopes: readonly string[], open: readonly Definition[]): Token[] {
     const result: Token[] = [];
     for (const token of tokens) {
-      if (token.type === "reference") for (const part of this.reference(token, scopes, open)) result.push(part);
-      else result.push(token);
-      if (++this.size > MAX_EXPANSION)
-        throw syntaxError(token.origin, token.offset, `more than ${MAX_EXPANSION} words after expansion`);
+      const parts = token.type === "reference" ? this.reference(token, scopes, open) : [token];
+      for (const part of parts) result.push(part);
+      this.total += parts.length;
+      if (result.length <= MAX_EXPANSION && this.total <= MAX_TOTAL) continue;
+      const definition = open.at(-1);
+      if (definition) throw this.tooLarge(definition);
+      throw syntaxError(token.origin, token.offset, `more than ${MAX_EXPANSION} words after expansion`);
     }
     return result;
   }
 
-  private reference(token: Token, scopes: readonly string[], open: readonly Definition[]): Token[] {
+  private reference(token: Token, scopes: readonly string[], open: readonly Definition[]): readonly Token[] {
     const definition = this.resolve(token, scopes, open);
     if (token.suffix && definition.type !== "alias")
       throw syntaxError(token.origin, token.offset, `\${${token.text}} is a ${definition.type}, not a field`);
@@ -139,12 +159,10 @@ export class Expander {
       case "alias":
         return [{ ...token, type: "path", text: this.alias(definition, open) + (token.suffix ?? "") }];
       case "list":
-        return [{ ...token, type: "list", items: this.list(definition, open) }];
+        return [{ ...token, type: "list", items: this.items(definition, open) }];
       default: {
-        const inner = this.expand(tokenize(originOf(definition)), [definition.resource], [...open, definition]);
-        inner.pop();
-        if (this.options.bareMacros) return inner;
-        return [{ ...token, type: "(" }, ...inner, { ...token, type: ")" }];
+        const inner = this.macro(definition, open);
+        return this.options.bareMacros ? inner : [{ ...token, type: "(" }, ...inner, { ...token, type: ")" }];
       }
     }
   }
@@ -156,9 +174,8 @@ export class Expander {
     open: readonly Definition[],
   ): readonly string[] {
     const definition = this.definitions.find(name, scopes);
-    if (definition && open.includes(definition)) throw cycle(definition, open);
-    if (definition && open.length === MAX_DEPTH) throw tooDeep(definition);
-    if (definition?.type === "list") return this.list(definition, open);
+    if (definition) this.checkOpen(definition, open);
+    if (definition?.type === "list") return this.items(definition, open);
     if (definition?.type === "alias") return [this.alias(definition, open)];
     throw new AuditshipError(
       "AUDITSHIP_RULE_REFERENCE",
@@ -178,9 +195,24 @@ export class Expander {
       const message = `\${${token.text}} is a rule; only macros, lists and aliases can be referred to.`;
       throw new AuditshipError("AUDITSHIP_RULE_REFERENCE", message, place);
     }
+    this.checkOpen(definition, open);
+    return definition;
+  }
+
+  /** Throws for what refers to itself, and for what is known to become too large. */
+  private checkOpen(definition: Definition, open: readonly Definition[]): void {
+    const oversized = this.oversized.get(definition);
+    if (oversized) throw oversized;
     if (open.includes(definition)) throw cycle(definition, open);
     if (open.length === MAX_DEPTH) throw tooDeep(definition);
-    return definition;
+  }
+
+  private tooLarge(definition: Definition): AuditshipError {
+    const { type, name, place } = definition;
+    const message = `The ${type} ${name} has more than ${MAX_EXPANSION} words after expansion, or all together ${MAX_TOTAL}.`;
+    const error = new AuditshipError("AUDITSHIP_RULE_INVALID", message, place);
+    this.oversized.set(definition, error);
+    return error;
   }
 
   private hint(name: string, scopes: readonly string[]): string {
@@ -202,11 +234,6 @@ function cycle(definition: Definition, open: readonly Definition[]): AuditshipEr
 
 function tooDeep(definition: Definition): AuditshipError {
   const message = `The ${definition.type} ${definition.name} is referred to through more than ${MAX_DEPTH} others.`;
-  return new AuditshipError("AUDITSHIP_RULE_INVALID", message, definition.place);
-}
-
-function tooLarge(definition: Definition): AuditshipError {
-  const message = `List ${definition.name} has more than ${MAX_EXPANSION} items after expansion.`;
   return new AuditshipError("AUDITSHIP_RULE_INVALID", message, definition.place);
 }
 

@@ -114,7 +114,9 @@ export function unknownField(path: Path): string | undefined {
   const struct = fieldOfPath(first.replace(/\[.*/, ""));
   const name = struct === undefined || second === undefined ? first : `${first}.${second}`;
   const suggestion = nearest(name.replace(/\[.*/, ""), KNOWN_NAMES);
-  return `No event has the field ${text}${suggestion ? `; did you mean ${suggestion}?` : "."}`;
+  if (suggestion) return `No event has the field ${text}; did you mean ${suggestion}?`;
+  const siblings = struct === undefined ? [] : KNOWN_NAMES.filter((known) => known.startsWith(`${first}.`));
+  return `No event has the field ${text}${siblings.length > 0 ? `, but ${siblings.join(", ")}.` : "."}`;
 }
 
 const KNOWN_NAMES = [...FIELD_PATHS.map(documentedName), "Latency"];

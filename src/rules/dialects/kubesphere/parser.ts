@@ -116,7 +116,7 @@ class Parser {
       }
       case "in": {
         const texts = this.items();
-        return node({ op: "in", texts }, negated, `${operator.text} (${texts.map(quote).join(", ")})`);
+        return node({ op: "in", texts }, negated, `${operator.text} (${shorten(texts)})`);
       }
       case "contains": {
         const value = this.value(["string", "number"]);
@@ -152,9 +152,9 @@ class Parser {
   }
 
   /** `("a", 2)`, or a list that was referred to, alone or among them. */
-  private items(): string[] {
+  private items(): readonly string[] {
     const first = this.take();
-    if (first.type === "list" && first.items?.length) return [...first.items];
+    if (first.type === "list" && first.items?.length) return first.items;
     if (first.type === "list") this.fail(first, `the list ${first.text} is empty`);
     if (first.type !== "(") this.unexpected(first, "( or a list");
     const texts: string[] = [];
@@ -258,6 +258,14 @@ function depthOf(expression: Expression): number {
     else if (node.type !== "test") for (const operand of node.operands) open.push([operand, depth + 1]);
   }
   return deepest;
+}
+
+/** Most items that are shown of a list. */
+const SHOWN_ITEMS = 20;
+
+function shorten(texts: readonly string[]): string {
+  const shown = texts.slice(0, SHOWN_ITEMS).map(quote).join(", ");
+  return texts.length > SHOWN_ITEMS ? `${shown}, … ${texts.length - SHOWN_ITEMS} more` : shown;
 }
 
 const quote = (text: string): string => `"${text}"`;

@@ -81,10 +81,12 @@ export class KubeSphereReader implements Reader {
 
   rules(): Rule[] {
     const rules: Rule[] = [];
+    const expander = new Expander(this.definitions);
+    const bare = new Expander(this.definitions, { bareMacros: true });
     for (const entry of this.entries) {
       if (!this.definitions.isInForce(entry.definition)) continue;
       try {
-        const rule = this.check(entry);
+        const rule = this.check(entry, expander, bare);
         if (rule) rules.push(rule);
       } catch (error) {
         if (!(error instanceof AuditshipError)) throw error;
@@ -158,15 +160,14 @@ export class KubeSphereReader implements Reader {
   }
 
   /** A rule that runs; undefined for what is no rule, or is turned off. */
-  private check(entry: Entry): Rule | undefined {
+  private check(entry: Entry, expander: Expander, bare: Expander): Rule | undefined {
     const { item, definition } = entry;
-    const expander = new Expander(this.definitions);
     switch (item.type) {
       case "rule":
-        return this.rule(entry, expander);
+        return this.rule(entry, expander, bare);
       case "macro":
         this.require(entry, "macro");
-        parse(expander.condition({ ...conditionOrigin(definition.text, definition.placeIn) }, [definition.resource]));
+        parse(expander.condition(conditionOrigin(definition.text, definition.placeIn), [definition.resource]));
         return undefined;
       case "alias": {
         this.require(entry, "alias");
@@ -180,7 +181,7 @@ export class KubeSphereReader implements Reader {
     }
   }
 
-  private rule(entry: Entry, expander: Expander): Rule | undefined {
+  private rule(entry: Entry, expander: Expander, bare: Expander): Rule | undefined {
     const { item, definition, document, keys } = entry;
     const { resource } = definition;
     const info = this.info(entry);
@@ -189,8 +190,9 @@ export class KubeSphereReader implements Reader {
 
     const text = this.require(entry, "condition");
     const origin = conditionOrigin(text, (offset) => document.placeIn([...keys, "condition"], offset));
-    const condition = parse(expander.condition(origin, [resource]));
-    for (const warning of conditionWarnings(condition, origin, [resource], this.definitions))
+    const tokens = expander.condition(origin, [resource]);
+    const condition = parse(tokens);
+    for (const warning of conditionWarnings(condition, tokens, () => bare.condition(origin, [resource])))
       this.warn(entry, `Rule ${resource}.${item.name}: ${warning}`, ["condition"]);
 
     const outputPlace = document.place([...keys, "output"]);

@@ -1,28 +1,24 @@
-import type { Expression } from "../../tree.js";
-import { show, type TestNode, testsOf } from "../../tree.js";
-import type { Definitions } from "./definitions.js";
-import { Expander } from "./definitions.js";
+import { type Expression, show, type TestNode, testsOf } from "../../tree.js";
 import { isBareArray, unknownField } from "./fields.js";
-import type { Origin } from "./lexer.js";
+import type { Token } from "./lexer.js";
 import { parse } from "./parser.js";
 
-/** What is allowed in a condition, but hardly what was meant. */
+/** What is allowed in a condition, but hardly what was meant. `bareTokens` gives it with macros put in as they stand. */
 export function conditionWarnings(
   expression: Expression,
-  origin: Origin,
-  scopes: readonly string[],
-  definitions: Definitions,
+  tokens: readonly Token[],
+  bareTokens: () => readonly Token[],
 ): string[] {
   const warnings = new Set<string>();
   const asRead = show(expression);
-  const conventional = show(parse(new Expander(definitions).condition(origin, scopes), { conventional: true }));
+  const conventional = show(parse(tokens, { conventional: true }));
   if (conventional !== asRead) {
     warnings.add(
       `“and” and “or” bind alike here, and “not” takes all that follows: it is read as ${short(asRead)}, not as ` +
         `${short(conventional)}; parentheses make it plain.`,
     );
   }
-  const bare = bareReading(origin, scopes, definitions);
+  const bare = reading(bareTokens);
   if (bare !== undefined && bare !== asRead) {
     warnings.add(
       `Macros count as if in parentheses: it is read as ${short(asRead)}; KubeSphere's own engine reads ${short(bare)}.`,
@@ -32,10 +28,10 @@ export function conditionWarnings(
   return [...warnings];
 }
 
-/** The reading with macros put in as they stand; undefined if that is no condition at all. */
-function bareReading(origin: Origin, scopes: readonly string[], definitions: Definitions): string | undefined {
+/** Undefined if the tokens are no condition at all. */
+function reading(tokens: () => readonly Token[]): string | undefined {
   try {
-    return show(parse(new Expander(definitions, { bareMacros: true }).condition(origin, scopes)));
+    return show(parse(tokens()));
   } catch {
     return undefined;
   }

@@ -1,0 +1,131 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Flag, type RuleMatch } from "../../src/plugin/index.js";
+import { interpret } from "../../src/rules/interpreter.js";
+import type { Rule } from "../../src/rules/rule.js";
+import { compileSet, tryCheck } from "../../src/rules/set.js";
+import { Outcome } from "../../src/rules/tree.js";
+import { parseCondition } from "./conditions.js";
+import { batchOf } from "./events.js";
+
+function ruleOf(name: string, condition: string, stages?: string[]): Rule {
+  const match: RuleMatch = {
+    rule: name,
+    dialect: "kubesphere",
+    priority: "INFO",
+    rank: 1,
+    actions: ["archived"],
+    tags: [],
+    facts: {},
+    message: () => name,
+  };
+  const info = { ...match, name, enabled: true, place: {} };
+  return { info, condition: parseCondition(condition), match, output: "", paths: [], stages };
+}
+
+const verb = fc.constantFrom('"get"', '"GET"', '"create"', '"cr\\u0065ate"', "null", "5", '["get"]', "{}", '""', '"x"');
+const resource = fc.constantFrom('"pods"', '"secrets"', '"p\\u006fds"', "null", "5", '["pods"]', '""', '"other"');
+const line = fc
+  .tuple(fc.option(verb), fc.option(resource), fc.boolean())
+  .map(([v, r, hasRef]) =>
+    [
+      '{"kind":"Event"',
+      ...(v ? [`"verb":${v}`] : []),
+      ...(hasRef ? [`"objectRef":{${r ? `"resource":${r}` : ""}}`] : []),
+    ]
+      .join(",")
+      .concat("}"),
+  );
+const oneTest = fc.constantFrom(
+  'Verb = "get"',
+  'Verb in ("get", "5", "")',
+  'Verb in ("create", "[get]")',
+  'Verb != "get"',
+  'Verb not in ("get")',
+  'ObjectRef.Resource = "pods"',
+  'ObjectRef.Resource in ("secrets", "pods", "[pods]")',
+  'ObjectRef.Resource = ""',
+  "ObjectRef.Resource exists",
+  'Level = ""',
+);
+const condition = fc
+  .array(fc.tuple(fc.constantFrom("and", "or"), fc.boolean(), oneTest), { minLength: 1, maxLength: 5 })
+  .map((parts) => parts.map(([op, no, test], i) => `${i ? ` ${op} ` : ""}${no ? `(not ${test})` : test}`).join(""));
+
+describe("a set of rules", () => {
+  it("finds by verb and resource exactly the rules that match when each is tried", () => {
+    fc.assert(
+      fc.property(fc.array(condition, { maxLength: 6 }), fc.array(line, { maxLength: 6 }), (conditions, lines) => {
+        const rules = conditions.map((text, index) => ruleOf(String(index), text));
+        const batch = batchOf(...lines);
+        compileSet(rules).evaluate(batch);
+        for (let row = 0; row < batch.count; row++) {
+          const found = batch.matches(row).map(({ rule }) => rule);
+          const event = batch.at(row);
+          const tried = rules.filter((rule) => tryCheck((e) => interpret(rule.condition, e), event) === Outcome.yes);
+          expect(found, lines[row]).toEqual(tried.map(({ info }) => info.name));
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it("looks at the stages it was given, and at stages that nobody knows", () => {
+    const batch = batchOf(
+      ...["RequestReceived", "ResponseComplete", "Panic", "Other"].map((stage) => ({ kind: "Event", stage })),
+      { kind: "Event" },
+    );
+    compileSet([ruleOf("some", "Level exists", ["ResponseComplete"]), ruleOf("all", "Level exists")]).evaluate(batch);
+    const found = Array.from({ length: batch.count }, (_, row) =>
+      batch
+        .matches(row)
+        .map(({ rule }) => rule)
+        .join(),
+    );
+    expect(found).toEqual(["all", "some,all", "all", "some,all", "some,all"]);
+  });
+
+  it("leaves invalid lines and dropped events alone, and marks the others", () => {
+    const batch = batchOf("nonsense", { kind: "Event" }, { kind: "Event" });
+    batch.setFlags(1, Flag.dropped);
+    const set = compileSet([ruleOf("R", "Level exists")]);
+    set.evaluate(batch);
+    expect([0, 1, 2].map((row) => batch.matches(row).length)).toEqual([0, 0, 1]);
+    expect(batch.flags(2) & (Flag.matched | Flag.archived | Flag.alerting)).toBe(Flag.matched | Flag.archived);
+    expect(batch.rules).toBe(set.hash);
+  });
+
+  it("tells which rules failed on an event, and goes on with the others", () => {
+    const batch = batchOf({ kind: "Event", verb: "get" }, { kind: "Event", verb: "7" });
+    const failed: string[] = [];
+    const set = compileSet([ruleOf("bad", "Verb > 1"), ruleOf("good", 'Verb = "get"')]);
+    set.evaluate(batch, ({ rule }) => failed.push(rule));
+    expect(failed).toEqual(["bad"]);
+    expect([0, 1].map((row) => batch.matches(row).map(({ rule }) => rule))).toEqual([["good"], ["bad"]]);
+  });
+
+  it("answers alike when there are more different values than are kept", () => {
+    const lines = Array.from({ length: 3000 }, (_, index) => ({
+      kind: "Event",
+      verb: "get",
+      user: { username: `user-${index % 1500}-${"x".repeat(index % 300)}` },
+    }));
+    const batch = batchOf(...lines);
+    compileSet([ruleOf("even", 'User.username regex "^user-[0-9]*[02468]-"')]).evaluate(batch);
+    for (let row = 0; row < batch.count; row++) expect(batch.matches(row).length).toBe((row % 1500) % 2 === 0 ? 1 : 0);
+  });
+
+  it("survives events that are nested 100,000 deep", () => {
+    const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+    const arrays = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    const batch = batchOf(
+      `{"kind":"Event","verb":"get","requestObject":${deep}}`,
+      `{"kind":"Event","verb":"get","requestObject":{"a":${arrays}}}`,
+    );
+    const conditions = ["RequestObject exists", 'RequestObject.a contains "x"', "RequestObject.a.a.a.a exists"];
+    const set = compileSet([...conditions.map((text, i) => ruleOf(`${i}`, text)), ruleOf("last", 'Verb = "get"')]);
+    expect(() => set.evaluate(batch)).not.toThrow();
+    for (let row = 0; row < batch.count; row++)
+      if (!(batch.flags(row) & Flag.invalid)) expect(batch.matches(row).at(-1)?.rule).toBe("last");
+  });
+});
