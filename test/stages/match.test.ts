@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import match from "../../plugins/stages/match.js";
+import { type Batch, Flag, type RuleMatch, type RuleSet } from "../../src/plugin/index.js";
+import { loadEvents, stageHost } from "./support.js";
+
+const rule = (name: string): RuleMatch => ({
+  rule: name,
+  dialect: "kubesphere",
+  priority: "INFO",
+  rank: 1,
+  actions: ["archived"],
+  tags: [],
+  facts: {},
+  message: () => "",
+});
+const SEEN = rule("Seen");
+const BROKEN = rule("Broken");
+
+/** A set in which one rule matches every event, and another fails on every second. */
+const SET: RuleSet = {
+  hash: "0123456789ab",
+  size: 2,
+  evaluate(batch: Batch, onError?: (rule: RuleMatch) => void) {
+    batch.rules = this.hash;
+    for (let row = 0; row < batch.count; row++) {
+      batch.addMatch(row, SEEN);
+      if (row % 2 === 0) onError?.(BROKEN);
+    }
+  },
+};
+
+describe("the stage match", () => {
+  it("adds the matches of the rules in force, asked for anew with each batch", async () => {
+    const sets: RuleSet[] = [SET, { hash: "", size: 0, evaluate: () => {} }];
+    const stage = await match.create({}, stageHost({ rules: () => sets.shift()! }));
+    const [first, second] = [loadEvents({ verb: "get" }), loadEvents({ verb: "get" })];
+    await stage.run(first);
+    await stage.run(second);
+    expect(first.rules).toBe(SET.hash);
+    expect([first, second].map((batch) => batch.matches(0).length)).toEqual([1, 0]);
+  });
+
+  it("counts matches of events that are new, and failures of rules", async () => {
+    const host = stageHost({ rules: () => SET });
+    const stage = await match.create({}, host);
+    const batch = loadEvents({ verb: "a" }, { verb: "b" }, { verb: "c" });
+    batch.setFlags(1, Flag.again);
+    await stage.run(batch);
+    expect(Object.fromEntries(host.counts)).toEqual({
+      "auditship_matches_total Seen kubesphere INFO": 2,
+      "auditship_rule_errors_total Broken": 2,
+    });
+  });
+
+  it("takes no options", async () => {
+    const { z } = await import("zod");
+    expect(match.options(z).safeParse({ rules: [] }).success).toBe(false);
+  });
+});
