@@ -22,14 +22,19 @@ export async function runService(
   const loaded = await loadConfig(file, { env });
   const log = createLog({ level: loaded.config.observe.log });
   const metrics = new Metrics();
-  const agent = await Agent.start(loaded, { once, log, metrics });
-  const reloader = once ? undefined : await Reloader.start(agent, loaded, { env, log, metrics });
-  const release = stopOnSignals(agent, log);
-  onStarted?.(agent, loaded);
-  const { failed } = await agent.finished;
-  release();
-  await reloader?.close();
-  return !failed;
+  const signals = listenForStop(log);
+  const reloader = once ? undefined : await Reloader.start(loaded, { env, log, metrics });
+  try {
+    const agent = await Agent.start(loaded, { once, log, metrics });
+    void signals.asked.then(() => agent.stop());
+    reloader?.attach(agent);
+    onStarted?.(agent, loaded);
+    const { failed } = await agent.finished;
+    return !failed;
+  } finally {
+    await reloader?.close();
+    signals.release();
+  }
 }
 
 /** What an agent and its reloads share. */
@@ -39,32 +44,40 @@ interface Context {
   metrics: Metrics;
 }
 
-/** Watches the files of a configuration, and loads them anew. */
+/** Watches the files of a configuration, and loads them anew. What changes before there is an agent is not missed. */
 class Reloader {
-  readonly #agent: Agent;
   readonly #context: Context;
   readonly #file: string;
+  readonly #agent: Promise<Agent>;
   readonly #onHangUp = () => this.#request();
+  #attach!: (agent: Agent) => void;
   #watch: { paths: string; close(): Promise<void> } | undefined;
   #working: Promise<void> = Promise.resolve();
   #requested = false;
+  #closed = false;
 
-  private constructor(agent: Agent, file: string, context: Context) {
-    this.#agent = agent;
+  private constructor(file: string, context: Context) {
     this.#file = file;
     this.#context = context;
+    this.#agent = new Promise((resolve) => {
+      this.#attach = resolve;
+    });
   }
 
-  static async start(agent: Agent, loaded: LoadedConfig, context: Context): Promise<Reloader> {
-    const reloader = new Reloader(agent, loaded.path, context);
-    await reloader.#follow(loaded);
+  static async start(loaded: LoadedConfig, context: Context): Promise<Reloader> {
+    const reloader = new Reloader(loaded.path, context);
     process.on("SIGHUP", reloader.#onHangUp);
+    await reloader.#follow(loaded);
     return reloader;
   }
 
+  attach(agent: Agent): void {
+    this.#attach(agent);
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     process.off("SIGHUP", this.#onHangUp);
-    await this.#working;
     await this.#watch?.close();
   }
 
@@ -73,17 +86,18 @@ class Reloader {
     if (this.#requested) return;
     this.#requested = true;
     this.#working = this.#working.then(async () => {
+      const agent = await this.#agent;
       this.#requested = false;
-      await this.#reload();
+      if (!this.#closed) await this.#reload(agent);
     });
   }
 
-  async #reload(): Promise<void> {
+  async #reload(agent: Agent): Promise<void> {
     const { env, log, metrics } = this.#context;
     try {
       const loaded = await loadConfig(this.#file, { env });
-      await this.#agent.reload(loaded);
-      await this.#follow(loaded);
+      await agent.reload(loaded);
+      if (!this.#closed) await this.#follow(loaded);
     } catch (error) {
       metrics.add("auditship_reloads_total", 1, "config", "refused");
       const lines = error instanceof AuditshipError ? error.line().split("\n") : [(error as Error).message];
@@ -101,14 +115,23 @@ class Reloader {
   }
 }
 
-function stopOnSignals(agent: Agent, log: Log): () => void {
-  let asked = false;
+/** From the first moment on, so that an agent that is still starting stops cleanly, too. */
+function listenForStop(log: Log): { asked: Promise<void>; release(): void } {
+  let ask = () => {};
+  const asked = new Promise<void>((resolve) => {
+    ask = resolve;
+  });
+  const again = () => process.exit(1);
   const stop = (signal: NodeJS.Signals) => {
-    if (asked) process.exit(1);
-    asked = true;
+    process.off("SIGTERM", stop).off("SIGINT", stop).on("SIGTERM", again).on("SIGINT", again);
     log.info({ signal }, "Stopping; once more to stop at once.");
-    void agent.stop();
+    ask();
   };
   process.on("SIGTERM", stop).on("SIGINT", stop);
-  return () => void process.off("SIGTERM", stop).off("SIGINT", stop);
+  return {
+    asked,
+    release() {
+      for (const listener of [stop, again]) process.off("SIGTERM", listener).off("SIGINT", listener);
+    },
+  };
 }

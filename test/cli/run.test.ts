@@ -1,0 +1,148 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Program } from "./fixture.js";
+
+let directory: string;
+const programs: Program[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "auditship-run-"));
+  await writeFile(join(directory, "rules.yaml"), RULES);
+});
+
+afterEach(async () => {
+  for (const { child } of programs) child.kill("SIGKILL");
+  await Promise.all(programs.splice(0).map(({ exited }) => exited));
+  await rm(directory, { recursive: true });
+});
+
+const RULES = `apiVersion: auditing.kubesphere.io/v1alpha1
+kind: Rule
+metadata: { name: mine, labels: { type: alerting } }
+spec:
+  rules:
+    - { name: Reads, type: rule, enable: true, priority: WARNING, condition: 'Verb = "get"', output: "got" }
+`;
+
+const event = (id: string | number) =>
+  `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"${id}","stage":"ResponseComplete","verb":"get","stageTimestamp":"2026-11-20T10:00:00.000000Z"}\n`;
+
+const log = () => join(directory, "audit.log");
+const archived = async () =>
+  (await readFile(join(directory, "archive.ndjson"), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).auditID);
+
+async function configure(more = "", sinks = ""): Promise<void> {
+  const text = `sources: { api: { path: audit.log } }
+state: state
+rules: { paths: [rules.yaml] }
+observe: { listen: "127.0.0.1:0" }
+sinks:
+  archive: { type: file, path: archive.ndjson }
+${sinks}${more}`;
+  await writeFile(join(directory, "auditship.yaml"), text);
+}
+
+function start(...args: string[]): Program {
+  const program = new Program(args, directory);
+  programs.push(program);
+  return program;
+}
+
+async function running(): Promise<{ agent: Program; metrics: (name: string) => Promise<string[]> }> {
+  const agent = start("run", "-c", "auditship.yaml");
+  await agent.until(({ err }) => err.includes("Agent started."));
+  const started = agent.err.split("\n").find((line) => line.includes("Agent started.")) as string;
+  const { metrics: url } = JSON.parse(started);
+  const metrics = async (name: string) =>
+    (await (await fetch(url)).text()).split("\n").filter((line) => line.startsWith(name));
+  return { agent, metrics };
+}
+
+describe("run --once", () => {
+  it("ships what is there and ends with 0; a second run adds nothing", async () => {
+    await configure();
+    await writeFile(log(), event(1) + event(2));
+    expect(await start("run", "-c", "auditship.yaml", "--once").exited).toBe(0);
+    expect(await archived()).toEqual(["1", "2"]);
+    await appendFile(log(), event(3));
+    expect(await start("run", "-c", "auditship.yaml", "--once").exited).toBe(0);
+    expect(await archived()).toEqual(["1", "2", "3"]);
+  });
+
+  it("ends with 2 for a configuration with errors, a line for each", async () => {
+    await configure("shutdownTimout: 1s\ncluser: x\n");
+    const program = start("run", "-c", "auditship.yaml", "--once");
+    expect(await program.exited).toBe(2);
+    expect(program.err.trim().split("\n")).toEqual([
+      'auditship: auditship.yaml:7:1: unknown key "shutdownTimout". Did you mean "shutdownTimeout"? (AUDITSHIP_CONFIG_KEY)',
+      'auditship: auditship.yaml:8:1: unknown key "cluser". Did you mean "cluster"? (AUDITSHIP_CONFIG_KEY)',
+    ]);
+  });
+});
+
+describe("run", () => {
+  it("stops with 0 on SIGTERM and resumes where it was", async () => {
+    await configure("", "  terminal: { type: stdout, select: all }\n");
+    await writeFile(log(), event(1));
+    const { agent } = await running();
+    await agent.until(({ out }) => out.includes('"auditID":"1"'));
+    agent.child.kill("SIGTERM");
+    expect(await agent.exited).toBe(0);
+    await appendFile(log(), event(2));
+    const { agent: next } = await running();
+    await next.until(({ out }) => out.includes('"auditID":"2"'));
+    next.child.kill("SIGINT");
+    expect(await next.exited).toBe(0);
+    expect(next.out).not.toContain('"auditID":"1"');
+    expect(await archived()).toEqual(["1", "2"]);
+  });
+
+  it("refuses the state directory that another agent has, and says whose it is", async () => {
+    await configure();
+    await writeFile(log(), "");
+    const { agent } = await running();
+    const second = start("run", "-c", "auditship.yaml");
+    expect(await second.exited).toBe(1);
+    expect(second.err).toMatch(
+      new RegExp(
+        `^auditship: ${directory}/state: the state directory is in use by process ${agent.child.pid} \\(instance .+\\) since .+\\(AUDITSHIP_STATE_LOCKED\\)\\n$`,
+      ),
+    );
+  });
+
+  it("takes changed rules over; with errors in them the old ones stay", async () => {
+    await configure();
+    await writeFile(log(), "");
+    const { agent, metrics } = await running();
+    await writeFile(join(directory, "rules.yaml"), RULES.replace("Reads", "Renamed"));
+    await agent.until(({ err }) => err.includes("New rules are in force."));
+    await writeFile(join(directory, "rules.yaml"), RULES.replace("Verb =", "Verb = ("));
+    await agent.until(({ err }) => err.includes("AUDITSHIP_RULE_SYNTAX"));
+    await agent.until(({ err }) => err.includes("those in force before stay"));
+    expect(await metrics("auditship_reloads_total")).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/what="rules",result="ok"\} [1-9]/),
+        expect.stringMatching(/what="rules",result="refused"\} [1-9]/),
+      ]),
+    );
+  });
+
+  it("reloads on SIGHUP; a configuration with errors leaves everything as it was", async () => {
+    await configure();
+    await writeFile(log(), "");
+    const { agent, metrics } = await running();
+    await configure("", "  broken: { type: fil }\n");
+    agent.child.kill("SIGHUP");
+    await agent.until(({ err }) => err.includes("the one before stays"));
+    expect(agent.err).toContain('Did you mean \\"file\\"?');
+    expect((await metrics("auditship_reloads_total"))[0]).toMatch(/what="config",result="refused"\} [1-9]/);
+    await configure("", "  second: { type: file, path: second.ndjson }\n");
+    agent.child.kill("SIGHUP");
+    await agent.until(({ err }) => err.includes('"sinks":["archive","second"]'));
+  });
+});
