@@ -17,7 +17,7 @@ function refusal(condition: string): AuditshipError {
 describe("a syntax error is refused with its place and what was expected", () => {
   const refused: [condition: string, line: number, column: number, message: RegExp][] = [
     ["", 1, 1, /empty/],
-    ["Verb =", 1, 7, /expected a string in double quotes or a number or true or false, but the condition ends/],
+    ["Verb =", 1, 7, /expected a string in double quotes or a number or a boolean, but the condition ends/],
     ["Verb = create", 1, 8, /found “create” \(strings stand in double quotes\)/],
     ['Verb = "a" AND Level = "b"', 1, 12, /keywords are in lower case: and/],
     ['Verb = "a"\nand', 2, 4, /expected a field, not, or \(/],

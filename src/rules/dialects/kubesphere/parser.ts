@@ -172,8 +172,12 @@ class Parser {
   private value(types: readonly Token["type"][]): Token {
     const token = this.take();
     if (types.includes(token.type)) return token;
-    const names = types.map((type) => (type === "string" ? "a string in double quotes" : VALUE_NAMES.get(type)));
-    return this.unexpected(token, names.join(" or "));
+    return this.unexpected(
+      token,
+      VALUE_NAMES.filter(([type]) => types.includes(type))
+        .map(([, name]) => name)
+        .join(" or "),
+    );
   }
 
   private path(token: Token) {
@@ -232,10 +236,11 @@ class Parser {
 
 const ORDERS = { "<": "less", "<=": "lessOrEqual", ">": "greater", ">=": "greaterOrEqual" } as const;
 
-const VALUE_NAMES = new Map<string, string>([
+const VALUE_NAMES: readonly [Token["type"], string][] = [
+  ["string", "a string in double quotes"],
   ["number", "a number"],
-  ["boolean", "true or false"],
-]);
+  ["boolean", "a boolean"],
+];
 
 /** Upstream's translation of `like`: `?` is any character, `*` any text; everything else is RE2, and nothing is anchored. */
 function likePattern(text: string): string {
