@@ -139,6 +139,40 @@ describe("bytes that were deleted before they were read", () => {
     expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(4, 10) }]);
   });
 
+  it("are told when that happens while the agent looks on", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    const writer = new Lumberjack(path, { now: () => START });
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const live = await source.reader({ at: "beginning" });
+    await readAll(live, size(0, 10));
+    const behind = stored({ ...live.position()!, offset: size(0, 4) });
+    for (const from of [10, 20]) {
+      writer.rotate();
+      writer.write(lines(from, from + 10));
+      await readAll(live, size(from, from + 10));
+    }
+    const late = await source.reader(behind);
+    expect(await readAll(late, size(10, 30))).toBe(lines(10, 30));
+    expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(4, 10) }]);
+  });
+
+  it("do not bring back what was done with before them, nor hide what came after", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    writer.rotate();
+    writer.write(lines(10, 20));
+    const { at, restored } = await readSome(path, size(0, 20));
+    writer.delete(writer.rotate());
+    writer.write(lines(20, 30));
+    // Rotated after the last event that was read, as the clock would have it.
+    fs.renameSync(path, join(dirname(path), writer.name.format(1_800_000_000_030)));
+    writer.close();
+    writer.write(lines(30, 40));
+    const { text } = await readOnce(path, at, { restored });
+    expect(text).toBe(lines(20, 40));
+  });
+
   it("are not told while the directory is not there", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));

@@ -200,6 +200,17 @@ describe("a file that is not the one it was", () => {
     expect(recorded.losses).toEqual([]);
   });
 
+  it("is noticed though nobody reads", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source } = await openSource(path);
+    fs.truncateSync(path);
+    fs.appendFileSync(path, lines(20, 40));
+    const files = () => (source.state(undefined) as { files: { size: number; gone?: string }[] }).files;
+    await vi.waitUntil(() => files().length === 2);
+    expect(files()).toMatchObject([{ size: size(0, 3), gone: "overwritten" }, { size: size(20, 40) }]);
+  });
+
   it("after copytruncate under a writer without O_APPEND begins behind the hole", async () => {
     const { path, writer } = setUp();
     writer.write(line(0));
