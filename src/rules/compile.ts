@@ -2,8 +2,8 @@ import type { EventView, Field } from "../plugin/index.js";
 import { INTERNED, Interner, isObject, type Turn } from "./intern.js";
 import { latencyOf } from "./latency.js";
 import { type SpanTest, spanTest } from "./spans.js";
-import { type TextTest, textTest } from "./tests.js";
 import { decodeString, isPlain, nodeText, utcText, valueText } from "./text.js";
+import { type TextTest, textTest } from "./text-test.js";
 import { type Expression, type FieldSource, invert, Outcome, type TestNode, testsOf } from "./tree.js";
 import { compileWalk, hasValue } from "./walk.js";
 

@@ -135,7 +135,7 @@ export class Interner {
   }
 }
 
-/** A hash of a token's length, its last eight bytes and a few before; equal hashes are told apart by all bytes. */
+/** A hash of a token's length, its last eight bytes and every fifth before; the bytes tell values of one hash apart. */
 function sampleHash(bytes: Uint8Array, start: number, end: number): number {
   let hash = end - start;
   const tail = Math.max(start, end - 9);

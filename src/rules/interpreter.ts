@@ -1,7 +1,7 @@
 import type { EventView, Field } from "../plugin/index.js";
 import { latencyOf } from "./latency.js";
-import { type TextTest, textTest } from "./tests.js";
 import { utcText, utf8, valueText } from "./text.js";
+import { type TextTest, textTest } from "./text-test.js";
 import {
   type Expression,
   type FieldSource,

@@ -1,5 +1,5 @@
-import { compareNumbers, type TextTest, textTest } from "./tests.js";
 import { isPlain, scalarText } from "./text.js";
+import { compareNumbers, type TextTest, textTest } from "./text-test.js";
 import { Outcome, type Test } from "./tree.js";
 
 /**
@@ -126,7 +126,7 @@ function smallInteger(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** FNV-1a over bytes [start, end). */
-export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
+function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
   return hash ^ (hash >>> 15);
@@ -138,7 +138,7 @@ export function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: 
 }
 
 /** A fixed set of texts that is asked for bytes. */
-export class ByteSet {
+class ByteSet {
   /** Bytes of the longest text. */
   readonly longest: number;
   private readonly slots: (Uint8Array | undefined)[];

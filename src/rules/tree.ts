@@ -97,12 +97,6 @@ export function* testsOf(expression: Expression): Generator<TestNode> {
   }
 }
 
-/** Joins operands; operands of the same kind become one flat list. */
-export function join(type: "and" | "or", left: Expression, right: Expression): Expression {
-  const operands = left.type === type ? [...left.operands, right] : [left, right];
-  return { type, operands };
-}
-
 /** The tree as text with every grouping in parentheses: `(a = 1 or b = 2) and not (c = 3)`. */
 export function show(expression: Expression): string {
   if (expression.type === "test") return expression.text;

@@ -1,7 +1,7 @@
 import { Kind, type Tape } from "../plugin/index.js";
 import type { SpanTest } from "./spans.js";
-import type { TextTest } from "./tests.js";
 import { membersOf, nodeText } from "./text.js";
+import type { TextTest } from "./text-test.js";
 import { invert, Outcome, type Step } from "./tree.js";
 
 /** What to do with the values that the steps lead to. */

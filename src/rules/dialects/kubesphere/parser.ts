@@ -1,4 +1,4 @@
-import { compilePattern } from "../../tests.js";
+import { compilePattern } from "../../text-test.js";
 import type { Expression, NumberComparison, Test, TestNode } from "../../tree.js";
 import { PathError, resolvePath } from "./fields.js";
 import { syntaxError, type Token } from "./lexer.js";

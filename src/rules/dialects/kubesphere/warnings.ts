@@ -3,6 +3,9 @@ import { isBareArray, unknownField } from "./fields.js";
 import type { Token } from "./lexer.js";
 import { parse } from "./parser.js";
 
+/** Of one condition. */
+const MAX_WARNINGS = 20;
+
 /** What is allowed in a condition, but hardly what was meant. `bareTokens` gives it with macros put in as they stand. */
 export function conditionWarnings(
   expression: Expression,
@@ -24,7 +27,10 @@ export function conditionWarnings(
       `Macros count as if in parentheses: it is read as ${short(asRead)}; KubeSphere's own engine reads ${short(bare)}.`,
     );
   }
-  for (const test of testsOf(expression)) for (const warning of testWarnings(test)) warnings.add(warning);
+  for (const test of testsOf(expression)) {
+    for (const warning of testWarnings(test)) warnings.add(warning);
+    if (warnings.size >= MAX_WARNINGS) break;
+  }
   return [...warnings];
 }
 
