@@ -80,6 +80,8 @@ export interface SourceContext extends Host {
   readonly restored: object | undefined;
   /** Read what is there, then end. */
   readonly once: boolean;
+  /** Longest line that is handed out whole, bytes; a longer one is an {@link Chunk.oversized} chunk. */
+  readonly maxLine: number;
 }
 
 export interface SourcePlugin<Options extends z.ZodObject = z.ZodObject> {
