@@ -8,7 +8,6 @@ import {
   type SourceContext,
   type StartPoint,
   type StoredPosition,
-  size,
 } from "../plugin/index.js";
 import { eventTime } from "./event-time.js";
 import type { LogFile } from "./file-table.js";
@@ -20,21 +19,14 @@ import { LogReader } from "./reader.js";
 const TIME_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
-export interface FileSourceOptions extends LogOptions {
-  /** Longest line that is handled whole, bytes. */
-  maxLine: number;
-}
-
 /** The audit log of one kube-apiserver on disk: the active file and its backups as one stream. DESIGN §4. */
 export class FileSource implements Source {
   readonly #log: Log;
-  readonly #maxLine: number;
   readonly #context: SourceContext;
   readonly #readers = new Set<LogReader>();
 
-  constructor({ maxLine, ...options }: FileSourceOptions, context: SourceContext) {
+  constructor(options: LogOptions, context: SourceContext) {
     this.#log = new Log(options, context);
-    this.#maxLine = maxLine;
     this.#context = context;
   }
 
@@ -52,7 +44,7 @@ export class FileSource implements Source {
   }
 
   async reader(start: StartPoint): Promise<LogReader> {
-    const reader = new LogReader(this.#log, start, this.#maxLine, () => this.#readers.delete(reader));
+    const reader = new LogReader(this.#log, start, this.#context.maxLine, () => this.#readers.delete(reader));
     this.#readers.add(reader);
     return reader.open();
   }
@@ -121,12 +113,11 @@ export const fileSource = defineSource({
         .literal(false, { error: "pin: true is not available in this version; leave it out" })
         .default(false)
         .describe("Keep unread backups from being deleted by rotation. Only false in this version."),
-      maxLine: size().prefault("24MiB").describe("Longest line that is handled whole."),
       poll: duration()
         .prefault("250ms")
         .describe("Time between looks at the file where the kernel tells of no change."),
     }),
-  open({ path, maxLine, poll }, context) {
-    return new FileSource({ path: context.resolve(path), maxLine, poll }, context).open();
+  open({ path, poll }, context) {
+    return new FileSource({ path: context.resolve(path), poll }, context).open();
   },
 });

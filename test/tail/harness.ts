@@ -37,14 +37,17 @@ interface Options {
 /** Opens a file source; closed after the test. */
 export async function openSource(path: string, options: Options = {}): Promise<OpenSource> {
   const recorded: Recorded = { log: [], metrics: new Map(), losses: [] };
-  const parsed = fileSource.options(z).parse({ path, maxLine: options.maxLine ?? "1MiB", poll: options.poll ?? 20 });
+  const parsed = fileSource.options(z).parse({ path, poll: options.poll ?? 20 });
   const source = await fileSource.open(parsed, contextOf(recorded, options));
   source.onLoss = (loss) => recorded.losses.push(loss);
   onTestFinished(() => source.close());
   return { source, recorded };
 }
 
-function contextOf(recorded: Recorded, { once = false, restored, now = Date.now }: Options): SourceContext {
+function contextOf(
+  recorded: Recorded,
+  { once = false, restored, maxLine = 1 << 20, now = Date.now }: Options,
+): SourceContext {
   const say = (level: string) => (fields: object, message: string) => {
     recorded.log.push({ level, kind: (fields as { kind?: string }).kind, message });
   };
@@ -69,6 +72,7 @@ function contextOf(recorded: Recorded, { once = false, restored, now = Date.now 
     // As the state on disk would have it.
     restored: restored && JSON.parse(JSON.stringify(restored)),
     once,
+    maxLine,
   };
 }
 
