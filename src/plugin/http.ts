@@ -59,15 +59,15 @@ export const httpShape = (zod: Zod) => ({
   auth: zod
     .strictObject({
       username: zod.string().optional().describe("Basic authentication, with password or passwordFile."),
-      password: zod.string().optional(),
+      password: zod.string().optional().describe("Its password; better kept in passwordFile."),
       passwordFile: zod.string().optional().describe("Read again when it changes, like all files here."),
       token: zod.string().optional().describe("Sent as Authorization: Bearer."),
-      tokenFile: zod.string().optional(),
+      tokenFile: zod.string().optional().describe("File that holds the token."),
       apiKey: zod
         .string()
         .optional()
         .describe("Sent as Authorization: ApiKey (Elasticsearch), base64 as it was given."),
-      apiKeyFile: zod.string().optional(),
+      apiKeyFile: zod.string().optional().describe("File that holds the API key."),
     })
     .refine(isOneCredential, "expected one of username with a password, a token or an API key")
     .optional()
