@@ -26,8 +26,6 @@ export interface CheckResult {
   unreachable: string[];
 }
 
-const noop = () => {};
-
 type Print = (line: string) => void;
 
 /**
@@ -75,7 +73,7 @@ function describeSource(source: LoadedSource, loaded: LoadedConfig, result: Chec
 /** The log that a source's path names. */
 function files(path: string, result: CheckResult): string {
   try {
-    const directory = Directory.find(path, (name) => new Descriptor(name, noop, noop));
+    const directory = Directory.find(path, (name) => new Descriptor(name));
     if (!directory) return `${path}: not there yet; the agent waits for it`;
     const backups = directory.list().size;
     const active = directory.statActive();
@@ -91,10 +89,11 @@ function files(path: string, result: CheckResult): string {
 
 async function describeRules(config: RulesConfig, result: CheckResult, print: Print): Promise<LoadedRules> {
   const loaded = await loadRules(config);
-  print(`rules          ${loaded.set.size}, ${loaded.refused.length} refused`);
+  const { set, rules, refused } = loaded;
+  print(`rules          ${set.size} in force, ${rules.length - set.size} off, ${refused.length} refused`);
   for (const [file, count] of perFile(loaded)) print(`  ${relative(process.cwd(), file) || file}  ${count}`);
   for (const warning of loaded.warnings) print(`warning: ${warning.line()}`);
-  for (const error of loaded.refused) noteError(result, error);
+  for (const error of refused) noteError(result, error);
   return loaded;
 }
 

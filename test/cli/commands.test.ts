@@ -112,7 +112,7 @@ describe("check", () => {
     await config("  archive: { type: file, path: archive/audit.ndjson }\n");
     expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(0);
     expect(cli.out).toContain(`api  file  ${cli.path("audit.log")}: ${event("one").length} bytes, 1 backups`);
-    expect(cli.out).toMatch(/^rules {10}1, 0 refused$/m);
+    expect(cli.out).toMatch(/^rules {10}1 in force, 0 off, 0 refused$/m);
     expect(cli.out).toContain("parse → workspace → match → redact");
     expect(cli.out).toContain("archive  file  takes all  answers");
   });
@@ -163,7 +163,7 @@ describe("check", () => {
   it("checks rules alone", async () => {
     await write("rules.yaml", RULES);
     expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(0);
-    expect(cli.out).toMatch(/^rules {10}1, 0 refused\n {2}.*rules\.yaml {2}1\n$/);
+    expect(cli.out).toMatch(/^rules {10}1 in force, 0 off, 0 refused\n {2}.*rules\.yaml {2}1\n$/);
     await write("rules.yaml", BROKEN);
     expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(2);
   });

@@ -1,0 +1,95 @@
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type ConfigWatch, watchConfig } from "../../src/config/watch.js";
+
+let directory: string;
+let watch: ConfigWatch | undefined;
+let told = 0;
+let hear = () => {};
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "auditship-watch-"));
+  told = 0;
+});
+
+afterEach(async () => {
+  await watch?.close();
+  await rm(directory, { recursive: true });
+});
+
+async function follow(...names: string[]): Promise<void> {
+  watch = await watchConfig(
+    names.map((name) => join(directory, name)),
+    () => {
+      told++;
+      hear();
+    },
+  );
+}
+
+/** Resolves when a change has been told. */
+const change = () =>
+  new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+
+const write = (name: string, text: string) => writeFile(join(directory, name), text);
+
+describe("a watched configuration", () => {
+  it("tells a change of a file once, however many writes it was", async () => {
+    await write("a.yaml", "1");
+    await follow("a.yaml");
+    const changed = change();
+    for (const text of ["2", "3", "4"]) await write("a.yaml", text);
+    await changed;
+    expect(told).toBe(1);
+  });
+
+  it("tells a file that is new in a directory, and one that is put in another's place", async () => {
+    await mkdir(join(directory, "rules"));
+    await follow("rules");
+    let changed = change();
+    await write("rules/new.yaml", "1");
+    await changed;
+    changed = change();
+    await write("other.yaml", "2");
+    await rename(join(directory, "other.yaml"), join(directory, "rules/new.yaml"));
+    await changed;
+  });
+
+  it.each([
+    ["the mounted directory", "mount"],
+    ["a file in it", "mount/rules.yaml"],
+  ])("tells each swap of a ConfigMap's ..data link, as the kubelet does it, through %s", async (_, name) => {
+    const mount = (file: string) => join(directory, "mount", file);
+    const version = async (number: number) => {
+      await mkdir(mount(`..${number}`), { recursive: true });
+      await writeFile(mount(`..${number}/rules.yaml`), String(number));
+    };
+    await version(0);
+    await symlink("..0", mount("..data"));
+    await symlink("..data/rules.yaml", mount("rules.yaml"));
+    await follow(name);
+    for (let number = 1; number < 4; number++) {
+      const changed = change();
+      await version(number);
+      await symlink(`..${number}`, mount("..data_tmp"));
+      await rename(mount("..data_tmp"), mount("..data"));
+      await rm(mount(`..${number - 1}`), { recursive: true });
+      await changed;
+    }
+  });
+
+  it("may be replaced by another file, again and again", async () => {
+    await write("a.yaml", "0");
+    await follow("a.yaml");
+    for (let number = 1; number < 4; number++) {
+      const changed = change();
+      await write("b.yaml", String(number));
+      await rename(join(directory, "b.yaml"), join(directory, "a.yaml"));
+      await changed;
+    }
+  });
+});
