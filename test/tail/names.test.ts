@@ -1,6 +1,8 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import fileSource from "../../src/tail/index.js";
 import { LogName, logsAmong } from "../../src/tail/name.js";
 import { line, openSource, readOnce, tempDirectory } from "./harness.js";
 
@@ -82,5 +84,19 @@ describe("a path that is a directory", () => {
     const waiting = reader.next(Buffer.alloc(1024));
     fs.writeFileSync(join(directory, "any-name.log"), line(7));
     expect((await waiting)?.length).toBe(line(7).length);
+  });
+});
+
+describe("the options of a file source", () => {
+  const schema = fileSource.options(z);
+
+  it("refuse pin: true with what to do", () => {
+    const { error } = schema.safeParse({ path: "/var/log/audit.log", pin: true });
+    expect(error?.issues[0]).toMatchObject({ path: ["pin"], message: expect.stringContaining("leave it out") });
+  });
+
+  it("need nothing but a path", () => {
+    expect(schema.parse({ path: "/var/log/audit.log" })).toEqual({ path: "/var/log/audit.log", pin: false, poll: 250 });
+    expect(schema.safeParse({}).success).toBe(false);
   });
 });
