@@ -5,7 +5,6 @@ export class Output {
   constructor() {
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(0);
-      throw error;
     });
   }
 
