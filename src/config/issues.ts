@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { AuditshipError } from "../plugin/error.js";
+import { nearest } from "../plugin/nearest.js";
 import type { Path, PlacedDocument } from "./document.js";
-import { nearest } from "./nearest.js";
 import { keysAt } from "./shape.js";
 
 /** One or more errors of a configuration, each with its place; {@link line} gives a line to each. */

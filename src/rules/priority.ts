@@ -1,4 +1,4 @@
-import { nearest } from "./suggest.js";
+import { nearest } from "../plugin/nearest.js";
 
 /** One order over all ecosystems (DESIGN §5): KubeSphere's, Falco's and Sigma's names by rank. */
 const NAMES: readonly (readonly string[])[] = [

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/config/load.js";
-import { nearest } from "../../src/config/nearest.js";
 import { complaints, minimal } from "./fixture.js";
 
 describe("an error in the configuration", () => {
@@ -139,17 +138,5 @@ observe: { log: loud }
       message: "cannot read the configuration: there is no such file.",
       place: { file: "/nonexistent/auditship.yaml" },
     });
-  });
-});
-
-describe("the nearest name", () => {
-  it.each([
-    ["slect", "select"],
-    ["SELECT", "select"],
-    ["seelct", "select"],
-    ["maxbytes", "maxBytes"],
-    ["kind", undefined],
-  ])("of %s is %s", (name, meant) => {
-    expect(nearest(name, ["select", "maxBytes", "urls"])).toBe(meant);
   });
 });

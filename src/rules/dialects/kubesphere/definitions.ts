@@ -1,5 +1,5 @@
 import { AuditshipError, type Place } from "../../../plugin/index.js";
-import { nearest } from "../../suggest.js";
+import { nearest } from "../../../plugin/nearest.js";
 import type { Path } from "../../tree.js";
 import { PathError, resolvePath } from "./fields.js";
 import { CONDITION, type Origin, placeOf, syntaxError, type Token, tokenize } from "./lexer.js";

@@ -1,5 +1,5 @@
 import { FIELD_PATHS, Field, fieldOfPath } from "../../../plugin/index.js";
-import { nearest } from "../../suggest.js";
+import { nearest } from "../../../plugin/nearest.js";
 import type { FieldSource, Path, Source, Step } from "../../tree.js";
 
 /**

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { type Action, AuditshipError, type Place, type RuleMatch } from "../../../plugin/index.js";
+import { nearest } from "../../../plugin/nearest.js";
 import type { Keys, RuleDocument } from "../../documents.js";
 import { nearestPriority, rankOf } from "../../priority.js";
 import type { Reader, ReaderContext } from "../../reader.js";
 import type { Rule, RuleInfo } from "../../rule.js";
-import { nearest } from "../../suggest.js";
 import { conditionOrigin, type Definition, Definitions, Expander } from "./definitions.js";
 import { unknownField } from "./fields.js";
 import { parseOutput, renderOutput } from "./output.js";
