@@ -189,8 +189,16 @@ describe("an archive file", () => {
     await archive.probe();
     expect(await readdir(directory)).toEqual(["audit.ndjson"]);
     await writeFile(join(directory, "file"), "");
-    const nowhere = new Archive(options(join(directory, "file", "audit.ndjson")), testHost());
-    await expect(nowhere.probe()).rejects.toThrow("cannot write the archive");
+    for (const path of [join(directory, "file", "audit.ndjson"), directory]) {
+      const nowhere = new Archive(options(path), testHost());
+      await expect(nowhere.probe()).rejects.toThrow("cannot write the archive");
+    }
+  });
+
+  it("probes without making what is not there", async () => {
+    const directory = await temporaryDirectory();
+    await new Archive(options(join(directory, "deep", "er", "audit.ndjson")), testHost()).probe();
+    expect(await readdir(directory)).toEqual([]);
   });
 });
 

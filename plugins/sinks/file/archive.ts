@@ -1,4 +1,4 @@
-import { mkdir, rename, unlink, writeFile } from "node:fs/promises";
+import { access, constants, open, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { gzip, gzipSync } from "node:zlib";
@@ -98,10 +98,10 @@ export class Archive implements FoldingSink {
   }
 
   async probe(): Promise<void> {
-    const path = `${this.#options.path}.probe`;
+    const { path } = this.#options;
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await writeFile(path, Buffer.alloc(PROBE_BYTES), { mode: 0o600 }).finally(() => unlink(path).catch(() => {}));
+      await tryFile(path);
+      await tryDirectory(dirname(path), `${path}.probe`);
     } catch (cause) {
       throw this.#failure(cause);
     }
@@ -273,6 +273,34 @@ export class Archive implements FoldingSink {
     return new Error(`cannot write the archive ${this.#options.path}: ${message}.${advice}`, { cause });
   }
 }
+
+/** Throws if there is something at `path` that cannot be written. */
+async function tryFile(path: string): Promise<void> {
+  const handle = await open(path, "r+").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  await handle?.close();
+}
+
+/** Throws if nothing can be written into the directory, or it is not there and cannot be made. Leaves everything as it is. */
+async function tryDirectory(directory: string, probe: string): Promise<void> {
+  if (await exists(directory)) {
+    await writeFile(probe, Buffer.alloc(PROBE_BYTES), { mode: 0o600 }).finally(() => unlink(probe).catch(() => {}));
+    return;
+  }
+  let above = dirname(directory);
+  while (!(await exists(above))) above = dirname(above);
+  await access(above, constants.W_OK | constants.X_OK);
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      return false;
+    },
+  );
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
