@@ -7,6 +7,7 @@ import {
   ROW_WORDS,
   Row,
   type Selection,
+  type SinkState,
 } from "../plugin/index.js";
 import type { Ledger } from "./ledger.js";
 import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
@@ -14,11 +15,25 @@ import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
 /** Runs a sink that has state of its own: what it folded is acknowledged, and kept with its state. DESIGN §2, §3. */
 export class FoldingRunner extends Runner {
   readonly #sink: FoldingSink;
+  /** The stored state that the sink has not taken back yet. */
+  #owed: { state: SinkState | undefined } | undefined;
   #folding: Promise<void> | undefined;
 
   constructor(sink: FoldingSink, host: Host, options: RunnerOptions, random?: () => number) {
     super(host, options, random);
     this.#sink = sink;
+  }
+
+  /** Gives the sink its stored state back, before anything else. If it cannot take it now, it starts parked, and tries on. */
+  async begin(stored: SinkState | undefined): Promise<void> {
+    this.#owed = { state: stored };
+    try {
+      await this.resume();
+    } catch (error) {
+      const reason = (error as Error).message;
+      this.failed(reason);
+      this.park(reason);
+    }
   }
 
   async offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean> {
@@ -40,6 +55,7 @@ export class FoldingRunner extends Runner {
 
   async snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors>> {
     while (this.#folding) await this.#folding;
+    if (this.#owed) return { cursors: cursors(), state: this.#owed.state, flush: async () => {} };
     return { cursors: cursors(), state: this.#sink.state(), flush: () => this.#sink.flush() };
   }
 
@@ -52,7 +68,8 @@ export class FoldingRunner extends Runner {
   }
 
   protected async resume(): Promise<void> {
-    await this.#sink.restore(this.#sink.state());
+    await this.#sink.restore(this.#owed ? this.#owed.state : this.#sink.state());
+    this.#owed = undefined;
   }
 
   /** True when the fold is over; false if it takes longer than `stallAfter` (a patient lane waits on). */

@@ -34,6 +34,8 @@ export abstract class Runner {
   readonly name: string;
   /** Called when it parks: whoever offers must stop, its ledgers are behind. */
   onParked: (reason: string) => void = () => {};
+  /** Called when it can go on from its cursors, before it does: what it starts from must be on disk. */
+  onResumed: () => Promise<unknown> = async () => {};
   /** Called when the far end answers again. */
   onReady: () => void = () => {};
   /** Called on the first sign that the far end took something (or answered the probe). */
@@ -171,6 +173,7 @@ export abstract class Runner {
       try {
         await this.probe(AbortSignal.any([this.host.signal, AbortSignal.timeout(PROBE_TIMEOUT)]));
         await this.resume();
+        await this.onResumed();
         this.succeeded();
         if (this.#state !== "parked") return;
         this.#become("catching-up");

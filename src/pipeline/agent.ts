@@ -265,7 +265,7 @@ export class Agent {
       const start = startPoint(loaded.common.startAt ?? source.common.startAt);
       this.#feeds.get(source.name)!.add(runner, record?.cursors[source.name], start);
     }
-    void runner.greet();
+    if (runner.taking) void runner.greet();
   }
 
   #watch({ loaded, runner }: RunningSink): void {
@@ -274,6 +274,10 @@ export class Agent {
     runner.onAnswered = () => this.#readiness.met(condition);
     runner.onParked = () => {
       for (const feed of this.#feeds.values()) feed.leave(runner);
+    };
+    runner.onResumed = () => {
+      this.#checkpoints.touch(runner);
+      return this.#checkpoints.flush();
     };
     runner.onReady = () => {
       for (const feed of this.#feeds.values()) feed.rejoin(runner);

@@ -106,7 +106,10 @@ export class Feed {
   /** The sink answers again: it waits for its lane. */
   rejoin(runner: Runner): void {
     const member = this.#members.get(runner);
-    if (member && !this.#waiting.includes(member)) this.#admit(member);
+    if (!member) return;
+    // One that started parked may be in a lane that has had no batch for it yet.
+    this.leave(runner);
+    this.#admit(member);
   }
 
   /** The sink's cursor to write down; undefined if it has not begun. */

@@ -40,8 +40,9 @@ export async function startSink(
   const options = runnerOptions(loaded, deps.memory);
   let runner: Runner;
   if (sink.mode === "fold") {
-    await sink.restore(state);
-    runner = new FoldingRunner(sink, host, options);
+    const folding = new FoldingRunner(sink, host, options);
+    await folding.begin(state);
+    runner = folding;
   } else {
     const deadLetters = await DeadLetters.open(deps.state, loaded.name, loaded.common.deadLetters, host.meter);
     closers.push(() => deadLetters.close());

@@ -131,6 +131,31 @@ describe("a sink that folds", () => {
     expect(shelf.kept).toEqual([1]);
   });
 
+  it("starts parked if it cannot take its stored state back, keeps that state, and tries on", async () => {
+    const shelf = new Shelf();
+    let openable = false;
+    const restore = shelf.restore.bind(shelf);
+    shelf.restore = (state) => {
+      if (!openable) throw new Error("permission denied");
+      restore(state);
+    };
+    const { runner, ledger } = run(shelf);
+    const resumed: string[] = [];
+    runner.onResumed = async () => void resumed.push(runner.state);
+    const ready = new Promise<void>((resolve) => {
+      runner.onReady = resolve;
+    });
+    await runner.begin({ length: 3 });
+    expect([runner.state, runner.failing]).toEqual(["parked", "permission denied"]);
+    expect(await runner.offer(batchOf([auditLine(1)]), ledger, true)).toBe(false);
+    expect((await runner.snapshot(() => 7)).state).toEqual({ length: 3 });
+    openable = true;
+    await ready;
+    expect(shelf.restored).toEqual([{ length: 3 }]);
+    expect(resumed).toEqual(["parked"]);
+    expect(runner.taking).toBe(true);
+  });
+
   it("leaves its lane when a fold hangs, and has what it folded late", async () => {
     const shelf = new Shelf();
     let open = () => {};
