@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSink, type LoadedSource, requireArchivingRules } from "../config/load.js";
+import type { Config } from "../config/schema.js";
 import { EventBatch, openTape, viewDocument } from "../event/index.js";
 import { type Control, takeControl } from "../observe/control.js";
 import { Readiness } from "../observe/health.js";
@@ -43,6 +44,9 @@ export interface AgentOptions {
 export interface AgentEnd {
   failed: boolean;
 }
+
+/** What readiness waits for beside the sinks. */
+const STARTING = "agent";
 
 /** The whole of a running agent: sources, stages, sinks, and what goes on between them. */
 export class Agent {
@@ -129,13 +133,15 @@ export class Agent {
     await this.#store.open();
     this.#checkpoints = new Checkpoints(this.#store, () => this.#feeds.values(), log);
     this.#checkpoints.onLocked = (error) => this.#fail(error);
+    this.#readiness.await(STARTING, "not all of it runs yet");
+    this.#server = await serveObservation(config.observe.listen, { metrics, readiness: this.#readiness });
+    metrics.beforeScrape(() => this.#measure());
     await this.#rules.start(config.rules);
     requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
     this.#stages = await this.#createStages(this.#loaded);
     for (const source of this.#loaded.sources) await this.#openSource(source);
     await this.#addSinks(this.#loaded.sinks);
-    this.#server = await serveObservation(config.observe.listen, { metrics, readiness: this.#readiness });
-    metrics.beforeScrape(() => this.#measure());
+    this.#readiness.met(STARTING);
     await this.#forgetRemoved();
     log.info(
       {
@@ -328,15 +334,16 @@ export class Agent {
     const { log, metrics } = this.#options;
     const before = this.#loaded;
     this.#tellWhatNeedsRestart(before, loaded);
-    const stages = await this.#createStages(loaded);
-    if (!(await this.#rules.reload(loaded.config.rules))) loaded.config.rules = before.config.rules;
+    const config = { ...loaded.config, ...untilRestart(before.config) };
+    const stages = isSame(before.stages, loaded.stages) ? this.#stages : await this.#createStages(loaded);
+    if (!(await this.#rules.reload(config.rules))) config.rules = before.config.rules;
     const old = this.#stages;
     this.#stages = stages;
-    await old.retire();
-    this.#loaded = { ...loaded, sources: before.sources };
+    if (stages !== old) await old.retire();
+    this.#loaded = { ...loaded, config, sources: before.sources };
     const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
     for (const [name, running] of [...this.#sinks]) {
-      if (!isSameSink(running.loaded, wanted.get(name))) await this.#removeSink(name);
+      if (!isSame(running.loaded, wanted.get(name))) await this.#removeSink(name);
     }
     await this.#addSinks(loaded.sinks.filter(({ name }) => !this.#sinks.has(name)));
     metrics.add("auditship_reloads_total", 1, "config", "ok");
@@ -344,15 +351,15 @@ export class Agent {
   }
 
   #tellWhatNeedsRestart(before: LoadedConfig, now: LoadedConfig): void {
-    const needs = (loaded: LoadedConfig) => ({
-      sources: loaded.sources.map(({ name, options, common }) => ({ name, options, common })),
-      state: loaded.config.state,
-      "observe.listen": loaded.config.observe.listen,
-      memory: loaded.config.memory,
+    const needs = ({ sources, config }: LoadedConfig) => ({
+      sources,
+      ...untilRestart(config),
+      "observe.listen": config.observe.listen,
+      "observe.log": config.observe.log,
     });
     const [was, is] = [needs(before), needs(now)];
     for (const key of Object.keys(was) as (keyof typeof was)[]) {
-      if (JSON.stringify(was[key]) === JSON.stringify(is[key])) continue;
+      if (isSame(was[key], is[key])) continue;
       this.#options.log.warn({ key }, "This part of the configuration has changed and takes effect after a restart.");
     }
   }
@@ -414,8 +421,14 @@ function startPoint(startAt: string): StartPoint {
   return { at: "time", time: Date.parse(startAt) };
 }
 
-function isSameSink(a: LoadedSink, b: LoadedSink | undefined): boolean {
-  return b !== undefined && JSON.stringify([a.common, a.options]) === JSON.stringify([b.common, b.options]);
+/** The parts of a configuration that stay as they were until a restart. */
+function untilRestart({ state, cluster, node, labels, memory, maxLine }: Config) {
+  return { state, cluster, node, labels, memory, maxLine };
+}
+
+/** Compares parts of two configurations; a plugin is its name. */
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** Waits for `work`, but not longer than `ms`. */

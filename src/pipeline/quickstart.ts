@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AuditshipError } from "../plugin/index.js";
@@ -8,7 +7,7 @@ import { runService } from "./service.js";
 
 /** Under the current directory. */
 const DIRECTORY = ".auditship";
-const USUAL_PORT = 9110;
+const USUAL_PORT = "9110";
 const CONFIG = join("config", "quickstart.yaml");
 
 /**
@@ -19,10 +18,12 @@ export async function quickstart(directory: string, rate: string): Promise<boole
   const home = join(directory, DIRECTORY);
   const simulator = simulate(join(home, "audit", "audit.log"), rate);
   try {
-    return await runService(join(packageDirectory(), CONFIG), {
-      env: { ...process.env, AUDITSHIP_HOME: home, AUDITSHIP_PORT: process.env.AUDITSHIP_PORT ?? (await freePort()) },
-      onStarted: (agent) => process.stderr.write(whereIsWhat(relative(process.cwd(), home), agent.observeUrl)),
-    });
+    return await onFreePort((port) =>
+      runService(join(packageDirectory(), CONFIG), {
+        env: { AUDITSHIP_PORT: port, ...process.env, AUDITSHIP_HOME: home },
+        onStarted: (agent) => process.stderr.write(whereIsWhat(relative(process.cwd(), home), agent.observeUrl)),
+      }),
+    );
   } finally {
     simulator.kill("SIGTERM");
   }
@@ -38,13 +39,15 @@ function simulate(path: string, rate: string): ChildProcess {
   return child;
 }
 
-/** The usual port, or a free one if somebody else has that: a newcomer should see it work. */
-function freePort(): Promise<string> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve("0"));
-    server.listen(USUAL_PORT, "127.0.0.1", () => server.close(() => resolve(String(USUAL_PORT))));
-  });
+/** On the usual port, or a free one if somebody else has that: a newcomer should see it work. */
+async function onFreePort<Result>(run: (port: string) => Promise<Result>): Promise<Result> {
+  try {
+    return await run(USUAL_PORT);
+  } catch (error) {
+    const { cause } = error as { cause?: NodeJS.ErrnoException };
+    if (cause?.code !== "EADDRINUSE") throw error;
+    return run("0");
+  }
 }
 
 function whereIsWhat(home: string, observeUrl: string | undefined): string {

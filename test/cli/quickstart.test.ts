@@ -1,24 +1,30 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Program } from "./fixture.js";
 
 let directory: string;
-let program: Program | undefined;
+const programs: Program[] = [];
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "auditship-quickstart-"));
 });
 
 afterEach(async () => {
-  program?.child.kill("SIGKILL");
-  await program?.exited;
+  for (const { child } of programs) child.kill("SIGKILL");
+  await Promise.all(programs.splice(0).map(({ exited }) => exited));
   await rm(directory, { recursive: true });
 });
 
+function start(where: string, env: Record<string, string> = {}): Program {
+  const program = new Program(["quickstart", "--rate", "200"], where, env);
+  programs.push(program);
+  return program;
+}
+
 async function watch(): Promise<Program> {
-  program = new Program(["quickstart", "--rate", "200"], directory, { AUDITSHIP_PORT: "0" });
+  const program = start(directory, { AUDITSHIP_PORT: "0" });
   await program.until(({ out, err }) => out.split("\n").length > 2 && err.includes("metrics     http://127.0.0.1:"));
   return program;
 }
@@ -38,5 +44,18 @@ describe("quickstart", () => {
     const places = archive.map((line) => JSON.parse(line).auditship).map(({ file, offset }) => `${file}:${offset}`);
     expect(new Set(places).size).toBe(places.length);
     expect(places.length).toBeGreaterThan(2);
+  });
+
+  it("takes a free port where another one has the usual one", async () => {
+    const homes = [join(directory, "one"), join(directory, "two")];
+    const metrics = await Promise.all(
+      homes.map(async (home) => {
+        await mkdir(home);
+        const program = start(home);
+        await program.until(({ err }) => err.includes("metrics     http://127.0.0.1:"));
+        return /metrics {5}(\S+)/.exec(program.err)?.[1];
+      }),
+    );
+    expect(new Set(metrics).size).toBe(2);
   });
 });
