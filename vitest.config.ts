@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // For .ci/run, which sums up several runs.
+    reporters: process.env.AUDITSHIP_TEST_TOTALS ? ["default", "./test/support/totals.ts"] : ["default"],
     projects: [
       { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], testTimeout: 20_000 } },
       {

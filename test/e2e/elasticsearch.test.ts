@@ -5,12 +5,11 @@ import { createHttp } from "../../src/delivery/http.js";
 import { EventBatch } from "../../src/event/index.js";
 import { ByteWriter, type EventView, type Request, type SendingSink, type Verdict } from "../../src/plugin/index.js";
 import { testHost } from "../sinks/support.js";
+import { ask, SEARCH_SERVER, sinkOptions } from "./search-server.js";
 
-/** Base URL of a real Elasticsearch or OpenSearch, with credentials of its user if it needs them. */
-const url = process.env.AUDITSHIP_TEST_ELASTICSEARCH;
 const signal = new AbortController().signal;
 
-describe.skipIf(!url)("a real search server", () => {
+describe.skipIf(!SEARCH_SERVER)("a real search server", () => {
   // An index pattern of its own for each run, so that a server may be used again.
   const prefix = `audit-e2e-${process.pid}`;
   let sink: SendingSink;
@@ -22,29 +21,14 @@ describe.skipIf(!url)("a real search server", () => {
   });
 
   async function open(index: string): Promise<SendingSink> {
-    const { origin, username, password } = new URL(url!);
-    const auth = username
-      ? { username: decodeURIComponent(username), password: decodeURIComponent(password) }
-      : undefined;
     const log = { debug() {}, info() {}, warn() {}, error() {} };
     const host = testHost({
       http: (options) => createHttp(options, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" }),
     });
     return (await elasticsearch.create(
-      elasticsearch.options(z).parse({ urls: [origin], auth, index }),
+      elasticsearch.options(z).parse({ ...sinkOptions(), index }),
       host,
     )) as SendingSink;
-  }
-
-  async function ask<Answer>(method: string, path: string, body?: object): Promise<Answer> {
-    const { origin, username, password } = new URL(url!);
-    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-    const answer = await fetch(origin + path, {
-      method,
-      headers: { "content-type": "application/json", ...(username ? { authorization } : {}) },
-      body: body && JSON.stringify(body),
-    });
-    return (await answer.json()) as Answer;
   }
 
   /** The sources of the documents that a query finds. */

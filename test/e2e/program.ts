@@ -1,0 +1,41 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+/** As it is built and as users run it. */
+const ENTRY = fileURLToPath(new URL("../../dist/auditship.js", import.meta.url));
+
+/** What a command prints on stdout. Rejects, with all that it printed, unless it ends with 0. */
+export async function auditship(...args: string[]): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [ENTRY, ...args], { maxBuffer: 2 ** 30 });
+    return stdout;
+  } catch (error) {
+    const { message, stdout } = error as Error & { stdout: string };
+    throw new Error(`${message}\n${stdout.slice(0, 2000)}`);
+  }
+}
+
+/** An agent that runs. */
+export class Agent {
+  /** Its log. */
+  log = "";
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown[]>;
+
+  constructor(config: string) {
+    this.#child = spawn(process.execPath, [ENTRY, "run", "-c", config], { stdio: ["ignore", "inherit", "pipe"] });
+    this.#child.stderr?.on("data", (data) => {
+      this.log += data;
+    });
+    this.#exited = once(this.#child, "close");
+  }
+
+  /** Resolves to its exit code, null if a signal ended it. */
+  async stop(signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+    this.#child.kill(signal);
+    const [code] = await this.#exited;
+    return code as number | null;
+  }
+}
