@@ -62,6 +62,9 @@ function connectionOver(http: HttpClient): ClientOptions["Connection"] {
       const { "content-encoding": _encoding, ...answerHeaders } = answer.headers;
       return { statusCode: answer.status, headers: answerHeaders, body: Buffer.from(answer.body).toString("utf8") };
     }
+
+    /** The connections are the host's, which closes them. */
+    override async close(): Promise<void> {}
   };
 }
 
