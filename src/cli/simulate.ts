@@ -42,8 +42,9 @@ export function addSimulate(program: Command, finish: Finish): void {
       const { seed = randomSeed() } = options;
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-      // Started by quickstart: end with it, but do not wait for it.
+      // Started by quickstart: end with it, but do not wait for it. It may have gone while this process still loaded.
       process.once("disconnect", () => stop.abort());
+      if (process.connected === false) stop.abort();
       process.channel?.unref();
       process.stderr.write(`auditship: writing to ${options.path}, seed ${seed}\n`);
       const { events, bytes, files } = await simulate({ ...options, maxSize, seed, signal: stop.signal });
