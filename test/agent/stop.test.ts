@@ -1,0 +1,87 @@
+import { appendFile, writeFile } from "node:fs/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { type BulkServer, startBulkServer } from "../support/bulk-server.js";
+import { bundledProgram, Site, simulated, text } from "./fixture.js";
+
+const program = bundledProgram();
+const lines = simulated(7, 600);
+
+/** A site whose events go to a server in requests of a hundred, and to a file. */
+async function siteWith(server: BulkServer, shutdownTimeout: string): Promise<Site> {
+  onTestFinished(() => server.close());
+  const site = await Site.make();
+  await writeFile(site.at("log", "audit.log"), text(lines.slice(0, 300)));
+  await site.configure({
+    shutdownTimeout,
+    sinks: {
+      search: { type: "elasticsearch", urls: [server.url], request: { maxEvents: 100 } },
+      archive: { type: "file", path: "archive.ndjson" },
+    },
+  });
+  return site;
+}
+
+/** Resolves when a bulk request is there; what comes is answered by `script`. */
+function inFlight(server: BulkServer, script: BulkServer["script"]): Promise<void> {
+  return new Promise((resolve) => {
+    server.script = (request) => {
+      resolve();
+      return script(request);
+    };
+  });
+}
+
+async function expectEachOnce(site: Site, server: BulkServer): Promise<void> {
+  expect(server.stored.size).toBe(lines.length);
+  const ids = (documents: Iterable<string>) =>
+    [...documents].map((document) => JSON.parse(document)).map(({ auditID, stage }) => `${auditID} ${stage}`);
+  const expected = ids(lines).sort();
+  expect(ids([...server.stored.values()].map(String)).sort()).toEqual(expected);
+  expect(ids(await site.archive("archive.ndjson")).sort()).toEqual(expected);
+}
+
+it("SIGTERM waits for the answer to what is in flight: nothing of it is sent again", async () => {
+  const server = await startBulkServer();
+  const site = await siteWith(server, "15s");
+  const sent = inFlight(server, () => ({ do: "store", late: 700 }));
+  const agent = program.start(site);
+  await sent;
+  agent.child.kill("SIGTERM");
+  expect(await agent.exited, agent.err).toBe(0);
+  server.script = () => ({ do: "store" });
+  await appendFile(site.at("log", "audit.log"), text(lines.slice(300)));
+  const next = program.start(site, "--once");
+  expect(await next.exited, next.err).toBe(0);
+  await expectEachOnce(site, server);
+  expect([...server.sent.values()].filter((times) => times > 1)).toEqual([]);
+});
+
+it.each([true, false])(
+  "SIGTERM waits no longer than shutdownTimeout; what got no answer is sent again and stored once (stored before: %s)",
+  async (stored) => {
+    const server = await startBulkServer();
+    const site = await siteWith(server, "200ms");
+    const sent = inFlight(server, () => ({ do: "never", stored }));
+    const agent = program.start(site);
+    await sent;
+    agent.child.kill("SIGTERM");
+    expect(await agent.exited, agent.err).toBe(0);
+    server.script = () => ({ do: "store" });
+    await appendFile(site.at("log", "audit.log"), text(lines.slice(300)));
+    const next = program.start(site, "--once");
+    expect(await next.exited, next.err).toBe(0);
+    await expectEachOnce(site, server);
+  },
+);
+
+it("a second SIGTERM ends it at once, with 1", async () => {
+  const server = await startBulkServer();
+  const site = await siteWith(server, "10m");
+  const sent = inFlight(server, () => ({ do: "never" }));
+  const agent = program.start(site);
+  await sent;
+  agent.child.kill("SIGTERM");
+  await agent.until(({ err }) => err.includes("once more to stop at once"));
+  agent.child.kill("SIGTERM");
+  expect(await agent.exited).toBe(1);
+});
