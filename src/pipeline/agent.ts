@@ -28,7 +28,7 @@ import { Counters } from "./counters.js";
 import { Feed } from "./feed.js";
 import { CATCH_UP_LANES, type MemoryPlan, planMemory } from "./memory.js";
 import { RulesInForce } from "./rules.js";
-import { type RunningSink, startSink } from "./sinks.js";
+import { type MadeSink, makeSink, type RunningSink } from "./sinks.js";
 import { Slots } from "./slots.js";
 import { StageSet } from "./stages.js";
 import { type SinkRecord, StateStore } from "./state.js";
@@ -140,7 +140,7 @@ export class Agent {
     requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
     this.#stages = await this.#createStages(this.#loaded);
     for (const source of this.#loaded.sources) await this.#openSource(source);
-    await this.#addSinks(this.#loaded.sinks);
+    await this.#addSinks(await this.#makeSinks(this.#loaded.sinks));
     this.#readiness.met(STARTING);
     await this.#forgetRemoved();
     log.info(
@@ -245,18 +245,28 @@ export class Agent {
     if (dropped > 0) this.#options.metrics.add("auditship_dropped_events_total", dropped, batch.source);
   }
 
+  /** Makes all of them, or throws and leaves none. */
+  async #makeSinks(sinks: readonly LoadedSink[]): Promise<MadeSink[]> {
+    const made: MadeSink[] = [];
+    try {
+      for (const loaded of sinks) {
+        const deps = { memory: this.#memory, state: this.#loaded.config.state, viewDocument };
+        made.push(await makeSink(loaded, { ...deps, host: (name, signal) => this.#host(name, signal) }));
+      }
+    } catch (error) {
+      for (const sink of made) await sink.close();
+      throw error;
+    }
+    return made;
+  }
+
   /** Starts sinks, then puts them on their sources in one go, so that those at one place share a lane. */
-  async #addSinks(sinks: readonly LoadedSink[]): Promise<void> {
+  async #addSinks(sinks: readonly MadeSink[]): Promise<void> {
     const started: { running: RunningSink; record: SinkRecord | undefined }[] = [];
-    for (const loaded of sinks) {
-      const record = await this.#checkpoints.restore(loaded.name);
-      const running = await startSink(loaded, record?.state, {
-        host: (name, signal) => this.#host(name, signal),
-        memory: this.#memory,
-        state: this.#loaded.config.state,
-        viewDocument,
-      });
-      this.#sinks.set(loaded.name, running);
+    for (const made of sinks) {
+      const record = await this.#checkpoints.restore(made.loaded.name);
+      const running = await made.start(record?.state);
+      this.#sinks.set(made.loaded.name, running);
       this.#watch(running);
       started.push({ running, record });
     }
@@ -335,17 +345,26 @@ export class Agent {
     const before = this.#loaded;
     this.#tellWhatNeedsRestart(before, loaded);
     const config = { ...loaded.config, ...untilRestart(before.config) };
-    const stages = isSame(before.stages, loaded.stages) ? this.#stages : await this.#createStages(loaded);
-    if (!(await this.#rules.reload(config.rules))) config.rules = before.config.rules;
+    const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
+    const stays = (name: string) => isSame(this.#sinks.get(name)?.loaded, wanted.get(name));
+    // All that may be wrong with it is found out before anything changes.
+    const sinks = await this.#makeSinks(loaded.sinks.filter(({ name }) => !stays(name)));
+    let stages = this.#stages;
+    try {
+      if (!isSame(before.stages, loaded.stages)) stages = await this.#createStages(loaded);
+      const accept = (archiving: boolean) => requireArchivingRules(loaded, archiving);
+      if (!(await this.#rules.reload(config.rules, accept))) config.rules = before.config.rules;
+    } catch (error) {
+      for (const sink of sinks) await sink.close();
+      if (stages !== this.#stages) await stages.retire();
+      throw error;
+    }
     const old = this.#stages;
     this.#stages = stages;
     if (stages !== old) await old.retire();
     this.#loaded = { ...loaded, config, sources: before.sources };
-    const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
-    for (const [name, running] of [...this.#sinks]) {
-      if (!isSame(running.loaded, wanted.get(name))) await this.#removeSink(name);
-    }
-    await this.#addSinks(loaded.sinks.filter(({ name }) => !this.#sinks.has(name)));
+    for (const name of [...this.#sinks.keys()]) if (!stays(name)) await this.#removeSink(name);
+    await this.#addSinks(sinks);
     metrics.add("auditship_reloads_total", 1, "config", "ok");
     log.info({ sinks: [...this.#sinks.keys()], rules: this.#rules.set.size }, "Configuration reloaded.");
   }

@@ -30,11 +30,15 @@ export class RulesInForce {
     this.#use(loaded);
   }
 
-  /** Loads them anew; with any of them refused the old set stays. */
-  async reload(config: RulesConfig): Promise<boolean> {
+  /**
+   * Loads them anew; with any of them refused the old set stays. So it does if `accept` throws, which is told whether any rule
+   * archives.
+   */
+  async reload(config: RulesConfig, accept: (archiving: boolean) => void): Promise<boolean> {
     const loaded = await loadRules(config);
     this.#report(loaded);
     const refused = loaded.refused.length > 0;
+    if (!refused) accept(loaded.archiving);
     this.#meter.add("auditship_reloads_total", 1, "rules", refused ? "refused" : "ok");
     if (refused) {
       this.#log.error({ refused: loaded.refused.length }, "The rules have errors; those in force before stay.");

@@ -27,36 +27,46 @@ export interface SinkDeps {
   viewDocument: ViewDocument;
 }
 
-/** Makes a sink and its runner; a sink with state of its own gets back what was stored. */
-export async function startSink(
-  loaded: LoadedSink,
-  state: SinkState | undefined,
-  deps: SinkDeps,
-): Promise<RunningSink> {
+/** A sink that is made, and has not begun. */
+export interface MadeSink {
+  readonly loaded: LoadedSink;
+  /** Begins; a sink with state of its own gets back what was stored. */
+  start(state: SinkState | undefined): Promise<RunningSink>;
+  /** Lets it go, begun or not. */
+  close(): Promise<void>;
+}
+
+/** Makes a sink. Throws an AuditshipError if its configuration is wrong in a way that only the sink can tell. */
+export async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<MadeSink> {
   const cut = new AbortController();
   const host = deps.host(loaded.name, cut.signal);
   const closers: (() => Promise<void>)[] = [];
-  const sink = await loaded.plugin.create(loaded.options, sinkHost(host, closers));
   const options = runnerOptions(loaded, deps.memory);
-  let runner: Runner;
-  if (sink.mode === "fold") {
-    const folding = new FoldingRunner(sink, host, options);
-    await folding.begin(state);
-    runner = folding;
-  } else {
-    const deadLetters = await DeadLetters.open(deps.state, loaded.name, loaded.common.deadLetters, host.meter);
-    closers.push(() => deadLetters.close());
-    runner = new SendingRunner(sink, host, options, { deadLetters, viewDocument: deps.viewDocument });
-  }
+  const sink = await loaded.plugin.create(loaded.options, sinkHost(host, closers));
+  const close = async () => {
+    cut.abort();
+    await sink.close?.();
+    for (const closer of closers) await closer();
+  };
   return {
     loaded,
-    runner,
-    sink,
-    async close() {
-      runner.close();
-      cut.abort();
-      await sink.close?.();
-      for (const close of closers) await close();
+    close,
+    async start(state) {
+      let runner: Runner;
+      if (sink.mode === "fold") {
+        const folding = new FoldingRunner(sink, host, options);
+        await folding.begin(state);
+        runner = folding;
+      } else {
+        const deadLetters = await DeadLetters.open(deps.state, loaded.name, loaded.common.deadLetters, host.meter);
+        closers.push(() => deadLetters.close());
+        runner = new SendingRunner(sink, host, options, { deadLetters, viewDocument: deps.viewDocument });
+      }
+      const stop = () => {
+        runner.close();
+        return close();
+      };
+      return { loaded, runner, sink, close: stop };
     },
   };
 }

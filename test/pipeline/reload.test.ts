@@ -1,0 +1,105 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { loadConfig } from "../../src/config/load.js";
+import { createLog } from "../../src/observe/log.js";
+import { Metrics } from "../../src/observe/meter.js";
+import { Agent } from "../../src/pipeline/agent.js";
+import { auditLine } from "../support/batches.js";
+
+let directory: string;
+let said: string[];
+const at = (name: string) => join(directory, name);
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "auditship-reload-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  said = [];
+});
+
+const archive = { type: "file", path: "archive.ndjson" };
+const workspace = (name: string) => ({ workspace: { static: { shop: name } } });
+
+/** A configuration, loaded. */
+async function config(changes: object = {}) {
+  const whole = {
+    sources: { apiserver: { path: "audit.log" } },
+    state: "state",
+    cluster: "one",
+    stages: ["parse", workspace("red"), "redact"],
+    sinks: { archive },
+    observe: { listen: "none" },
+    ...changes,
+  };
+  await writeFile(at("auditship.yaml"), JSON.stringify(whole));
+  return loadConfig(at("auditship.yaml"), { env: {} });
+}
+
+async function start(): Promise<Agent> {
+  await writeFile(at("audit.log"), "");
+  const log = createLog({ level: "info", pretty: false, to: { write: (line: string) => void said.push(line) } });
+  const agent = await Agent.start(await config(), { once: false, log, metrics: new Metrics() });
+  onTestFinished(() => agent.stop());
+  return agent;
+}
+
+/** Writes an event; its document in the archive. */
+let written = 0;
+async function document(): Promise<{ auditship: Record<string, unknown> }> {
+  const line = auditLine(++written, { objectRef: { resource: "pods", namespace: "shop" } });
+  const { auditID } = JSON.parse(line);
+  await appendFile(at("audit.log"), `${line}\n`);
+  return vi.waitFor(
+    async () => {
+      const lines = (await readFile(at("archive.ndjson"), "utf8")).trim().split("\n");
+      const own = lines.filter((line) => line.includes(auditID));
+      expect(own).toHaveLength(1);
+      return JSON.parse(own[0]);
+    },
+    { timeout: 10_000 },
+  );
+}
+
+const count = (text: string) => said.filter((line) => line.includes(text)).length;
+
+describe("a reload", () => {
+  it("takes stages over when they have changed, and else leaves them alone", async () => {
+    const agent = await start();
+    expect((await document()).auditship.workspace).toBe("red");
+    await agent.reload(await config());
+    await agent.reload(await config({ sinks: { archive, second: { type: "file", path: "second.ndjson" } } }));
+    expect(count("redact has no hash.keyFile")).toBe(1);
+    await agent.reload(await config({ stages: ["parse", workspace("blue"), "redact"] }));
+    expect((await document()).auditship.workspace).toBe("blue");
+  });
+
+  it("says what needs a restart, and leaves that as it was", async () => {
+    const agent = await start();
+    await agent.reload(await config({ cluster: "two", state: "elsewhere", maxLine: "1MiB" }));
+    const keys = said.map((line) => JSON.parse(line)).filter(({ msg }) => msg.includes("after a restart"));
+    expect(keys.map(({ key }) => key)).toEqual(["state", "cluster", "maxLine"]);
+    await agent.reload(await config({ cluster: "two", sinks: { archive: { ...archive, maxBackups: 9 } } }));
+    expect((await document()).auditship.cluster).toBe("one");
+  });
+
+  it.each([
+    ["a sink whose condition has an error", { sinks: { archive: { ...archive, select: "Verb = (" } } }],
+    [
+      "a sink that does not take its options",
+      {
+        cluster: "",
+        sinks: { archive: { type: "elasticsearch", urls: ["http://127.0.0.1:9"], index: "audit-{nonsense}" } },
+      },
+    ],
+    ["a sink for what no rule archives", { sinks: { archive: { ...archive, select: "archived" } } }],
+    ["a stage that cannot be made", { stages: ["parse", { redact: { hash: { keyFile: "none" } } }] }],
+  ])("with %s is refused, and everything goes on as it was", async (_, changes) => {
+    const agent = await start();
+    await document();
+    await expect(config(changes).then((loaded) => agent.reload(loaded))).rejects.toThrow();
+    expect((await document()).auditship.workspace).toBe("red");
+    await agent.reload(await config());
+    expect((await document()).auditship.workspace).toBe("red");
+  });
+});
