@@ -43,9 +43,8 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD || !SEARCH_SERVER 
   "an agent that is killed twice while a real kube-apiserver writes and rotates its log",
   () => {
     const cluster = `e2e-${process.pid}-${Date.now()}`;
-    const directory = mkdtempSync(join(tmpdir(), "auditship-e2e-"));
-    const config = join(directory, "auditship.yaml");
-    const canaries = join(directory, "canaries.txt");
+    let directory: string;
+    let canaries: string;
     let agent: Agent | undefined;
     /** What the log held when the load had ended, and when the agent had stopped. */
     let due: Line[];
@@ -53,6 +52,9 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD || !SEARCH_SERVER 
     let files: string[];
 
     beforeAll(async () => {
+      directory = mkdtempSync(join(tmpdir(), "auditship-e2e-"));
+      canaries = join(directory, "canaries.txt");
+      const config = join(directory, "auditship.yaml");
       writeFileSync(config, JSON.stringify(configuration(cluster)));
       await auditship("setup", "-c", config);
       agent = new Agent(config);

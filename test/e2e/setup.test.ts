@@ -8,10 +8,12 @@ import { ask, SEARCH_SERVER, sinkOptions } from "./search-server.js";
 describe.skipIf(!SEARCH_SERVER)("auditship setup, at a real search server,", () => {
   const cluster = `e2e-setup-${process.pid}-${Date.now()}`;
   const template = `auditship-audit-${cluster}`;
-  const directory = mkdtempSync(join(tmpdir(), "auditship-setup-"));
-  const config = join(directory, "auditship.yaml");
+  let directory: string;
+  let config: string;
 
   beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "auditship-setup-"));
+    config = join(directory, "auditship.yaml");
     const sinks = {
       archive: { type: "elasticsearch", ...sinkOptions(), index: "audit-{cluster}-{date}" },
       copy: { type: "file", path: "copy.ndjson" },
