@@ -63,7 +63,7 @@ function number(text: string): number {
 }
 
 async function sizeOf(text: string): Promise<number> {
-  const { size } = await import("../config/units.js");
+  const { size } = await import("../plugin/units.js");
   const { success, data } = size().safeParse(text);
   if (success) return data;
   throw new AuditshipError("AUDITSHIP_USAGE", `--max-size ${text}: it must be a size such as 10MiB.`);

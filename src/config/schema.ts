@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration, rate, size } from "./units.js";
+import { duration, rate, size } from "../plugin/units.js";
 
 /*
  * The configuration file (DESIGN §9): the one source of defaults, docs/configuration.md, the JSON Schema and `check`. Every

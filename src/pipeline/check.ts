@@ -13,7 +13,7 @@ import { AuditshipError } from "../plugin/index.js";
 import { compileCondition, type LoadedRules, loadRules } from "../rules/index.js";
 import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
-import { withSink } from "./setup.js";
+import { withSink } from "./chosen-sinks.js";
 
 /** Milliseconds that a sink has to answer. */
 const PATIENCE = 5000;
@@ -127,6 +127,10 @@ async function describeSink(sink: LoadedSink, loaded: LoadedConfig, result: Chec
   const answer = await withSink(loaded, sink, signal, (made) => within(signal, made.probe(signal))).then(
     () => "answers",
     (error: Error) => {
+      if (error instanceof AuditshipError && error.code.startsWith("AUDITSHIP_CONFIG")) {
+        noteError(result, inConfig(error, loaded, ["sinks", name]));
+        return "cannot be made of this configuration";
+      }
       result.unreachable.push(name);
       return `does not answer: ${error.message}`;
     },

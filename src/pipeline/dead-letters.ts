@@ -8,7 +8,7 @@ import {
   removeDeadLetters,
 } from "../delivery/dead-letters.js";
 import { AuditshipError, ByteWriter, type Request, type SendingSink, type Verdict } from "../plugin/index.js";
-import { chooseSinks, withSink } from "./setup.js";
+import { chooseSinks, withSink } from "./chosen-sinks.js";
 import { StoredEvent } from "./stored-event.js";
 
 /** Most events of one replayed request, and attempts that one gets before it stays where it is. */

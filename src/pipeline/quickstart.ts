@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AuditshipError } from "../plugin/index.js";
 import { runService } from "./service.js";
@@ -21,7 +21,7 @@ export async function quickstart(directory: string, rate: string): Promise<boole
     return await onFreePort((port) =>
       runService(join(packageDirectory(), CONFIG), {
         env: { AUDITSHIP_PORT: port, ...process.env, AUDITSHIP_HOME: home },
-        onStarted: (agent) => process.stderr.write(whereIsWhat(relative(process.cwd(), home), agent.observeUrl)),
+        onStarted: (agent) => process.stderr.write(whereIsWhat(agent.observeUrl)),
       }),
     );
   } finally {
@@ -50,13 +50,13 @@ async function onFreePort<Result>(run: (port: string) => Promise<Result>): Promi
   }
 }
 
-function whereIsWhat(home: string, observeUrl: string | undefined): string {
+function whereIsWhat(observeUrl: string | undefined): string {
   return `
   auditship reads a simulated audit log and shows what its rules match. Ctrl-C stops it; the next start resumes.
 
-    audit log   ${home}/audit/audit.log
-    archive     ${home}/archive/audit.ndjson
-    state       ${home}/state
+    audit log   ${DIRECTORY}/audit/audit.log
+    archive     ${DIRECTORY}/archive/audit.ndjson
+    state       ${DIRECTORY}/state
     metrics     ${observeUrl ? `${observeUrl}/metrics` : "off"}
 
 `;

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -143,6 +143,20 @@ describe("check", () => {
     expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(2);
     expect(cli.err).toMatch(/^auditship: .*rules\.yaml:15:\d+: /m);
     expect(cli.err).toMatch(/^auditship: .*auditship\.yaml:5:\d+: sinks\.archive\.select: .*of the condition/m);
+  });
+
+  it("ends with 2 for a sink that cannot be made of its options", async () => {
+    await write("rules.yaml", RULES);
+    await config(`  es: { type: elasticsearch, urls: ["http://127.0.0.1:9"], index: "audit-{cluster}-{date}" }\n`);
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(2);
+    expect(cli.err).toMatch(/^auditship: .*auditship\.yaml:5:\d+: sinks\.es: index .*needs a cluster's name/m);
+  });
+
+  it("makes nothing where a sink would write", async () => {
+    await write("rules.yaml", RULES);
+    await config("  archive: { type: file, path: archive/deep/audit.ndjson }\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(0);
+    expect((await readdir(cli.directory)).sort()).toEqual(["auditship.yaml", "rules.yaml"]);
   });
 
   it("warns of stages in an order that loses something", async () => {

@@ -52,6 +52,7 @@ export class Program {
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
   #heard = () => {};
+  #running = true;
 
   /** @param program how Node.js starts it: from source, which takes a second, or a bundle */
   constructor(args: string[], cwd: string, env: Record<string, string> = {}, program = fromSource) {
@@ -65,6 +66,7 @@ export class Program {
       this.#heard();
     });
     this.exited = once(this.child, "close").then(([code]) => {
+      this.#running = false;
       this.#heard();
       return code as number | null;
     });
@@ -72,12 +74,8 @@ export class Program {
 
   /** Resolves when what it has printed satisfies `condition`; rejects if it exits before. */
   async until(condition: (program: Program) => boolean): Promise<void> {
-    let running = true;
-    void this.exited.then(() => {
-      running = false;
-    });
     while (!condition(this)) {
-      if (!running) throw new Error(`it ended before: ${this.out}${this.err}`);
+      if (!this.#running) throw new Error(`it ended before: ${this.out}${this.err}`);
       await new Promise<void>((resolve) => {
         this.#heard = resolve;
       });

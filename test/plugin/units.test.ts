@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { duration, rate, size } from "../../src/config/units.js";
+import { duration, rate, size } from "../../src/plugin/units.js";
 
 describe("a size, a duration or a rate", () => {
   it.each([

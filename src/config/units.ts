@@ -1,1 +1,0 @@
-export { duration, rate, size } from "../plugin/units.js";
