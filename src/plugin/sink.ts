@@ -38,7 +38,7 @@ export interface SendingSink {
    * without it go straight to the dead letter. DESIGN §6.
    */
   encodeSafe?(event: EventView, reason: string, out: ByteWriter, id: string): void;
-  /** Resolves if the far end answers; rejects with a readable reason. */
+  /** Resolves if the far end answers; rejects with a readable reason. Leaves nothing behind: `check` only looks. */
   probe(signal: AbortSignal): Promise<void>;
   /** What `auditship setup` does; returns what it did, one line each. */
   setup?(signal: AbortSignal): Promise<string[]>;
@@ -59,7 +59,10 @@ export type SinkState = { [key: string]: unknown };
  */
 export interface FoldingSink {
   readonly mode: "fold";
-  /** Called before the first `fold` and again before a catch-up, with the state of the cursor it starts from. */
+  /**
+   * Called before the first `fold` and again before a catch-up, with the state of the cursor it starts from. A throw parks the
+   * sink, and it is tried again.
+   */
   restore(state: SinkState | undefined): void | Promise<void>;
   /** Takes the events. Must have read all it needs of them before its first await. A throw: nothing of it counts. */
   fold(events: Selection): void | Promise<void>;
@@ -87,6 +90,7 @@ export interface SinkPlugin<Options extends z.ZodObject = z.ZodObject> {
     concurrency?: number;
     compression?: "gzip" | "none";
   };
+  /** Makes a sink, which opens nothing yet: a reload may let it go again. Throws AuditshipError if the options are wrong. */
   create(options: z.infer<Options>, host: SinkHost): Sink | Promise<Sink>;
 }
 
