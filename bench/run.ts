@@ -22,6 +22,9 @@ const HERE = import.meta.dirname;
 const ROOT = join(HERE, "..");
 const work = mkdtempSync(join(tmpdir(), "auditship-bench-"));
 
+/** Ended with the bench, however it goes. */
+const sinks: ChildProcess[] = [];
+
 /** What one process used. */
 interface Cost {
   /** Seconds of CPU, user and system. */
@@ -79,13 +82,14 @@ async function measure(script: string, args: string[]): Promise<Cost> {
   return { cpu, rss, wall: (performance.now() - started) / 1000 };
 }
 
-async function startSink(save?: string): Promise<{ url: string; child: ChildProcess }> {
+async function startSink(save?: string): Promise<{ url: string }> {
   const child = spawn(process.execPath, [join(HERE, "null-sink.mjs")], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...(save && { BENCH_SAVE: save }) },
   });
+  sinks.push(child);
   const [line] = await once(child.stdout!, "data");
-  return { url: String(line).trim(), child };
+  return { url: String(line).trim() };
 }
 
 async function counted(url: string): Promise<{ events: number; bytes: number }> {
@@ -123,7 +127,10 @@ const median = (costs: Cost[], of: keyof Cost): number =>
 
 async function repeat(log: Log, work: string, run: () => Promise<Cost>): Promise<Row> {
   const costs: Cost[] = [];
-  for (let i = 0; i < Number(options.runs); i++) costs.push(await run());
+  for (let i = 0; i < Number(options.runs); i++) {
+    process.stderr.write(`${log.mix}: ${work} ${i + 1}/${options.runs}   \r`);
+    costs.push(await run());
+  }
   return { log: log.mix, work, cpu: median(costs, "cpu"), wall: median(costs, "wall"), rss: median(costs, "rss") };
 }
 
@@ -132,8 +139,7 @@ async function benchLog(mix: Mix): Promise<{ log: Log; rows: Row[] }> {
   const bodies = join(work, `${mix}.bodies`);
   const saving = await startSink(bodies);
   await ship(log, saving.url, "none");
-  saving.child.kill();
-  const { url, child } = await startSink();
+  const { url } = await startSink();
   const floor =
     (name: string, file = log.path) =>
     async () => {
@@ -148,7 +154,6 @@ async function benchLog(mix: Mix): Promise<{ log: Log; rows: Row[] }> {
     await repeat(log, "auditship", () => ship(log, url, "none")),
     await repeat(log, "auditship, gzip", () => ship(log, url, "gzip")),
   ];
-  child.kill();
   return { log, rows };
 }
 
@@ -184,5 +189,6 @@ try {
   }
   if (options.json) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
 } finally {
+  for (const sink of sinks) sink.kill();
   rmSync(work, { recursive: true, force: true });
 }

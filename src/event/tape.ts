@@ -21,6 +21,9 @@ import {
 
 /** Most nodes of one tape. */
 export const MAX_NODES = 1_000_000;
+/** Room of a new tape: many are for a single short value. */
+const FIRST_NODES = 16;
+const NO_BYTES = Buffer.alloc(0);
 
 /** The kind of the JSON value that begins with `byte`. */
 export function kindOf(byte: number): Kind {
@@ -44,18 +47,18 @@ export function kindOf(byte: number): Kind {
 
 /** A tape over one array of bytes. Several values of it may be appended, each with a root of its own. */
 export class SpanTape implements Tape {
-  bytes: Buffer = Buffer.alloc(0);
-  words = new Uint32Array(256 * NODE_WORDS);
+  bytes: Buffer = NO_BYTES;
+  words = new Uint32Array(FIRST_NODES * NODE_WORDS);
   /** Nodes in use. */
   count = 0;
   /** Indices of the containers around the place where `append` is. */
-  private open = new Uint32Array(64);
+  private open = new Uint32Array(16);
 
   /** Forgets all values, and memory beyond `keep` nodes. */
   reset(bytes: Buffer, keep = 65_536): void {
     this.bytes = bytes;
     this.count = 0;
-    if (this.words.length > keep * NODE_WORDS) this.words = new Uint32Array(256 * NODE_WORDS);
+    if (this.words.length > keep * NODE_WORDS) this.words = new Uint32Array(FIRST_NODES * NODE_WORDS);
   }
 
   /**

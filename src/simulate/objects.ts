@@ -30,7 +30,7 @@ export function podSpec(application: Application, random: Random): Body {
           { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
           {
             name: "DATABASE_URL",
-            value: `postgres://${application.name}:${fakeSecret(random)}@db.${application.namespace}:5432/${application.name}?sslmode=require&pool=8`,
+            value: `postgres://${application.name}:FAKE-not-a-real-secret-of-${application.name}@db.${application.namespace}:5432/${application.name}?sslmode=require&pool=8`,
           },
           { name: "CACHE_SIZE", value: "256MB" },
         ],

@@ -1,6 +1,13 @@
+/** The replacement of a span of bytes by JSON text. */
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
 /** Replacements of spans of some bytes, collected before they are made. */
 export class Edits {
-  readonly #edits: { start: number; end: number; text: string }[] = [];
+  readonly #edits: Edit[] = [];
 
   get length(): number {
     return this.#edits.length;
@@ -17,7 +24,7 @@ export class Edits {
   }
 
   /** Gives the edits in rising order, and forgets them. */
-  *drain(): Generator<{ start: number; end: number; text: string }> {
+  *drain(): Generator<Edit> {
     this.#edits.sort((a, b) => a.start - b.start);
     yield* this.#edits;
     this.#edits.length = 0;

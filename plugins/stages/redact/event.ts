@@ -8,11 +8,15 @@ import {
   ROW_HEADER,
   ROW_WORDS,
   Row,
+  valueEnd,
 } from "../../../src/plugin/index.js";
 import { Edits } from "./edits.js";
 import { isPlainRow, Mark, TOP_FIELDS } from "./envelope.js";
 import { Names } from "./names.js";
+import { OwnDomains } from "./own-domains.js";
 import { Found } from "./search.js";
+import { SpotWalks } from "./spot-walks.js";
+import { hasPassword, type SpotKind, spots } from "./spots.js";
 import { isHarmlessQuery, redactUri } from "./uri.js";
 import { About, type Tools, Unreadable, Walk } from "./walk.js";
 
@@ -40,6 +44,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
+const COLON = 0x3a;
+const SPACE = 0x20;
 
 /** Redacts events one after the other. */
 export class EventRedaction {
@@ -48,12 +54,15 @@ export class EventRedaction {
   #row = 0;
   readonly #edits = new Edits();
   #reasons: string[] = [];
+  readonly #spotWalks: SpotWalks;
 
   /** @param countBody counts a body that went, by reason */
   constructor(
     private readonly tools: Tools,
     private readonly countBody: (reason: string) => void,
-  ) {}
+  ) {
+    this.#spotWalks = new SpotWalks(tools);
+  }
 
   /** @param bytes those of the batch */
   redact(batch: Batch, bytes: Buffer, row: number, marks: number): void {
@@ -128,9 +137,43 @@ export class EventRedaction {
     if (found === Found.nothing && about === About.nothing && this.#bytes[start] !== OPEN_BRACKET) return;
     const domain = this.#namespace();
     const ownDomains = domain === "" && field === Field.responseObject;
+    const onlySpots = (found & Found.spots) !== 0 && about === About.nothing && this.#bytes[start] === OPEN_BRACE;
+    if (onlySpots && this.#spots(start, end, ownDomains ? undefined : domain)) return;
     this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
       new Walk(this.tools, { tape, domain, ownDomains, found, patches: true }, this.#edits).run(root, about);
     });
+  }
+
+  /**
+   * Walks only the spots of a body that holds nothing else; false if they cannot be told for sure.
+   * @param domain undefined if each object of the body has its own
+   */
+  #spots(start: number, end: number, domain: string | undefined): boolean {
+    const found = spots(this.#bytes.toString("latin1", start, end));
+    if (found === undefined) return false;
+    const before = this.#edits.length;
+    const domains = domain === undefined ? new OwnDomains(this.#bytes, start, end) : undefined;
+    let walked = 0;
+    for (const { at, kind } of found) {
+      // Within the one before.
+      if (at < walked) continue;
+      walked = valueEnd(this.#bytes, start + at) - start;
+      const own = domains ? domains.at(start + at) : domain;
+      if (own === undefined || !this.#spot(start + at, start + walked, kind, own)) {
+        this.#edits.truncate(before);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #spot(start: number, end: number, kind: SpotKind, domain: string): boolean {
+    // A key with the shape of a URL is not looked at by the walk either.
+    if (kind === "text" && isKey(this.#bytes, end)) return true;
+    const found = this.#spotWalks.walk(this.#bytes, start, end, kind, domain);
+    if (found === undefined) return false;
+    for (const edit of found) this.#edits.add(start + edit.start, start + edit.end, edit.text);
+    return true;
   }
 
   /** A body is opened once for all who read it. */
@@ -167,8 +210,18 @@ export class EventRedaction {
     this.countBody(reason);
   }
 
+  /** Whether the event outside its bodies may hold a URL with a password. */
   #holdsUrl(): boolean {
-    return this.#bytes.subarray(this.#word(Row.start), this.#word(Row.end)).includes("://");
+    const parts: string[] = [];
+    let from = this.#word(Row.start);
+    for (const field of BODIES) {
+      const start = this.#start(field);
+      if (start < from) continue;
+      parts.push(this.#bytes.toString("latin1", from, start));
+      from = this.#end(field);
+    }
+    parts.push(this.#bytes.toString("latin1", from, this.#word(Row.end)));
+    return hasPassword(parts.join(""));
   }
 
   #about(): number {
@@ -199,6 +252,15 @@ export class EventRedaction {
   }
 }
 
+const BODIES: readonly Field[] = [Field.requestObject, Field.responseObject];
+
 function isBody(field: Field): boolean {
-  return field === Field.requestObject || field === Field.responseObject;
+  return BODIES.includes(field);
+}
+
+/** Whether the string that ends before `at` is a member's key. */
+function isKey(bytes: Uint8Array, at: number): boolean {
+  let next = at;
+  while (bytes[next] <= SPACE) next++;
+  return bytes[next] === COLON;
 }

@@ -11,12 +11,16 @@ const MIN_KEY_BYTES = 16;
 /** 128 bits in base64url. */
 const HASH_CHARS = 22;
 const KEY_ID_CHARS = 8;
+const MAX_KEPT = 1024;
+const MAX_KEPT_LENGTH = 256;
 
 /** Replaces secrets by text that is equal for equal values and tells nothing else: `hmac:<key id>:<22 characters>`. */
 export class Hasher {
   readonly #key: Buffer;
   readonly #scope: Scope;
   readonly #prefix: string;
+  /** Hashes of late, by what is hashed: a pod's variables come again with each of its events. */
+  readonly #kept = new Map<string, string>();
 
   constructor(key: Buffer, scope: Scope) {
     this.#key = key;
@@ -30,6 +34,18 @@ export class Hasher {
    */
   hash(domain: string, value: Uint8Array | string): string {
     const separated = this.#scope === "cluster" ? "" : domain;
+    if (typeof value !== "string" || value.length > MAX_KEPT_LENGTH) return this.#digest(separated, value);
+    if (this.#kept.size === MAX_KEPT) this.#kept.clear();
+    const key = `${separated.length}:${separated}:${value}`;
+    let hash = this.#kept.get(key);
+    if (hash === undefined) {
+      hash = this.#digest(separated, value);
+      this.#kept.set(key, hash);
+    }
+    return hash;
+  }
+
+  #digest(separated: string, value: Uint8Array | string): string {
     const digest = createHmac("sha256", this.#key).update(`${separated.length}:${separated}:`).update(value);
     return this.#prefix + digest.digest("base64url").slice(0, HASH_CHARS);
   }

@@ -1,3 +1,4 @@
+import { hasPassword, hasSpots } from "./spots.js";
 import { BASE64_FORMS } from "./text.js";
 
 /**
@@ -12,6 +13,8 @@ export enum Found {
   walk = 1,
   /** Strings may hold secrets known by their shape: {@link scrub} each. */
   text = 2,
+  /** Only some places in it have to be walked: see {@link spots}. */
+  spots = 4,
 }
 
 const BACKSLASH = 0x5c;
@@ -56,30 +59,36 @@ function isAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
 export const TOKEN = new Pattern("eyJ", "yJ");
 export const PRIVATE_KEY = new Pattern("PRIVATE KEY", "PRIVATE");
 export const AT_SIGN = new Pattern("@", "@");
-const SCHEME = new Pattern("://", "//");
-const BASE64 = BASE64_FORMS.map((form) => new Pattern(form, form.slice(0, 6)));
 
-/** What the walk acts on: names of members, and kinds of objects. */
-const STRUCTURE = [
-  new Pattern('"Secret', "Secret"),
-  new Pattern('"TokenRe', "TokenRe"),
-  new Pattern('"args"', 'gs"'),
-  new Pattern('"env"', 'v"'),
-  new Pattern('"command"', 'mmand"'),
-  new Pattern('"kubectl.kubernetes.io/last-applied-configuration"', "kubectl.kubernetes.io/last-applied"),
-  new Pattern('"CertificateSigningRequest', "CertificateSigningRequest"),
+/*
+ * The bytes are searched as latin1 text, where each byte is a character, by a few regular expressions without repetition:
+ * twice as fast as a search for each pattern.
+ */
+
+/** Secrets known by their shape. */
+const SHAPE = new RegExp(["eyJ", "PRIVATE KEY", ...BASE64_FORMS].join("|"));
+/** What the walk acts on wherever it stands: kinds of objects, and the copy of an applied one. */
+const KINDS = [
+  "Secret",
+  "TokenRe",
+  'kubectl\\.kubernetes\\.io/last-applied-configuration"',
+  "CertificateSigningRequest",
 ];
-const CONFIG_MAP = new Pattern('"ConfigMap', "ConfigMap");
-
+const STRUCTURE = new RegExp(`"(?:${KINDS.join("|")})`);
+const STRUCTURE_OR_CONFIG_MAP = new RegExp(`"(?:${KINDS.join("|")}|ConfigMap)`);
+/** An escape that could hide a pattern: `\\/`, or a `\\u` that Go does not write (see {@link isForeignEscape}). */
+const FOREIGN_ESCAPE = /\\(?:\/|u(?!00(?:[01]|26|3[ceCE])|202[89]))/;
+/** A string that begins as JSON with a string in it does. */
+const JSON_IN_STRING = /"(?:[ {[]|\\[nrt])+\\"/;
 export class Search {
-  private readonly structure: readonly Pattern[];
+  private readonly structure: RegExp;
 
   /** @param isOn false says of everything that it must be walked: what the search is tested against */
   constructor(
     configMaps: boolean,
     private readonly isOn = true,
   ) {
-    this.structure = configMaps ? [...STRUCTURE, CONFIG_MAP] : STRUCTURE;
+    this.structure = configMaps ? STRUCTURE_OR_CONFIG_MAP : STRUCTURE;
   }
 
   /** What the walk of this JSON text has to look for: bits of {@link Found}. */
@@ -89,40 +98,12 @@ export class Search {
 
   /** Traces of secrets in any text: bits of {@link Found}. */
   trace(bytes: Buffer): number {
-    if (holdsShape(bytes)) return Found.walk | Found.text;
-    if (hidesSomething(bytes) || this.structure.some((pattern) => pattern.indexIn(bytes) >= 0)) return Found.walk;
-    return Found.nothing;
+    const text = bytes.toString("latin1");
+    if (SHAPE.test(text)) return Found.walk | Found.text;
+    const hides = text.includes("\\") && (FOREIGN_ESCAPE.test(text) || JSON_IN_STRING.test(text));
+    if (hides || this.structure.test(text)) return hasPassword(text) ? Found.walk | Found.text : Found.walk;
+    return hasSpots(text) ? Found.spots | Found.text : Found.nothing;
   }
-}
-
-function holdsShape(bytes: Buffer): boolean {
-  return (
-    TOKEN.indexIn(bytes) >= 0 ||
-    PRIVATE_KEY.indexIn(bytes) >= 0 ||
-    (AT_SIGN.indexIn(bytes) >= 0 && SCHEME.indexIn(bytes) >= 0) ||
-    BASE64.some((form) => form.indexIn(bytes) >= 0)
-  );
-}
-
-/** Whether an escape could hide a pattern, or a string holds JSON. */
-function hidesSomething(bytes: Buffer): boolean {
-  let at = bytes.indexOf(BACKSLASH);
-  while (at >= 0) {
-    if (isForeignEscape(bytes, at) || (bytes[at + 1] === QUOTE && isFirstInJson(bytes, at))) return true;
-    at = bytes.indexOf(BACKSLASH, at + 2);
-  }
-  return false;
-}
-
-/** Whether only opening brackets and white space stand between a string's opening quote and the `\"` at `at`. */
-function isFirstInJson(bytes: Buffer, at: number): boolean {
-  let i = at - 1;
-  while (i > 0) {
-    if (bytes[i - 1] === BACKSLASH && IS_ESCAPED_SPACE[bytes[i]] === 1) i -= 2;
-    else if (IS_OPENING[bytes[i]] === 1) i--;
-    else break;
-  }
-  return i < at - 1 && bytes[i] === QUOTE;
 }
 
 /** Whether a string's content [start, end) begins as JSON that holds a string does: brackets, white space, `\"`. */

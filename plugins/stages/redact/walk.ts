@@ -5,6 +5,7 @@ import { Edits } from "./edits.js";
 import type { Hasher } from "./hash.js";
 import { Names } from "./names.js";
 import { beginsJson, Found, hidesText, type Search } from "./search.js";
+import type { SpotKind } from "./spots.js";
 import { decodeBase64, type Replace, type SecretKind, scrub, scrubShapes } from "./text.js";
 
 /** Bits: what an object is about, by its resource or by the kind it names itself. Holds for all below it. */
@@ -144,6 +145,12 @@ export class Walk {
   run(root: number, about: number): void {
     if (this.document.patches && this.#tape.kind(root) === Kind.array) this.#patch(root, about);
     else this.#value(root, Place.plain, about, 0);
+  }
+
+  /** Walks what stands at a spot. Throws {@link Unreadable}. */
+  runSpot(root: number, kind: SpotKind): void {
+    const place = { env: Place.env, words: Place.words, text: Place.plain }[kind];
+    this.#value(root, place, About.nothing, 0);
   }
 
   /**

@@ -1,0 +1,90 @@
+/**
+ * The places where alone the walk has something to do in most bodies: lists of variables, arguments and commands, and
+ * strings with the password of a URL. JSON text is searched as latin1, where each byte is a character.
+ */
+
+/** What stands at a spot: the value of a member `env`; of `args` or `command`; a string. */
+export type SpotKind = "env" | "words" | "text";
+
+export interface Spot {
+  /** Offset of the value's first byte. */
+  at: number;
+  kind: SpotKind;
+}
+
+const LISTS = /"(?:env|args|command)"/;
+const ALL_LISTS = new RegExp(LISTS, "g");
+
+export const hasSpots = (text: string): boolean => LISTS.test(text) || hasPassword(text);
+
+/** Whether a string may hold a URL with a password. */
+export const hasPassword = (text: string): boolean => text.includes("@") && !passwords(text).next().done;
+
+/** All of them in order; undefined if one cannot be told for sure. */
+export function spots(text: string): Spot[] | undefined {
+  const found: Spot[] = [];
+  for (const { index, 0: key } of text.matchAll(ALL_LISTS)) {
+    // The end of a longer key.
+    if (text[index - 1] === "\\") return undefined;
+    const at = valueAfter(text, index + key.length);
+    if (at >= 0) found.push({ at, kind: text[index + 1] === "e" ? "env" : "words" });
+  }
+  if (!text.includes("@")) return found;
+  const lists = found.length;
+  for (const at of passwords(text)) {
+    const start = stringStart(text, at);
+    if (start < 0) return undefined;
+    if (found.at(-1)?.at !== start || found.length === lists) found.push({ at: start, kind: "text" });
+  }
+  return found.length > lists ? found.sort((a, b) => a.at - b.at) : found;
+}
+
+/** Offsets of each `://` that a user, a colon and, in the same string, an `@` follow. Linear: no byte is passed twice. */
+function* passwords(text: string): Generator<number> {
+  let atSign = -1;
+  let quote = -1;
+  for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at + 3)) {
+    let user = at + 3;
+    while (user < text.length && !ENDS_USER.includes(text[user])) user++;
+    if (text[user] !== ":") continue;
+    if (atSign < user) atSign = text.indexOf("@", user);
+    if (atSign < 0) return;
+    if (quote < user) quote = closingQuote(text, user);
+    if (atSign < quote) yield at;
+  }
+}
+
+const ENDS_USER = ' :/?#@"';
+
+/** The next quote that no backslash escapes; the text's end if there is none. */
+function closingQuote(text: string, from: number): number {
+  for (let at = text.indexOf('"', from); at >= 0; at = text.indexOf('"', at + 1)) if (!isEscaped(text, at)) return at;
+  return text.length;
+}
+
+/** The opening quote of the string that `at` lies in; -1 if there is none. */
+function stringStart(text: string, at: number): number {
+  for (let quote = text.lastIndexOf('"', at); quote >= 0; quote = text.lastIndexOf('"', quote - 1)) {
+    if (!isEscaped(text, quote)) return quote;
+    if (quote === 0) break;
+  }
+  return -1;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text[at - 1 - backslashes] === "\\") backslashes++;
+  return backslashes % 2 === 1;
+}
+
+/** The first byte of the value of the member whose key ends before `at`; -1 if that is no key. */
+function valueAfter(text: string, at: number): number {
+  const colon = skipSpace(text, at);
+  return text[colon] === ":" ? skipSpace(text, colon + 1) : -1;
+}
+
+function skipSpace(text: string, start: number): number {
+  let at = start;
+  while (" \t\r\n".includes(text[at]) && at < text.length) at++;
+  return at;
+}
