@@ -28,6 +28,9 @@ export interface Item {
   readonly safe?: { readonly reason: string; readonly original: Uint8Array };
 }
 
+/** Room for what an event takes beyond its estimate, so that a request's memory need not grow for its last one. */
+const SLACK = 64 * 1024;
+
 /** A request being filled: events of one or many batches, encoded one behind the other. */
 export class RequestBuilder {
   #out: ByteWriter;
@@ -39,8 +42,8 @@ export class RequestBuilder {
   since = 0;
 
   constructor(capacity: number) {
-    this.#capacity = capacity;
-    this.#out = new ByteWriter(capacity);
+    this.#capacity = capacity + SLACK;
+    this.#out = new ByteWriter(this.#capacity);
   }
 
   get bytes(): number {
@@ -84,7 +87,7 @@ export class RequestBuilder {
   }
 
   #recycle(writer: ByteWriter): void {
-    if (writer.bytes.length > 2 * this.#capacity || this.#spare.length > 1) return;
+    if (writer.bytes.length > this.#capacity || this.#spare.length > 1) return;
     writer.clear();
     this.#spare.push(writer);
   }

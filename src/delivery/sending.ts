@@ -54,8 +54,8 @@ export class SendingRunner extends Runner {
       const line = batch.table[row * ROW_WORDS + Row.line];
       if (again && ledger.has(batch.file, batch.offset + line)) continue;
       // A line's events stay together in a request, so that acknowledged bytes are whole lines.
-      const full = this.#builder.bytes >= maxBytes || this.#builder.count >= maxEvents;
-      if (full && !isLaterItem(batch, row) && !(await this.#enqueue(patient))) return false;
+      const full = this.#builder.bytes + sizeOf(batch, row) > maxBytes || this.#builder.count >= maxEvents;
+      if (full && this.#builder.count > 0 && !isLaterItem(batch, row) && !(await this.#enqueue(patient))) return false;
       if (this.#builder.count === 0) this.#builder.since = this.host.now();
       this.#encode(batch.at(row), ledger, entry);
     }
@@ -339,6 +339,15 @@ const labelOf = (reason: string): string =>
     .replace(/\d{4,}|"[^"]*"/g, "…")
     .slice(0, 60)
     .trim();
+
+/** About the bytes that an event takes in a request. */
+function sizeOf(batch: Batch, row: number): number {
+  const at = row * ROW_WORDS;
+  return batch.table[at + Row.end] - batch.table[at + Row.start] + MEMBERS;
+}
+
+/** What our members and the far end's framing add to an event, about. */
+const MEMBERS = 512;
 
 function isLaterItem(batch: Batch, row: number): boolean {
   return batch.table[row * ROW_WORDS + Row.item] > 1;
