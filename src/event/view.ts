@@ -37,6 +37,8 @@ export class RowView implements EventView {
   private firstEdit = 0;
   private lastEdit = 0;
   private readonly hash = new SpanHash();
+  /** The row's id, once it was asked for: a request and the document in it both name it. */
+  private knownId: string | undefined;
   /** The day of the last answer, as a number and as text. */
   private lastDay = Number.NaN;
   private lastDayName = "";
@@ -51,6 +53,7 @@ export class RowView implements EventView {
   moveTo(row: number): this {
     this.row = row;
     this.base = row * ROW_WORDS;
+    this.knownId = undefined;
     return this;
   }
 
@@ -122,6 +125,11 @@ export class RowView implements EventView {
   }
 
   id(): string {
+    this.knownId ??= this.makeId();
+    return this.knownId;
+  }
+
+  private makeId(): string {
     const { batch } = this;
     const hash = this.hash.reset();
     for (const field of ID_FIELDS) hash.span(batch.bytes, this.start(field), this.end(field));
