@@ -16,7 +16,7 @@ import { Names } from "./names.js";
 import { OwnDomains } from "./own-domains.js";
 import { Found } from "./search.js";
 import { SpotWalks } from "./spot-walks.js";
-import { hasPassword, type SpotKind, spots } from "./spots.js";
+import { hasPassword, type Spot, type SpotKind } from "./spots.js";
 import { isHarmlessQuery, redactUri } from "./uri.js";
 import { About, type Tools, Unreadable, Walk } from "./walk.js";
 
@@ -84,7 +84,9 @@ export class EventRedaction {
     if (text || (marks & Mark.query) !== 0) this.#known(Field.requestURI, text);
     if (text) {
       for (const field of TOP_FIELDS) if (!isBody(field) && field !== Field.requestURI) this.#known(field, true);
-    } else if ((marks & Mark.annotations) !== 0) this.#known(Field.annotations, true);
+    } else if ((marks & Mark.annotations) !== 0 && this.#holdsJson(Field.annotations)) {
+      this.#known(Field.annotations, true);
+    }
     this.#known(Field.requestObject, false);
     this.#known(Field.responseObject, false);
   }
@@ -132,29 +134,28 @@ export class EventRedaction {
   }
 
   #body(field: Field | undefined, start: number, end: number): void {
-    const found = this.tools.search.look(this.#bytes.subarray(start, end));
+    const { found, spots } = this.tools.search.look(this.#bytes.subarray(start, end));
     const about = this.#about();
     if (found === Found.nothing && about === About.nothing && this.#bytes[start] !== OPEN_BRACKET) return;
     const domain = this.#namespace();
     const ownDomains = domain === "" && field === Field.responseObject;
-    const onlySpots = (found & Found.spots) !== 0 && about === About.nothing && this.#bytes[start] === OPEN_BRACE;
-    if (onlySpots && this.#spots(start, end, ownDomains ? undefined : domain)) return;
+    const onlySpots = spots !== undefined && about === About.nothing && this.#bytes[start] === OPEN_BRACE;
+    if (onlySpots && this.#spots(spots, start, end, ownDomains ? undefined : domain)) return;
     this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
       new Walk(this.tools, { tape, domain, ownDomains, found, patches: true }, this.#edits).run(root, about);
     });
   }
 
   /**
-   * Walks only the spots of a body that holds nothing else; false if they cannot be told for sure.
+   * Walks only the spots of a body that holds nothing else; false if one cannot be walked alone.
+   * @param spots with offsets from the body's start
    * @param domain undefined if each object of the body has its own
    */
-  #spots(start: number, end: number, domain: string | undefined): boolean {
-    const found = spots(this.#bytes.toString("latin1", start, end));
-    if (found === undefined) return false;
+  #spots(spots: readonly Spot[], start: number, end: number, domain: string | undefined): boolean {
     const before = this.#edits.length;
     const domains = domain === undefined ? new OwnDomains(this.#bytes, start, end) : undefined;
     let walked = 0;
-    for (const { at, kind } of found) {
+    for (const { at, kind } of spots) {
       // Within the one before.
       if (at < walked) continue;
       walked = valueEnd(this.#bytes, start + at) - start;
@@ -222,6 +223,12 @@ export class EventRedaction {
     }
     parts.push(this.#bytes.toString("latin1", from, this.#word(Row.end)));
     return hasPassword(parts.join(""));
+  }
+
+  /** Whether a string in an object may be JSON: most with quotes in them are prose, without a bracket. */
+  #holdsJson(field: Field): boolean {
+    const inner = this.#bytes.subarray(this.#start(field) + 1, this.#end(field) - 1);
+    return inner.includes(OPEN_BRACE) || inner.includes(OPEN_BRACKET);
   }
 
   #about(): number {

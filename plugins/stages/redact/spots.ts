@@ -12,26 +12,33 @@ export interface Spot {
   kind: SpotKind;
 }
 
-const LISTS = /"(?:env|args|command)"/;
-const ALL_LISTS = new RegExp(LISTS, "g");
+/** The members whose values are spots: their keys as a regular expression, from behind the opening quote on. */
+export const LIST_KEYS = '(env|args|command)"';
 
-export const hasSpots = (text: string): boolean => LISTS.test(text) || hasPassword(text);
+/** The key of such a member, and the offset of its opening quote. */
+export interface ListKey {
+  readonly index: number;
+  readonly name: string;
+}
 
 /** Whether a string may hold a URL with a password. */
-export const hasPassword = (text: string): boolean => text.includes("@") && !passwords(text).next().done;
+export const hasPassword = (text: string): boolean => passwords(text).length > 0;
 
-/** All of them in order; undefined if one cannot be told for sure. */
-export function spots(text: string): Spot[] | undefined {
+/**
+ * All of them in order; undefined if one cannot be told for sure.
+ * @param keys all occurrences of {@link LIST_KEYS}
+ * @param urls what {@link passwords} gives
+ */
+export function spots(text: string, keys: readonly ListKey[], urls: readonly number[]): Spot[] | undefined {
   const found: Spot[] = [];
-  for (const { index, 0: key } of text.matchAll(ALL_LISTS)) {
+  for (const { index, name } of keys) {
     // The end of a longer key.
     if (text[index - 1] === "\\") return undefined;
-    const at = valueAfter(text, index + key.length);
-    if (at >= 0) found.push({ at, kind: text[index + 1] === "e" ? "env" : "words" });
+    const at = valueAfter(text, index + name.length + 2);
+    if (at >= 0) found.push({ at, kind: name === "env" ? "env" : "words" });
   }
-  if (!text.includes("@")) return found;
   const lists = found.length;
-  for (const at of passwords(text)) {
+  for (const at of urls) {
     const start = stringStart(text, at);
     if (start < 0) return undefined;
     if (found.at(-1)?.at !== start || found.length === lists) found.push({ at: start, kind: "text" });
@@ -39,8 +46,12 @@ export function spots(text: string): Spot[] | undefined {
   return found.length > lists ? found.sort((a, b) => a.at - b.at) : found;
 }
 
+const NONE: readonly number[] = [];
+
 /** Offsets of each `://` that a user, a colon and, in the same string, an `@` follow. Linear: no byte is passed twice. */
-function* passwords(text: string): Generator<number> {
+export function passwords(text: string): readonly number[] {
+  if (!text.includes("@")) return NONE;
+  const found: number[] = [];
   let atSign = -1;
   let quote = -1;
   for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at + 3)) {
@@ -48,10 +59,11 @@ function* passwords(text: string): Generator<number> {
     while (user < text.length && !ENDS_USER.includes(text[user])) user++;
     if (text[user] !== ":") continue;
     if (atSign < user) atSign = text.indexOf("@", user);
-    if (atSign < 0) return;
+    if (atSign < 0) break;
     if (quote < user) quote = closingQuote(text, user);
-    if (atSign < quote) yield at;
+    if (atSign < quote) found.push(at);
   }
+  return found;
 }
 
 const ENDS_USER = ' :/?#@"';

@@ -382,7 +382,7 @@ export class Walk {
 
   /** JSON of an object that cannot be read as such (cut off, too deep), with a trace of a secret. */
   #isBrokenObject(text: string): boolean {
-    return /^\s*(?:\{\s*"|\[\s*\{)/.test(text) && this.tools.search.trace(Buffer.from(text)) !== Found.nothing;
+    return /^\s*(?:\{\s*"|\[\s*\{)/.test(text) && this.tools.search.trace(Buffer.from(text)).found !== Found.nothing;
   }
 
   #applied(node: number, about: number): void {
@@ -399,7 +399,7 @@ export class Walk {
     const bytes = Buffer.from(text);
     const opened = nested > MAX_NESTED ? undefined : this.tools.openTape(bytes, 0, bytes.length);
     if (opened === undefined) return undefined;
-    const found = this.tools.search.look(bytes);
+    const { found } = this.tools.search.look(bytes);
     const edits = new Edits();
     const document = { tape: opened.tape, domain: this.#domain, found, patches: true, nested };
     try {
