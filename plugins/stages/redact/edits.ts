@@ -24,10 +24,8 @@ export class Edits {
   }
 
   /** Gives the edits in rising order, and forgets them. */
-  *drain(): Generator<Edit> {
-    this.#edits.sort((a, b) => a.start - b.start);
-    yield* this.#edits;
-    this.#edits.length = 0;
+  drain(): Edit[] {
+    return this.#edits.splice(0).sort((a, b) => a.start - b.start);
   }
 
   /** The bytes with the edits made, as text. */

@@ -53,7 +53,7 @@ export class SpotWalks {
       if (error instanceof Unreadable) return undefined;
       throw error;
     }
-    const relative = [...edits.drain()].map((edit) => ({ ...edit, start: edit.start - start, end: edit.end - start }));
+    const relative = edits.drain().map((edit) => ({ ...edit, start: edit.start - start, end: edit.end - start }));
     return { edits: relative, kinds: this.#kinds };
   }
 

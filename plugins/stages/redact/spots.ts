@@ -56,7 +56,7 @@ export function passwords(text: string): readonly number[] {
   let quote = -1;
   for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at + 3)) {
     let user = at + 3;
-    while (user < text.length && !ENDS_USER.includes(text[user])) user++;
+    while (user < text.length && ENDS_USER[text.charCodeAt(user)] === 0) user++;
     if (text[user] !== ":") continue;
     if (atSign < user) atSign = text.indexOf("@", user);
     if (atSign < 0) break;
@@ -66,7 +66,10 @@ export function passwords(text: string): readonly number[] {
   return found;
 }
 
-const ENDS_USER = ' :/?#@"';
+/** As a table over latin1. */
+const ENDS_USER = Uint8Array.from({ length: 256 }, (_, code) =>
+  ' :/?#@"'.includes(String.fromCharCode(code)) ? 1 : 0,
+);
 
 /** The next quote that no backslash escapes; the text's end if there is none. */
 function closingQuote(text: string, from: number): number {
