@@ -3,7 +3,7 @@ import { INTERNED, Interner, isObject, type Turn } from "./intern.js";
 import { latencyOf } from "./latency.js";
 import { type SpanTest, spanTest } from "./spans.js";
 import { decodeString, isPlain, nodeText, utcText, valueText } from "./text.js";
-import { type TextTest, textTest } from "./text-test.js";
+import { compareNumbers, type TextTest, textTest } from "./text-test.js";
 import { type Expression, type FieldSource, invert, Outcome, type TestNode, testsOf } from "./tree.js";
 import { compileWalk, hasValue } from "./walk.js";
 
@@ -23,7 +23,9 @@ const QUOTE = 0x22;
 export class Compiler {
   private readonly turn: Turn = { now: 0 };
   private readonly interners = new Map<Field, Interner>();
+  /** By what they ask: equal tests of different rules are one. */
   private readonly tests = new Map<string, Check>();
+  private readonly checks = new WeakMap<TestNode, Check>();
   private readonly lists = new Map<readonly string[], number>();
 
   /** The next event begins. */
@@ -46,14 +48,9 @@ export class Compiler {
    * are looked at even if the others decide: one failure fails the whole rule.
    */
   private compile(expression: Expression, lenient: boolean): Check {
-    if (expression.type === "test") return this.test(expression);
-    const check = this.combine(expression, lenient);
-    const field = onlyField(expression);
-    return field === undefined ? check : this.interner(field).memo(check);
-  }
-
-  private combine(expression: Exclude<Expression, TestNode>, lenient: boolean): Check {
     switch (expression.type) {
+      case "test":
+        return this.test(expression);
       case "not": {
         const operand = this.compile(expression.operand, false);
         return (event) => invert(operand(event));
@@ -69,8 +66,21 @@ export class Compiler {
     }
   }
 
-  /** Equal tests of different rules are one. */
+  /** The field with few values that a test looks at, if it looks at one and nothing else. */
+  fieldOf({ path: { source } }: TestNode): Field | undefined {
+    return source.kind === "field" && INTERNED.has(source.field) ? source.field : undefined;
+  }
+
   private test(node: TestNode): Check {
+    let check = this.checks.get(node);
+    if (!check) {
+      check = this.sharedTest(node);
+      this.checks.set(node, check);
+    }
+    return check;
+  }
+
+  private sharedTest(node: TestNode): Check {
     const { source, steps } = node.path;
     const test = node.test.op === "in" ? ["in", this.idOf(node.test.texts)] : node.test;
     const key = JSON.stringify([source, steps, test, node.negated]);
@@ -95,7 +105,7 @@ export class Compiler {
       case "nothing":
         return () => no;
       case "latency":
-        return valueTest(node, latencyOf);
+        return node.test.op === "number" ? latencyTest(node, node.test) : valueTest(node, latencyOf);
       case "annotation": {
         const { name, field } = source;
         const added = valueTest(node, (event) => event.annotation(name));
@@ -120,15 +130,12 @@ export class Compiler {
   }
 }
 
-/** The field with few values that a whole tree looks at, if it looks at nothing else. */
-function onlyField(expression: Expression): Field | undefined {
-  let only: Field | undefined;
-  for (const { path } of testsOf(expression)) {
-    const field = path.source.kind === "field" ? path.source.field : undefined;
-    if (field === undefined || !INTERNED.has(field) || (only !== undefined && only !== field)) return undefined;
-    only = field;
-  }
-  return only;
+/** A test of a number that is no part of the line, without a way around its text. */
+function latencyTest({ negated }: TestNode, { compare, value }: Extract<TestNode["test"], { op: "number" }>): Check {
+  return (event) => {
+    const latency = latencyOf(event);
+    return latency !== undefined && compareNumbers(latency, compare, value) !== negated ? yes : no;
+  };
 }
 
 /** A test of a value that is no part of the line. */
@@ -247,4 +254,13 @@ function joined(operands: readonly Check[], fallible: readonly boolean[], decide
     }
     return outcome;
   };
+}
+
+/** A check that throws has failed. */
+export function tryCheck(check: Check, event: EventView): Outcome {
+  try {
+    return check(event);
+  } catch {
+    return failed;
+  }
 }

@@ -1,10 +1,9 @@
 import { AuditshipError, type Predicate } from "../plugin/index.js";
-import { Compiler } from "./compile.js";
+import { Compiler, tryCheck } from "./compile.js";
 import { conditionOrigin, Definitions, Expander } from "./dialects/kubesphere/definitions.js";
 import { isInBody, unknownField } from "./dialects/kubesphere/fields.js";
 import { placeOf } from "./dialects/kubesphere/lexer.js";
 import { parse } from "./dialects/kubesphere/parser.js";
-import { tryCheck } from "./set.js";
 import { type Expression, Outcome, type Path, testsOf } from "./tree.js";
 
 export interface ConditionOptions {

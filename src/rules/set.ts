@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import { type Batch, type EventView, Field, Flag, type RuleMatch, type RuleSet } from "../plugin/index.js";
-import { type Check, Compiler } from "./compile.js";
+import { Compiler, tryCheck } from "./compile.js";
 import { Dispatch } from "./dispatch.js";
 import type { Rule } from "./rule.js";
 import { Outcome } from "./tree.js";
 
-interface CompiledRule {
+interface StagedRule {
   readonly rule: Rule;
-  readonly check: Check;
   /** Bit n: the rule looks at events of stage class n. */
   readonly stages: number;
 }
@@ -27,7 +26,7 @@ class CompiledSet implements RuleSet {
   readonly hash: string;
   readonly size: number;
   private readonly compiler = new Compiler();
-  private readonly dispatch: Dispatch<CompiledRule>;
+  private readonly dispatch: Dispatch<StagedRule>;
   private readonly stageOf: (event: EventView) => number;
   /** Stages that any rule looks at. */
   private readonly stages: number;
@@ -35,14 +34,13 @@ class CompiledSet implements RuleSet {
   constructor(rules: readonly Rule[]) {
     this.hash = hashOf(rules);
     this.size = rules.length;
-    const compiled = rules.map((rule) => ({
+    const staged = rules.map((rule) => ({
       rule,
-      check: this.compiler.condition(rule.condition),
       stages: stageBits(rule.stages),
     }));
-    this.stages = compiled.reduce((bits, { stages }) => bits | stages, 0);
+    this.stages = staged.reduce((bits, { stages }) => bits | stages, 0);
     this.stageOf = this.compiler.memo(Field.stage, (event) => STAGES.indexOf(event.text(Field.stage) ?? "") + 1);
-    this.dispatch = new Dispatch(compiled, ({ rule }) => rule.condition, this.compiler);
+    this.dispatch = new Dispatch(staged, ({ rule }) => rule.condition, this.compiler);
   }
 
   evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void {
@@ -54,22 +52,14 @@ class CompiledSet implements RuleSet {
       this.compiler.next();
       const stage = 1 << this.stageOf(event);
       if ((this.stages & stage) === 0) continue;
-      for (const { rule, check, stages } of this.dispatch.candidates(event)) {
+      for (const { entry, check } of this.dispatch.candidates(event)) {
+        const { rule, stages } = entry;
         if ((stages & stage) === 0) continue;
         const outcome = tryCheck(check, event);
         if (outcome === Outcome.yes) batch.addMatch(row, rule.match);
         else if (outcome === Outcome.failed) onError?.(rule.match);
       }
     }
-  }
-}
-
-/** A check that throws has failed. */
-export function tryCheck(check: Check, event: EventView): Outcome {
-  try {
-    return check(event);
-  } catch {
-    return Outcome.failed;
   }
 }
 

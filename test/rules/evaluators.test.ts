@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type EventView, Flag } from "../../src/plugin/index.js";
-import { Compiler } from "../../src/rules/compile.js";
+import { Compiler, tryCheck } from "../../src/rules/compile.js";
 import { interpret } from "../../src/rules/interpreter.js";
-import { tryCheck } from "../../src/rules/set.js";
+import { compileSet } from "../../src/rules/set.js";
 import { type Expression, Outcome } from "../../src/rules/tree.js";
 import { parseCondition } from "./conditions.js";
 import { batchOf } from "./events.js";
+import { ruleOf } from "./rules.js";
 
 const PATHS = [
   "Verb",
@@ -187,6 +188,31 @@ describe("the compiled closures and the interpreter", () => {
               const compiled = tryCheck(checks[index], view) === Outcome.yes;
               if (compiled !== (oracle(tree, view) === Outcome.yes))
                 throw new Error(`closures say ${compiled}: ${texts[index >> 1]} (${index & 1}) on ${lines[row]}`);
+            }
+          }
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("agree where a set folds conditions by what it knows of an event, on events seen before too", () => {
+    fc.assert(
+      fc.property(
+        fc.array(condition, { minLength: 1, maxLength: 5 }),
+        fc.array(event, { maxLength: 4 }),
+        (texts, lines) => {
+          const rules = texts.flatMap((text) => [ruleOf(text, text), ruleOf(`not (${text})`, `not (${text})`)]);
+          const set = compileSet(rules);
+          for (const batch of [batchOf(...lines), batchOf(...lines)]) {
+            set.evaluate(batch);
+            for (let row = 0; row < batch.count; row++) {
+              if (batch.flags(row) & Flag.invalid) continue;
+              const matching = rules.filter((rule) => oracle(rule.condition, batch.at(row)) === Outcome.yes);
+              expect(
+                batch.matches(row).map(({ rule }) => rule),
+                lines[row],
+              ).toEqual(matching.map(({ info }) => info.name));
             }
           }
         },
