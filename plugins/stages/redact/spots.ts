@@ -38,10 +38,14 @@ export function spots(text: string, keys: readonly ListKey[], urls: readonly num
     if (at >= 0) found.push({ at, kind: name === "env" ? "env" : "words" });
   }
   const lists = found.length;
+  let stringEnd = 0;
   for (const at of urls) {
+    // In the same string as the one before.
+    if (at < stringEnd) continue;
     const start = stringStart(text, at);
     if (start < 0) return undefined;
-    if (found.at(-1)?.at !== start || found.length === lists) found.push({ at: start, kind: "text" });
+    stringEnd = closingQuote(text, at);
+    found.push({ at: start, kind: "text" });
   }
   return found.length > lists ? found.sort((a, b) => a.at - b.at) : found;
 }
@@ -56,7 +60,7 @@ export function passwords(text: string): readonly number[] {
   let quote = -1;
   for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at + 3)) {
     let user = at + 3;
-    while (user < text.length && ENDS_USER[text.charCodeAt(user)] === 0) user++;
+    while (user < text.length && (ENDS_USER[text.charCodeAt(user)] === 0 || isEscapedQuote(text, user))) user++;
     if (text[user] !== ":") continue;
     if (atSign < user) atSign = text.indexOf("@", user);
     if (atSign < 0) break;
@@ -85,6 +89,8 @@ function stringStart(text: string, at: number): number {
   }
   return -1;
 }
+
+const isEscapedQuote = (text: string, at: number): boolean => text[at] === '"' && isEscaped(text, at);
 
 function isEscaped(text: string, at: number): boolean {
   let backslashes = 0;
