@@ -17,8 +17,10 @@ interface Kind<Entry> {
   candidates?: readonly Candidate<Entry>[];
 }
 
-/** Most tests that are folded, over all kinds, from one start to the next: bounds both time and memory. */
-const MAX_FOLDED = 1 << 19;
+/** Most tests that are folded, over all kinds, from one start to the next: bounds the time. */
+const MAX_FOLDED = 1 << 23;
+/** Most kinds and candidates that are kept: bounds the memory. */
+const MAX_KEPT = 1 << 16;
 /** Events from one start to the next, at least: there is little to learn from events of ever new kinds. */
 const MIN_EVENTS = 1 << 17;
 
@@ -35,6 +37,7 @@ export class Dispatch<Entry> {
   private root: Kind<Entry> = { next: [] };
   private readonly tests: number;
   private folded = 0;
+  private kept = 0;
   /** Events since the last start. */
   private events = 0;
 
@@ -71,10 +74,11 @@ export class Dispatch<Entry> {
 
   /** Makes the kind of this event known; as long as there is no room for it, all entries are candidates. */
   private learn(event: EventView): readonly Candidate<Entry>[] {
-    if (this.folded >= MAX_FOLDED) {
+    if (this.folded >= MAX_FOLDED || this.kept >= MAX_KEPT) {
       if (this.events < MIN_EVENTS) return this.whole;
       this.root = { next: [] };
       this.folded = 0;
+      this.kept = 0;
       this.events = 0;
     }
     const known = new Map<TestNode, Outcome>();
@@ -86,6 +90,7 @@ export class Dispatch<Entry> {
     }
     kind.candidates = this.fold(known);
     this.folded += this.tests;
+    this.kept += this.fields.length + kind.candidates.length;
     return kind.candidates;
   }
 

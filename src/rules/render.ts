@@ -33,13 +33,18 @@ function renderField({ field, fold }: FieldSource, event: EventView): string {
     case Kind.null:
       return "";
     case Kind.array:
-      return renderSteps([], event, event.open(field));
+      return onlyString(event.text(field)) ?? renderSteps([], event, event.open(field));
     default: {
       const text = event.text(field) ?? "";
       if (fold === "lower") return text.toLowerCase();
       return fold === "utc" ? (utcText(text, 6) ?? text) : text;
     }
   }
+}
+
+/** The string of an array `["…"]` that holds nothing else, as sourceIPs usually does, without opening it. */
+function onlyString(array: string | undefined): string | undefined {
+  return array === undefined ? undefined : /^\["([^"\\]*)"\]$/.exec(array)?.[1];
 }
 
 function renderSteps(steps: readonly Step[], event: EventView, body: OpenBody | undefined): string {

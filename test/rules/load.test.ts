@@ -398,6 +398,23 @@ describe("messages", () => {
   for (const [output, expected] of outputs)
     it(`${output} is ${expected}`, async () => expect(await message(output)).toBe(expected));
 
+  it("show arrays of one item as they show longer ones", async () => {
+    const arrays: [groups: unknown[], expected: string][] = [
+      [[], ""],
+      [[""], ""],
+      [["dev"], "dev"],
+      [['a"b\\é'], 'a"b\\é'],
+      [[7], "7"],
+      [[["dev"]], '["dev"]'],
+      [['", "'], '", "'],
+      [["a", "b"], "a, b"],
+    ];
+    for (const [groups, expected] of arrays)
+      expect(await message("${User.groups}", { ...EVENT, user: { groups } })).toBe(expected);
+    const spaced = JSON.stringify({ ...EVENT, user: { groups: ["dev"] } }).replace('["dev"]', '[ "dev" ]');
+    expect(await message("${User.groups}", spaced)).toBe("dev");
+  });
+
   it("are a sentence where the rule has none", async () => {
     expect(await message("")).toBe("alice create pods ''web:0:main'' in Namespace shop".replaceAll("''", "'"));
     expect(await message("", { ...EVENT, objectRef: undefined })).toBe("alice create /api/v1/namespaces/shop/pods");

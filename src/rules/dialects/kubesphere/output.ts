@@ -65,13 +65,14 @@ export function parseOutput(
 /** The message for an event; `[]` stands for the default one. */
 export function renderOutput(parts: readonly OutputPart[], event: EventView): string {
   if (parts.length === 0) return defaultMessage(event);
-  return parts
-    .map((part) => {
-      if (typeof part === "string") return part;
-      if ("path" in part) return render(part.path, event);
-      return textOf(Field.objectRefName, event).split(":")[part.part - 1] ?? "";
-    })
-    .join("");
+  let message = "";
+  for (const part of parts) message += typeof part === "string" ? part : renderPart(part, event);
+  return message;
+}
+
+function renderPart(part: Exclude<OutputPart, string>, event: EventView): string {
+  if ("path" in part) return render(part.path, event);
+  return textOf(Field.objectRefName, event).split(":")[part.part - 1] ?? "";
 }
 
 /** Resources whose default message names the workspace. */
