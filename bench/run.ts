@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what it costs to read → match → redact → (gzip) → `_bulk`, beside the three floors of DESIGN §10 on the same
- * file to the same sink in the same run. Prints a table; `--json FILE` writes it as JSON; `--size MB` of each log (128);
+ * file to the same sink in the same run. Prints a table; `--json FILE` writes it as JSON; `--size MB` of each log (256);
  * `--runs N` (3): the median counts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { events, type Mix } from "../src/simulate/index.js";
 
 const { values: options } = parseArgs({
   options: {
-    size: { type: "string", default: "128" },
+    size: { type: "string", default: "256" },
     runs: { type: "string", default: "3" },
     json: { type: "string" },
   },
