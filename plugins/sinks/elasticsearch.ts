@@ -142,7 +142,7 @@ function indexName(name: string, cluster: string): string {
     throw new AuditshipError("AUDITSHIP_CONFIG_VALUE", `index ${name} needs a cluster's name: set cluster.`);
   }
   const filled = name.replaceAll("{cluster}", cluster.toLowerCase());
-  // Elasticsearch's rules for names, and no placeholder but one {date}.
+  // Elasticsearch's rules for names, and no variable but one {date}.
   if (!/^(?=[^{}]*(\{date\})?[^{}]*$)[a-z0-9.{][a-z0-9._{}-]{0,200}$/.test(filled) || /^\.{1,2}$/.test(filled)) {
     throw new AuditshipError(
       "AUDITSHIP_CONFIG_VALUE",

@@ -26,13 +26,13 @@ export function parseOutput(
   let at = 0;
   for (const match of output.matchAll(/\$\{([^{}]*)\}/g)) {
     if (match.index > at) parts.push(output.slice(at, match.index));
-    parts.push(placeholder(match[1].trim()));
+    parts.push(reference(match[1].trim()));
     at = match.index + match[0].length;
   }
   if (at < output.length) parts.push(output.slice(at));
   return parts;
 
-  function placeholder(name: string): OutputPart {
+  function reference(name: string): OutputPart {
     const part = /^\$([1-9]\d{0,2})$/.exec(name);
     if (part) return { part: Number(part[1]) };
     const definition = definitions.find(name, [resource]);
