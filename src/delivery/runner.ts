@@ -44,6 +44,7 @@ export abstract class Runner {
   readonly #wakers = new Set<() => void>();
   #state: RunnerState = "live";
   #answered = false;
+  #finishing = false;
   #failing: string | undefined;
 
   constructor(
@@ -129,9 +130,21 @@ export abstract class Runner {
     if (this.taking) this.#become(live ? "live" : "catching-up");
   }
 
+  /** Sends what it took before a stop, but tries nothing twice: what is left is offered again after the next start. */
+  finish(): Promise<void> {
+    this.#finishing = true;
+    this.#wake();
+    return this.drain();
+  }
+
   /** Stops for good; what is in flight is cut. */
   close(): void {
     this.#become("closed");
+  }
+
+  /** True if a failed attempt is not to be followed by another. */
+  protected get finishing(): boolean {
+    return this.#finishing;
   }
 
   protected succeeded(): void {
@@ -188,6 +201,10 @@ export abstract class Runner {
   #become(state: RunnerState): void {
     this.#state = state;
     this.#show();
+    this.#wake();
+  }
+
+  #wake(): void {
     for (const wake of [...this.#wakers]) wake();
   }
 

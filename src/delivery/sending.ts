@@ -150,6 +150,7 @@ export class SendingRunner extends Runner {
     const left = [first];
     while (left.length > 0 && this.taking) {
       const request = left.shift()!;
+      if (this.finishing && request.attempt > 0) continue;
       const wanted = this.options.compression === "gzip" && this.#sink.gzip;
       if (wanted) await request.compress();
       const verdicts = await this.#send(request);
@@ -203,11 +204,12 @@ export class SendingRunner extends Runner {
     const { reason, slow } = reasons[0];
     // Some of it was taken: the far end works and is only busy.
     if (request.count === verdicts.length) this.failed(reason);
+    const attempt = request.attempt++;
+    if (this.finishing) return;
     const after = Math.max(0, ...reasons.map((verdict) => verdict.after ?? 0));
     if (after > 0) await this.wait(Math.min(after, 10 * this.options.retry.max));
-    else if (slow && request.attempt > 3) await this.wait(this.options.retry.slow * this.random());
-    else await this.pause(request.attempt);
-    request.attempt++;
+    else if (slow && attempt > 3) await this.wait(this.options.retry.slow * this.random());
+    else await this.pause(attempt);
   }
 
   /** Refused events: once more in safe shape where the sink has one, else dead letters. */

@@ -305,7 +305,7 @@ export class Agent {
     if (!running) return;
     const { runner } = running;
     for (const feed of this.#feeds.values()) feed.leave(runner);
-    await within(this.#loaded.config.shutdownTimeout, runner.drain());
+    await within(this.#loaded.config.shutdownTimeout, runner.finish());
     this.#checkpoints.touch(runner);
     await this.#checkpoints.flush();
     this.#sinks.delete(name);
@@ -415,7 +415,7 @@ export class Agent {
     const runners = [...this.#sinks.values()].map(({ runner }) => runner);
     const quiet = (async () => {
       await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
-      await Promise.all(runners.filter(({ taking }) => taking).map((runner) => runner.drain()));
+      await Promise.all(runners.filter(({ taking }) => taking).map((runner) => runner.finish()));
     })();
     await within(shutdownTimeout, quiet);
     const written = await this.#checkpoints.flush();

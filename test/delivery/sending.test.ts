@@ -28,15 +28,15 @@ afterEach(async () => {
 
 function run(
   sink: SendingSink,
-  options: { maxEvents?: number; stallAfter?: number; compression?: "gzip" | "none" } = {},
+  options: { maxEvents?: number; stallAfter?: number; compression?: "gzip" | "none"; retry?: number } = {},
 ) {
-  const { maxEvents = 100, stallAfter = 2000, compression = "none" } = options;
+  const { maxEvents = 100, stallAfter = 2000, compression = "none", retry: initial = 1 } = options;
   const runner = new SendingRunner(
     sink,
     host,
     {
       request: { maxBytes: 1 << 20, maxEvents, maxWait: 20 },
-      retry: { initial: 1, max: 2, slow: 2 },
+      retry: { initial, max: Math.max(2, initial), slow: 2 },
       concurrency: 1,
       compression,
       stallAfter,
@@ -234,6 +234,18 @@ describe("a sink whose far end is gone", () => {
     await runner.drain();
     expect(sink.received).toEqual(range(4, 20));
     expect(ledger.cursor).toEqual(batch.end);
+  });
+
+  it("is not waited for by a stop, and gets what is left later", async () => {
+    const sink = new FarEnd();
+    sink.answer = () => retry("503");
+    const { runner, ledger } = run(sink, { retry: 3_600_000 });
+    const batch = batchOf(lines(0, 3));
+    await runner.offer(batch, ledger, true);
+    await expect.poll(() => sink.requests.length).toBe(1);
+    await runner.finish();
+    expect(sink.requests.length).toBe(1);
+    expect(ledger.cursor).toEqual({ file: batch.file, offset: 0 });
   });
 
   it("waits on for a slow far end that does not fail when it is alone", async () => {
