@@ -20,3 +20,14 @@ export const notInThisVersion = (command: string, dialect: string): AuditshipErr
     "AUDITSHIP_USAGE",
     `${command} does not know the dialect ${dialect} in this version; it knows kubesphere.`,
   );
+
+/** Milliseconds that a stopped agent has to end by itself. */
+const GRACE = 500;
+
+/**
+ * Ends the process soon, whatever still goes on in it: the look-up of a sink's name cannot be cut off, and would keep a stopped
+ * agent until the resolver gives up.
+ */
+export function endSoon(): void {
+  setTimeout(() => process.exit(), GRACE).unref();
+}
