@@ -49,7 +49,8 @@ function stringEnd(bytes: Uint8Array, start: number): number {
   return Math.min(at, bytes.length - 1);
 }
 
-function skipSpace(bytes: Uint8Array, start: number): number {
+/** The first byte from `start` on that is no white space. */
+export function skipSpace(bytes: Uint8Array, start: number): number {
   let at = start;
   while (bytes[at] <= SPACE) at++;
   return at;

@@ -8,6 +8,7 @@ import {
   ROW_HEADER,
   ROW_WORDS,
   Row,
+  skipSpace,
   valueEnd,
 } from "../../../src/plugin/index.js";
 import { Edits } from "./edits.js";
@@ -45,7 +46,6 @@ const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const COLON = 0x3a;
-const SPACE = 0x20;
 
 /** Redacts events one after the other. */
 export class EventRedaction {
@@ -266,8 +266,4 @@ function isBody(field: Field): boolean {
 }
 
 /** Whether the string that ends before `at` is a member's key. */
-function isKey(bytes: Uint8Array, at: number): boolean {
-  let next = at;
-  while (bytes[next] <= SPACE) next++;
-  return bytes[next] === COLON;
-}
+const isKey = (bytes: Uint8Array, at: number): boolean => bytes[skipSpace(bytes, at)] === COLON;

@@ -1,4 +1,4 @@
-import { valueEnd } from "../../../src/plugin/index.js";
+import { skipSpace, valueEnd } from "../../../src/plugin/index.js";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -113,12 +113,6 @@ function eachMember(
 function isAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
   for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
   return true;
-}
-
-function skipSpace(bytes: Uint8Array, start: number): number {
-  let at = start;
-  while (bytes[at] <= SPACE) at++;
-  return at;
 }
 
 function textOf(bytes: Buffer, start: number, end: number): string {
