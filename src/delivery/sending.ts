@@ -269,7 +269,6 @@ export class SendingRunner extends Runner {
       "Sink refused events; they are in the dead letters (auditship dlq list).",
     );
     this.host.meter.add("auditship_dead_letters_total", letters.length, this.name);
-    this.host.meter.set("auditship_dead_letters", this.#deps.deadLetters.count, this.name);
     for (const item of items) acknowledge(item);
   }
 

@@ -161,5 +161,3 @@ export const METRICS = {
     maxSeries: 200,
   },
 } as const satisfies Record<string, MetricDefinition>;
-
-export type MetricName = keyof typeof METRICS;

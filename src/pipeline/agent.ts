@@ -316,7 +316,7 @@ export class Agent {
   }
 
   #forgetRemoved(): Promise<void> {
-    return this.#store.forgetRemoved("sink", [...this.#sinks.keys()], Date.now()).catch((error: Error) => {
+    return this.#store.forgetRemoved([...this.#sinks.keys()], Date.now()).catch((error: Error) => {
       this.#options.log.warn({ error: error.message }, "Cannot tidy the state directory.");
     });
   }

@@ -134,8 +134,8 @@ export class Lane {
 
   async #offer(member: Member, patient: boolean): Promise<void> {
     const { runner, ledger } = member;
-    const taken = await runner.offer(this.#deps.batch, ledger, patient);
-    if (!taken) runner.park(runner.failing ?? "it takes too long");
-    if (!taken) this.leave(member);
+    if (await runner.offer(this.#deps.batch, ledger, patient)) return;
+    runner.park(runner.failing ?? "it takes too long");
+    this.leave(member);
   }
 }

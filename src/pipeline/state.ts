@@ -84,8 +84,8 @@ export class StateStore {
   }
 
   /** Removes the cursors of sinks that have not been configured for 7 days. */
-  async forgetRemoved(kind: Kind, names: readonly string[], now: number): Promise<void> {
-    const room = join(this.#directory, `${kind}s`);
+  async forgetRemoved(names: readonly string[], now: number): Promise<void> {
+    const room = join(this.#directory, "sinks");
     const kept = new Set(names.map(fileName));
     for (const file of await readdir(room)) {
       const base = file.replace(/\.(prev|tmp)$/, "");

@@ -70,9 +70,9 @@ describe("the state directory", () => {
     const opened = await store();
     await opened.writeSink("archive", record(1));
     await opened.writeSink("gone", record(1));
-    await opened.forgetRemoved("sink", ["archive"], Date.now() + 6 * 86_400_000);
+    await opened.forgetRemoved(["archive"], Date.now() + 6 * 86_400_000);
     expect(await opened.readSink("gone")).toEqual(record(1));
-    await opened.forgetRemoved("sink", ["archive"], Date.now() + 8 * 86_400_000);
+    await opened.forgetRemoved(["archive"], Date.now() + 8 * 86_400_000);
     expect(await opened.readSink("gone")).toBeUndefined();
     expect(await opened.readSink("archive")).toEqual(record(1));
   });

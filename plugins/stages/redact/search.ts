@@ -44,7 +44,7 @@ const EIGHT = 0x38;
 const NINE = 0x39;
 
 /** Something to look for. Looking for the rare part of it first is several times faster than for the whole. */
-export class Pattern {
+class Pattern {
   private readonly whole: Buffer;
   private readonly needle: Buffer;
   private readonly lead: number;
