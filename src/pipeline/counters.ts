@@ -33,6 +33,8 @@ const KEY_FIELDS = [Field.stage, Field.level, Field.verb, Field.objectRefResourc
 export class Counters {
   readonly #meter: Meter;
   readonly #kinds = new Map<number, Kind>();
+  /** By source: what came when there were too many. */
+  readonly #others = new Map<string, Kind>();
   #touched: Kind[] = [];
 
   constructor(meter: Meter) {
@@ -63,11 +65,21 @@ export class Counters {
     const event = batch.at(row);
     const key = hash(event, batch.source);
     let kind = this.#kinds.get(key);
-    if (!kind) {
-      kind = this.#kinds.size < MOST_KINDS ? describe(event, batch.source) : OTHER(batch.source);
-      this.#kinds.set(this.#kinds.size < MOST_KINDS ? key : -1, kind);
+    if (!kind && this.#kinds.size < MOST_KINDS) {
+      kind = describe(event, batch.source);
+      this.#kinds.set(key, kind);
     }
+    kind ??= this.#other(batch.source);
     if (kind.count++ === 0) this.#touched.push(kind);
+  }
+
+  #other(source: string): Kind {
+    let kind = this.#others.get(source);
+    if (!kind) {
+      kind = { source, stage: "other", level: "other", verb: "other", resource: "other", code: "other", count: 0 };
+      this.#others.set(source, kind);
+    }
+    return kind;
   }
 
   #flush(): void {
@@ -80,16 +92,6 @@ export class Counters {
     this.#touched = [];
   }
 }
-
-const OTHER = (source: string): Kind => ({
-  source,
-  stage: "other",
-  level: "other",
-  verb: "other",
-  resource: "other",
-  code: "other",
-  count: 0,
-});
 
 /** First byte of the batch that was never read before. */
 function freshFrom(batch: EventBatch, highWater: Position | undefined): number {

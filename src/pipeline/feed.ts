@@ -223,7 +223,7 @@ export class Feed {
     const lane = new Lane(reader, members, {
       source: this.name,
       batch: this.#deps.newBatch(),
-      prepare: (batch) => this.#prepare(batch),
+      prepare: (batch, again) => this.#prepare(batch, again),
       onHeld: (error) =>
         this.#deps.log.error(
           { source: this.name, error: error.message },
@@ -241,8 +241,8 @@ export class Feed {
     return lane;
   }
 
-  async #prepare(batch: EventBatch): Promise<void> {
-    this.#deps.count(batch, this.#highWater);
+  async #prepare(batch: EventBatch, again: boolean): Promise<void> {
+    this.#deps.count(batch, again ? batch.end : this.#highWater);
     await this.#deps.runStages(batch);
     if (this.#highWater === undefined || comparePositions(batch.end, this.#highWater) > 0) this.#highWater = batch.end;
   }

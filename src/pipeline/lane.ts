@@ -14,8 +14,8 @@ export interface Member {
 export interface LaneDeps {
   source: string;
   batch: EventBatch;
-  /** Counts the batch and runs the stages over it; throws if a required stage failed. */
-  prepare(batch: EventBatch): Promise<void>;
+  /** Counts the batch and runs the stages over it; throws if a required stage failed. `again`: after such a failure. */
+  prepare(batch: EventBatch, again: boolean): Promise<void>;
   /** Called when a required stage failed; the batch is tried again. */
   onHeld(error: Error): void;
 }
@@ -121,7 +121,7 @@ export class Lane {
     const whole = { ...chunk, length: consumed };
     for (let attempt = 0; ; attempt++) {
       try {
-        await prepare(batch);
+        await prepare(batch, attempt > 0);
         return;
       } catch (error) {
         onHeld(error as Error);

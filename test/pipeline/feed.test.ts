@@ -24,6 +24,8 @@ let batches = 0;
 let work: (batch: Batch) => Promise<void> = async () => {};
 const again = new Map<string, number>();
 const failures: Error[] = [];
+/** For each batch, whether it was counted as work done again. */
+const counted: boolean[] = [];
 const runners: Runner[] = [];
 const stores: DeadLetters[] = [];
 
@@ -31,6 +33,7 @@ beforeEach(async () => {
   state = await mkdtemp(join(tmpdir(), "auditship-feed-"));
   batches = 0;
   failures.length = 0;
+  counted.length = 0;
   work = async () => {};
   source = new MemorySource();
   feed = newFeed();
@@ -52,7 +55,7 @@ function newFeed(capacity = 16_384): Feed {
       batches++;
       return new EventBatch({ capacity, documents: { cluster: "", node: "", labels: {} } });
     },
-    count() {},
+    count: (batch, highWater) => counted.push(highWater?.offset === batch.end.offset),
     runStages: (batch) => work(batch),
     onProgress() {},
     onFailure: (error) => failures.push(error),
@@ -149,6 +152,20 @@ describe("sinks on one source", () => {
     expect(dead.received).toEqual(range(0, 3000));
     await expect.poll(() => healthy.received.length).toBe(3000);
     expect(healthy.received).toEqual(range(0, 3000));
+  });
+
+  it("get a batch that a required stage failed on when it works again, and it is counted once", async () => {
+    let failed = false;
+    work = async () => {
+      if (failed) return;
+      failed = true;
+      throw new Error("no key");
+    };
+    const sink = new FarEnd();
+    await addSink("one", sink);
+    source.append(lines(0, 5));
+    await expect.poll(() => sink.received, { timeout: 10_000 }).toEqual(range(0, 5));
+    expect(counted).toEqual([false, true]);
   });
 
   it("nothing is read while all of them are parked", async () => {

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { Counters } from "../../src/pipeline/counters.js";
+import { Flag } from "../../src/plugin/index.js";
+import { auditLine, batchOf, testFile } from "../support/batches.js";
+import { quietHost } from "../support/far-end.js";
+
+const count = (lines: string[], highWater?: number, counted = new Map<string, number>()) => {
+  const counters = new Counters(quietHost("", counted).meter);
+  const batch = batchOf(lines);
+  counters.count(batch, highWater === undefined ? undefined : { file: testFile, offset: highWater });
+  return { counted, batch, counters };
+};
+
+describe("what is read", () => {
+  it("is counted by stage and level, and as requests by what they are", () => {
+    const forbidden = { objectRef: { resource: "pods", subresource: "exec" }, responseStatus: { code: 403 } };
+    const { counted } = count([auditLine(1), auditLine(2), auditLine(3, forbidden), "no event"]);
+    expect(Object.fromEntries(counted)).toMatchObject({
+      "auditship_events_total test ResponseComplete Metadata": 3,
+      "auditship_requests_total test list   Metadata ResponseComplete": 2,
+      "auditship_requests_total test list pods/exec 4xx Metadata ResponseComplete": 1,
+      "auditship_invalid_lines_total test syntax": 1,
+    });
+  });
+
+  it("is counted once: what lies below the high-water mark is flagged and counted apart", () => {
+    const lines = [auditLine(1), auditLine(2), auditLine(3)];
+    const { counted, batch } = count(lines, lines[0].length + 1);
+    expect(counted.get("auditship_events_total test ResponseComplete Metadata")).toBe(2);
+    expect(counted.get("auditship_events_again_total test")).toBe(1);
+    expect(counted.get("auditship_bytes_total test")).toBe(lines[1].length + lines[2].length + 2);
+    expect([0, 1, 2].map((row) => batch.flags(row) & Flag.again)).toEqual([Flag.again, 0, 0]);
+  });
+
+  it("does not show what clients made up, and no more kinds than can be kept", () => {
+    const lines = Array.from({ length: 3000 }, (_, i) => auditLine(i, { verb: `verb-${i}` }));
+    const { counted } = count([auditLine(0, { verb: 'x{y="z"}' }), ...lines]);
+    const requests = [...counted].filter(([name]) => name.startsWith("auditship_requests_total"));
+    expect(requests.length).toBe(2001);
+    expect(requests.reduce((sum, [, value]) => sum + value, 0)).toBe(3001);
+    expect(counted.get("auditship_requests_total test other other other other other")).toBe(1001);
+    expect(counted.get("auditship_requests_total test other   Metadata ResponseComplete")).toBe(1);
+  });
+});
