@@ -3,14 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { events } from "../../src/simulate/events.js";
 import { Program } from "../cli/fixture.js";
+import { bundle } from "../support/bundle.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const RULES = join(ROOT, "config", "rules");
-const REQUIRE = 'import { createRequire as c } from "node:module"; const require = c(import.meta.url);';
 
 /** A log: lines without their newlines. */
 export type Lines = readonly string[];
@@ -29,22 +28,13 @@ export function bundledProgram(): { start(site: Site, ...args: string[]): Progra
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "auditship-bundle-"));
-    await build({
-      absWorkingDir: ROOT,
-      entryPoints: ["src/main.ts"],
-      outfile: join(directory, "auditship.mjs"),
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      banner: { js: REQUIRE },
-      logLevel: "warning",
-    });
+    await bundle(join(directory, "auditship.mjs"));
   });
   afterAll(() => rm(directory, { recursive: true }));
   return {
     start(site, ...args) {
-      const bundle = join(directory, "auditship.mjs");
-      const program = new Program(["run", "-c", "auditship.yaml", ...args], site.directory, {}, [bundle]);
+      const entry = join(directory, "auditship.mjs");
+      const program = new Program(["run", "-c", "auditship.yaml", ...args], site.directory, {}, [entry]);
       onTestFinished(async () => {
         program.child.kill("SIGKILL");
         await program.exited;

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -54,9 +54,19 @@ export class Program {
   #heard = () => {};
   #running = true;
 
-  /** @param program how Node.js starts it: from source, which takes a second, or a bundle */
-  constructor(args: string[], cwd: string, env: Record<string, string> = {}, program = fromSource) {
-    this.child = spawn(process.execPath, [...program, ...args], { cwd, env: { ...process.env, ...env } });
+  /**
+   * @param program how Node.js starts it: from source, which takes a second, or a bundle
+   * @param options of the process, such as its user
+   */
+  constructor(
+    args: string[],
+    cwd: string,
+    env: Record<string, string> = {},
+    program = fromSource,
+    options: SpawnOptions = {},
+  ) {
+    const spawned = { ...options, cwd, env: { ...process.env, ...env } };
+    this.child = spawn(process.execPath, [...program, ...args], spawned);
     this.child.stdout?.on("data", (data) => {
       this.out += data;
       this.#heard();

@@ -59,11 +59,13 @@ export interface BulkServerOptions {
   script?: Script;
   /** Keep the documents and check them; without, only counts are kept (bench). Default true. */
   keep?: boolean;
+  /** Called once for each id when it is stored. */
+  onStored?: (item: BulkItem) => void;
 }
 
 /** A null Elasticsearch: takes `_bulk`, answers by a script, keeps count. */
 export async function startBulkServer(options: BulkServerOptions = {}): Promise<BulkServer> {
-  const { script = () => ({ do: "store" }), keep = true } = options;
+  const { script = () => ({ do: "store" }), keep = true, onStored } = options;
   const server = createServer((request, response) => {
     handle(request, response).catch((error: Error) => {
       bulk.problems.push(error.message);
@@ -89,7 +91,7 @@ export async function startBulkServer(options: BulkServerOptions = {}): Promise<
     const raw = await bodyOf(request);
     if (!request.url?.split("?")[0].endsWith("/_bulk")) return send(response, 200, NODE);
     const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(raw) : raw;
-    const items = parse(body, keep, bulk.problems);
+    const items = parse(body, { check: keep, documents: keep || onStored !== undefined }, bulk.problems);
     const bulkRequest = { n: ++bulk.requests, headers: request.headers, bytes: raw.length, items };
     bulk.bytes += raw.length;
     for (const { id } of items) bulk.sent.set(id, (bulk.sent.get(id) ?? 0) + 1);
@@ -102,6 +104,7 @@ export async function startBulkServer(options: BulkServerOptions = {}): Promise<
       if (said) return answerItem(said);
       if (bulk.stored.has(item.id)) return answerItem({ status: 409, type: "version_conflict_engine_exception" });
       bulk.stored.set(item.id, keep ? item.document : EMPTY);
+      onStored?.(item);
       return answerItem({ status: 201 });
     });
 
@@ -130,7 +133,7 @@ const NODE = { version: { number: "8.0.0" }, tagline: "a null server" };
 const NEWLINE = 0x0a;
 const ACTION = /^\{"create":\{"_index":"([^"]+)","_id":"([^"]+)"\}\}$/;
 
-function parse(body: Buffer, check: boolean, problems: string[]): BulkItem[] {
+function parse(body: Buffer, want: { check: boolean; documents: boolean }, problems: string[]): BulkItem[] {
   const items: BulkItem[] = [];
   if (body.at(-1) !== NEWLINE) problems.push("the last line has no newline");
   for (let start = 0; start < body.length; ) {
@@ -141,10 +144,10 @@ function parse(body: Buffer, check: boolean, problems: string[]): BulkItem[] {
       break;
     }
     const action = ACTION.exec(body.toString("utf8", start, middle));
-    const document = check ? Buffer.from(body.subarray(middle + 1, end)) : EMPTY;
+    const document = want.documents ? body.subarray(middle + 1, end) : EMPTY;
     if (!action) problems.push("a line that is no create action");
     else items.push({ index: action[1], id: action[2], document });
-    if (check && !isObject(document)) problems.push("a document that is no JSON object");
+    if (want.check && !isObject(document)) problems.push("a document that is no JSON object");
     start = end + 1;
   }
   return items;

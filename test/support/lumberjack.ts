@@ -8,6 +8,8 @@ export interface LumberjackOptions {
   maxSize?: number;
   /** Backups kept by {@link Lumberjack.mill}; all if left out. */
   maxBackups?: number;
+  /** Milliseconds after which {@link Lumberjack.mill} deletes a backup, by the time in its name; never if left out. */
+  maxAge?: number;
   /** {@link Lumberjack.mill} compresses what it keeps. */
   compress?: boolean;
   /** Epoch milliseconds; stands in the names. */
@@ -25,6 +27,7 @@ export class Lumberjack {
   readonly #options: LumberjackOptions;
   #fd: number | undefined;
   #size = 0;
+  #created = 0;
 
   constructor(
     readonly path: string,
@@ -35,11 +38,26 @@ export class Lumberjack {
     this.name = new LogName(basename(path));
   }
 
+  /** Bytes of the active file; where the next write goes, if it fits. */
+  get size(): number {
+    if (this.#fd === undefined) this.#openExistingOrNew();
+    return this.#size;
+  }
+
+  /** Files that were begun so far. */
+  get created(): number {
+    return this.#created;
+  }
+
+  /** True if so many bytes can be written without a rotation. */
+  fits(bytes: number): boolean {
+    return this.size + bytes <= (this.#options.maxSize ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Writes bytes in one call, after a rotation if they do not fit. */
   write(data: string | Uint8Array): void {
     const bytes = Buffer.from(data as string);
-    if (this.#fd === undefined) this.#openExistingOrNew();
-    if (this.#size + bytes.length > (this.#options.maxSize ?? Number.POSITIVE_INFINITY)) this.rotate();
+    if (!this.fits(bytes.length)) this.rotate();
     fs.writeSync(this.#fd!, bytes);
     this.#size += bytes.length;
   }
@@ -58,15 +76,23 @@ export class Lumberjack {
     // Without O_APPEND, as lumberjack's openNew has it.
     this.#fd = fs.openSync(this.path, fs.constants.O_CREAT | fs.constants.O_WRONLY | fs.constants.O_TRUNC, 0o600);
     this.#size = 0;
+    this.#created++;
     return backup;
   }
 
-  /** Deletes beyond maxBackups, then compresses. */
+  /** Deletes beyond maxBackups and maxAge, then compresses. */
   mill(): void {
+    for (const base of this.surplus()) this.delete(base);
+    if (this.#options.compress) for (const base of this.backups()) run(this.compression(base));
+  }
+
+  /** Backups that the mill deletes next, oldest first. */
+  surplus(): string[] {
+    const { maxBackups, maxAge, now = Date.now } = this.#options;
     const bases = this.backups();
-    const kept = bases.slice(-(this.#options.maxBackups ?? bases.length));
-    for (const base of bases) if (!kept.includes(base)) this.delete(base);
-    if (this.#options.compress) for (const base of kept) run(this.compression(base));
+    const tooMany = Math.max(0, bases.length - (maxBackups ?? bases.length));
+    const cutoff = maxAge === undefined ? Number.NEGATIVE_INFINITY : now() - maxAge;
+    return bases.filter((base, i) => i < tooMany || this.name.parse(base)!.time < cutoff);
   }
 
   /** `begun`: half of the `.gz` is there; `written`: all of it, and the plain file still. */
@@ -103,6 +129,7 @@ export class Lumberjack {
 
   #openExistingOrNew(): void {
     fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    if (!fs.existsSync(this.path)) this.#created++;
     this.#fd = fs.openSync(this.path, "a", 0o600);
     this.#size = fs.fstatSync(this.#fd).size;
   }

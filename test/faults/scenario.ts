@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { placeOf } from "./ledger.js";
+import { type CountedLoss, Site } from "./site.js";
+
+/** Most memory in use that an agent may ever have, MiB (DESIGN §10). */
+const MOST_MEMORY = 150;
+
+/** What a scenario says of its end; nothing where every event can and must arrive. */
+export interface Expected {
+  /** What the agent must have counted as lost. Default: nothing. */
+  counted?: CountedLoss;
+  /** What goes on after the end cannot be told by a restart: the log is not what a writer would go on with. */
+  noRestart?: boolean;
+}
+
+/** Something that happens to a log, a node or an agent. */
+export interface Scenario {
+  /** As in reference/shippers.md §2b where it is one of those: its number, then what happens. */
+  name: string;
+  /** Also played in `npm test`. */
+  quick?: true;
+  /** Why it cannot hold yet. */
+  todo?: string;
+  /** Why it cannot be played here, if so. */
+  skip?: () => string | undefined;
+  /** Milliseconds that it may take. Default 60 s. */
+  timeout?: number;
+  /** Makes it happen; returns when all that was written has arrived or is gone. */
+  run(site: Site): Promise<Expected | void>;
+}
+
+/** What came of a scenario. */
+export interface Outcome {
+  name: string;
+  /** Events written. */
+  events: number;
+  /** Events that could have arrived and did not. */
+  lost: number;
+  /** Documents beyond the first of an event. */
+  twice: number;
+  /** Bytes that were physically gone before they could be read. */
+  gone: number;
+  counted: CountedLoss;
+  /** MiB. */
+  peak: number;
+  seconds: number;
+  /** What does not hold; empty if all is well. */
+  problems: string[];
+}
+
+/** Plays a scenario with the built program at `entry`, then holds what arrived against what was written. */
+export async function play(scenario: Scenario, entry: string): Promise<Outcome> {
+  const started = performance.now();
+  const site = await Site.make(entry);
+  const problems: string[] = [];
+  let expected: Expected = {};
+  try {
+    expected = (await scenario.run(site)) ?? {};
+    await site.settled();
+    await site.stop();
+    if (!expected.noRestart) await restartOnce(site, problems);
+  } catch (error) {
+    problems.push((error as Error).stack ?? String(error));
+  } finally {
+    await site.close();
+  }
+  return judge(scenario.name, site, expected.counted ?? {}, problems, (performance.now() - started) / 1000);
+}
+
+/** An agent that ended well sends nothing again: not a document that was acknowledged. */
+async function restartOnce(site: Site, problems: string[]): Promise<void> {
+  const before = site.receiver.sent;
+  site.log.write();
+  await site.start();
+  await site.settled();
+  // What it sent too much would come beside or after this one.
+  await sleep(50);
+  await site.stop();
+  const again = site.receiver.sent - before - 1;
+  if (again > 0) problems.push(`${again} documents were sent again after a restart`);
+}
+
+/** The four oracles, and memory. */
+function judge(name: string, site: Site, expected: CountedLoss, problems: string[], seconds: number): Outcome {
+  const { ledger, receiver } = site;
+  const lost = ledger.pending.size;
+  const twice = sum(receiver.identities.values()) - receiver.identities.size;
+  const gone = [...ledger.gone].reduce((bytes, event) => bytes + event.bytes, 0);
+  if (lost > 0) problems.push(`lost: ${lost} events, such as ${some(ledger.pending.keys())}`);
+  if (twice > 0) problems.push(`stored twice: ${twice}, such as ${some(repeated(receiver.identities))}`);
+  problems.push(...wrongPlaces(site), ...wrongInvalid(site), ...wrongCounts(expected, site.counted));
+  problems.push(...receiver.problems.map((problem) => `request: ${problem}`));
+  if (site.peak > MOST_MEMORY) problems.push(`memory: ${site.peak.toFixed(0)} MiB`);
+  const { counted, peak } = site;
+  return { name, events: ledger.events, lost, twice, gone, counted, peak, seconds, problems };
+}
+
+/** Every event at the place where it was written, each place once. */
+function wrongPlaces({ ledger, receiver }: Site): string[] {
+  const places = new Set<string>();
+  for (const { events, id } of ledger.files.filter(({ events }) => events.length > 0)) {
+    for (const { offset, identity } of events) places.add(placeOf(id, offset, identity));
+  }
+  const wrong = [...receiver.places.keys()].filter((place) => !places.has(place));
+  return wrong.length === 0 ? [] : [`at a place where it was not written: ${wrong.length}, such as ${some(wrong)}`];
+}
+
+function wrongInvalid({ ledger, receiver }: Site): string[] {
+  const text = ({ file, offset, length }: { file: string; offset: number; length: number }) =>
+    `${length} bytes at ${file} ${offset}`;
+  const written = ledger.invalid.map(({ file, ...rest }) => text({ file: file.id, ...rest })).sort();
+  const told = receiver.invalid.map(text).sort();
+  return written.join() === told.join() ? [] : [`invalid: ${some(told)}, where it is ${some(written)}`];
+}
+
+/** Exact where a size was seen; bounds under `unseen`. */
+function wrongCounts(expected: CountedLoss, counted: CountedLoss): string[] {
+  const wrong: string[] = [];
+  for (const reason of ["deleted", "overwritten", "unreadable"] as const) {
+    const [is, should] = [counted[reason] ?? 0, expected[reason] ?? 0];
+    if (is !== should) wrong.push(`counted as ${reason}: ${is} bytes, where it is ${should}`);
+  }
+  const { unseen = 0, atMost } = expected;
+  const [least, most] = [counted.unseen ?? 0, counted.atMost];
+  if (least > unseen) wrong.push(`counted as unseen: at least ${least} bytes, where it is ${unseen}`);
+  if (atMost !== undefined && (most ?? 0) < unseen)
+    wrong.push(`counted as unseen: at most ${most} bytes, where it is ${unseen}`);
+  return wrong;
+}
+
+const sum = (counts: Iterable<number>): number => [...counts].reduce((a, b) => a + b, 0);
+const some = (names: Iterable<string>): string => [...names].slice(0, 5).join(", ");
+
+function* repeated(counts: Map<string, number>): Iterable<string> {
+  for (const [key, count] of counts) if (count > 1) yield `${key} (${count} times)`;
+}
