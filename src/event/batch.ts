@@ -7,8 +7,10 @@ import {
   FIELD_COUNT,
   type Field,
   type FileRef,
+  type Finds,
   Flag,
   type InvalidLine,
+  type Needles,
   type OpenBody,
   type Position,
   ROW_HEADER,
@@ -19,11 +21,13 @@ import {
 import { Annotations } from "./annotations.js";
 import { type DocumentOrigin, MemberWriter } from "./document.js";
 import { Edits } from "./edits.js";
+import { FindList, findAll } from "./find.js";
 import { asBuffer, NEWLINE } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { Rows } from "./rows.js";
 import { SpanTape } from "./tape.js";
 import { RowView } from "./view.js";
+import { WasmMemory } from "./wasm-memory.js";
 
 export interface BatchOptions {
   /** Bytes of {@link EventBatch.buffer}. */
@@ -52,6 +56,8 @@ export class EventBatch implements Batch {
   rules = "";
   readonly annotations = new Annotations();
 
+  private readonly memory: WasmMemory | undefined;
+  private readonly found = new FindList();
   private readonly rows: Rows;
   private readonly lines: LineScanner;
   private readonly edits = new Edits();
@@ -64,10 +70,11 @@ export class EventBatch implements Batch {
 
   constructor(options: BatchOptions) {
     const { capacity, maxRows = 4096, documents, arrays = false } = options;
-    this.buffer = Buffer.allocUnsafeSlow(capacity);
+    this.memory = capacity > 0 ? WasmMemory.create(capacity, maxRows) : undefined;
+    this.buffer = this.memory?.buffer ?? Buffer.allocUnsafeSlow(capacity);
     this.bytes = this.buffer;
-    this.rows = new Rows(maxRows);
-    this.lines = new LineScanner(this.rows, maxRows, arrays);
+    this.rows = new Rows(maxRows, this.memory?.table);
+    this.lines = new LineScanner(this.rows, maxRows, arrays, this.memory);
     this.members = new MemberWriter(documents);
     this.view = new RowView(this, this.edits, this.members);
   }
@@ -189,6 +196,10 @@ export class EventBatch implements Batch {
       root = this.tape.append(this.bytes, start, end);
     }
     return root < 0 ? undefined : { tape: this.tape, root };
+  }
+
+  find(needles: Needles): Finds {
+    return findAll(needles, this.bytes.subarray(0, this.length), this.found, this.memory);
   }
 
   private clear(): void {

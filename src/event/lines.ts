@@ -13,6 +13,7 @@ import {
 import type { Rows } from "./rows.js";
 import { findWholeEvent } from "./salvage.js";
 import { Scanner } from "./scanner.js";
+import type { WasmMemory } from "./wasm-memory.js";
 
 /** Most items of one EventList line; a line with more is invalid as a whole. */
 export const MAX_ITEMS = 16_384;
@@ -27,11 +28,13 @@ export class LineScanner {
    * @param rows where to add
    * @param maxRows no line is begun with as many
    * @param arrays whether an array on a line counts as its items, too
+   * @param memory the rows' own, if it is WebAssembly's: usual lines in its buffer are scanned there
    */
   constructor(
     private readonly rows: Rows,
     private readonly maxRows: number,
     private readonly arrays: boolean,
+    private readonly memory?: WasmMemory,
   ) {}
 
   /**
@@ -40,8 +43,14 @@ export class LineScanner {
    */
   scan(bytes: Buffer, length: number): number {
     const { rows } = this;
+    const memory = this.memory?.holds(bytes) ? this.memory : undefined;
     let at = 0;
     while (at < length) {
+      if (memory && rows.atHome) {
+        rows.count += memory.scan(at, length, rows.count, this.maxRows - rows.count);
+        at = memory.position;
+        if (at >= length) break;
+      }
       const before = rows.count;
       if (before >= this.maxRows) return at;
       const next = this.line(bytes, at);

@@ -13,9 +13,20 @@ export class Rows {
   /** Why rows are invalid; length and hash only where they cannot be had from the bytes. */
   private readonly reasons = new Map<number, Partial<InvalidLine> & { reason: InvalidReason }>();
 
-  /** @param capacity rows that there is always room for; more come and go with the lists that need them */
-  constructor(private readonly capacity: number) {
+  /**
+   * @param capacity rows that there is always room for; more come and go with the lists that need them
+   * @param home the table as long as there are no more, all zero
+   */
+  constructor(
+    private readonly capacity: number,
+    private readonly home = new Uint32Array(capacity * ROW_WORDS),
+  ) {
     this.resize(capacity);
+  }
+
+  /** True as long as the rows are where they are at home. */
+  get atHome(): boolean {
+    return this.table === this.home;
   }
 
   /** Takes all rows away. */
@@ -70,10 +81,11 @@ export class Rows {
   /** Makes room for `capacity` rows and keeps those that fit. */
   private resize(capacity: number): void {
     const { table, time, latency } = this;
-    this.table = new Uint32Array(capacity * ROW_WORDS);
+    this.table = capacity === this.capacity ? this.home : new Uint32Array(capacity * ROW_WORDS);
     this.time = new Float64Array(capacity).fill(Number.NaN);
     this.latency = new Float64Array(capacity).fill(Number.NaN);
     this.table.set(table.subarray(0, this.count * ROW_WORDS));
+    if (table === this.home && this.table !== this.home) table.fill(0, 0, this.count * ROW_WORDS);
     this.time.set(time.subarray(0, this.count));
     this.latency.set(latency.subarray(0, this.count));
   }

@@ -7,6 +7,7 @@ export * from "./host.js";
 export * from "./http.js";
 export * from "./json.js";
 export * from "./match.js";
+export * from "./needles.js";
 export * from "./position.js";
 export * from "./registry.js";
 export * from "./sink.js";

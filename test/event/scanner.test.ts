@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FIELD_PATHS, type Field, Flag, fieldOfPath, Kind } from "../../src/plugin/index.js";
 import { eventText, fieldOf, itemsOf, jsonText, mutated, parse, tokens } from "./oracle.js";
-import { hasSamples, load, rowsOf, sample } from "./support.js";
+import { hasSamples, load, loadOwn, rowsOf, sample } from "./support.js";
 
 /** Compares every field of a row with what JSON.parse says. */
 function expectFields(batch: ReturnType<typeof load>, row: number, event: unknown): void {
@@ -36,7 +36,10 @@ function kindOf(value: unknown): Kind {
 
 /** Compares the rows of one line with what JSON.parse says. */
 function expectLine(line: Buffer): void {
-  const batch = load(line);
+  for (const batch of [load(line), loadOwn(line)]) expectRows(batch, line);
+}
+
+function expectRows(batch: ReturnType<typeof load>, line: Buffer): void {
   const text = line.toString();
   const parsed = parse(text);
   if (parsed === undefined) {

@@ -14,13 +14,23 @@ export const FILE: FileRef = {
 
 export const ORIGIN = { cluster: "prod-1", node: "cp-0", labels: {} };
 
+type Options = Partial<ConstructorParameters<typeof EventBatch>[0]> & { offset?: number };
+
 /** A batch of these bytes. */
-export function load(
-  text: string | Uint8Array,
-  options: Partial<ConstructorParameters<typeof EventBatch>[0]> & { offset?: number } = {},
-): EventBatch {
+export function load(text: string | Uint8Array, options: Options = {}): EventBatch {
   const bytes = Buffer.from(text as string);
-  const batch = new EventBatch({ capacity: 0, documents: ORIGIN, ...options });
+  return loadInto(new EventBatch({ capacity: 0, documents: ORIGIN, ...options }), bytes, options);
+}
+
+/** The same, with the bytes in the batch's own buffer: there WebAssembly scans the usual lines. */
+export function loadOwn(text: string | Uint8Array, options: Options = {}): EventBatch {
+  const bytes = Buffer.from(text as string);
+  const batch = new EventBatch({ capacity: bytes.length + 1, documents: ORIGIN, ...options });
+  batch.buffer.set(bytes);
+  return loadInto(batch, batch.buffer.subarray(0, bytes.length), options);
+}
+
+function loadInto(batch: EventBatch, bytes: Buffer, options: Options): EventBatch {
   batch.load({ bytes, length: bytes.length, file: FILE, offset: options.offset ?? 0 }, "apiserver");
   return batch;
 }

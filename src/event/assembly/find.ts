@@ -1,0 +1,89 @@
+/**
+ * Finds texts ("needles") in a run of bytes, all of them in one pass (Teddy: Hyperscan's and ripgrep's algorithm). Of each
+ * needle three bytes are its anchor. Tables say, by the two halves of a byte, which of eight groups of needles it can be
+ * the first, second or third anchor byte of; where all three agree on a group, its needles are compared.
+ *
+ * A set of needles, as `../needles.ts` writes it: 6 tables of 16 bytes (low and high half for each anchor byte); 8 groups of
+ * (index of the first needle, one past the last), 4 bytes each; then needles of 16 bytes: address of the text, its length,
+ * offset of the anchor in it, number.
+ */
+const GROUPS: usize = 96;
+const NEEDLES: usize = GROUPS + 8 * 8;
+const NEEDLE: usize = 16;
+
+/** Where to go on if there was no room for all. */
+export let foundTo: u32 = 0;
+
+let out: usize = 0;
+let outEnd: usize = 0;
+
+/** Finds needles whose anchor is in [from, to), and writes (offset of the needle, its number) for each. */
+export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize, max: u32): u32 {
+  const low0 = v128.load(set);
+  const high0 = v128.load(set, 16);
+  const low1 = v128.load(set, 32);
+  const high1 = v128.load(set, 48);
+  const low2 = v128.load(set, 64);
+  const high2 = v128.load(set, 80);
+  const nibble = i8x16.splat(15);
+  const end = bytes + to;
+  out = found;
+  outEnd = found + max * 8;
+  let p = bytes + from;
+  while (p < end) {
+    const a = v128.load(p);
+    const b = v128.load(p, 1);
+    const c = v128.load(p, 2);
+    const first = v128.and(i8x16.swizzle(low0, v128.and(a, nibble)), i8x16.swizzle(high0, v128.shr<u8>(a, 4)));
+    const second = v128.and(i8x16.swizzle(low1, v128.and(b, nibble)), i8x16.swizzle(high1, v128.shr<u8>(b, 4)));
+    const third = v128.and(i8x16.swizzle(low2, v128.and(c, nibble)), i8x16.swizzle(high2, v128.shr<u8>(c, 4)));
+    const groups = v128.and(v128.and(first, second), third);
+    if (v128.any_true(groups) && !candidates(set, bytes, p, end, groups)) break;
+    p += 16;
+  }
+  foundTo = <u32>(min(p, end) - bytes);
+  return <u32>(out - found) / 8;
+}
+
+/** Compares the needles of the groups that are possible at the 16 bytes from `p` on; false if there is no room for them. */
+function candidates(set: usize, bytes: usize, p: usize, end: usize, groups: v128): bool {
+  const before = out;
+  let places = i8x16.bitmask(i8x16.ne(groups, i8x16.splat(0)));
+  v128.store(scratch, groups);
+  while (places) {
+    const lane = ctz(places);
+    places &= places - 1;
+    const at = p + lane;
+    if (at >= end) break;
+    let bits: u32 = load<u8>(scratch + lane);
+    while (bits) {
+      const group = set + GROUPS + ctz(bits) * 8;
+      bits &= bits - 1;
+      let needle = set + NEEDLES + <usize>load<u32>(group) * NEEDLE;
+      const last = set + NEEDLES + <usize>load<u32>(group, 4) * NEEDLE;
+      for (; needle < last; needle += NEEDLE) {
+        const start = at - load<u32>(needle, 8);
+        if (start < bytes || !isAt(start, load<u32>(needle), load<u32>(needle, 4))) continue;
+        if (out === outEnd) {
+          out = before;
+          return false;
+        }
+        store<u32>(out, <u32>(start - bytes));
+        store<u32>(out, load<u32>(needle, 12), 4);
+        out += 8;
+      }
+    }
+  }
+  return true;
+}
+
+const scratch: usize = memory.data(16);
+
+function isAt(p: usize, text: usize, length: usize): bool {
+  let i: usize = 0;
+  while (i < length) {
+    if (load<u8>(p + i) !== load<u8>(text + i)) return false;
+    i++;
+  }
+  return true;
+}

@@ -1,0 +1,173 @@
+/**
+ * The scanner (`../scanner.ts`) for lines as a kube-apiserver writes them, in WebAssembly: fills rows of the field table.
+ * Stops before the first line that is anything else: malformed, blank, an EventList, Go's names of keys, a key twice or
+ * with an escape, a member named as one of ours. That line is for the TypeScript scanner, which both are held equal to.
+ */
+import {
+  afterColon,
+  CLOSE_BRACE,
+  COMMA,
+  NEWLINE,
+  OPEN_BRACE,
+  prepare,
+  QUOTE,
+  RETURN,
+  skipSpace,
+  stringEnd,
+  valueEnd,
+} from "./json";
+
+prepare();
+
+/*
+ * A key: its length, its field, the index of the table of its members' keys (0: none), then from byte 8 on its name and
+ * the closing quote. Tables are filled from outside, once.
+ */
+const KEY: usize = 48;
+const NAME: usize = 8;
+/** Most keys in a table, and tables. Table 0 is the event's own. */
+const KEYS: usize = 32;
+const TABLE: usize = KEYS * KEY;
+const tables: usize = memory.data(8 * 32 * 48);
+const lengths: usize = memory.data(8 * 4);
+
+/** Adds a key to a table, and returns where its name is to be written. */
+export function addKey(table: u32, length: u32, field: u32, nested: u32): usize {
+  const count = load<u32>(lengths + table * 4);
+  store<u32>(lengths + table * 4, count + 1);
+  const key = tables + <usize>table * TABLE + <usize>count * KEY;
+  store<u8>(key, <u8>length);
+  store<u8>(key, <u8>field, 1);
+  store<u8>(key, <u8>nested, 2);
+  return key + NAME;
+}
+
+/** Bytes of the header of a row, and of a row. */
+const HEADER: usize = 8 * 4;
+let rowBytes: usize = 0;
+let bytes: usize = 0;
+let row: usize = 0;
+
+/** Where the last call stopped: the offset of a line. */
+export let position: u32 = 0;
+
+/** Says where the batch's bytes lie, and how long a row is. */
+export function begin(batch: usize, rowLength: usize): void {
+  bytes = batch;
+  rowBytes = rowLength;
+}
+
+/** Scans lines in [from, to) into `rows`, whose words are zero, at most `max` of them; returns how many. */
+export function scan(from: u32, to: u32, rows: usize, max: u32): u32 {
+  let at = bytes + from;
+  const end = bytes + to;
+  let count: u32 = 0;
+  row = rows;
+  while (at < end && count < max) {
+    const next = line(at);
+    if (!next) {
+      memory.fill(row, 0, rowBytes);
+      break;
+    }
+    at = next;
+    row += rowBytes;
+    count++;
+  }
+  position = <u32>(min(at, end) - bytes);
+  return count;
+}
+
+/** Scans the line at `start`; returns where the next one begins, 0 if it is not for us. */
+function line(start: usize): usize {
+  if (load<u8>(start) !== OPEN_BRACE) return 0;
+  const end = members(0, start);
+  if (!end) return 0;
+  const newline = skipSpace(end);
+  if (load<u8>(newline) !== NEWLINE) return 0;
+  const lineEnd = load<u8>(newline - 1) === RETURN ? newline - 1 : newline;
+  store<u32>(row, <u32>(start - bytes));
+  store<u32>(row, <u32>(end - bytes), 4);
+  store<u32>(row, <u32>(start - bytes), 12);
+  store<u32>(row, <u32>(lineEnd - bytes), 16);
+  return newline + 1;
+}
+
+/** Goes through the members of the object at `p`; returns the byte after it. */
+function members(table: usize, p: usize): usize {
+  const first = tables + table * TABLE;
+  const last = first + <usize>load<u32>(lengths + table * 4) * KEY;
+  let expected = first;
+  p = skipSpace(p + 1);
+  if (load<u8>(p) === CLOSE_BRACE) return p + 1;
+  while (true) {
+    if (load<u8>(p) !== QUOTE) return 0;
+    p++;
+    let key = find(p, expected, last);
+    if (!key) key = find(p, first, expected);
+    if (key) {
+      expected = key + KEY;
+      p = known(key, afterColon(p + load<u8>(key) + 1));
+    } else {
+      const end = stringEnd(p);
+      if (!end || !isForeign(p, end)) return 0;
+      p = afterColon(end + 1);
+      if (p) p = valueEnd(p);
+    }
+    if (!p) return 0;
+    p = skipSpace(p);
+    const next = load<u8>(p);
+    p++;
+    if (next === CLOSE_BRACE) return p;
+    if (next !== COMMA) return 0;
+    p = skipSpace(p);
+  }
+}
+
+/** Takes the value at `start` into the row; returns the byte after it. */
+// @ts-expect-error: decorator
+@inline
+function known(key: usize, start: usize): usize {
+  if (!start) return 0;
+  const field = row + HEADER + <usize>load<u8>(key, 1) * 8;
+  if (load<u32>(field)) return 0;
+  const nested = load<u8>(key, 2);
+  const end = nested && load<u8>(start) === OPEN_BRACE ? members(nested, start) : valueEnd(start);
+  store<u32>(field, <u32>(start - bytes));
+  store<u32>(field, <u32>(end - bytes), 4);
+  return end;
+}
+
+/** The key of [first, last) whose name and closing quote stand at `p`; 0 if none does. */
+// @ts-expect-error: decorator
+@inline
+function find(p: usize, first: usize, last: usize): usize {
+  for (let key = first; key < last; key += KEY) {
+    if (load<u8>(key, NAME) === load<u8>(p) && isName(p, key)) return key;
+  }
+  return 0;
+}
+
+// @ts-expect-error: decorator
+@inline
+function isName(p: usize, key: usize): bool {
+  const length = <usize>load<u8>(key) + 1;
+  const name = key + NAME;
+  let i: usize = 0;
+  while (i + 8 <= length) {
+    if (load<u64>(p + i) !== load<u64>(name + i)) return false;
+    i += 8;
+  }
+  const rest = length - i;
+  return rest === 0 || (load<u64>(p + i) ^ load<u64>(name + i)) << ((8 - rest) * 8) === 0;
+}
+
+/** Whether a key means nothing to us for sure: lower-case ASCII, and not one that the TypeScript scanner handles. */
+function isForeign(p: usize, end: usize): bool {
+  const first = load<u8>(p);
+  if (first < 0x61 || first > 0x7a) return false;
+  for (let i = p; i < end; i++) if (load<u8>(i) === 0x5c) return false;
+  const length = end - p;
+  // "items", "auditship"
+  if (length === 5 && load<u32>(p) === 0x6d657469) return false;
+  return !(length === 9 && load<u64>(p) === 0x6968737469647561);
+}

@@ -1,0 +1,146 @@
+import { FIELD_COUNT, FIELD_PATHS, type Needles, ROW_WORDS } from "../plugin/index.js";
+import type { FindList } from "./find.js";
+import { encodeNeedles } from "./teddy.js";
+import { SCANNER } from "./wasm.js";
+
+/** What `assembly/index.ts` exports. Addresses and lengths are in bytes. */
+interface Exports {
+  readonly heap: WebAssembly.Global;
+  addKey(table: number, length: number, field: number, nested: number): number;
+  begin(bytes: number, rowBytes: number): void;
+  scan(from: number, to: number, rows: number, max: number): number;
+  /** Where `scan` stopped. */
+  readonly position: WebAssembly.Global;
+  find(set: number, bytes: number, from: number, to: number, found: number, max: number): number;
+  /** Where `find` stopped. */
+  readonly foundTo: WebAssembly.Global;
+}
+
+const ROW_BYTES = 4 * ROW_WORDS;
+const PAGE = 65_536;
+/** Bytes behind the batch's that may be read. */
+const PADDING = 64;
+/** Bytes for sets of needles. */
+const SETS = 16 * 1024;
+/** What one call of `find` may give. */
+const MAX_FOUND = 4096;
+const FOUND_BYTES = 8 * MAX_FOUND;
+
+/** The keys of each table of the scanner: (name, field, number of the table of its members' keys). */
+type Key = readonly [name: string, field: number, nested: number];
+const TABLES = keyTables();
+
+/** The module; undefined where Node has no WebAssembly SIMD. Compiled once. */
+let compiled: { readonly module: WebAssembly.Module | undefined } | undefined;
+
+function compile(): WebAssembly.Module | undefined {
+  try {
+    return new WebAssembly.Module(Buffer.from(SCANNER, "base64"));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The memory that holds a batch's bytes and its field table, with the functions of `assembly/` that work in it: what they
+ * read and write is never copied. Its size is fixed.
+ */
+export class WasmMemory {
+  /** What a reader fills. */
+  readonly buffer: Buffer;
+  /** Rows of the field table, all zero. */
+  readonly table: Uint32Array<ArrayBuffer>;
+  readonly #exports: Exports;
+  readonly #rows: number;
+  readonly #bytes: number;
+  readonly #found: Uint32Array;
+  #nextSet: number;
+  readonly #sets = new WeakMap<Needles, number>();
+
+  /** Undefined where there is no WebAssembly SIMD. */
+  static create(capacity: number, maxRows: number): WasmMemory | undefined {
+    compiled ??= { module: compile() };
+    return compiled.module && new WasmMemory(compiled.module, capacity, maxRows);
+  }
+
+  private constructor(module: WebAssembly.Module, capacity: number, maxRows: number) {
+    const size = 2 * PAGE + SETS + FOUND_BYTES + maxRows * ROW_BYTES + capacity + PADDING;
+    const pages = Math.ceil(size / PAGE);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
+    this.#nextSet = (this.#exports.heap.value + 15) & ~15;
+    const found = this.#nextSet + SETS;
+    this.#rows = found + FOUND_BYTES;
+    this.#bytes = this.#rows + maxRows * ROW_BYTES;
+    this.#found = new Uint32Array(memory.buffer, found, 2 * MAX_FOUND);
+    this.table = new Uint32Array(memory.buffer, this.#rows, maxRows * ROW_WORDS);
+    this.buffer = Buffer.from(memory.buffer, this.#bytes, capacity);
+    this.#exports.begin(this.#bytes, ROW_BYTES);
+    for (const [table, keys] of TABLES.entries()) for (const key of keys) this.#addKey(table, key);
+  }
+
+  /** True if these are the bytes in {@link buffer}. */
+  holds(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.buffer.buffer && bytes.byteOffset === this.buffer.byteOffset;
+  }
+
+  /**
+   * Fills rows for the lines in [from, to), from row `row` on, at most `max` of them; returns how many. {@link position} says
+   * where it stopped: before a line that is for the TypeScript scanner, if neither `to` nor `max` is reached.
+   */
+  scan(from: number, to: number, row: number, max: number): number {
+    return this.#exports.scan(from, to, this.#rows + row * ROW_BYTES, max);
+  }
+
+  get position(): number {
+    return this.#exports.position.value;
+  }
+
+  /** Adds all occurrences of the needles in the first `length` bytes; false if there is no room for such needles. */
+  find(needles: Needles, length: number, found: FindList): boolean {
+    const set = this.#setOf(needles);
+    if (set === 0) return false;
+    const { find, foundTo } = this.#exports;
+    for (let at = 0; at < length; at = foundTo.value) {
+      const count = find(set, this.#bytes, at, length, this.#found.byteOffset, MAX_FOUND);
+      for (let i = 0; i < count; i++) found.add(this.#found[2 * i], this.#found[2 * i + 1]);
+    }
+    return true;
+  }
+
+  #setOf(needles: Needles): number {
+    let address = this.#sets.get(needles);
+    if (address === undefined) {
+      const set = encodeNeedles(needles.texts, this.#nextSet);
+      const fits = this.#nextSet + set.length <= this.#found.byteOffset;
+      address = fits ? this.#nextSet : 0;
+      if (fits) {
+        new Uint8Array(this.table.buffer).set(set, address);
+        this.#nextSet += (set.length + 15) & ~15;
+      }
+      this.#sets.set(needles, address);
+    }
+    return address;
+  }
+
+  #addKey(table: number, [name, field, nested]: Key): void {
+    const at = this.#exports.addKey(table, name.length, field, nested);
+    new Uint8Array(this.table.buffer).set(Buffer.from(`${name}"`), at);
+  }
+}
+
+function keyTables(): (readonly Key[])[] {
+  const fields = Array.from({ length: FIELD_COUNT }, (_, field) => field);
+  const below = (prefix: string) =>
+    fields
+      .filter(
+        (field) => FIELD_PATHS[field].startsWith(prefix) && !FIELD_PATHS[field].slice(prefix.length).includes("."),
+      )
+      .map((field) => [FIELD_PATHS[field].slice(prefix.length), field] as const);
+  const parents = below("").filter(([name]) => FIELD_PATHS.some((path) => path.startsWith(`${name}.`)));
+  const nestedOf = (name: string) => parents.findIndex(([parent]) => parent === name) + 1;
+  return [
+    below("").map(([name, field]) => [name, field, nestedOf(name)] as const),
+    ...parents.map(([parent]) => below(`${parent}.`).map(([name, field]) => [name, field, 0] as const)),
+  ];
+}

@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { wasmModule } from "../../scripts/wasm.js";
+import { WasmMemory } from "../../src/event/wasm-memory.js";
+import { Needles, ROW_WORDS } from "../../src/plugin/index.js";
+import { events } from "../../src/simulate/index.js";
+import { eventText, mutated } from "./oracle.js";
+import { hasSamples, load, loadOwn, sample } from "./support.js";
+
+type Batch = ReturnType<typeof load>;
+
+const rows = (batch: Batch) => Buffer.from(batch.table.slice(0, batch.count * ROW_WORDS).buffer);
+
+/** Holds the rows of both scanners equal, word by word. */
+function expectSameRows(bytes: Buffer): void {
+  const [slow, fast] = [load(bytes, { maxRows: 64 }), loadOwn(bytes, { maxRows: 64 })];
+  expect([fast.count, fast.length]).toEqual([slow.count, slow.length]);
+  expect(rows(fast).equals(rows(slow))).toBe(true);
+}
+
+const simulated = (count: number): string[] => {
+  const lines: string[] = [];
+  for (const line of events(7, { mix: "mixed" })) if (lines.push(line) === count) break;
+  return lines;
+};
+
+describe("the WebAssembly module", () => {
+  it("is what its source compiles to", { timeout: 60_000 }, async () => {
+    const written = readFileSync(new URL("../../src/event/wasm.ts", import.meta.url), "utf8");
+    expect(written === (await wasmModule())).toBe(true);
+  });
+
+  it("scans usual lines itself", () => {
+    const memory = WasmMemory.create(1 << 20, 16)!;
+    const text = Buffer.from(`${simulated(10).join("\n")}\n`);
+    memory.buffer.set(text);
+    expect(memory.scan(0, text.length, 0, 16)).toBe(10);
+    expect(memory.position).toBe(text.length);
+  });
+
+  it.each([
+    "",
+    " {}",
+    "{",
+    '{"a":1}x',
+    '{"kind":"Event","kind":"Event"}',
+    '{"KIND":"Event"}',
+    '{"k\\u0069nd":"Event"}',
+    '{"items":[]}',
+    '{"auditship":1}',
+    '{"@timestamp":1}',
+    '{"user":{"Username":"x"}}',
+    '{"user":{"uid":1,"uid":2}}',
+    `{"requestObject":${"[".repeat(5000)}${"]".repeat(5000)}}`,
+  ])("leaves the TypeScript scanner %j, and its row empty", (line) => {
+    const text = Buffer.from(`{"verb":"get"}\n${line}\n`);
+    const memory = WasmMemory.create(text.length, 4)!;
+    memory.buffer.set(text);
+    expect(memory.scan(0, text.length, 0, 4)).toBe(1);
+    expect(memory.position).toBe(15);
+    expect(memory.table.subarray(ROW_WORDS).every((word) => word === 0)).toBe(true);
+    expectSameRows(text);
+  });
+
+  it("fills the rows that the TypeScript scanner does", () => {
+    const lines = fc.array(fc.oneof(eventText, mutated(eventText).map(String), fc.constantFrom(...simulated(50))), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(lines, fc.constantFrom("\n", "\r\n"), (texts, end) => expectSameRows(Buffer.from(texts.join(end)))),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("… after any change of a byte of a real line", () => {
+    const lines = simulated(40).filter((line) => line.length < 4000);
+    fc.assert(
+      fc.property(fc.constantFrom(...lines), fc.nat(), fc.integer({ min: 0, max: 255 }), (line, at, byte) => {
+        const bytes = Buffer.from(`${line}\n${line}\n`);
+        bytes[at % line.length] = byte;
+        expectSameRows(bytes);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it.skipIf(!hasSamples)("… on every line of real API servers", () => {
+    for (const name of ["samples/kubeadm-cluster/audit.jsonl.gz", "samples/apiserver-real/audit.jsonl.gz"]) {
+      const bytes = sample(name);
+      for (let at = 0; at < bytes.length; ) {
+        const end = bytes.lastIndexOf(10, at + (1 << 20)) + 1;
+        const chunk = bytes.subarray(at, end > at ? end : bytes.length);
+        const options = { maxRows: 8192 };
+        const [slow, fast] = [load(chunk, options), loadOwn(chunk, options)];
+        expect(rows(fast).equals(rows(slow))).toBe(true);
+        at += chunk.length;
+      }
+    }
+  });
+});
+
+describe("the search for needles", () => {
+  const naive = (needles: Needles, bytes: Buffer): string[] =>
+    needles.texts
+      .flatMap((text, needle) =>
+        Array.from({ length: bytes.length }, (_, at) => at)
+          .filter((at) => bytes.subarray(at, at + text.length).equals(text))
+          .map((at) => `${at} ${needle}`),
+      )
+      .sort();
+
+  const found = (batch: Batch, needles: Needles): string[] => {
+    const { count, starts, needles: numbers } = batch.find(needles);
+    expect([...starts.subarray(0, count)]).toEqual([...starts.subarray(0, count)].sort((a, b) => a - b));
+    return Array.from({ length: count }, (_, i) => `${starts[i]} ${numbers[i]}`).sort();
+  };
+
+  it("gives every occurrence of every one, and nothing else", () => {
+    const letter = fc.constantFrom("a", "b", '"', "e", "n", "v", "/", "é");
+    const text = (max: number) => fc.array(letter, { minLength: 1, maxLength: max }).map((letters) => letters.join(""));
+    fc.assert(
+      fc.property(fc.uniqueArray(text(6), { minLength: 1, maxLength: 30 }), fc.array(text(200)), (texts, lines) => {
+        const needles = new Needles(texts);
+        const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));
+        const expected = naive(needles, bytes);
+        expect(found(load(bytes), needles)).toEqual(expected);
+        expect(found(loadOwn(bytes), needles)).toEqual(expected);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("goes on where there was no room for all at once", () => {
+    const needles = new Needles(["aa", "a"]);
+    const bytes = Buffer.from(`${"a".repeat(20_000)}\n`);
+    expect(found(loadOwn(bytes), needles)).toHaveLength(39_999);
+  });
+
+  it("finds needles that there is no room for in its memory", () => {
+    const needles = new Needles(["x".repeat(20_000), "ab"]);
+    expect(found(loadOwn("cab\n"), needles)).toEqual(["1 1"]);
+  });
+});
