@@ -2,7 +2,7 @@ import type { Annotation } from "../plugin/index.js";
 
 /** Members of `auditship` that are ours; the built-in stages' `workspace` and `redaction` are ordinary annotations. */
 const RESERVED_NAMES = new Set(
-  "cluster node source labels file offset item latencyMs rules matches salvaged invalid id".split(" "),
+  "cluster node source labels file offset item latencyMs rules matches salvaged truncated invalid id".split(" "),
 );
 
 /** The values that stages added to the rows of a batch: one column per name. */

@@ -12,6 +12,7 @@ import {
   type InvalidLine,
   type Needles,
   type OpenBody,
+  type OversizedLine,
   type Position,
   ROW_HEADER,
   ROW_WORDS,
@@ -52,6 +53,7 @@ export class EventBatch implements Batch {
   source = "";
   file = NO_FILE;
   offset = 0;
+  oversized: OversizedLine | undefined;
   end: Position = { file: NO_FILE, offset: 0 };
   rules = "";
   readonly annotations = new Annotations();
@@ -91,15 +93,31 @@ export class EventBatch implements Batch {
     this.members.begin(source, chunk.file);
     this.bytes = terminated(asBuffer(chunk.bytes), chunk.length);
     this.tape.reset(this.bytes);
-    if (chunk.oversized) {
-      const { length, sha256, skipped } = chunk.oversized;
-      this.rows.addInvalid("too-long", 0, 0, { length, sha256 });
-      this.end = { file: chunk.file, offset: chunk.offset + skipped };
-      return 0;
-    }
+    if (chunk.oversized) return this.loadOversized(chunk, chunk.oversized);
     this.length = this.lines.scan(this.bytes, chunk.length);
     this.end = { file: chunk.file, offset: chunk.offset + this.length };
+    if (chunk.salvaged && this.count > 0 && !this.isInvalid(0)) this.setFlags(0, this.flags(0) | Flag.salvaged);
     return this.length;
+  }
+
+  /** One row: the event that was kept of the line, or a report of the line. */
+  private loadOversized(chunk: Chunk, oversized: OversizedLine): number {
+    this.oversized = oversized;
+    this.end = { file: chunk.file, offset: chunk.offset + oversized.skipped };
+    this.length = chunk.length;
+    if (chunk.length > 0) this.lines.scan(this.bytes, chunk.length);
+    if (this.count === 1 && !this.isInvalid(0)) this.rows.addFlags(Flag.truncated);
+    else {
+      this.rows.clear();
+      this.length = 0;
+      const { length, sha256, torn } = oversized;
+      this.rows.addInvalid(torn ? "torn" : "too-long", 0, 0, { length, sha256 });
+    }
+    return chunk.length;
+  }
+
+  private isInvalid(row: number): boolean {
+    return (this.flags(row) & Flag.invalid) !== 0;
   }
 
   get count(): number {
@@ -208,6 +226,7 @@ export class EventBatch implements Batch {
     this.edits.clear();
     this.matched.clear();
     this.bodies.clear();
+    this.oversized = undefined;
     this.length = 0;
     this.rules = "";
   }

@@ -1,4 +1,4 @@
-import type { Annotation, ByteWriter, FileRef, InvalidLine, RuleMatch } from "../plugin/index.js";
+import type { Annotation, ByteWriter, FileRef, InvalidLine, OversizedLine, RuleMatch } from "../plugin/index.js";
 import { CLOSE_BRACE, COMMA, OPEN_BRACE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { EVENT_KEYS, RESERVED } from "./keys.js";
 
@@ -19,6 +19,7 @@ const LATENCY = Buffer.from(',"latencyMs":');
 const RULES = Buffer.from(',"rules":');
 const MATCHES = Buffer.from(',"matches":[');
 const SALVAGED = Buffer.from(',"salvaged":true');
+const TRUNCATED = Buffer.from(',"truncated":');
 const INVALID = Buffer.from(',"invalid":');
 const ID = Buffer.from(',"id":');
 const CLOSE_BRACKET = 0x5d;
@@ -97,6 +98,12 @@ export class MemberWriter {
 
   salvaged(out: ByteWriter): void {
     out.copy(SALVAGED);
+  }
+
+  /** What is missing of a line longer than `maxLine`, and what that was as written. */
+  truncated(out: ByteWriter, { dropped, length, sha256 }: OversizedLine): void {
+    out.copy(TRUNCATED);
+    out.json({ dropped, length, sha256 });
   }
 
   invalid(out: ByteWriter, invalid: InvalidLine): void {

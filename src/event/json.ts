@@ -44,14 +44,14 @@ export function fail(at: number, reason: "syntax" | "too-deep" = "syntax"): numb
 }
 
 /** 1 for bytes that stand for themselves in a string. */
-const PLAIN = new Uint8Array(256).fill(1, SPACE);
+export const PLAIN = new Uint8Array(256).fill(1, SPACE);
 PLAIN[QUOTE] = 0;
 PLAIN[BACKSLASH] = 0;
 
-const HEX = new Uint8Array(256);
+export const HEX = new Uint8Array(256);
 for (const digit of Buffer.from("0123456789abcdefABCDEF")) HEX[digit] = 1;
 
-const ESCAPED = new Uint8Array(256);
+export const ESCAPED = new Uint8Array(256);
 for (const letter of Buffer.from('"\\/bfnrt')) ESCAPED[letter] = 1;
 
 /** The offset of the closing quote of the string whose opening quote is before `i`. */

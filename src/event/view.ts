@@ -133,7 +133,8 @@ export class RowView implements EventView {
     const { batch } = this;
     const hash = this.hash.reset();
     for (const field of ID_FIELDS) hash.span(batch.bytes, this.start(field), this.end(field));
-    const length = batch.invalid(this.row)?.length ?? this.word(Row.lineEnd) - this.word(Row.line);
+    const known = batch.invalid(this.row) ?? batch.oversized;
+    const length = known?.length ?? this.word(Row.lineEnd) - this.word(Row.line);
     return eventId(batch.file.id, batch.offset + this.word(Row.line), this.word(Row.item), hash.number(length));
   }
 
@@ -217,6 +218,7 @@ export class RowView implements EventView {
     }
     if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this.matches(), this.message);
     if ((flags & Flag.salvaged) !== 0) members.salvaged(out);
+    if ((flags & Flag.truncated) !== 0) members.truncated(out, batch.oversized!);
     if (options?.id) members.id(out, this.id());
     members.close(out);
   }

@@ -40,6 +40,16 @@ export const METRICS = {
     maxSeries: 1000,
   },
   auditship_invalid_lines_total: { type: "counter", help: "Lines that are no event.", labels: ["source", "reason"] },
+  auditship_salvaged_lines_total: {
+    type: "counter",
+    help: "Torn lines with a whole event at their end, which was taken.",
+    labels: ["source"],
+  },
+  auditship_truncated_lines_total: {
+    type: "counter",
+    help: "Lines longer than maxLine whose event was taken without its bodies.",
+    labels: ["source"],
+  },
   auditship_dropped_events_total: {
     type: "counter",
     help: "Events left out by the source's drop condition.",

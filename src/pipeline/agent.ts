@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSink, type LoadedSource, requireArchivingRules } from "../config/load.js";
 import type { Config } from "../config/schema.js";
-import { EventBatch, openTape, viewDocument } from "../event/index.js";
+import { EventBatch, EventExtractor, openTape, viewDocument } from "../event/index.js";
 import { type Control, takeControl } from "../observe/control.js";
 import { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
@@ -206,7 +206,13 @@ export class Agent {
   async #openSource({ name, plugin, options, common }: LoadedSource): Promise<void> {
     const { log, metrics, once } = this.#options;
     const stored = await this.#store.readSource(name);
-    const context = { ...this.#host(name), restored: stored?.table, once, maxLine: this.#loaded.config.maxLine };
+    const context = {
+      ...this.#host(name),
+      restored: stored?.table,
+      once,
+      maxLine: this.#loaded.config.maxLine,
+      extractor: () => new EventExtractor(),
+    };
     const source = await plugin.open(options, context);
     source.onLoss = ({ reason, bytes, atMost, file }) => {
       metrics.add("auditship_bytes_lost_total", bytes, name, reason);

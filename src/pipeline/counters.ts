@@ -43,8 +43,8 @@ export class Counters {
 
   count(batch: EventBatch, highWater: Position | undefined): void {
     const fresh = freshFrom(batch, highWater);
-    const counts = { again: 0, invalid: 0, bytes: 0 };
-    if (batch.count > 0) counts.bytes = Math.max(0, batch.length - fresh);
+    const counts = { again: 0, salvaged: 0, truncated: 0, bytes: 0 };
+    if (batch.count > 0) counts.bytes = Math.max(0, batch.end.offset - batch.offset - fresh);
     for (let row = 0; row < batch.count; row++) {
       const flags = batch.flags(row);
       if (batch.table[row * ROW_WORDS + Row.line] < fresh) {
@@ -54,10 +54,14 @@ export class Counters {
         this.#meter.add("auditship_invalid_lines_total", 1, batch.source, batch.invalid(row)!.reason);
       } else {
         this.#event(batch, row);
+        if (flags & Flag.salvaged) counts.salvaged++;
+        if (flags & Flag.truncated) counts.truncated++;
       }
     }
     this.#flush();
     if (counts.bytes > 0) this.#meter.add("auditship_bytes_total", counts.bytes, batch.source);
+    if (counts.salvaged > 0) this.#meter.add("auditship_salvaged_lines_total", counts.salvaged, batch.source);
+    if (counts.truncated > 0) this.#meter.add("auditship_truncated_lines_total", counts.truncated, batch.source);
     if (counts.again > 0) this.#meter.add("auditship_events_again_total", counts.again, batch.source);
   }
 
@@ -96,7 +100,7 @@ export class Counters {
 /** First byte of the batch that was never read before. */
 function freshFrom(batch: EventBatch, highWater: Position | undefined): number {
   if (!highWater || comparePositions({ file: batch.file, offset: batch.offset }, highWater) >= 0) return 0;
-  if (comparePositions(batch.end, highWater) <= 0) return batch.length;
+  if (comparePositions(batch.end, highWater) <= 0) return batch.end.offset - batch.offset;
   return highWater.offset - batch.offset;
 }
 

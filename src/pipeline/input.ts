@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { EventBatch } from "../event/index.js";
+import { EventBatch, EventExtractor } from "../event/index.js";
 import { AuditshipError, type Chunk, type FileRef, Flag, type InvalidReason, ROW_WORDS, Row } from "../plugin/index.js";
 
 const NEWLINE = 0x0a;
@@ -66,7 +66,7 @@ export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Bu
 async function* chunksOf(name: string, file: FileRef): AsyncGenerator<Chunk> {
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
-  let oversized: OversizedLine | undefined;
+  let oversized: LongLine | undefined;
   for await (const part of bytesOf(name)) {
     let bytes = rest.length > 0 ? Buffer.concat([rest, part]) : part;
     if (oversized) {
@@ -83,7 +83,7 @@ async function* chunksOf(name: string, file: FileRef): AsyncGenerator<Chunk> {
     offset += length;
     rest = bytes.subarray(length);
     if (rest.length > MAX_LINE) {
-      oversized = new OversizedLine();
+      oversized = new LongLine();
       oversized.add(rest);
       rest = Buffer.alloc(0);
     }
@@ -93,18 +93,23 @@ async function* chunksOf(name: string, file: FileRef): AsyncGenerator<Chunk> {
 }
 
 /** A line of which only length and hash are kept. */
-class OversizedLine {
+class LongLine {
   length = 0;
   readonly #hash = createHash("sha256");
+  readonly #extractor = new EventExtractor();
 
   add(bytes: Uint8Array): void {
     this.length += bytes.length;
     this.#hash.update(bytes);
+    this.#extractor.add(bytes);
   }
 
   chunk(file: FileRef, offset: number): Chunk {
-    const oversized = { skipped: this.length + 1, length: this.length, sha256: this.#hash.digest("hex") };
-    return { bytes: Buffer.alloc(0), length: 0, file, offset, oversized };
+    const { length } = this;
+    const found = this.#extractor.end();
+    const event = found?.kind === "event" ? found : { bytes: Buffer.alloc(0), dropped: undefined };
+    const oversized = { skipped: length + 1, length, sha256: this.#hash.digest("hex"), dropped: event.dropped };
+    return { bytes: event.bytes, length: event.bytes.length, file, offset, oversized };
   }
 }
 

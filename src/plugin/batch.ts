@@ -3,6 +3,7 @@ import { FIELD_COUNT } from "./field.js";
 import type { RuleMatch } from "./match.js";
 import type { Finds, Needles } from "./needles.js";
 import type { FileRef, Position } from "./position.js";
+import type { OversizedLine } from "./source.js";
 
 /**
  * One row of the field table: {@link ROW_HEADER} words about the event, then (start, end) for each field.
@@ -42,7 +43,7 @@ export enum Flag {
   alerting = 8,
   /** Found inside a torn line (DESIGN §4). */
   salvaged = 16,
-  /** The line was longer than `maxLine`; its bodies are gone. */
+  /** The line was longer than `maxLine`; its bodies are gone: see {@link Batch.oversized}. */
   truncated = 32,
   /** Has redaction edits. */
   edited = 64,
@@ -83,6 +84,8 @@ export interface Batch {
   readonly file: FileRef;
   /** Offset of `bytes[0]` in the (decompressed) file. */
   readonly offset: number;
+  /** Set if the one line of the batch was longer than `maxLine`. */
+  readonly oversized: OversizedLine | undefined;
   /** Where the next batch of this lane starts. */
   readonly end: Position;
   /** Rows in use. */

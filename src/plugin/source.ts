@@ -20,10 +20,39 @@ export interface Chunk {
   /** Offset of `bytes[0]` in the decompressed file. */
   readonly offset: number;
   /**
-   * Set when the chunk stands for one line longer than `maxLine`: `length` is then 0 and the line spans
-   * [offset, offset + skipped) of the file, newline included.
+   * Set when the chunk stands for one line longer than `maxLine`: `bytes[0, length)` is then what a {@link LineExtractor} has
+   * kept of it, nothing if it is no event.
    */
-  readonly oversized?: { readonly skipped: number; readonly length: number; readonly sha256: string };
+  readonly oversized?: OversizedLine;
+  /** The chunk begins with the whole event that was found at the end of a torn line longer than `maxLine`. */
+  readonly salvaged?: boolean;
+}
+
+/** A line longer than `maxLine`. */
+export interface OversizedLine {
+  /** Bytes of the file that it spans, newline included. */
+  readonly skipped: number;
+  /** Its bytes without the newline. */
+  readonly length: number;
+  /** SHA-256 of those, hex. */
+  readonly sha256: string;
+  /** Members that are not in what was kept of it, by path; `other` for what has no name among the fields. */
+  readonly dropped?: readonly string[];
+  /** It is what stands before a whole event on a torn line. */
+  readonly torn?: boolean;
+}
+
+/** What is in a line longer than `maxLine`: an event without its bodies, or a whole event that begins at an offset of it. */
+export type ExtractedLine =
+  | { readonly kind: "event"; readonly bytes: Uint8Array; readonly dropped: readonly string[] }
+  | { readonly kind: "torn"; readonly at: number };
+
+/** Finds the event in a line that is too long to be held, in bounded memory. */
+export interface LineExtractor {
+  /** Takes the next bytes of the line. */
+  add(bytes: Uint8Array): void;
+  /** The line has ended: what was in it, undefined if that is no event. */
+  end(): ExtractedLine | undefined;
 }
 
 /** One stream over a log from a position on. Several may run side by side, each with its own descriptors. */
@@ -82,6 +111,8 @@ export interface SourceContext extends Host {
   readonly once: boolean;
   /** Longest line that is handed out whole, bytes; a longer one is an {@link Chunk.oversized} chunk. */
   readonly maxLine: number;
+  /** For a line longer than that: finds the event in it. */
+  extractor(): LineExtractor;
 }
 
 export interface SourcePlugin<Options extends z.ZodObject = z.ZodObject> {

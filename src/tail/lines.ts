@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import type { ExtractedLine, LineExtractor } from "../plugin/index.js";
 import type { ByteSource } from "./byte-source.js";
 
 const NEWLINE = 0x0a;
@@ -6,15 +7,19 @@ const NEWLINE = 0x0a;
 const SMALLEST_SPARE = 64 * 1024;
 
 const NULS = Buffer.alloc(16 * 1024);
+/** So many NULs at the end of what was read are a hole in the file. */
+const HOLE = 4096;
 
 /** What a long line came to. */
 export type LongLineResult =
   /** The file's present end comes before the line's. */
   | { kind: "open" }
+  /** Some of it was read; there is more. */
+  | { kind: "more" }
   /** `bytes[0, length)` is the line with its newline. */
   | { kind: "line"; bytes: Uint8Array; length: number }
   /** Longer than the limit: `skipped` bytes of the file, `length` without its newline. */
-  | { kind: "oversized"; skipped: number; length: number; sha256: string };
+  | { kind: "oversized"; skipped: number; length: number; sha256: string; found: ExtractedLine | undefined };
 
 /** One past the last newline in `bytes[0, count)`; 0 if there is none. */
 export function endOfLastLine(bytes: Uint8Array, count: number): number {
@@ -32,20 +37,33 @@ export function nulsAt(bytes: Uint8Array, start: number, count: number): number 
   return at - start;
 }
 
+/** How many NULs stand at the end of `bytes[0, count)`, if they are a hole in the file; else 0. */
+export function holeBefore(bytes: Uint8Array, count: number): number {
+  let at = count;
+  while (at >= HOLE && NULS.compare(bytes, at - HOLE, at, 0, HOLE) === 0) at -= HOLE;
+  if (at === count) return 0;
+  while (at > 0 && bytes[at - 1] === 0) at--;
+  return count - at;
+}
+
 /**
  * A line that does not fit into the caller's buffer: collected in a spare one that grows up to the limit; beyond it only
- * hashed and counted, in bounded memory. Goes on where it stopped when more of the line is there.
+ * hashed and looked through for an event, in bounded memory. Goes on where it stopped when more of the line is there. A hole
+ * in the file ends a line.
  */
 export class LongLine {
   readonly #limit: number;
+  readonly #openExtractor: () => LineExtractor;
   #spare: Uint8Array | undefined;
   #hash: Hash | undefined;
+  #extractor: LineExtractor | undefined;
   /** Bytes of the line that were looked at. */
   #length = 0;
 
   /** @param limit most bytes of a line that is handled whole, without its newline. */
-  constructor(limit: number) {
+  constructor(limit: number, openExtractor: () => LineExtractor) {
     this.#limit = limit;
+    this.#openExtractor = openExtractor;
   }
 
   /** Bytes of the line that were looked at so far. */
@@ -58,32 +76,38 @@ export class LongLine {
    * ends the line.
    */
   async read(source: ByteSource, start: number, work: Uint8Array, finished: boolean): Promise<LongLineResult> {
-    for (;;) {
-      const into = this.#room(work);
-      const count = await source.read(into, start + this.#length);
-      const newline = into.subarray(0, count).indexOf(NEWLINE);
-      const taken = newline < 0 ? count : newline;
-      this.#hash?.update(into.subarray(0, taken));
-      this.#length += taken;
-      if (newline >= 0) return this.#finish(1);
-      if (count < into.length) return finished ? this.#finish(0) : { kind: "open" };
-    }
+    const into = this.#room(work);
+    const count = await source.read(into, start + this.#length);
+    const nuls = nulsAt(into, 0, count);
+    if (nuls >= HOLE && (nuls < count || count === into.length)) return this.#finish(0);
+    const newline = into.subarray(0, count).indexOf(NEWLINE);
+    const hole = newline < 0 ? holeBefore(into, count) : 0;
+    const taken = newline < 0 ? count - hole : newline;
+    this.#hash?.update(into.subarray(0, taken));
+    this.#extractor?.add(into.subarray(0, taken));
+    this.#length += taken;
+    if (newline >= 0) return this.#finish(1);
+    if (count === into.length) return hole > 0 ? this.#finish(0) : { kind: "more" };
+    return finished ? this.#finish(0) : { kind: "open" };
   }
 
   /** Forgets the line; frees the spare buffer. */
   reset(): void {
     this.#spare = undefined;
     this.#hash = undefined;
+    this.#extractor = undefined;
     this.#length = 0;
   }
 
-  /** Where the next bytes go: the spare buffer, or the caller's once they are only hashed. */
+  /** Where the next bytes go: the spare buffer, or the caller's once they are only looked through. */
   #room(work: Uint8Array): Uint8Array {
     if (this.#hash) return work;
     const most = this.#limit + 1;
     this.#spare ??= Buffer.allocUnsafeSlow(Math.min(most, Math.max(SMALLEST_SPARE, work.length * 2)));
     if (this.#length === this.#spare.length && this.#length === most) {
       this.#hash = createHash("sha256").update(this.#spare);
+      this.#extractor = this.#openExtractor();
+      this.#extractor.add(this.#spare);
       this.#spare = undefined;
       return work;
     }
@@ -99,10 +123,29 @@ export class LongLine {
   #finish(ending: number): LongLineResult {
     const length = this.#length;
     const result: LongLineResult = this.#hash
-      ? { kind: "oversized", skipped: length + ending, length, sha256: this.#hash.digest("hex") }
+      ? {
+          kind: "oversized",
+          skipped: length + ending,
+          length,
+          sha256: this.#hash.digest("hex"),
+          found: this.#extractor!.end(),
+        }
       : { kind: "line", bytes: this.#spare!, length: length + ending };
     this.#hash = undefined;
+    this.#extractor = undefined;
     this.#length = 0;
     return result;
   }
+}
+
+/** SHA-256 of the bytes [start, end) of a file, hex. `work` is overwritten. */
+export async function hashOf(source: ByteSource, start: number, end: number, work: Uint8Array): Promise<string> {
+  const hash = createHash("sha256");
+  for (let at = start; at < end; ) {
+    const count = await source.read(work.subarray(0, end - at), at);
+    if (count === 0) break;
+    hash.update(work.subarray(0, count));
+    at += count;
+  }
+  return hash.digest("hex");
 }

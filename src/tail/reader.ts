@@ -5,6 +5,7 @@ import {
   comparePositions,
   type Position,
   type Reader,
+  type SourceContext,
   type StartPoint,
   type StoredPosition,
 } from "../plugin/index.js";
@@ -12,7 +13,7 @@ import { type ByteSource, ReplacedError } from "./byte-source.js";
 import { eventTime } from "./event-time.js";
 import type { LogFile } from "./file-table.js";
 import { shortFingerprint } from "./fingerprint.js";
-import { endOfLastLine, LongLine, nulsAt } from "./lines.js";
+import { endOfLastLine, hashOf, LongLine, type LongLineResult, nulsAt } from "./lines.js";
 import type { Log } from "./log.js";
 
 /** Milliseconds of reading after which other work gets its turn. */
@@ -23,6 +24,9 @@ const NEWLINE = 0x0a;
 
 /** What a try to read came to. `wait`: nothing more at this moment. `limit`: nothing more before the limit. */
 type Step = Chunk | "again" | "wait" | "limit";
+
+/** What is done with long lines. */
+export type LongLines = Pick<SourceContext, "maxLine" | "extractor">;
 
 /** One stream over a log: walks the file table, oldest file first, and hands out whole lines. */
 export class LogReader implements Reader {
@@ -41,16 +45,17 @@ export class LogReader implements Reader {
   #seen = 0;
   /** `#file` was read to its end. */
   #done = false;
+  /** Where in `#file` a whole event begins that was found on a torn line. */
+  #salvaged: number | undefined;
   #closed = false;
   /** The last call of `next`, until it is answered. */
   #reading: Promise<unknown> = Promise.resolve();
   #turn = performance.now();
 
-  /** @param maxLine longest line that is handled whole, bytes. */
-  constructor(log: Log, start: StartPoint, maxLine: number, onClose: () => void) {
+  constructor(log: Log, start: StartPoint, { maxLine, extractor }: LongLines, onClose: () => void) {
     this.#log = log;
     this.#start = start;
-    this.#long = new LongLine(maxLine);
+    this.#long = new LongLine(maxLine, extractor);
     this.#onClose = onClose;
   }
 
@@ -169,14 +174,42 @@ export class LogReader implements Reader {
     const result = await this.#long.read(this.#bytes!, this.#offset, into, finished);
     this.#seen = this.#offset + this.#long.length;
     if (result.kind === "open") return "wait";
+    if (result.kind === "more") return "again";
     const size = result.kind === "line" ? result.length : result.skipped;
     if (size > room) return "limit";
-    if (result.kind === "line") return this.#give(result.bytes, result.length);
-    const { skipped, length, sha256 } = result;
+    return result.kind === "line" ? this.#give(result.bytes, result.length) : this.#oversized(into, result);
+  }
+
+  async #oversized(into: Uint8Array, line: LongLineResult & { kind: "oversized" }): Promise<Step> {
     const offset = this.#offset;
+    const { skipped, length, sha256, found } = line;
+    if (found?.kind === "event" && this.#isEarly(found.bytes)) {
+      this.#offset += skipped;
+      return "again";
+    }
     this.#since = undefined;
+    if (found?.kind === "torn") {
+      const end = offset + found.at;
+      const torn = {
+        skipped: found.at,
+        length: found.at,
+        sha256: await hashOf(this.#bytes!, offset, end, into),
+        torn: true,
+      };
+      this.#advance(found.at);
+      this.#salvaged = end;
+      return { bytes: into, length: 0, file: this.#file!.ref, offset, oversized: torn };
+    }
     this.#advance(skipped);
-    return { bytes: into, length: 0, file: this.#file!.ref, offset, oversized: { skipped, length, sha256 } };
+    const bytes = found?.bytes ?? into;
+    const oversized = { skipped, length, sha256, dropped: found?.dropped };
+    return { bytes, length: found ? bytes.length : 0, file: this.#file!.ref, offset, oversized };
+  }
+
+  /** True for an event from before `since`. */
+  #isEarly(line: Uint8Array): boolean {
+    const time = this.#since === undefined ? undefined : eventTime(line);
+    return time !== undefined && time < this.#since!;
   }
 
   #give(bytes: Uint8Array, length: number): Step {
@@ -186,7 +219,8 @@ export class LogReader implements Reader {
     const tail = bytes.subarray(Math.max(0, length - SEEK_BYTES), length);
     file.lastEvent = eventTime(tail) ?? file.lastEvent;
     this.#advance(length);
-    return { bytes, length, file: file.ref, offset };
+    const salvaged = this.#salvaged === offset;
+    return { bytes, length, file: file.ref, offset, ...(salvaged && { salvaged }) };
   }
 
   /**
@@ -306,6 +340,7 @@ export class LogReader implements Reader {
     this.#offset = offset;
     this.#seen = offset;
     this.#done = false;
+    this.#salvaged = undefined;
   }
 
   /** The file was cut to less than what was read of it, its beginning still stands: what comes next is new. */

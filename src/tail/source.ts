@@ -44,7 +44,7 @@ export class FileSource implements Source {
   }
 
   async reader(start: StartPoint): Promise<LogReader> {
-    const reader = new LogReader(this.#log, start, this.#context.maxLine, () => this.#readers.delete(reader));
+    const reader = new LogReader(this.#log, start, this.#context, () => this.#readers.delete(reader));
     this.#readers.add(reader);
     return reader.open();
   }

@@ -3,6 +3,7 @@ import os from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
+import { EventExtractor } from "../../src/event/index.js";
 import type { Chunk, Loss, Position, Reader, Source, SourceContext, StartPoint } from "../../src/plugin/index.js";
 import fileSource from "../../src/tail/index.js";
 
@@ -73,6 +74,7 @@ function contextOf(
     restored: restored && JSON.parse(JSON.stringify(restored)),
     once,
     maxLine,
+    extractor: () => new EventExtractor(),
   };
 }
 

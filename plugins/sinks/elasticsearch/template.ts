@@ -84,6 +84,7 @@ export function mappings(distribution: Distribution): object {
         matches: envelope({ rule: keyword, priority: keyword, dialect: keyword, message: text }),
         redaction: keyword,
         salvaged: { type: "boolean" },
+        truncated: envelope({ dropped: keyword, length: { type: "long" }, sha256: keyword }),
         invalid: envelope({ reason: keyword, length: { type: "long" }, sha256: keyword }),
         safeShape: keyword,
       }),
