@@ -10,7 +10,8 @@ export interface RuleMatch {
   readonly rule: string;
   /** KubeSphere: name of the Rule resource it stands in. */
   readonly resource?: string;
-  readonly dialect: Dialect;
+  /** `auditship` for what is built in. */
+  readonly dialect: Dialect | "auditship";
   /** As the ecosystem spells it. */
   readonly priority: string;
   /** One order over all ecosystems: 0 DEBUG … 6 Emergency (DESIGN §5). */

@@ -7,6 +7,7 @@ import type { Reader, ReaderContext } from "./reader.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import { compileSet } from "./set.js";
 import { testsOf } from "./tree.js";
+import { WithUnseenBody } from "./unseen-body.js";
 
 export interface LoadOptions {
   /** Files or directories (all .yaml, .yml and .json below them, by name), in this order. */
@@ -71,8 +72,9 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     else if (!options.dialect || reader.dialect === options.dialect) reader.read(document);
   }
   const made = readers.flatMap((reader) => reader.rules());
+  const set = compileSet(made);
   return {
-    set: compileSet(made),
+    set: options.dialect ? set : new WithUnseenBody(set, context),
     rules,
     refused,
     warnings,

@@ -23,8 +23,10 @@ const BAD: [name: string, line: Buffer, reason?: string][] = [
   ["NULs and no more", Buffer.alloc(500)],
   ["NULs in text", Buffer.concat([Buffer.from(CANARY), Buffer.alloc(9), Buffer.from(CANARY)]), "syntax"],
   ["binary", Buffer.concat([Buffer.from([0xff, 0xfe, 0x80, 0x01, 0x7b]), Buffer.from(CANARY)]), "syntax"],
-  ["too long", Buffer.from(`${BEGINNING},"x":"${CANARY.repeat(20_000)}"}`), "too-long"],
+  ["too long", Buffer.from(`${BEGINNING},"x":"${CANARY.repeat(20_000)}`), "too-long"],
 ];
+/** Longer than the configured maxLine; its body must not leave, the rest must. */
+const LONG = `${BEGINNING},"auditID":"long","stage":"ResponseComplete","verb":"create","requestObject":{"a":"${CANARY.repeat(20_000)}"},"stageTimestamp":"2026-11-21T00:00:00.000000Z"}`;
 
 describe("bad lines between good ones", () => {
   it("are counted by reason and reported without a byte of them; the good ones arrive, and the agent lives", async () => {
@@ -78,6 +80,38 @@ describe("bad lines between good ones", () => {
     }, patience);
     agent.child.kill("SIGTERM");
     expect(await agent.exited).toBe(0);
+  });
+});
+
+describe("an event that is longer than maxLine", () => {
+  it("arrives without its body, marked and matched", async () => {
+    const site = await Site.make();
+    await writeFile(site.at("log", "audit.log"), text([good[0], LONG, good[1]]));
+    await site.configure({
+      maxLine: "100KiB",
+      memory: { buffers: "400KiB" },
+      sinks: { archive: { type: "file", path: "archive.ndjson" } },
+    });
+    const agent = program.start(site);
+    const { metric } = await started(agent);
+    await vi.waitFor(async () => expect(await site.archive("archive.ndjson")).toHaveLength(3), patience);
+    const [, document] = (await site.archive("archive.ndjson")).map((line) => JSON.parse(line));
+    const { requestObject: _, ...envelope } = JSON.parse(LONG);
+    expect(document).toMatchObject({
+      ...envelope,
+      auditship: {
+        offset: good[0].length + 1,
+        truncated: {
+          dropped: ["requestObject"],
+          length: LONG.length,
+          sha256: createHash("sha256").update(LONG).digest("hex"),
+        },
+        matches: expect.arrayContaining([expect.objectContaining({ rule: "UnseenBody", priority: "WARNING" })]),
+      },
+    });
+    expect(document).not.toHaveProperty("requestObject");
+    expect(await metric("auditship_truncated_lines_total")).toEqual({ '{source="apiserver"}': 1 });
+    expect(Object.values(await metric("auditship_bytes_total"))).toEqual([text([good[0], LONG, good[1]]).length]);
   });
 });
 

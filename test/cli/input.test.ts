@@ -75,8 +75,15 @@ describe("files given by hand", () => {
     expect((await read(await file("a", lines))).invalid).toEqual(["a:8001 syntax"]);
   });
 
-  it("may hold a line that is longer than any that is taken: it is invalid, the others are read", async () => {
-    const long = `{"auditID":"${"z".repeat(25 * 1024 * 1024)}"}\n`;
+  it("may hold an event that is longer than any that is taken whole: it is read without its body", async () => {
+    const long = `{"auditID":"long","requestObject":{"a":"${"z".repeat(25 * 1024 * 1024)}"}}\n`;
+    const { ids, invalid } = await read(await file("a", event(1) + long + event(2)));
+    expect(ids).toEqual(["1", "long", "2"]);
+    expect(invalid).toEqual([]);
+  });
+
+  it("may hold a line that is longer than any that is taken, and no event: it is invalid, the others are read", async () => {
+    const long = `{"auditID":"${"z".repeat(25 * 1024 * 1024)}"\n`;
     const { ids, invalid } = await read(await file("a", event(1) + long + event(2)));
     expect(ids).toEqual(["1", "2"]);
     expect(invalid).toEqual(["a:2 too-long"]);

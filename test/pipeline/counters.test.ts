@@ -32,6 +32,28 @@ describe("what is read", () => {
     expect([0, 1, 2].map((row) => batch.flags(row) & Flag.again)).toEqual([Flag.again, 0, 0]);
   });
 
+  it("is counted as salvaged or truncated where it is, and with all the bytes of its line", () => {
+    const whole = '{"kind":"Event","apiVersion":"audit.k8s.io/v1","verb":"get"}';
+    const { counted, counters } = count([`${whole.slice(0, 50)}${whole}`, auditLine(2)]);
+    expect(counted.get("auditship_salvaged_lines_total test")).toBe(1);
+    expect(counted.get("auditship_invalid_lines_total test torn")).toBe(1);
+    expect(counted.get("auditship_bytes_total test")).toBe(50 + whole.length + auditLine(2).length + 2);
+
+    const batch = batchOf([]);
+    const bytes = Buffer.from(`${whole}\n`);
+    const oversized = { skipped: 5001, length: 5000, sha256: "", dropped: [] };
+    const before = counted.get("auditship_bytes_total test")!;
+    const chunk = { bytes, length: bytes.length, file: testFile, offset: 70, oversized };
+    batch.load(chunk, "test");
+    counters.count(batch, { file: testFile, offset: 70 });
+    expect(counted.get("auditship_truncated_lines_total test")).toBe(1);
+    expect(counted.get("auditship_bytes_total test")! - before).toBe(5001);
+    batch.load(chunk, "test");
+    counters.count(batch, { file: testFile, offset: 70 + 5001 });
+    expect(counted.get("auditship_truncated_lines_total test")).toBe(1);
+    expect(counted.get("auditship_events_again_total test")).toBe(1);
+  });
+
   it("does not show what clients made up, and no more kinds than can be kept", () => {
     const lines = Array.from({ length: 3000 }, (_, i) => auditLine(i, { verb: `verb-${i}` }));
     const { counted } = count([auditLine(0, { verb: 'x{y="z"}' }), ...lines]);

@@ -14,6 +14,6 @@ export function ruleOf(name: string, condition: string, stages?: string[]): Rule
     facts: {},
     message: () => name,
   };
-  const info = { ...match, name, enabled: true, place: {} };
+  const info = { ...match, dialect: "kubesphere" as const, name, enabled: true, place: {} };
   return { info, condition: parseCondition(condition), match, output: "", paths: [], stages };
 }

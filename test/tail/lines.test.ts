@@ -109,6 +109,64 @@ describe("lines", () => {
     },
   );
 
+  it.each([false, true])("longer than maxLine are events without their bodies (compressed: %s)", async (compressed) => {
+    const body = `{"data":"${"x".repeat(400_000)}","kind":"Event","apiVersion":"v1"}`;
+    const long = line(1).replace('"pad":""', `"requestObject":${body}`);
+    const reader = await open(logOf(line(0) + long + line(2), line(3), compressed), 100_000);
+    const into = Buffer.alloc(1000);
+    expect(textOf(await reader.next(into))).toBe(line(0));
+    const chunk = (await reader.next(into))!;
+    expect(textOf(chunk)).toBe(line(1).replace(',"pad":""', ""));
+    expect(chunk).toMatchObject({
+      offset: line(0).length,
+      oversized: {
+        length: long.length - 1,
+        skipped: long.length,
+        sha256: createHash("sha256").update(long.slice(0, -1)).digest("hex"),
+        dropped: ["requestObject"],
+      },
+    });
+    expect((await pieces(reader, 1000)).map((piece) => piece.text).join("")).toBe(line(2) + line(3));
+  });
+
+  it("longer than maxLine that are torn are a remainder and a whole event", async () => {
+    const half = line(1)
+      .replace('"pad":""', `"requestObject":{"data":"${"x".repeat(400_000)}`)
+      .slice(0, 400_050);
+    const reader = await open(logOf(line(0) + half + line(2), line(3)), 100_000);
+    const into = Buffer.alloc(1000);
+    expect(textOf(await reader.next(into))).toBe(line(0));
+    const torn = await reader.next(into);
+    expect(torn).toMatchObject({
+      length: 0,
+      offset: line(0).length,
+      oversized: {
+        torn: true,
+        length: half.length,
+        skipped: half.length,
+        sha256: createHash("sha256").update(half).digest("hex"),
+      },
+    });
+    const whole = await reader.next(into);
+    expect(textOf(whole)).toBe(line(2));
+    expect(whole).toMatchObject({ salvaged: true, offset: line(0).length + half.length });
+    expect(await reader.next(into)).not.toHaveProperty("salvaged");
+  });
+
+  it("that were cut off before a hole end there, and what comes behind it is read", async () => {
+    for (const [hole, maxLine] of [
+      [5_000_000, 1 << 20],
+      [5_000_000, 100_000],
+      [70_000, 100_000],
+    ]) {
+      const half = line(1).slice(0, 80);
+      const content = Buffer.concat([Buffer.from(line(0) + half), Buffer.alloc(hole), Buffer.from(lines(2, 4))]);
+      const reader = await open(logOf(content, line(4)), maxLine);
+      const found = (await pieces(reader, 8192)).map((piece) => piece.text).join("");
+      expect(found).toBe(line(0) + half + lines(2, 5));
+    }
+  });
+
   it("longer than maxLine at the end of a rotated file need no newline", async () => {
     const reader = await open(logOf("y".repeat(3000), line(2)), 1000);
     const chunk = await reader.next(Buffer.alloc(100));
