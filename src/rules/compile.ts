@@ -1,5 +1,5 @@
 import type { EventView, Field } from "../plugin/index.js";
-import { INTERNED, Interner, isObject, type Turn } from "./intern.js";
+import { INTERNED, Interner, isObject, Turn } from "./intern.js";
 import { latencyOf } from "./latency.js";
 import { type SpanTest, spanTest } from "./spans.js";
 import { decodeString, isPlain, nodeText, utcText, valueText } from "./text.js";
@@ -21,7 +21,7 @@ const QUOTE = 0x22;
  * values of an event; call {@link next} before each event.
  */
 export class Compiler {
-  private readonly turn: Turn = { now: 0 };
+  private readonly turn = new Turn();
   private readonly interners = new Map<Field, Interner>();
   /** By what they ask: equal tests of different rules are one. */
   private readonly tests = new Map<string, Check>();
@@ -30,7 +30,7 @@ export class Compiler {
 
   /** The next event begins. */
   next(): void {
-    this.turn.now = (this.turn.now + 1) | 0;
+    this.turn.next();
   }
 
   /** A condition of which only "yes" counts, as a rule's does: "no" may stand for "failed". */
@@ -38,9 +38,14 @@ export class Compiler {
     return this.compile(expression, true);
   }
 
-  /** A reading of a field with few values, done once per value. */
-  memo(field: Field, reading: (event: EventView) => number): (event: EventView) => number {
-    return this.interner(field).memo(reading);
+  /** Numbers the values of a field with few of them. */
+  interner(field: Field): Interner {
+    let interner = this.interners.get(field);
+    if (!interner) {
+      interner = new Interner(field, this.turn);
+      this.interners.set(field, interner);
+    }
+    return interner;
   }
 
   /**
@@ -64,11 +69,6 @@ export class Compiler {
         return joined(operands, expression.operands.map(canFail), yes);
       }
     }
-  }
-
-  /** The field with few values that a test looks at, if it looks at one and nothing else. */
-  fieldOf({ path: { source } }: TestNode): Field | undefined {
-    return source.kind === "field" && INTERNED.has(source.field) ? source.field : undefined;
   }
 
   private test(node: TestNode): Check {
@@ -115,19 +115,23 @@ export class Compiler {
       }
       case "field": {
         const check = steps.length > 0 ? stepsTest(node, source) : fieldTest(node, source);
-        return INTERNED.has(source.field) ? this.interner(source.field).memo(check) : check;
+        return INTERNED.has(source.field) ? memoized(check, this.interner(source.field)) : check;
       }
     }
   }
+}
 
-  private interner(field: Field): Interner {
-    let interner = this.interners.get(field);
-    if (!interner) {
-      interner = new Interner(field, this.turn);
-      this.interners.set(field, interner);
-    }
-    return interner;
-  }
+/** The same check, done once per value of the one field that it looks at. */
+function memoized(check: Check, interner: Interner): Check {
+  const memo = interner.memo();
+  return (event) => {
+    const id = interner.idOf(event);
+    const known = memo.get(id);
+    if (known >= 0) return known;
+    const outcome = check(event);
+    memo.set(id, outcome);
+    return outcome;
+  };
 }
 
 /** A test of a number that is no part of the line, without a way around its text. */

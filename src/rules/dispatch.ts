@@ -1,158 +1,148 @@
-import type { EventView, Field } from "../plugin/index.js";
-import { type Check, type Compiler, tryCheck } from "./compile.js";
-import { foldCondition, isOutcome } from "./fold.js";
-import { type Expression, Outcome, type TestNode, testsOf } from "./tree.js";
+import type { EventView } from "../plugin/index.js";
+import type { Check, Compiler } from "./compile.js";
+import { type Facet, Facets } from "./facets.js";
+import { foldCondition, isOutcome, type Knowledge } from "./fold.js";
+import { type Expression, Outcome, testsOf } from "./tree.js";
 
 /** An entry (rule) that an event leaves possible. */
 export interface Candidate<Entry> {
   readonly entry: Entry;
-  /** What its condition still asks of such events. */
-  readonly check: Check;
+  /** What its condition still asks of such events; undefined if it is met. */
+  readonly check: Check | undefined;
 }
 
-/** Events that are alike in their first fields: those that are alike in the next one too, by its class. */
-interface Kind<Entry> {
-  readonly next: (Kind<Entry> | undefined)[];
-  /** Where no field is left. */
-  candidates?: readonly Candidate<Entry>[];
+/** What is left of an entry's condition: an outcome, if that is settled. "No" is left out. */
+interface Rest<Entry> {
+  readonly entry: Entry;
+  readonly rest: Expression | Outcome;
 }
+
+/** Events that are alike in all facets asked so far. */
+interface Branch<Entry> {
+  readonly kind: "branch";
+  readonly rests: readonly Rest<Entry>[];
+  /** Facets that were asked on the way here. */
+  readonly asked: ReadonlySet<Facet>;
+  /** The one that is asked next, and where its classes lead. */
+  readonly facet: Facet;
+  readonly next: (Node<Entry> | undefined)[];
+}
+
+/** Where nothing is left that a facet could say. */
+interface Leaf<Entry> {
+  readonly kind: "leaf";
+  readonly candidates: readonly Candidate<Entry>[];
+}
+
+type Node<Entry> = Branch<Entry> | Leaf<Entry>;
 
 /** Most tests that are folded, over all kinds, from one start to the next: bounds the time. */
 const MAX_FOLDED = 1 << 23;
-/** Most kinds and candidates that are kept: bounds the memory. */
-const MAX_KEPT = 1 << 16;
+/** Most branches, leaves and rests that are kept: bounds the memory. */
+const MAX_KEPT = 1 << 18;
 /** Events from one start to the next, at least: there is little to learn from events of ever new kinds. */
 const MIN_EVENTS = 1 << 17;
 
 /**
- * Finds the entries that an event leaves possible, and what their conditions still ask. Two values of a field with few
- * values are of one class if all tests of all conditions say the same of them, two events of one kind if their values are
- * of the same classes. Once per kind, every condition is folded with all that is then known: most turn out "no" or "yes",
- * the rest keep their tests of what differs from event to event.
+ * Finds the entries that an event leaves possible, and what their conditions still ask, by a decision tree that it learns
+ * from the events: a branch asks one {@link Facet}; for each class that comes up, all conditions are folded once with what
+ * that tells. Most turn out "no" or "yes"; what they no longer ask about is not looked at. The leaves hold what is left:
+ * tests of what differs from event to event.
  */
 export class Dispatch<Entry> {
   private readonly whole: readonly Candidate<Entry>[];
-  private readonly conditions: readonly Expression[];
-  private readonly fields: readonly FieldClasses[];
-  private root: Kind<Entry> = { next: [] };
-  private readonly tests: number;
+  private readonly rests: readonly Rest<Entry>[];
+  private readonly facets: Facets;
+  private root: Node<Entry>;
   private folded = 0;
   private kept = 0;
   /** Events since the last start. */
   private events = 0;
 
   constructor(
-    entries: readonly Entry[],
-    conditionOf: (entry: Entry) => Expression,
+    entries: readonly { readonly entry: Entry; readonly condition: Expression }[],
     private readonly compiler: Compiler,
   ) {
-    this.conditions = entries.map(conditionOf);
-    this.whole = entries.map((entry, index) => ({ entry, check: compiler.condition(this.conditions[index]) }));
-    const fields = new Map<Field, FieldClasses>();
-    const tests = this.conditions.flatMap((condition) => [...testsOf(condition)]);
-    this.tests = tests.length;
-    for (const test of tests) {
-      const field = compiler.fieldOf(test);
-      if (field === undefined) continue;
-      const classes = fields.get(field) ?? new FieldClasses(field, compiler);
-      fields.set(field, classes);
-      classes.add(test);
-    }
-    this.fields = [...fields.values()];
+    this.facets = new Facets(compiler);
+    this.rests = entries.map(({ entry, condition }) => ({ entry, rest: condition }));
+    this.whole = this.rests.map((rest) => this.candidate(rest));
+    for (const { condition } of entries) for (const test of testsOf(condition)) this.facets.add(test);
+    this.root = this.node(this.rests, new Set());
   }
 
   /** In order of definition. */
   candidates(event: EventView): readonly Candidate<Entry>[] {
     this.events++;
-    let kind: Kind<Entry> | undefined = this.root;
-    for (let i = 0; i < this.fields.length; i++) {
-      kind = kind.next[this.fields[i].classOf(event)];
-      if (kind === undefined) break;
+    let node = this.root;
+    while (node.kind === "branch") {
+      const valueClass = node.facet.classOf(event);
+      const next: Node<Entry> | undefined = node.next[valueClass] ?? this.learn(node, valueClass, event);
+      if (next === undefined) return this.whole;
+      node = next;
     }
-    return kind?.candidates ?? this.learn(event);
+    return node.candidates;
   }
 
-  /** Makes the kind of this event known; as long as there is no room for it, all entries are candidates. */
-  private learn(event: EventView): readonly Candidate<Entry>[] {
+  /** Makes events of this class known; as long as there is no room for them, all entries are candidates. */
+  private learn(branch: Branch<Entry>, valueClass: number, event: EventView): Node<Entry> | undefined {
     if (this.folded >= MAX_FOLDED || this.kept >= MAX_KEPT) {
-      if (this.events < MIN_EVENTS) return this.whole;
-      this.root = { next: [] };
+      if (this.events < MIN_EVENTS) return undefined;
       this.folded = 0;
       this.kept = 0;
       this.events = 0;
+      this.root = this.node(this.rests, new Set());
+      return undefined;
     }
-    const known = new Map<TestNode, Outcome>();
-    let kind = this.root;
-    for (const field of this.fields) {
-      const valueClass = field.classOf(event);
-      field.tell(valueClass, known);
-      kind = kind.next[valueClass] ??= { next: [] };
+    const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
+    branch.facet.tell(valueClass, event, known);
+    const rests = valueClass === 0 ? branch.rests : this.fold(branch.rests, known);
+    const node = this.node(rests, new Set(branch.asked).add(branch.facet));
+    branch.next[valueClass] = node;
+    return node;
+  }
+
+  private fold(rests: readonly Rest<Entry>[], known: Knowledge): Rest<Entry>[] {
+    const left: Rest<Entry>[] = [];
+    for (const before of rests) {
+      const { entry, rest } = before;
+      const folded = isOutcome(rest) ? rest : foldCondition(rest, known);
+      if (folded === rest) left.push(before);
+      else if (folded !== Outcome.no) left.push({ entry, rest: folded });
     }
-    kind.candidates = this.fold(known);
-    this.folded += this.tests;
-    this.kept += this.fields.length + kind.candidates.length;
-    return kind.candidates;
+    return left;
   }
 
-  private fold(known: ReadonlyMap<TestNode, Outcome>): readonly Candidate<Entry>[] {
-    return this.whole.flatMap(({ entry }, index) => {
-      const rest = foldCondition(this.conditions[index], (test) => known.get(test));
-      if (!isOutcome(rest)) return [{ entry, check: this.compiler.condition(rest) }];
-      return rest === Outcome.no ? [] : [{ entry, check: () => rest }];
-    });
-  }
-}
-
-/** Most classes of one field, and tests of it that tell them apart; the rest stays in the conditions. */
-const MAX_CLASSES = 1000;
-const MAX_TESTS = 2000;
-/** A new value is put to all tests at once, and patterns are slow. */
-const MAX_PATTERNS = 50;
-
-/** The classes of one field's values. Of class 0, nothing is known. */
-class FieldClasses {
-  /** The class of the event's value. */
-  readonly classOf: (event: EventView) => number;
-  /** Tests that are equal have one check. */
-  private readonly tests = new Map<Check, TestNode[]>();
-  private readonly classes = new Map<string, number>();
-  /** By class, what each test says. */
-  private readonly outcomes: (readonly Outcome[])[] = [[]];
-  private patterns = 0;
-
-  constructor(
-    field: Field,
-    private readonly compiler: Compiler,
-  ) {
-    this.classOf = compiler.memo(field, (event) => this.classify(event));
+  private node(rests: readonly Rest<Entry>[], asked: ReadonlySet<Facet>): Node<Entry> {
+    this.kept += 1 + rests.length;
+    const facet = this.choose(rests, asked);
+    if (facet) return { kind: "branch", rests, asked, facet, next: [] };
+    return { kind: "leaf", candidates: rests.map((rest) => this.candidate(rest)) };
   }
 
-  /** Only before the first event. */
-  add(test: TestNode): void {
-    const check = this.compiler.condition(test);
-    const equal = this.tests.get(check);
-    if (equal) equal.push(test);
-    else if (this.tests.size < MAX_TESTS && (test.test.op !== "matches" || this.patterns++ < MAX_PATTERNS))
-      this.tests.set(check, [test]);
+  private candidate({ entry, rest }: Rest<Entry>): Candidate<Entry> {
+    if (rest === Outcome.yes) return { entry, check: undefined };
+    return { entry, check: isOutcome(rest) ? () => rest : this.compiler.condition(rest) };
   }
 
-  /** Adds what is known of values of a class. */
-  tell(valueClass: number, known: Map<TestNode, Outcome>): void {
-    const outcomes = this.outcomes[valueClass];
-    let index = 0;
-    for (const equal of this.tests.values()) {
-      const outcome = outcomes[index++];
-      if (outcome !== undefined) for (const test of equal) known.set(test, outcome);
+  /** The facet that most conditions ask about, for what it costs. */
+  private choose(rests: readonly Rest<Entry>[], asked: ReadonlySet<Facet>): Facet | undefined {
+    const asking = new Map<Facet, number>();
+    for (const { rest } of rests) {
+      if (isOutcome(rest)) continue;
+      const facets = new Set<Facet>();
+      for (const test of testsOf(rest)) {
+        this.folded++;
+        for (const facet of this.facets.of(test)) if (!asked.has(facet)) facets.add(facet);
+      }
+      for (const facet of facets) asking.set(facet, (asking.get(facet) ?? 0) + 1);
     }
-  }
-
-  private classify(event: EventView): number {
-    const outcomes = [...this.tests.keys()].map((check) => tryCheck(check, event));
-    const key = outcomes.join("");
-    const known = this.classes.get(key);
-    if (known !== undefined) return known;
-    if (this.outcomes.length === MAX_CLASSES) return 0;
-    this.classes.set(key, this.outcomes.length);
-    return this.outcomes.push(outcomes) - 1;
+    let best: Facet | undefined;
+    let most = 0;
+    for (const [facet, count] of asking) {
+      if (count / facet.cost <= most) continue;
+      most = count / facet.cost;
+      best = facet;
+    }
+    return best;
   }
 }

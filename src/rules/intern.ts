@@ -1,5 +1,4 @@
 import { type EventView, FIELD_PATHS, Field, fieldOfPath } from "../plugin/index.js";
-import { sameBytes } from "./spans.js";
 
 /** Fields with few different values: a test of one is done once per value, not once per event. */
 export const INTERNED: ReadonlySet<Field> = new Set([
@@ -30,18 +29,34 @@ export function isObject(event: EventView, field: Field): boolean {
 
 const OPEN_BRACE = 0x7b;
 
-/** Tells one event from the next: raised before each. */
-export interface Turn {
-  now: number;
+/** The event that is looked at: shared by all who keep something for as long as it is. */
+export class Turn {
+  /** Tells one event from the next. */
+  now = 0;
+  private bytes: Uint8Array = NO_BYTES;
+  private cached: DataView = new DataView(NO_BYTES.buffer);
+
+  /** The next event begins. */
+  next(): void {
+    this.now = (this.now + 1) | 0;
+  }
+
+  /** The bytes of a batch, four at a time. */
+  words(bytes: Uint8Array): DataView {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.cached = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    return this.cached;
+  }
 }
 
-/** What an event means by one field, as far as its bytes say; at most 65,534. */
-type Reading = (event: EventView) => number;
+const NO_BYTES = new Uint8Array(0);
 
-const MAX_IDS = 512;
-const MAX_LENGTH = 256;
-const SLOTS = 2048;
-const ARENA = 32 * 1024;
+const MAX_IDS = 4096;
+const MAX_LENGTH = 512;
+const SLOTS = 16_384;
+const ARENA = 192 * 1024;
 /** Slots that are looked at: values made to collide are not kept, and slow nothing down. */
 const MAX_PROBES = 8;
 /** The id of what is not kept. */
@@ -51,6 +66,27 @@ const ABSENT = 1;
 const UNSET = 2;
 const FIRST = 3;
 
+/** Small numbers (up to 65,534) by the ids of an interner. */
+export class Memo {
+  /** The number plus one; 0 where there is none. Empty until one is set. */
+  private numbers = new Uint16Array(0);
+
+  /** The number of an id, -1 if none is known. */
+  get(id: number): number {
+    return id < this.numbers.length ? this.numbers[id] - 1 : -1;
+  }
+
+  set(id: number, number: number): void {
+    if (id === UNKNOWN) return;
+    if (this.numbers.length === 0) this.numbers = new Uint16Array(MAX_IDS);
+    this.numbers[id] = number + 1;
+  }
+
+  clear(): void {
+    this.numbers.fill(0);
+  }
+}
+
 /**
  * A number for each different value of a field, in bounded memory: when it is full it starts over. Nothing is decoded and
  * nothing allocated for a value that was seen before.
@@ -58,9 +94,9 @@ const FIRST = 3;
 export class Interner {
   private readonly slots = new Uint16Array(SLOTS);
   private readonly starts = new Uint32Array(MAX_IDS);
-  private readonly ends = new Uint32Array(MAX_IDS);
-  private readonly arena = new Uint8Array(ARENA);
-  private readonly memos: Uint16Array[] = [];
+  private readonly lengths = new Uint16Array(MAX_IDS);
+  private readonly arena = new DataView(new ArrayBuffer(ARENA));
+  private readonly memos: Memo[] = [];
   private used = 0;
   private next = FIRST;
   private turn = -1;
@@ -76,70 +112,85 @@ export class Interner {
     this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
   }
 
-  /** The same reading, done once per value of the field; it must depend on nothing else. */
-  memo(reading: Reading): Reading {
-    const answers = new Uint16Array(MAX_IDS);
-    this.memos.push(answers);
-    return (event) => {
-      const id = this.turn === this.clock.now ? this.id : this.look(event);
-      if (id === UNKNOWN) return reading(event);
-      const known = answers[id];
-      if (known !== 0) return known - 1;
-      const answer = reading(event);
-      answers[id] = answer + 1;
-      return answer;
-    };
+  /** What is kept by id is forgotten when the ids are. */
+  memo(): Memo {
+    const memo = new Memo();
+    this.memos.push(memo);
+    return memo;
   }
 
-  private look(event: EventView): number {
+  /** The id of the event's value, looked up once per event; 0 if it has none. */
+  idOf(event: EventView): number {
+    if (this.turn === this.clock.now) return this.id;
     this.turn = this.clock.now;
     const start = event.start(this.field);
     if (start === 0) this.id = this.within !== undefined && isObject(event, this.within) ? UNSET : ABSENT;
-    else this.id = this.find(event.batch.bytes, start, event.end(this.field));
+    else this.id = this.find(this.clock.words(event.batch.bytes), start, event.end(this.field) - start);
     return this.id;
   }
 
-  private find(bytes: Uint8Array, start: number, end: number): number {
-    const length = end - start;
+  private find(words: DataView, start: number, length: number): number {
     if (length > MAX_LENGTH) return UNKNOWN;
-    const home = sampleHash(bytes, start, end) & (SLOTS - 1);
+    const home = sampleHash(words, start, length);
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const slot = (home + probe) & (SLOTS - 1);
       const id = this.slots[slot];
-      if (id === 0) return this.add(slot, bytes, start, end);
-      const at = this.starts[id];
-      if (this.ends[id] - at === length && sameBytes(this.arena, at, bytes, start, length)) return id;
+      if (id === 0) return this.add(slot, words, start, length);
+      if (this.lengths[id] === length && sameWords(this.arena, this.starts[id], words, start, length)) return id;
     }
     return UNKNOWN;
   }
 
-  private add(slot: number, bytes: Uint8Array, start: number, end: number): number {
-    if (this.next === MAX_IDS || this.used + end - start > ARENA) {
+  private add(slot: number, words: DataView, start: number, length: number): number {
+    if (this.next === MAX_IDS || this.used + length > ARENA) {
       this.clear();
       return UNKNOWN;
     }
     const id = this.next++;
     this.slots[slot] = id;
     this.starts[id] = this.used;
-    this.arena.set(bytes.subarray(start, end), this.used);
-    this.used += end - start;
-    this.ends[id] = this.used;
+    this.lengths[id] = length;
+    for (let i = 0; i < length; i++) this.arena.setUint8(this.used + i, words.getUint8(start + i));
+    this.used += length;
     return id;
   }
 
   private clear(): void {
     this.slots.fill(0);
-    for (const answers of this.memos) answers.fill(0);
+    for (const memo of this.memos) memo.clear();
     this.used = 0;
     this.next = FIRST;
   }
 }
 
-/** A hash of a token's length, its last eight bytes and every fifth before; the bytes tell values of one hash apart. */
-function sampleHash(bytes: Uint8Array, start: number, end: number): number {
-  let hash = end - start;
-  const tail = Math.max(start, end - 9);
-  for (let i = start + 1; i < tail; i += 5) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  for (let i = tail; i < end - 1; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash ^ (hash >>> 15);
+/** A slot by a token's length and four of its words; the bytes tell values of one slot apart. */
+function sampleHash(words: DataView, start: number, length: number): number {
+  let hash = length;
+  if (length < 4) {
+    for (let i = start; i < start + length; i++) hash = Math.imul(hash ^ words.getUint8(i), PRIME);
+  } else {
+    const end = start + length;
+    hash ^= Math.imul(words.getUint32(start, true), PRIME) ^ Math.imul(words.getUint32(end - 4, true), PRIME_2);
+    if (length > 8) {
+      const middle = words.getUint32(start + (length >>> 1) - 2, true);
+      hash ^= Math.imul(words.getUint32(end - 8, true), PRIME_3) ^ Math.imul(middle, PRIME_4);
+    }
+  }
+  hash = Math.imul(hash ^ (hash >>> 15), PRIME);
+  return (hash ^ (hash >>> 16)) & (SLOTS - 1);
+}
+
+const PRIME = 0x9e3779b1 | 0;
+const PRIME_2 = 0x85ebca77 | 0;
+const PRIME_3 = 0xc2b2ae3d | 0;
+const PRIME_4 = 0x27d4eb2f | 0;
+
+function sameWords(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
+  if (length < 4) {
+    for (let i = 0; i < length; i++) if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false;
+    return true;
+  }
+  const last = length - 4;
+  for (let i = 0; i < last; i += 4) if (a.getUint32(aStart + i, true) !== b.getUint32(bStart + i, true)) return false;
+  return a.getUint32(aStart + last, true) === b.getUint32(bStart + last, true);
 }

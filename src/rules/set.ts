@@ -1,19 +1,10 @@
 import { createHash } from "node:crypto";
-import { type Batch, type EventView, Field, Flag, type RuleMatch, type RuleSet } from "../plugin/index.js";
+import { type Batch, Field, Flag, type RuleMatch, type RuleSet } from "../plugin/index.js";
 import { Compiler, tryCheck } from "./compile.js";
 import { Dispatch } from "./dispatch.js";
 import type { Rule } from "./rule.js";
-import { Outcome } from "./tree.js";
+import { type Expression, Outcome, type TestNode } from "./tree.js";
 
-interface StagedRule {
-  readonly rule: Rule;
-  /** Bit n: the rule looks at events of stage class n. */
-  readonly stages: number;
-}
-
-const STAGES = ["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"];
-/** Bit 0 is for whatever else an event calls its stage: no rule is kept from looking at that. */
-const ALL_STAGES = 0b11111;
 const NOT_EVENTS = Flag.invalid | Flag.dropped;
 
 /** Compiles rules to a set. Those that do nothing are left out. */
@@ -26,21 +17,13 @@ class CompiledSet implements RuleSet {
   readonly hash: string;
   readonly size: number;
   private readonly compiler = new Compiler();
-  private readonly dispatch: Dispatch<StagedRule>;
-  private readonly stageOf: (event: EventView) => number;
-  /** Stages that any rule looks at. */
-  private readonly stages: number;
+  private readonly dispatch: Dispatch<RuleMatch>;
 
   constructor(rules: readonly Rule[]) {
     this.hash = hashOf(rules);
     this.size = rules.length;
-    const staged = rules.map((rule) => ({
-      rule,
-      stages: stageBits(rule.stages),
-    }));
-    this.stages = staged.reduce((bits, { stages }) => bits | stages, 0);
-    this.stageOf = this.compiler.memo(Field.stage, (event) => STAGES.indexOf(event.text(Field.stage) ?? "") + 1);
-    this.dispatch = new Dispatch(staged, ({ rule }) => rule.condition, this.compiler);
+    const entries = rules.map((rule) => ({ entry: rule.match, condition: stagedCondition(rule) }));
+    this.dispatch = new Dispatch(entries, this.compiler);
   }
 
   evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void {
@@ -50,23 +33,32 @@ class CompiledSet implements RuleSet {
       if ((batch.flags(row) & NOT_EVENTS) !== 0) continue;
       const event = batch.at(row);
       this.compiler.next();
-      const stage = 1 << this.stageOf(event);
-      if ((this.stages & stage) === 0) continue;
-      for (const { entry, check } of this.dispatch.candidates(event)) {
-        const { rule, stages } = entry;
-        if ((stages & stage) === 0) continue;
-        const outcome = tryCheck(check, event);
-        if (outcome === Outcome.yes) batch.addMatch(row, rule.match);
-        else if (outcome === Outcome.failed) onError?.(rule.match);
+      const candidates = this.dispatch.candidates(event);
+      for (let i = 0; i < candidates.length; i++) {
+        const { entry, check } = candidates[i];
+        const outcome = check === undefined ? Outcome.yes : tryCheck(check, event);
+        if (outcome === Outcome.yes) batch.addMatch(row, entry);
+        else if (outcome === Outcome.failed) onError?.(entry);
       }
     }
   }
 }
 
-function stageBits(stages: readonly string[] | undefined): number {
-  if (!stages) return ALL_STAGES;
-  return STAGES.reduce((bits, name, index) => (stages.includes(name) ? bits | (1 << (index + 1)) : bits), 1);
+/** The rule's condition, of the stages that it looks at. No rule is kept from looking at stages that nobody knows. */
+function stagedCondition({ condition, stages }: Rule): Expression {
+  const others = stages ? STAGES.filter((stage) => !stages.includes(stage)) : [];
+  if (others.length === 0) return condition;
+  const isOther: TestNode = {
+    type: "test",
+    path: { text: "Stage", source: { kind: "field", field: Field.stage }, steps: [] },
+    test: { op: "in", texts: others },
+    negated: false,
+    text: `Stage in (${others.join(", ")})`,
+  };
+  return { type: "and", operands: [{ type: "not", operand: isOther }, condition] };
 }
+
+const STAGES = ["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"];
 
 /** Short hash of all that decides which events match, and what is said of them. */
 function hashOf(rules: readonly Rule[]): string {

@@ -1,0 +1,185 @@
+import { type EventView, FIELD_PATHS, type Field, fieldOfPath } from "../plugin/index.js";
+import { type Check, type Compiler, tryCheck } from "./compile.js";
+import type { Knowledge } from "./fold.js";
+import { INTERNED, type Interner, isObject, type Memo } from "./intern.js";
+import { type FieldSource, Outcome, type TestNode } from "./tree.js";
+
+/**
+ * Something that is cheap to find out about an event and decides tests: events of one class are alike to all tests of a
+ * facet. Of class 0 nothing is known.
+ */
+export interface Facet {
+  /** What it costs to ask, roughly: 1 is one look-up. */
+  readonly cost: number;
+  /** Only before the first event. */
+  add(test: TestNode): void;
+  classOf(event: EventView): number;
+  /** Adds what is known of events of this class, of which `event` is one. */
+  tell(valueClass: number, event: EventView, known: Knowledge): void;
+}
+
+/** Makes the facets of tests: one for each field that they ask about, shared by all that ask about it. */
+export class Facets {
+  private readonly all = new Map<string, Facet>();
+  private readonly byTest = new Map<TestNode, readonly Facet[]>();
+
+  constructor(private readonly compiler: Compiler) {}
+
+  add(test: TestNode): void {
+    if (this.byTest.has(test)) return;
+    const facets = this.facetsOf(test);
+    this.byTest.set(test, facets);
+    for (const facet of facets) facet.add(test);
+  }
+
+  /** The facets that may decide a test. */
+  of(test: TestNode): readonly Facet[] {
+    return this.byTest.get(test) ?? NONE;
+  }
+
+  private facetsOf({ path: { source } }: TestNode): readonly Facet[] {
+    if (source.kind !== "field") return NONE;
+    const { field } = source;
+    if (INTERNED.has(field)) return [this.facet(`value ${field}`, () => new ValueFacet(field, this.compiler))];
+    return [this.facet(`shape ${field}`, () => new ShapeFacet(field, this.compiler))];
+  }
+
+  private facet(key: string, make: () => Facet): Facet {
+    const facet = this.all.get(key) ?? make();
+    this.all.set(key, facet);
+    return facet;
+  }
+}
+
+const NONE: readonly Facet[] = [];
+
+/** Most classes of one field, and tests of it that tell them apart; the rest stays in the conditions. */
+const MAX_CLASSES = 1000;
+const MAX_TESTS = 2000;
+/** A new value is put to all tests at once, and patterns are slow. */
+const MAX_PATTERNS = 200;
+
+/** The value of a field with few values: two are of one class if all tests say the same of them. */
+class ValueFacet implements Facet {
+  readonly cost = 1;
+  private readonly interner: Interner;
+  private readonly known: Memo;
+  /** Tests that are equal have one check. */
+  private readonly tests = new Map<Check, TestNode[]>();
+  private readonly classes = new Map<string, number>();
+  /** By class, what each test says. */
+  private readonly outcomes: (readonly Outcome[])[] = [[]];
+  private patterns = 0;
+
+  constructor(
+    field: Field,
+    private readonly compiler: Compiler,
+  ) {
+    this.interner = compiler.interner(field);
+    this.known = this.interner.memo();
+  }
+
+  add(test: TestNode): void {
+    const check = this.compiler.condition(test);
+    const equal = this.tests.get(check);
+    if (equal) equal.push(test);
+    else if (this.tests.size < MAX_TESTS && (test.test.op !== "matches" || this.patterns++ < MAX_PATTERNS))
+      this.tests.set(check, [test]);
+  }
+
+  tell(valueClass: number, _: EventView, known: Knowledge): void {
+    const outcomes = this.outcomes[valueClass];
+    let index = 0;
+    for (const equal of this.tests.values()) {
+      const outcome = outcomes[index++];
+      if (outcome !== undefined) for (const test of equal) known.outcomes.set(test, outcome);
+    }
+  }
+
+  classOf(event: EventView): number {
+    const id = this.interner.idOf(event);
+    const known = this.known.get(id);
+    return known >= 0 ? known : this.learn(id, event);
+  }
+
+  private learn(id: number, event: EventView): number {
+    const valueClass = this.classify(event);
+    this.known.set(id, valueClass);
+    return valueClass;
+  }
+
+  private classify(event: EventView): number {
+    const outcomes = [...this.tests.keys()].map((check) => tryCheck(check, event));
+    const key = outcomes.join("");
+    const known = this.classes.get(key);
+    if (known !== undefined) return known;
+    if (this.outcomes.length === MAX_CLASSES) return 0;
+    this.classes.set(key, this.outcomes.length);
+    return this.outcomes.push(outcomes) - 1;
+  }
+}
+
+/** Classes of {@link ShapeFacet}. */
+enum Shape {
+  unknown,
+  /** Not there or null; the object that the field is a member of is neither. */
+  absent,
+  /** The same, but that object is there. */
+  unset,
+  object,
+  array,
+  scalar,
+}
+
+/** Whether a field is there and how its value begins: decides the tests that look for something else. */
+class ShapeFacet implements Facet {
+  readonly cost = 1;
+  private readonly tests: TestNode[] = [];
+  private readonly within: Field | undefined;
+
+  constructor(
+    private readonly field: Field,
+    private readonly compiler: Compiler,
+  ) {
+    this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
+  }
+
+  add(test: TestNode): void {
+    this.tests.push(test);
+  }
+
+  classOf(event: EventView): number {
+    const start = event.start(this.field);
+    const first = start === 0 ? NULL : event.batch.bytes[start];
+    if (first === OPEN_BRACE) return Shape.object;
+    if (first === OPEN_BRACKET) return Shape.array;
+    if (first !== NULL) return Shape.scalar;
+    return this.within !== undefined && isObject(event, this.within) ? Shape.unset : Shape.absent;
+  }
+
+  tell(shape: Shape, event: EventView, known: Knowledge): void {
+    const isAbsent = shape === Shape.absent || shape === Shape.unset;
+    for (const test of this.tests) {
+      const outcome = isAbsent ? tryCheck(this.compiler.condition(test), event) : outcomeOf(test, shape);
+      if (outcome !== undefined) known.outcomes.set(test, outcome);
+    }
+  }
+}
+
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+const NULL = 0x6e;
+
+/** What a test says of a value of this shape, whatever is in it; undefined if that depends. */
+function outcomeOf({ path, test }: TestNode, shape: Shape): Outcome | undefined {
+  const first = path.steps[0];
+  if (first === undefined) {
+    if (test.op !== "exists") return shape === Shape.object ? Outcome.no : undefined;
+    return shape !== Shape.object || (path.source as FieldSource).struct ? Outcome.yes : undefined;
+  }
+  if (first.type === "items") {
+    if (shape === Shape.array) return undefined;
+    return shape === Shape.object ? Outcome.no : Outcome.failed;
+  }
+  return shape === Shape.object ? undefined : Outcome.no;
+}
