@@ -69,7 +69,6 @@ async function makeRules(count: number): Promise<RuleSet> {
     condition: CONDITIONS[index % CONDITIONS.length](Math.floor(index / CONDITIONS.length)),
     enable: true,
     priority: "WARNING",
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: what KubeSphere writes.
     output: "${User.username} ${Verb} ${ObjectRef.Resource} ${ObjectRef.Name}",
   }));
   const resource = {
