@@ -106,6 +106,18 @@ export const METRICS = {
     labels: ["source"],
     unit: "bytes",
   },
+  auditship_outage_budget_seconds: {
+    type: "gauge",
+    help: "How long a sink may stay down before rotation deletes what it has not got: the bytes of the backups kept, at the rate of the newest files. Not shown before the first backup.",
+    labels: ["source"],
+    unit: "seconds",
+  },
+  auditship_active_bytes: {
+    type: "gauge",
+    help: "Size of the file that is written to.",
+    labels: ["source"],
+    unit: "bytes",
+  },
   auditship_files_open: { type: "gauge", help: "Audit files held open.", labels: ["source"] },
   auditship_rotations_total: { type: "counter", help: "Rotations seen.", labels: ["source"] },
   auditship_source_errors_total: {

@@ -335,6 +335,7 @@ export class Agent {
   #measure(): void {
     const { metrics } = this.#options;
     for (const [source, feed] of this.#feeds) {
+      feed.measure();
       for (const [sink, { runner }] of this.#sinks) {
         const { bytes, seconds } = feed.lag(runner);
         metrics.set("auditship_lag_bytes", bytes, source, sink);

@@ -123,6 +123,11 @@ export class Feed {
     return this.#source.lag(this.#members.get(runner)?.ledger.cursor);
   }
 
+  /** Sets the source's gauges. */
+  measure(): void {
+    this.#source.measure?.();
+  }
+
   highWater(): Position | undefined {
     return this.#highWater;
   }

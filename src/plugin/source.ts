@@ -99,6 +99,8 @@ export interface Source {
   lag(position: Position | undefined): Lag;
   /** JSON to keep across restarts: the file table from the oldest needed position on (DESIGN §4, "State"). */
   state(oldest: Position | undefined): object;
+  /** Sets the source's own gauges; called before they are shown. */
+  measure?(): void;
   /** Called for each loss when it is found, once. */
   onLoss: (loss: Loss) => void;
   close(): Promise<void>;

@@ -6,6 +6,7 @@ import type { FileTable, LogFile, NewFile } from "./file-table.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
 import type { OpenFiles } from "./open-files.js";
 import { plainRead, stillBegins } from "./plain.js";
+import { writtenBetween } from "./rate.js";
 import type { Reports } from "./reports.js";
 
 /** Files looked into before other work gets its turn. */
@@ -17,14 +18,24 @@ interface Active {
   /** Undefined until it has a complete line. */
   first?: FirstLine;
   file?: LogFile;
+  /** It was said that it has outgrown `maxSize`. */
+  tooLarge?: boolean;
 }
 
 /** What a look at the active file shows. */
 export type Look = "same" | "grown" | "different";
 
+export interface CatalogOptions {
+  /** The active file, or a directory that holds one log. */
+  path: string;
+  /** Bytes at which the writer rotates, if that is known. */
+  maxSize?: number;
+}
+
 /** Keeps the file table true to the directory: finds out which file is which, whatever its name, and in which order. */
 export class Catalog {
   readonly #path: string;
+  readonly #maxSize: number | undefined;
   readonly #table: FileTable;
   readonly #files: OpenFiles;
   readonly #reports: Reports;
@@ -36,10 +47,14 @@ export class Catalog {
   #updates = 0;
   #changed = false;
   #lookedAt = { inode: "", size: 0 };
+  /** The newest file of the table, when it went away: nobody knows what came and went behind it. */
+  #vanished: { readonly file: LogFile; readonly grew: boolean } | undefined;
+  /** The file that was truncated or deleted while it was written to: its successor is known. */
+  #cut: LogFile | undefined;
 
-  /** @param path the active file, or a directory that holds one log. */
-  constructor(path: string, table: FileTable, files: OpenFiles, reports: Reports, context: SourceContext) {
-    this.#path = path;
+  constructor(options: CatalogOptions, table: FileTable, files: OpenFiles, reports: Reports, context: SourceContext) {
+    this.#path = options.path;
+    this.#maxSize = options.maxSize;
     this.#table = table;
     this.#files = files;
     this.#reports = reports;
@@ -79,6 +94,7 @@ export class Catalog {
     if (inode !== before.inode || !held?.file || !held.first || size < held.file.size) return "different";
     if (!stillBegins(held.descriptor, held.first)) return "different";
     held.file.size = size;
+    this.#checkSize(held);
     if (inode === "") this.#unlinked();
     return "grown";
   }
@@ -92,6 +108,10 @@ export class Catalog {
     this.#changed = false;
     this.#directory ??= this.#find();
     if (!this.#directory) return { changed: false, again: false };
+    const newest = this.#table.last();
+    const wasThere = newest !== undefined && newest.gone === undefined;
+    // Written to when it was last seen, and nobody holds it.
+    const grew = newest?.finished === false && this.#active === undefined;
     const { backups, active, settled } = this.#directory.view(this.#active?.descriptor);
     let unused = active;
     try {
@@ -101,6 +121,8 @@ export class Catalog {
         unused = undefined;
         this.#takeActive(active);
         this.#markGone();
+        if (wasThere && newest.gone && newest !== this.#cut) this.#vanished = { file: newest, grew };
+        this.#loseUnseen();
         this.#changed ||= this.#updates === 0;
         this.#updates++;
       }
@@ -276,7 +298,11 @@ export class Catalog {
 
   #leaveActive({ descriptor, file }: Active): void {
     if (file && !file.finished) {
+      const name = descriptor.name();
       Object.assign(file, { size: descriptor.stat().size, exact: true, finished: true, gone: "deleted" });
+      file.rotated = name === undefined ? undefined : this.#directory!.name.parse(name)?.time;
+      // Whoever deletes the file that is written to deletes no other.
+      if (name === this.#directory!.name.active) this.#cut = file;
     }
     descriptor.release();
     this.#active = undefined;
@@ -309,6 +335,16 @@ export class Catalog {
     Object.assign(file, now, { base: undefined, rotated: undefined, gone: undefined });
     active.file = file;
     this.#files.hold(file, { descriptor, first });
+    this.#checkSize(active);
+  }
+
+  /** Where the path is mounted as a single file it cannot be renamed, and rotation fails. */
+  #checkSize(active: Active): void {
+    const { file } = active;
+    if (active.tooLarge || this.#maxSize === undefined || !file || file.size <= this.#maxSize) return;
+    active.tooLarge = true;
+    const what = `The audit file has ${file.size} bytes, more than maxSize (${this.#maxSize}), and is not rotated. A single file that is mounted cannot be: mount its directory.`;
+    this.#reports.tell("unrotated", this.#path, what);
   }
 
   #truncated(file: LogFile): void {
@@ -316,6 +352,7 @@ export class Catalog {
     this.#reports.tell("replaced", this.nameOf(file), what);
     this.#files.forget(file);
     Object.assign(file, { finished: true, gone: "overwritten" });
+    this.#cut = file;
     this.#changed = true;
   }
 
@@ -331,6 +368,24 @@ export class Catalog {
     const what =
       "The active audit file was deleted, but is written to; it is read on. Restart the writer to get a new one.";
     this.#reports.complain("unlinked", this.#path, what);
+  }
+
+  /**
+   * Rotation was quicker than we looked, or went on while nobody looked: between the newest file we knew, which is gone, and the
+   * first we see now, others may have come and gone. Not so where no backup is newer: rotation keeps the newest one.
+   */
+  #loseUnseen(): void {
+    if (!this.#vanished) return;
+    const { file, grew } = this.#vanished;
+    const [next] = this.#table.after(file.ref.ordinal);
+    if (!next) return;
+    this.#vanished = undefined;
+    if (!grew && next.base === undefined) return;
+    const atMost = writtenBetween(file, next);
+    this.#reports.lost({ reason: "unseen", bytes: 0, ...(atMost !== undefined && { atMost }), file: file.ref.id });
+    const what =
+      "Audit files were deleted that nobody had seen whole; what may have been in them is counted as unseen.";
+    this.#reports.tell("unseen", this.nameOf(next), what);
   }
 
   #markGone(): void {

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { basename } from "node:path";
 
 /** An open file, shared by those who use it; closed when the last one lets go. Keeps its bytes reachable after deletion. */
 export class Descriptor {
@@ -21,6 +22,15 @@ export class Descriptor {
 
   stat(): fs.Stats {
     return fs.fstatSync(this.fd);
+  }
+
+  /** The file's present name, or its last one if it was deleted, as the kernel (`/proc`) knows it; undefined if it does not tell. */
+  name(): string | undefined {
+    try {
+      return basename(fs.readlinkSync(`/proc/self/fd/${this.fd}`).replace(/ \(deleted\)$/, ""));
+    } catch {
+      return undefined;
+    }
   }
 
   get open(): boolean {

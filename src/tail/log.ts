@@ -1,6 +1,6 @@
 import { AuditshipError, type SourceContext } from "../plugin/index.js";
 import type { ByteSource } from "./byte-source.js";
-import { Catalog } from "./catalog.js";
+import { Catalog, type CatalogOptions } from "./catalog.js";
 import type { Descriptor } from "./descriptor.js";
 import { FileTable, type LogFile } from "./file-table.js";
 import { firstLine } from "./fingerprint.js";
@@ -10,9 +10,7 @@ import { PlainSource, plainRead } from "./plain.js";
 import { Reports } from "./reports.js";
 import { Watch } from "./watch.js";
 
-export interface LogOptions {
-  /** The active file, or a directory that holds one log. */
-  path: string;
+export interface LogOptions extends CatalogOptions {
   /** Milliseconds between looks without a hint. */
   poll: number;
 }
@@ -43,7 +41,7 @@ export class Log {
     this.table = FileTable.restore(context.restored);
     this.reports = new Reports(context);
     this.#files = new OpenFiles(context);
-    this.#catalog = new Catalog(options.path, this.table, this.#files, this.reports, context);
+    this.#catalog = new Catalog(options, this.table, this.#files, this.reports, context);
   }
 
   /** Rises whenever there may be more to read. */
@@ -196,13 +194,8 @@ export class Log {
   }
 
   #loseFrom(file: LogFile, offset: number): void {
-    // It was still written to when it was last seen.
-    const growing = !file.finished && file.lostFrom === undefined;
     const loss = this.table.lose(file, offset);
     if (loss) this.reports.lost(loss);
-    if (!growing) return;
-    file.lostFrom ??= offset;
-    this.reports.lost({ reason: "unseen", bytes: 0, file: file.ref.id });
   }
 
   #startWatch(): void {

@@ -10,7 +10,9 @@ export type Trouble =
   | "damaged"
   | "duplicate"
   | "replaced"
-  | "unlinked";
+  | "unlinked"
+  | "unrotated"
+  | "unseen";
 
 /** What the log says of itself: troubles, counted and logged, and losses. */
 export class Reports {

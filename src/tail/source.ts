@@ -8,11 +8,13 @@ import {
   type SourceContext,
   type StartPoint,
   type StoredPosition,
+  size,
 } from "../plugin/index.js";
 import { eventTime } from "./event-time.js";
 import type { LogFile } from "./file-table.js";
 import { Log, type LogOptions } from "./log.js";
 import { plainRead } from "./plain.js";
+import { outageBudget } from "./rate.js";
 import { LogReader } from "./reader.js";
 
 /** Most bytes read to learn the time of an unread event. */
@@ -76,6 +78,15 @@ export class FileSource implements Source {
     return this.#log.table.toState(oldest?.file.ordinal);
   }
 
+  measure(): void {
+    const { meter, name, now } = this.#context;
+    const { files } = this.#log.table;
+    const active = files.find(({ finished }) => !finished);
+    meter.set("auditship_active_bytes", active?.size ?? 0, name);
+    const budget = outageBudget(files, now());
+    if (budget !== undefined) meter.set("auditship_outage_budget_seconds", budget, name);
+  }
+
   async close(): Promise<void> {
     await this.#log.close();
     for (const reader of [...this.#readers]) await reader.close();
@@ -113,11 +124,16 @@ export const fileSource = defineSource({
         .literal(false, { error: "pin: true is not available in this version; leave it out" })
         .default(false)
         .describe("Keep unread backups from being deleted by rotation. Only false in this version."),
+      maxSize: size()
+        .optional()
+        .describe(
+          "Size at which kube-apiserver rotates (--audit-log-maxsize, in MiB). A file that outgrows it is told by a warning: rotation fails.",
+        ),
       poll: duration()
         .prefault("250ms")
         .describe("Time between looks at the file where the kernel tells of no change."),
     }),
-  open({ path, poll }, context) {
-    return new FileSource({ path: context.resolve(path), poll }, context).open();
+  open({ path, maxSize, poll }, context) {
+    return new FileSource({ path: context.resolve(path), maxSize, poll }, context).open();
   },
 });

@@ -32,13 +32,14 @@ interface Options {
   restored?: object;
   maxLine?: number;
   poll?: number;
+  maxSize?: number;
   now?: () => number;
 }
 
 /** Opens a file source; closed after the test. */
 export async function openSource(path: string, options: Options = {}): Promise<OpenSource> {
   const recorded: Recorded = { log: [], metrics: new Map(), losses: [] };
-  const parsed = fileSource.options(z).parse({ path, poll: options.poll ?? 20 });
+  const parsed = fileSource.options(z).parse({ path, poll: options.poll ?? 20, maxSize: options.maxSize });
   const source = await fileSource.open(parsed, contextOf(recorded, options));
   source.onLoss = (loss) => recorded.losses.push(loss);
   onTestFinished(() => source.close());

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Position, Source, StartPoint, StoredPosition } from "../../src/plugin/index.js";
 import { Lumberjack } from "../support/lumberjack.js";
 import { line, lines, openSource, readAll, readOnce, stored, tempDirectory, textOf } from "./harness.js";
@@ -60,10 +60,13 @@ describe("bytes that were deleted before they were read", () => {
     const { text, recorded } = await readOnce(path, at, { restored });
     expect(text).toBe(lines(20, 30));
     const file = position.file.id;
+    // 4 events in 3 ms; then 17 ms to the next file's first event, and 20 for what clocks may differ; less what is counted.
+    const atMost = Math.ceil((size(0, 4) / 3) * (17 + 20) - size(4, 10));
     expect(recorded.losses).toEqual([
+      { reason: "unseen", bytes: 0, atMost, file },
       { reason: "deleted", bytes: size(4, 10), file },
-      { reason: "unseen", bytes: 0, file },
     ]);
+    expect(recorded.metrics.get("auditship_source_errors_total{apiserver,unseen}")).toBe(1);
   });
 
   it("are told as unseen when nothing is known of their file", async () => {
@@ -122,6 +125,43 @@ describe("bytes that were deleted before they were read", () => {
     writer.delete(writer.rotate());
     writer.write(lines(20, 30));
     expect(await readAll(reader, size(1, 15) + size(20, 30))).toBe(lines(1, 15) + lines(20, 30));
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it("are bounded where rotation deleted files between two looks", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    // The names' clock is that of the events.
+    let now = 0;
+    const writer = new Lumberjack(path, { now: () => 1_800_000_000_000 + now, maxBackups: 1 });
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 10));
+    for (const from of [10, 20, 30]) {
+      now = from;
+      writer.rotate();
+      writer.write(lines(from, from + 10));
+      writer.mill();
+    }
+    // 0–10 are held, 10–20 were never seen, 20–30 are the one backup.
+    expect(await readAll(reader, size(20, 40))).toBe(lines(20, 40));
+    const atMost = Math.ceil((size(0, 10) / 10) * (10 + 20));
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0, atMost }]);
+    expect(atMost).toBeGreaterThanOrEqual(size(10, 20));
+  });
+
+  it("are none where the file that is written to was deleted by hand, and a new one follows", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 10));
+    fs.unlinkSync(path);
+    writer.rotate();
+    writer.write(lines(10, 20));
+    writer.rotate();
+    writer.write(lines(20, 30));
+    expect(await readAll(reader, size(10, 30))).toBe(lines(10, 30));
     expect(recorded.losses).toEqual([]);
   });
 
@@ -185,6 +225,51 @@ describe("bytes that were deleted before they were read", () => {
     fs.renameSync(`${directory}-away`, directory);
     expect(textOf(await waiting)).toBe(lines(4, 10));
     expect(recorded.losses).toEqual([]);
+  });
+});
+
+describe("what there is on disk", () => {
+  it("is told as the time until rotation deletes it, and the size of the active file", async () => {
+    const { path, writer } = setUp();
+    const time = 1_800_000_000_000;
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path, { now: () => time + 2010 });
+    const told = () => {
+      source.measure!();
+      const { metrics } = recorded;
+      return [
+        metrics.get("auditship_active_bytes{apiserver}"),
+        metrics.get("auditship_outage_budget_seconds{apiserver}"),
+      ];
+    };
+    expect(told()).toEqual([size(0, 10), undefined]);
+    writer.rotate();
+    writer.write(lines(10, 20));
+    writer.rotate();
+    writer.write(lines(20, 25));
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 25));
+    // 20 events' bytes are kept; 15 events' were written in the 2 seconds since event 10.
+    expect(told()).toEqual([size(20, 25), (size(0, 20) / size(10, 25)) * 2]);
+  });
+
+  it("is warned of where a file outgrows maxSize and is not rotated, once per file", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path, { maxSize: size(0, 10) });
+    const warned = () => recorded.metrics.get("auditship_source_errors_total{apiserver,unrotated}");
+    const seen = (bytes: number) => vi.waitUntil(() => source.lag(undefined).bytes === bytes);
+    await seen(size(0, 10));
+    expect(warned()).toBeUndefined();
+    writer.write(line(10));
+    await seen(size(0, 11));
+    writer.write(line(11));
+    await seen(size(0, 12));
+    expect(warned()).toBe(1);
+    writer.rotate();
+    writer.write(lines(12, 23));
+    await seen(size(0, 23));
+    expect(warned()).toBe(2);
+    expect(recorded.log.filter(({ kind }) => kind === "unrotated").map(({ level }) => level)).toEqual(["warn", "warn"]);
   });
 });
 

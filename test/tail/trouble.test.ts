@@ -277,7 +277,7 @@ describe("a file that is not the one it was", () => {
     }
     const { text, recorded } = await readOnce(path, stored(position), { restored });
     expect(text).toBe(lines(20, 40));
-    expect(recorded.losses).toMatchObject([{ reason: "deleted", bytes: size(2, 10) }, { reason: "unseen" }]);
+    expect(recorded.losses).toMatchObject([{ reason: "unseen" }, { reason: "deleted", bytes: size(2, 10) }]);
   });
 
   it("but a copy of another one is read once", async () => {
