@@ -198,6 +198,34 @@ describe("an item", () => {
   });
 });
 
+describe("an answer that says the same of all items", () => {
+  const answers = (body: string, count: number) =>
+    verdicts(() => ({ do: "status", status: 200, body, headers: { "content-type": "application/json" } }), count);
+  const items = (...statuses: number[]) => statuses.map((status) => ({ create: { status } }));
+  const created = (count: number) => items(...Array.from({ length: count }, () => 201));
+
+  test.each([1, 2, 256, 257, 600])("is done for %i created ones, however it is written", async (count) => {
+    expect(await answers(JSON.stringify({ items: created(count) }), count)).toEqual({ kind: "done" });
+    expect(await answers(JSON.stringify({ errors: false, items: created(count) }), count)).toEqual({ kind: "done" });
+    expect(await answers(JSON.stringify({ items: created(count) }, undefined, 1), count)).toEqual({ kind: "done" });
+    expect(await answers(JSON.stringify({ items: created(count), errors: false }), count)).toEqual({ kind: "done" });
+  });
+
+  test("is not taken for it when one, wherever it stands, says something else", async () => {
+    for (const index of [0, 1, 255, 256, 257, 599]) {
+      const answer = await answers(JSON.stringify({ items: created(600).with(index, items(409)[0]) }), 600);
+      const kinds = (answer as Verdict[]).map(({ kind }) => kind);
+      expect(kinds.filter((kind) => kind !== "done")).toEqual(["duplicate"]);
+      expect(kinds[index]).toBe("duplicate");
+    }
+  });
+
+  test.each([1, 3])("for %i of 2 events is nonsense", async (count) => {
+    const expected = { kind: "retry", reason: `nonsense answer: ${count} items for 2 events` };
+    expect(await answers(JSON.stringify({ items: created(count) }), 2)).toEqual(expected);
+  });
+});
+
 describe("a whole request", () => {
   const refused = (type: string) => JSON.stringify({ error: { type, reason: "hunter2" }, status: 400 });
   const json = { "content-type": "application/json" };
@@ -243,12 +271,12 @@ describe("a whole request", () => {
     [
       "200 and HTML",
       () => ({ do: "status", status: 200, body: "<html>hunter2" }),
-      { kind: "retry", reason: "nonsense answer: it has no items" },
+      { kind: "retry", reason: "nonsense answer: it is not JSON" },
     ],
     [
       "200 and nothing",
       () => ({ do: "status", status: 200 }),
-      { kind: "retry", reason: "nonsense answer: it has no items" },
+      { kind: "retry", reason: "nonsense answer: it is not JSON" },
     ],
     [
       "200 and half a JSON",

@@ -8,9 +8,7 @@ import {
   type TransportOptions,
 } from "@elastic/elasticsearch";
 import type { HttpClient, HttpRequest } from "../../../src/plugin/index.js";
-
-/** A bulk answer says at most some hundred bytes about a refused item. */
-const MAX_ANSWER = 8 * 1024 ** 2;
+import type { ServerError } from "./answer.js";
 
 /**
  * The official client over the host's HTTP client, which knows endpoints, credentials, certificates and bounds. Speaks
@@ -40,9 +38,6 @@ class PlainTransport extends Transport {
   }
 }
 
-/** The answer is longer than we read: there is no saying what became of the items. */
-export class AnswerTooLong extends Error {}
-
 type ClientOptions = ConstructorParameters<typeof Client>[0];
 
 function connectionOver(http: HttpClient): ClientOptions["Connection"] {
@@ -56,9 +51,7 @@ function connectionOver(http: HttpClient): ClientOptions["Connection"] {
         headers,
         body: (params.body as string | Buffer | null) ?? undefined,
         signal: options.signal,
-        maxAnswer: MAX_ANSWER,
       });
-      if (answer.truncated) throw new AnswerTooLong("the answer is too long");
       const { "content-encoding": _encoding, ...answerHeaders } = answer.headers;
       return { statusCode: answer.status, headers: answerHeaders, body: Buffer.from(answer.body).toString("utf8") };
     }
@@ -68,21 +61,11 @@ function connectionOver(http: HttpClient): ClientOptions["Connection"] {
   };
 }
 
-/** What a server says of an error; only its machine words are fit for a reason, its sentences may quote values. */
-export interface ServerError {
-  type?: string;
-  reason?: string;
-}
-
-/** Status, error and Retry-After of an answer that is an error; undefined for anything else. */
-export function answerOf(cause: unknown): { status: number; error: ServerError; retryAfter?: string } | undefined {
+/** Status and error of an answer that is an error; undefined for anything else. */
+export function answerOf(cause: unknown): { status: number; error: ServerError } | undefined {
   if (!(cause instanceof errors.ResponseError)) return undefined;
   const body = cause.body as { error?: ServerError | string } | string | undefined;
   const error = typeof body === "object" && typeof body?.error === "object" ? body.error : {};
   // Not `cause.statusCode`: that believes a `status` in the body more than the answer's own.
-  const { statusCode: status = 0, headers } = cause.meta;
-  return { status, error, retryAfter: headers?.["retry-after"] as string | undefined };
+  return { status: cause.meta.statusCode ?? 0, error };
 }
-
-/** True if the answer could not be read as JSON, or claims to be something else. Its text is not to be shown. */
-export const isNoJson = (cause: unknown): boolean => cause instanceof errors.DeserializationError;

@@ -1,6 +1,6 @@
 import type { Client } from "@elastic/elasticsearch";
-import { AuditshipError } from "../../../src/plugin/index.js";
-import { answerOf } from "./client.js";
+import { AuditshipError, type HttpClient } from "../../../src/plugin/index.js";
+import { answerOf, createClient } from "./client.js";
 import { type Distribution, ilmPolicy, indexTemplate, ismPolicy, MANAGED_BY, TEMPLATE_VERSION } from "./template.js";
 
 export interface SetupOptions {
@@ -18,8 +18,8 @@ const HOUR = 3_600_000;
  * Makes the lifecycle policy (where the server has such) and the index template, or brings its own older ones up to date.
  * Never touches what it did not make. Throws AUDITSHIP_SETUP.
  */
-export async function setup(client: Client, options: SetupOptions, signal: AbortSignal): Promise<string[]> {
-  const server = new Server(client, signal);
+export async function setup(http: HttpClient, options: SetupOptions, signal: AbortSignal): Promise<string[]> {
+  const server = new Server(createClient(http), signal);
   const distribution = await server.distribution();
   const name = `auditship-${options.pattern.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")}`;
   const lifecycle = await setUpLifecycle(server, distribution, name, options);

@@ -1,6 +1,7 @@
 import {
   DONE,
   DUPLICATE,
+  type HttpAnswer,
   reject,
   retry,
   retryAfter,
@@ -8,23 +9,51 @@ import {
   split,
   type Verdict,
 } from "../../../src/plugin/index.js";
-import type { ServerError } from "./client.js";
+import { errorOf, parseAnswer, type ServerError } from "./answer.js";
 
 /** The answer to a bulk request as far as `filter_path` lets it through. */
-export interface BulkAnswer {
+interface BulkAnswer {
   items?: { create?: { status?: number; error?: ServerError } }[];
 }
 
 /** What to ask of the answer: every item's status (positions count), and of errors what a verdict needs. */
 export const FILTER_PATH = "items.*.status,items.*.error.type,items.*.error.reason";
 
-/** One verdict per item, or one for all if the answer is not one to this request. */
-export function itemVerdicts(answer: unknown, count: number): Verdict | Verdict[] {
-  const items = (answer as BulkAnswer | null)?.items;
+/** One verdict per item of a bulk request, or one for all of them. */
+export function bulkVerdicts(answer: HttpAnswer, count: number, now: number): Verdict | Verdict[] {
+  if (answer.truncated) return split("the answer is too long");
+  return answer.status === 200 ? itemVerdicts(answer, count) : requestVerdict(answer, now);
+}
+
+function itemVerdicts(answer: HttpAnswer, count: number): Verdict | Verdict[] {
+  if (isAllCreated(answer.body, count)) return DONE;
+  const parsed = parseAnswer(answer);
+  if (parsed === undefined) return retry("nonsense answer: it is not JSON");
+  const items = (parsed as BulkAnswer | null)?.items;
   if (!Array.isArray(items)) return retry("nonsense answer: it has no items");
   if (items.length !== count) return retry(`nonsense answer: ${items.length} items for ${count} events`);
   const verdicts = items.map((item) => itemVerdict(item?.create));
   return verdicts.every((verdict) => verdict === DONE) ? DONE : verdicts;
+}
+
+const ITEMS = Buffer.from('"items":[');
+const CREATED = Buffer.from(',{"create":{"status":201}}');
+/** As many of them as are compared at once. */
+const ALL_CREATED = Buffer.alloc(256 * CREATED.length, CREATED);
+
+/** True if the answer ends in `"items":[`, `count` times the same `{"create":{"status":201}}`, and `]}`: the usual one, not parsed. */
+function isAllCreated(body: Uint8Array, count: number): boolean {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  const open = bytes.indexOf(ITEMS, 0, "latin1") + ITEMS.length;
+  const end = open + count * CREATED.length - 1;
+  if (open < ITEMS.length || end + 2 !== bytes.length || bytes.toString("latin1", end) !== "]}") return false;
+  // The first item has no comma before it.
+  for (let at = open, from = 1; at < end; from = 0) {
+    const length = Math.min(ALL_CREATED.length - from, end - at);
+    if (bytes.compare(ALL_CREATED, from, from + length, at, at + length) !== 0) return false;
+    at += length;
+  }
+  return true;
 }
 
 function itemVerdict(item: { status?: number; error?: ServerError } | undefined): Verdict {
@@ -51,19 +80,18 @@ const CLUSTER_FAULTS: Record<string, string> = Object.assign(Object.create(null)
 });
 
 /** The verdict on a whole request that was answered with anything but 200. */
-export function requestVerdict(
-  answer: { status: number; error: ServerError; retryAfter?: string },
-  now: number,
-): Verdict {
-  const { status, error } = answer;
+function requestVerdict(answer: HttpAnswer, now: number): Verdict {
+  const { status, headers } = answer;
+  const error = errorOf(answer);
+  const after = retryAfter(headers["retry-after"], now);
   const said = error.type === undefined ? `${status}` : `${status} ${typeOf(error)}`;
   const cause = CLUSTER_FAULTS[typeOf(error)];
   if (status === 401) return retrySlowly(`the credentials are refused (${said})`);
   if (status === 413) return split("the request is too large (413)");
   if (cause && status < 429) return retrySlowly(`${cause} (${said})`);
   if (status === 400) return split(`the request is refused (${said})`);
-  if (status === 408 || status === 429) return retry(`busy (${said})`, retryAfter(answer.retryAfter, now));
-  if (status >= 500) return retry(`the server fails (${said})`, retryAfter(answer.retryAfter, now));
+  if (status === 408 || status === 429) return retry(`busy (${said})`, after);
+  if (status >= 500) return retry(`the server fails (${said})`, after);
   if (status >= 300 && status < 400) return retrySlowly(`redirected (${said}); redirects are not followed`);
   if (status === 403) return retrySlowly(`no right to write (${said})`);
   return retrySlowly(`not the answer of a search server (${said})`);
