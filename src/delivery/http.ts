@@ -1,5 +1,6 @@
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { ConnectionOptions } from "node:tls";
-import { buildConnector, type Dispatcher, Pool } from "undici";
 import type { HttpAnswer, HttpClient, HttpOptions, HttpRequest, Logger } from "../plugin/index.js";
 import { createAuthorization } from "./authorization.js";
 import { FreshFile } from "./fresh-file.js";
@@ -26,20 +27,15 @@ const MAX_ANSWER = 1024 ** 2;
 /** Shorter than what servers and load balancers commonly allow, so that we rarely send into a closing connection. */
 const KEEP_ALIVE = 20_000;
 
-interface Endpoint {
-  readonly url: URL;
-  pool: Pool;
-}
-
 class Http implements HttpClient {
   readonly #options: HttpOptions;
   readonly #timeout: number;
   readonly #userAgent: string;
   readonly #authorization: () => Promise<string | undefined>;
   readonly #tls: () => Promise<ConnectionOptions>;
-  /** What the pools were made with. */
-  #connection: ConnectionOptions | undefined;
-  #endpoints: Endpoint[] = [];
+  readonly #endpoints: readonly URL[];
+  /** Connections with other certificates are others to them: a renewed one is used at once. */
+  readonly #agents = { http: new HttpAgent(AGENT), https: new HttpsAgent(AGENT) };
   /** The endpoint that is tried first: the last one that did not fail. */
   #first = 0;
   /** Errors of connections that never came to be: the request was not sent, so another endpoint may take it. */
@@ -47,6 +43,7 @@ class Http implements HttpClient {
 
   constructor(options: HttpOptions, deps: HttpDeps) {
     this.#options = options;
+    this.#endpoints = options.urls.map((url) => new URL(url));
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
     this.#userAgent = deps.userAgent;
     this.#authorization = createAuthorization(options.auth, deps.resolve);
@@ -60,15 +57,16 @@ class Http implements HttpClient {
   }
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
-    const { endpoints, headers } = await this.#prepare(request);
+    const prepared = await this.#prepare(request);
+    const { length } = this.#endpoints;
     const failures: string[] = [];
-    for (let turn = this.#first, left = endpoints.length; left > 0; turn++, left--) {
-      const index = turn % endpoints.length;
+    for (let turn = this.#first, left = length; left > 0; turn++, left--) {
+      const index = turn % length;
       try {
-        return await this.#send(endpoints[index], request, headers);
+        return await this.#send(this.#endpoints[index], request, prepared);
       } catch (error) {
         if (request.signal?.aborted) throw error;
-        if (this.#first === index) this.#first = (index + 1) % endpoints.length;
+        if (this.#first === index) this.#first = (index + 1) % length;
         failures.push((error as Error).message);
         if (!this.#unsent.has(error as Error)) break;
       }
@@ -77,78 +75,112 @@ class Http implements HttpClient {
   }
 
   async requestAll(request: HttpRequest): Promise<PromiseSettledResult<HttpAnswer>[]> {
-    const { endpoints, headers } = await this.#prepare(request);
-    return Promise.allSettled(endpoints.map((endpoint) => this.#send(endpoint, request, headers)));
+    const prepared = await this.#prepare(request);
+    return Promise.allSettled(this.#endpoints.map((endpoint) => this.#send(endpoint, request, prepared)));
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#endpoints.map(({ pool }) => pool.destroy()));
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
   }
 
-  /** Endpoints with the certificates of now, and the headers with the credentials of now. */
-  async #prepare(request: HttpRequest): Promise<{ endpoints: Endpoint[]; headers: Record<string, string> }> {
-    const [connection, authorization] = await Promise.all([this.#tls(), this.#authorization()]);
-    if (connection !== this.#connection) this.#connect(connection);
+  /** The certificates of now, and the headers with the credentials of now. */
+  async #prepare(request: HttpRequest): Promise<Prepared> {
+    const [tls, authorization] = await Promise.all([this.#tls(), this.#authorization()]);
     const headers: Record<string, string> = { "user-agent": this.#userAgent };
     for (const more of [this.#options.headers, authorization ? { authorization } : {}, request.headers]) {
       for (const [name, value] of Object.entries(more ?? {})) headers[name.toLowerCase()] = value;
     }
-    return { endpoints: this.#endpoints, headers };
+    return { tls, headers };
   }
 
-  #connect(connection: ConnectionOptions): void {
-    for (const { pool } of this.#endpoints) void pool.close();
-    this.#connection = connection;
-    this.#endpoints = this.#options.urls.map((text) => {
-      const url = new URL(text);
-      return { url, pool: new Pool(url.origin, { connect: this.#connector(connection), ...POOL }) };
-    });
-  }
-
-  #connector(connection: ConnectionOptions): buildConnector.connector {
-    const timeout = Math.min(CONNECT_TIMEOUT, this.#timeout / 2);
-    const connect = buildConnector({ ...(connection as buildConnector.BuildOptions), timeout });
-    return (options, callback) =>
-      connect(options, (...result) => {
-        if (result[0]) this.#unsent.add(result[0]);
-        callback(...result);
-      });
-  }
-
-  async #send(endpoint: Endpoint, request: HttpRequest, headers: Record<string, string>): Promise<HttpAnswer> {
-    const { method, body, signal, maxAnswer = MAX_ANSWER } = request;
-    const cut = new AbortController();
-    const stop = () => cut.abort();
-    const timer = setTimeout(stop, this.#timeout);
-    signal?.addEventListener("abort", stop, { once: true });
-    if (signal?.aborted) stop();
+  async #send(endpoint: URL, request: HttpRequest, prepared: Prepared): Promise<HttpAnswer> {
+    const { body, signal, maxAnswer = MAX_ANSWER } = request;
+    let exchange: Exchange | undefined;
     try {
-      const path = join(endpoint.url, request.path);
-      const answer = await endpoint.pool.request({ method, path, headers, body, signal: cut.signal });
-      return {
-        status: answer.statusCode,
-        headers: flatten(answer.headers),
-        ...(await read(answer.body, maxAnswer)),
-        url: endpoint.url.origin,
-      };
+      exchange = new Exchange(this.#open(endpoint, request, prepared), Math.min(CONNECT_TIMEOUT, this.#timeout / 2));
+      const { response, ...read } = await exchange.run(body, maxAnswer, this.#timeout, signal);
+      return { status: response.statusCode ?? 0, headers: flatten(response.headers), ...read, url: endpoint.origin };
     } catch (cause) {
       const reason = signal?.aborted
         ? "stopped"
-        : cut.signal.aborted
+        : exchange?.late
           ? `no complete answer within ${this.#timeout / 1000} s`
           : describe(cause as Error);
-      const error = new Error(`${reason} (${endpoint.url.origin})`, { cause });
-      if (this.#unsent.has(cause as Error)) this.#unsent.add(error);
+      const error = new Error(`${reason} (${endpoint.origin})`, { cause });
+      if (exchange?.connected === false && !exchange.late) this.#unsent.add(error);
       throw error;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", stop);
     }
+  }
+
+  /** A request that is not sent yet. */
+  #open(endpoint: URL, { method, path }: HttpRequest, { tls, headers }: Prepared): ClientRequest {
+    const options = { method, path: join(endpoint, path), headers };
+    return endpoint.protocol === "https:"
+      ? httpsRequest(endpoint, { ...options, ...tls, agent: this.#agents.https })
+      : httpRequest(endpoint, { ...options, agent: this.#agents.http });
   }
 }
 
-/** `#send` bounds the whole request, so undici's own timeouts are off. */
-const POOL = { headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: KEEP_ALIVE, pipelining: 1 };
+/** What the requests of a moment have in common. */
+interface Prepared {
+  tls: ConnectionOptions;
+  headers: Record<string, string>;
+}
+
+/** `#send` bounds the whole request; this is for connections that nobody uses. */
+const AGENT = { keepAlive: true, timeout: KEEP_ALIVE };
+
+/** One request and its answer, within bounds. */
+class Exchange {
+  /** False as long as nothing can have been sent. */
+  connected = false;
+  /** True if it was given up after its time. */
+  late = false;
+  readonly #request: ClientRequest;
+
+  constructor(request: ClientRequest, connectTimeout: number) {
+    this.#request = request;
+    const timer = setTimeout(
+      () => request.destroy(Object.assign(new Error("no connection"), { code: "ETIMEDOUT" })),
+      connectTimeout,
+    );
+    request.once("close", () => clearTimeout(timer));
+    request.once("socket", (socket) => {
+      const connected = () => {
+        this.connected = true;
+        clearTimeout(timer);
+      };
+      if (request.reusedSocket) connected();
+      else socket.once("encrypted" in socket ? "secureConnect" : "connect", connected);
+    });
+  }
+
+  /** Sends the body and reads the answer up to `max` bytes, all within `timeout` ms. */
+  async run(body: HttpRequest["body"], max: number, timeout: number, signal: AbortSignal | undefined) {
+    const request = this.#request;
+    const stop = () => request.destroy(new Error("stopped"));
+    const timer = setTimeout(() => {
+      this.late = true;
+      stop();
+    }, timeout);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const answered = new Promise<IncomingMessage>((resolve, reject) => {
+        request.once("response", resolve).on("error", reject);
+      });
+      if (signal?.aborted) stop();
+      else request.end(body);
+      const response = await answered;
+      return { response, ...(await read(response, max)) };
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+      // Of a server that answers before it has read everything: the body's memory must not be needed any more.
+      if (!request.writableFinished) request.destroy();
+    }
+  }
+}
 
 /** Gives the TLS options of the next connection: the same object until one of the files changes. */
 function createTls(tls: HttpOptions["tls"], resolve: (path: string) => string): () => Promise<ConnectionOptions> {
@@ -171,15 +203,11 @@ function createTls(tls: HttpOptions["tls"], resolve: (path: string) => string): 
   };
 }
 
-async function read(
-  body: Dispatcher.ResponseData["body"],
-  max: number,
-): Promise<{ body: Uint8Array; truncated: boolean }> {
-  // A body that is left before its end emits an error, which nobody else listens to.
-  body.on("error", () => {});
+/** What is beyond `max` is not read: leaving a response before its end cuts the connection. */
+async function read(response: IncomingMessage, max: number): Promise<{ body: Uint8Array; truncated: boolean }> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of response as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     length += chunk.length;
     if (length > max) return { body: Buffer.concat(chunks, max), truncated: true };
@@ -191,7 +219,7 @@ function join(base: URL, path: string): string {
   return path === "" ? base.pathname + base.search : base.pathname.replace(/\/$/, "") + path;
 }
 
-function flatten(headers: Dispatcher.ResponseData["headers"]): Record<string, string> {
+function flatten(headers: IncomingMessage["headers"]): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat().join(", ")]));
 }
 
@@ -207,8 +235,7 @@ const SENTENCES: Record<string, string> = {
   ENETUNREACH: "network unreachable",
   ECONNRESET: "connection closed before the answer was complete",
   EPIPE: "connection closed before the request was sent",
-  UND_ERR_SOCKET: "connection closed before the answer was complete",
-  UND_ERR_CONNECT_TIMEOUT: "no connection in time",
+  ETIMEDOUT: "no connection in time",
 };
 
 /** What happened, in words; never a byte of what was sent. */

@@ -141,6 +141,25 @@ test("a request to all endpoints gives one result for each, in their order", asy
   expect(second).toMatchObject({ status: "fulfilled", value: { status: 200, url } });
 });
 
+test("a connection is used again for the next request", async () => {
+  const { url, seen } = await recorder();
+  const http = client({ urls: [url] });
+  for (let i = 0; i < 3; i++) await http.request({ method: "POST", path: "", body: Buffer.from("x") });
+  expect(new Set(seen.map((request) => request.socket.remotePort)).size).toBe(1);
+});
+
+test("an answer that comes before the body was read is an answer, and the next request works", async () => {
+  let asked = 0;
+  const url = await serve((request, response) => {
+    if (asked++ === 0) response.writeHead(413).end("too large");
+    else request.resume().on("end", () => response.end("ok"));
+  });
+  const http = client({ urls: [url] });
+  const body = Buffer.alloc(32 * 1024 * 1024);
+  expect(await http.request({ method: "POST", path: "", body })).toMatchObject({ status: 413 });
+  expect(await http.request({ method: "POST", path: "", body })).toMatchObject({ status: 200 });
+});
+
 test("any status is an answer, and a redirect is not followed", async () => {
   const { url: target, seen } = await recorder();
   const url = await serve((_, response) => response.writeHead(307, { location: target }).end());
