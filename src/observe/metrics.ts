@@ -118,6 +118,12 @@ export const METRICS = {
     labels: ["source"],
     unit: "bytes",
   },
+  auditship_pinned_bytes: {
+    type: "gauge",
+    help: "Bytes of audit files that rotation has deleted and pins keep.",
+    labels: ["source"],
+    unit: "bytes",
+  },
   auditship_files_open: { type: "gauge", help: "Audit files held open.", labels: ["source"] },
   auditship_rotations_total: { type: "counter", help: "Rotations seen.", labels: ["source"] },
   auditship_source_errors_total: {

@@ -54,8 +54,11 @@ export class Checkpoints {
     this.#writing = this.#writeAll();
     const whole = await this.#writing;
     this.#writing = undefined;
-    if (whole) this.#written = Date.now();
-    else this.#schedule(RETRY);
+    if (!whole) this.#schedule(RETRY);
+    else {
+      this.#written = Date.now();
+      for (const feed of this.#feeds()) feed.written();
+    }
     return whole;
   }
 

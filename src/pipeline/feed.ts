@@ -59,6 +59,8 @@ export class Feed {
   #dispatching = false;
   #stopped = false;
   #highWater: Position | undefined;
+  /** Oldest cursor when the state was asked for. */
+  #oldest: Position | undefined;
   #idle: (() => void)[] = [];
 
   constructor(source: Source, highWater: StoredPosition | undefined, deps: FeedDeps) {
@@ -138,7 +140,13 @@ export class Feed {
     for (const { ledger } of this.#members.values())
       if (compareCursors(ledger.cursor, oldest) < 0) oldest = ledger.cursor;
     const highWater = this.#highWater && { file: this.#highWater.file.fingerprint, offset: this.#highWater.offset };
+    this.#oldest = oldest;
     return { table: this.#source.state(oldest), highWater };
+  }
+
+  /** What {@link state} gave last is written down, and so are the cursors of that moment. */
+  written(): void {
+    if (this.#oldest) this.#source.release?.(this.#oldest);
   }
 
   /** Resolves when every lane has come to the log's end (`--once`). */

@@ -99,6 +99,8 @@ export interface Source {
   lag(position: Position | undefined): Lag;
   /** JSON to keep across restarts: the file table from the oldest needed position on (DESIGN §4, "State"). */
   state(oldest: Position | undefined): object;
+  /** Everything before `oldest` is acknowledged by every sink, and that is written down: it can be forgotten. */
+  release?(oldest: Position): void;
   /** Sets the source's own gauges; called before they are shown. */
   measure?(): void;
   /** Called for each loss when it is found, once. */

@@ -5,6 +5,7 @@ import { type Backup, bornAt, Directory, hintOf, type Inspected, inspect } from 
 import type { FileTable, LogFile, NewFile } from "./file-table.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
 import type { OpenFiles } from "./open-files.js";
+import { Pinning, type PinOptions } from "./pinning.js";
 import { plainRead, stillBegins } from "./plain.js";
 import { writtenBetween } from "./rate.js";
 import type { Reports } from "./reports.js";
@@ -30,10 +31,13 @@ export interface CatalogOptions {
   path: string;
   /** Bytes at which the writer rotates, if that is known. */
   maxSize?: number;
+  /** Undefined: nothing is pinned. */
+  pin?: PinOptions;
 }
 
 /** Keeps the file table true to the directory: finds out which file is which, whatever its name, and in which order. */
 export class Catalog {
+  readonly pinning: Pinning | undefined;
   readonly #path: string;
   readonly #maxSize: number | undefined;
   readonly #table: FileTable;
@@ -59,6 +63,7 @@ export class Catalog {
     this.#files = files;
     this.#reports = reports;
     this.#context = context;
+    this.pinning = options.pin && new Pinning(options.pin, table, files, reports, context);
   }
 
   /** Undefined until there is a log at the path. */
@@ -108,10 +113,11 @@ export class Catalog {
     this.#changed = false;
     this.#directory ??= this.#find();
     if (!this.#directory) return { changed: false, again: false };
+    this.pinning?.begin(this.#directory);
     const newest = this.#table.last();
     const wasThere = newest !== undefined && newest.gone === undefined;
     // Written to when it was last seen, and nobody holds it.
-    const grew = newest?.finished === false && this.#active === undefined;
+    const grew = newest?.finished === false && !this.#active && !this.pinning?.has(newest);
     const { backups, active, settled } = this.#directory.view(this.#active?.descriptor);
     let unused = active;
     try {
@@ -121,6 +127,8 @@ export class Catalog {
         unused = undefined;
         this.#takeActive(active);
         this.#markGone();
+        if (this.#updates === 0) this.pinning?.adopt();
+        this.pinning?.renew({ backups, active: this.#active });
         if (wasThere && newest.gone && newest !== this.#cut) this.#vanished = { file: newest, grew };
         this.#loseUnseen();
         this.#changed ||= this.#updates === 0;
@@ -401,6 +409,7 @@ export class Catalog {
   #setGone(file: LogFile): void {
     const overwritten = file.base !== undefined && this.#known.has(file.base);
     file.gone = overwritten ? "overwritten" : "deleted";
+    file.finished = true;
     const what = "A rotated audit file was overwritten by another one.";
     if (overwritten) this.#reports.tell("replaced", this.nameOf(file), what);
   }

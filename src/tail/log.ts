@@ -1,4 +1,4 @@
-import { AuditshipError, type SourceContext } from "../plugin/index.js";
+import { AuditshipError, type Position, type SourceContext } from "../plugin/index.js";
 import type { ByteSource } from "./byte-source.js";
 import { Catalog, type CatalogOptions } from "./catalog.js";
 import type { Descriptor } from "./descriptor.js";
@@ -73,10 +73,16 @@ export class Log {
     return this.#context.now();
   }
 
-  /** Throws AUDITSHIP_SOURCE_PATH where the path holds several logs, AUDITSHIP_SOURCE_READ if nothing is there for `once`. */
+  /** Everything before it is done with. */
+  release(oldest: Position): void {
+    this.#catalog.pinning?.release(oldest);
+  }
+
+  /** Throws AUDITSHIP_SOURCE_PATH where the path holds several logs, AUDITSHIP_SOURCE_PIN, AUDITSHIP_SOURCE_READ if nothing is there for `once`. */
   async open(): Promise<void> {
     await this.scan();
     if (this.#failure instanceof AuditshipError) throw this.#failure;
+    if (this.#catalog.pinning?.refusal) throw this.#catalog.pinning.refusal;
     if (!this.once) this.#startWatch();
     else if (!this.#catalog.directory && !this.#failure) {
       const what = "is not there. Check the source's path.";
@@ -120,7 +126,7 @@ export class Log {
 
   /** True if the file's bytes can still be had. */
   isReadable(file: LogFile): boolean {
-    return !file.gone || this.#files.get(file) !== undefined;
+    return !file.gone || this.#files.get(file) !== undefined || this.#catalog.pinning?.has(file) === true;
   }
 
   /** The first readable file after an ordinal. */
@@ -189,8 +195,11 @@ export class Log {
     this.wake();
   }
 
-  #openBackup({ base }: LogFile): { descriptor: Descriptor; gzip: boolean } | undefined {
-    return base === undefined ? undefined : this.#catalog.directory?.openBackup(base);
+  /** Opens a file that is not written to, under its name or where it is pinned. */
+  #openBackup(file: LogFile): { descriptor: Descriptor; gzip: boolean } | undefined {
+    const { base, gone } = file;
+    const found = base === undefined || gone ? undefined : this.#catalog.directory?.openBackup(base);
+    return found ?? (file.finished ? this.#catalog.pinning?.open(file) : undefined);
   }
 
   #loseFrom(file: LogFile, offset: number): void {

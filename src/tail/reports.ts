@@ -10,6 +10,7 @@ export type Trouble =
   | "damaged"
   | "duplicate"
   | "replaced"
+  | "pin"
   | "unlinked"
   | "unrotated"
   | "unseen";

@@ -87,6 +87,10 @@ export class FileSource implements Source {
     if (budget !== undefined) meter.set("auditship_outage_budget_seconds", budget, name);
   }
 
+  release(oldest: Position): void {
+    this.#log.release(oldest);
+  }
+
   async close(): Promise<void> {
     await this.#log.close();
     for (const reader of [...this.#readers]) await reader.close();
@@ -121,9 +125,19 @@ export const fileSource = defineSource({
         .min(1)
         .describe("The audit log as the agent sees it, or a directory that holds one log. Its backups lie beside it."),
       pin: z
-        .literal(false, { error: "pin: true is not available in this version; leave it out" })
+        .boolean()
         .default(false)
-        .describe("Keep unread backups from being deleted by rotation. Only false in this version."),
+        .describe(
+          "Keep unread files by hard links when rotation deletes them. Needs the right to write beside the log.",
+        ),
+      pinDirectory: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Where the links lie, in the same mount as the log. Default: .auditship-<source> beside the log."),
+      pinSize: size()
+        .prefault("1GiB")
+        .describe("Most bytes of deleted files that are kept; beyond it the oldest are lost."),
       maxSize: size()
         .optional()
         .describe(
@@ -133,7 +147,9 @@ export const fileSource = defineSource({
         .prefault("250ms")
         .describe("Time between looks at the file where the kernel tells of no change."),
     }),
-  open({ path, maxSize, poll }, context) {
-    return new FileSource({ path: context.resolve(path), maxSize, poll }, context).open();
+  open({ path, pin, pinDirectory, pinSize, maxSize, poll }, context) {
+    const directory = pinDirectory === undefined ? undefined : context.resolve(pinDirectory);
+    const pinOptions = pin ? { directory, size: pinSize } : undefined;
+    return new FileSource({ path: context.resolve(path), pin: pinOptions, maxSize, poll }, context).open();
   },
 });

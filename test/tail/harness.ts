@@ -27,19 +27,23 @@ export interface OpenSource {
   recorded: Recorded;
 }
 
-interface Options {
+export interface Options {
   once?: boolean;
   restored?: object;
   maxLine?: number;
   poll?: number;
   maxSize?: number;
+  pin?: boolean;
+  pinDirectory?: string;
+  pinSize?: number;
   now?: () => number;
 }
 
 /** Opens a file source; closed after the test. */
 export async function openSource(path: string, options: Options = {}): Promise<OpenSource> {
+  const { poll = 20, maxSize, pin, pinDirectory, pinSize } = options;
   const recorded: Recorded = { log: [], metrics: new Map(), losses: [] };
-  const parsed = fileSource.options(z).parse({ path, poll: options.poll ?? 20, maxSize: options.maxSize });
+  const parsed = fileSource.options(z).parse({ path, poll, maxSize, pin, pinDirectory, pinSize });
   const source = await fileSource.open(parsed, contextOf(recorded, options));
   source.onLoss = (loss) => recorded.losses.push(loss);
   onTestFinished(() => source.close());

@@ -90,13 +90,13 @@ describe("a path that is a directory", () => {
 describe("the options of a file source", () => {
   const schema = fileSource.options(z);
 
-  it("refuse pin: true with what to do", () => {
-    const { error } = schema.safeParse({ path: "/var/log/audit.log", pin: true });
-    expect(error?.issues[0]).toMatchObject({ path: ["pin"], message: expect.stringContaining("leave it out") });
-  });
-
   it("need nothing but a path", () => {
-    expect(schema.parse({ path: "/var/log/audit.log" })).toEqual({ path: "/var/log/audit.log", pin: false, poll: 250 });
+    expect(schema.parse({ path: "/var/log/audit.log" })).toEqual({
+      path: "/var/log/audit.log",
+      pin: false,
+      pinSize: 1024 ** 3,
+      poll: 250,
+    });
     expect(schema.safeParse({}).success).toBe(false);
   });
 });

@@ -1,0 +1,161 @@
+import { join } from "node:path";
+import type { AuditshipError, Position, SourceContext } from "../plugin/index.js";
+import { type Descriptor, inodeOf } from "./descriptor.js";
+import { type Backup, type Directory, inspect } from "./directory.js";
+import type { FileTable, LogFile, NewFile } from "./file-table.js";
+import type { OpenFiles } from "./open-files.js";
+import { Pins } from "./pins.js";
+import type { Reports } from "./reports.js";
+
+export interface PinOptions {
+  /** Where the links lie; a directory beside the log if left out. */
+  directory?: string;
+  /** Most bytes of files that have no other name any more. */
+  size: number;
+}
+
+/** What is to be pinned: the files under their present names. */
+export interface Present {
+  readonly backups: ReadonlyMap<string, Backup>;
+  readonly active: { readonly descriptor: Descriptor; readonly file?: LogFile } | undefined;
+}
+
+/** Keeps every file pinned that somebody has to read, and no more than the budget holds. */
+export class Pinning {
+  readonly #options: PinOptions;
+  readonly #table: FileTable;
+  readonly #files: OpenFiles;
+  readonly #reports: Reports;
+  readonly #context: SourceContext;
+  /** The table came without files: whatever is pinned is still to be read. */
+  readonly #fresh: boolean;
+  /** Everything before it is done with. */
+  #needed: Position | undefined;
+  #oldest: number;
+  #directory: Directory | undefined;
+  #pins: Pins | undefined;
+
+  constructor(options: PinOptions, table: FileTable, files: OpenFiles, reports: Reports, context: SourceContext) {
+    this.#options = options;
+    this.#table = table;
+    this.#files = files;
+    this.#reports = reports;
+    this.#context = context;
+    this.#fresh = table.files.length === 0;
+    this.#oldest = table.files[0]?.ref.ordinal ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Why nothing can be pinned; undefined as long as it can. */
+  get refusal(): AuditshipError | undefined {
+    return this.#pins?.refusal;
+  }
+
+  /** Finds what was pinned before; called when the log's directory is known, and again. */
+  begin(directory: Directory): void {
+    if (this.#pins) return;
+    this.#directory = directory;
+    const spool = this.#options.directory ?? join(directory.path, `.auditship-${this.#context.name}`);
+    this.#pins = Pins.prepare(spool, directory.path, this.#files.open, this.#reports);
+    for (const file of this.#table.files) {
+      const bytes = this.#pins.plainSize(file.ref.fingerprint);
+      if (bytes !== undefined) Object.assign(file, { size: bytes, exact: true });
+    }
+  }
+
+  has(file: LogFile): boolean {
+    return this.#pins?.has(file.ref.fingerprint) ?? false;
+  }
+
+  open(file: LogFile): { descriptor: Descriptor; gzip: boolean } | undefined {
+    return this.#pins?.open(file.ref.fingerprint);
+  }
+
+  /** Enters into a new table what was pinned and has no name in the directory: it came before all that has. */
+  adopt(): void {
+    const pins = this.#pins!;
+    const unknown = pins.fingerprints().filter((fingerprint) => !this.#table.get(fingerprint));
+    const found: NewFile[] = [];
+    for (const fingerprint of unknown) {
+      const file = this.#fresh ? this.#inspect(fingerprint) : undefined;
+      if (file) found.push(file);
+      else pins.release(fingerprint);
+    }
+    this.#table.prepend(found);
+  }
+
+  /** Pins what is there, and gives up what the budget does not hold. */
+  renew({ backups, active }: Present): void {
+    for (const file of this.#table.after(this.#oldest - 1)) {
+      if (file === active?.file) this.#pinActive(file, active.descriptor.inode);
+      else if (file.base !== undefined && !file.gone) this.#pinBackup(file, backups.get(file.base));
+    }
+    this.#keepBudget();
+    const { refusal } = this.#pins!;
+    if (refusal) this.#reports.complain("pin", this.#directory!.path, refusal.message);
+  }
+
+  /** Everything before `oldest` is done with. */
+  release(oldest: Position): void {
+    this.#needed = oldest;
+    this.#oldest = oldest.file.ordinal;
+    const pins = this.#pins;
+    if (!pins) return;
+    for (const fingerprint of pins.fingerprints()) {
+      const file = this.#table.get(fingerprint);
+      if (!file || file.ref.ordinal < this.#oldest) pins.release(fingerprint);
+    }
+    this.#keepBudget();
+  }
+
+  #pinActive({ ref }: LogFile, inode: string): void {
+    const { fingerprint, ordinal } = ref;
+    const path = this.#directory!.activePath;
+    this.#pins!.pin({ fingerprint, ordinal, path, gzip: false, isIt: (stat) => inodeOf(stat) === inode });
+  }
+
+  #pinBackup({ ref, hint, base }: LogFile, backup: Backup | undefined): void {
+    if (!backup) return;
+    const { fingerprint, ordinal } = ref;
+    const { gzip } = backup;
+    const path = join(this.#directory!.path, gzip ? `${base}.gz` : base!);
+    const isIt = (stat: Parameters<typeof inodeOf>[0]) => gzip || (hint?.startsWith(`${inodeOf(stat)}:`) ?? false);
+    this.#pins!.pin({ fingerprint, ordinal, path, gzip, isIt });
+  }
+
+  /** The newest files that are gone are kept, the oldest go first, as rotation would have it. */
+  #keepBudget(): void {
+    let bytes = 0;
+    for (const file of this.#table.files.toReversed()) {
+      if (!file.gone || !this.has(file)) continue;
+      const size = this.#pins!.size(file.ref.fingerprint);
+      if (bytes + size <= this.#options.size) bytes += size;
+      else this.#giveUp(file);
+    }
+    this.#context.meter.set("auditship_pinned_bytes", bytes, this.#context.name);
+  }
+
+  #giveUp(file: LogFile): void {
+    this.#pins!.release(file.ref.fingerprint);
+    const what = "A pinned audit file was given up: pinSize is used up. What nobody had read of it is lost.";
+    this.#reports.tell("pin", this.#directory!.path, what);
+    if (this.#files.get(file)) return;
+    const from = this.#needed?.file === file.ref ? this.#needed.offset : 0;
+    const loss = this.#table.lose(file, from);
+    if (loss) this.#reports.lost(loss);
+  }
+
+  #inspect(fingerprint: string): NewFile | undefined {
+    const opened = this.#pins!.open(fingerprint);
+    if (!opened) return undefined;
+    try {
+      const { first, size, exact, hint, born } = inspect(opened.descriptor, opened.gzip);
+      if (first?.fingerprint !== fingerprint) return undefined;
+      return { fingerprint, time: first.time ?? born, size, exact, finished: true, hint, gone: "deleted" };
+    } catch {
+      // Damaged from its beginning.
+      return undefined;
+    } finally {
+      opened.descriptor.release();
+    }
+  }
+}
