@@ -36,6 +36,7 @@ export class RedactStage implements Stage {
   /** Nothing unredacted may leave: a batch that fails here goes no further. */
   readonly required = true;
   readonly #marks = new Marks();
+  readonly #search: Search;
   readonly #event: EventRedaction;
   readonly #values = new Map<string, number>();
   readonly #bodies = new Map<string, number>();
@@ -48,16 +49,17 @@ export class RedactStage implements Stage {
     private readonly searchFirst = true,
   ) {
     const count = (kind: string) => increment(this.#values, kind);
-    const tools = { hasher, search: new Search(configMaps, searchFirst), openTape: host.openTape, configMaps, count };
+    this.#search = new Search(configMaps, searchFirst);
+    const tools = { hasher, search: this.#search, openTape: host.openTape, configMaps, count };
     this.#event = new EventRedaction(tools, (reason) => increment(this.#bodies, reason));
   }
 
   run(batch: Batch): void {
-    const bytes = Buffer.from(batch.bytes.buffer, batch.bytes.byteOffset, batch.length);
-    const marks = this.#marks.find(batch, bytes);
+    const traces = this.#search.traces(batch);
+    const marks = this.#marks.find(batch, traces);
     for (let row = 0; row < batch.count; row++) {
       if (batch.flags(row) & (Flag.invalid | Flag.dropped)) continue;
-      this.#event.redact(batch, bytes, row, this.searchFirst ? marks[row] : Mark.everything);
+      this.#event.redact(batch, traces, row, this.searchFirst ? marks[row] : Mark.everything);
     }
     this.#report("auditship_redacted_values_total", this.#values);
     this.#report("auditship_redacted_bodies_total", this.#bodies);

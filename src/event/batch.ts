@@ -7,8 +7,10 @@ import {
   FIELD_COUNT,
   type Field,
   type FileRef,
+  FindList,
   type Finds,
   Flag,
+  findNeedles,
   type InvalidLine,
   type Needles,
   type OpenBody,
@@ -22,7 +24,6 @@ import {
 import { Annotations } from "./annotations.js";
 import { type DocumentOrigin, MemberWriter } from "./document.js";
 import { Edits } from "./edits.js";
-import { FindList, findAll } from "./find.js";
 import { asBuffer, NEWLINE } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { Rows } from "./rows.js";
@@ -217,7 +218,12 @@ export class EventBatch implements Batch {
   }
 
   find(needles: Needles): Finds {
-    return findAll(needles, this.bytes.subarray(0, this.length), this.found, this.memory);
+    const { bytes, length, found, memory } = this;
+    found.clear();
+    if (!memory?.holds(bytes) || !memory.find(needles, length, found)) {
+      findNeedles(needles, bytes.subarray(0, length), found);
+    }
+    return found;
   }
 
   private clear(): void {

@@ -1,4 +1,4 @@
-import { FIELD_COUNT, Field, Flag, ROW_HEADER, Row } from "../plugin/index.js";
+import { FIELD_COUNT, FIELD_PATHS, Field, Flag, ROW_HEADER, Row } from "../plugin/index.js";
 import {
   afterString,
   CLOSE_BRACE,
@@ -17,6 +17,11 @@ import {
   valueAfterKey,
 } from "./json.js";
 import { CAPITAL, EVENT_KEYS, ITEMS, type KeyTable, NESTED_KEYS, TWO_SPELLINGS } from "./keys.js";
+
+/** The fields of the event itself, and how long their keys are. */
+const TOP_FIELDS = FIELD_PATHS.map((path, field) => ({ path, field, keyLength: path.length })).filter(
+  ({ path }) => !path.includes("."),
+);
 
 /**
  * Fills rows of the field table: one pass over an event's bytes, strict JSON, no strings and no objects per event.
@@ -53,6 +58,7 @@ export class Scanner {
     table[base + Row.end] = end;
     if (this.capitals > 0 && this.isKubeSphere()) table[base + Row.flags] |= Flag.kubesphere;
     if (this.reserved) table[base + Row.flags] |= Flag.reserved;
+    if (!this.isRegular(end - at)) table[base + Row.flags] |= Flag.irregular;
     return end;
   }
 
@@ -149,6 +155,18 @@ export class Scanner {
       this.capital[ITEMS] = code >>> 7;
     }
     return skipValue(this.bytes, start);
+  }
+
+  /** Whether the fields take up all of the event's bytes: else it is {@link Flag.irregular}. */
+  private isRegular(length: number): boolean {
+    if (this.capitals > 0) return false;
+    let expected = 1;
+    for (const { field, keyLength } of TOP_FIELDS) {
+      const word = this.base + 2 * field;
+      // "key":value and a comma or the closing brace.
+      if (this.table[word] !== 0) expected += keyLength + 4 + this.table[word + 1] - this.table[word];
+    }
+    return expected === length;
   }
 
   /** True if no field stands under audit's own name of it. */

@@ -1,5 +1,4 @@
-import { FIELD_COUNT, FIELD_PATHS, type Needles, ROW_WORDS } from "../plugin/index.js";
-import type { FindList } from "./find.js";
+import { FIELD_COUNT, FIELD_PATHS, type FindList, type Needles, ROW_WORDS } from "../plugin/index.js";
 import { encodeNeedles } from "./teddy.js";
 import { SCANNER } from "./wasm.js";
 

@@ -57,6 +57,8 @@ export enum Flag {
   again = 1024,
   /** Has a top-level member named as one of ours (`@timestamp`, `auditship`); documents leave it out. */
   reserved = 2048,
+  /** Not the known members and nothing else, as Go writes them: there is white space between, another member, one twice. */
+  irregular = 4096,
 }
 
 /** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */

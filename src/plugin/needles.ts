@@ -1,4 +1,4 @@
-/** Texts to look for in whole batches, all of them in one pass: {@link Batch.find}. */
+/** Texts to look for, all of them in one pass: in a batch by {@link Batch.find}, elsewhere by {@link findNeedles}. */
 export class Needles {
   readonly texts: readonly Buffer[];
 
@@ -8,11 +8,54 @@ export class Needles {
   }
 }
 
-/** Where needles occur, in rising order of offsets: `count` entries of each column. Valid until the next call. */
+/** Where needles occur, in rising order of offsets: `count` entries of each column. */
 export interface Finds {
-  count: number;
+  readonly count: number;
   /** Offset of the first byte. */
-  starts: Uint32Array;
+  readonly starts: Uint32Array;
   /** Which needle, by its index. */
-  needles: Uint8Array;
+  readonly needles: Uint8Array;
+}
+
+/** Finds that are collected, in columns that grow. */
+export class FindList implements Finds {
+  count = 0;
+  starts = new Uint32Array(64);
+  needles = new Uint8Array(64);
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  /** Adds an occurrence, in its place: behind those added before, or a few before the last. */
+  add(start: number, needle: number): void {
+    if (this.count === this.starts.length) this.#grow();
+    let at = this.count++;
+    for (; at > 0 && this.starts[at - 1] > start; at--) {
+      this.starts[at] = this.starts[at - 1];
+      this.needles[at] = this.needles[at - 1];
+    }
+    this.starts[at] = start;
+    this.needles[at] = needle;
+  }
+
+  #grow(): void {
+    const { starts, needles } = this;
+    this.starts = new Uint32Array(2 * starts.length);
+    this.needles = new Uint8Array(2 * needles.length);
+    this.starts.set(starts);
+    this.needles.set(needles);
+  }
+}
+
+/** Adds every occurrence of the needles in `bytes`, overlapping ones too. Meant for short texts. */
+export function findNeedles({ texts }: Needles, bytes: Buffer, found: FindList): void {
+  const next = texts.map((text) => bytes.indexOf(text));
+  for (;;) {
+    let nearest = -1;
+    for (let i = 0; i < next.length; i++) if (next[i] >= 0 && (nearest < 0 || next[i] < next[nearest])) nearest = i;
+    if (nearest < 0) return;
+    found.add(next[nearest], nearest);
+    next[nearest] = bytes.indexOf(texts[nearest], next[nearest] + 1);
+  }
 }

@@ -2,6 +2,7 @@ import {
   type Batch,
   FIELD_PATHS,
   Field,
+  Flag,
   fieldOfPath,
   members,
   type OpenBody,
@@ -12,12 +13,12 @@ import {
   valueEnd,
 } from "../../../src/plugin/index.js";
 import { Edits } from "./edits.js";
-import { isPlainRow, Mark, TOP_FIELDS } from "./envelope.js";
+import { Mark, TOP_FIELDS } from "./envelope.js";
 import { Names } from "./names.js";
 import { OwnDomains } from "./own-domains.js";
-import { Found } from "./search.js";
+import { Found, type Traces } from "./search.js";
 import { SpotWalks } from "./spot-walks.js";
-import { hasPassword, type Spot, type SpotKind } from "./spots.js";
+import type { Spot, SpotKind } from "./spots.js";
 import { isHarmlessQuery, redactUri } from "./uri.js";
 import { About, type Tools, Unreadable, Walk } from "./walk.js";
 
@@ -51,6 +52,7 @@ const COLON = 0x3a;
 export class EventRedaction {
   #batch!: Batch;
   #bytes!: Buffer;
+  #traces!: Traces;
   #row = 0;
   readonly #edits = new Edits();
   #reasons: string[] = [];
@@ -64,14 +66,15 @@ export class EventRedaction {
     this.#spotWalks = new SpotWalks(tools);
   }
 
-  /** @param bytes those of the batch */
-  redact(batch: Batch, bytes: Buffer, row: number, marks: number): void {
+  /** @param traces those in the batch */
+  redact(batch: Batch, traces: Traces, row: number, marks: number): void {
     this.#batch = batch;
-    this.#bytes = bytes;
+    this.#bytes = traces.bytes;
+    this.#traces = traces;
     this.#row = row;
     if (this.#edits.length > 0) this.#edits.truncate(0);
     if (this.#reasons.length > 0) this.#reasons = [];
-    if (isPlainRow(batch.table, row)) this.#plain(marks);
+    if ((batch.flags(row) & Flag.irregular) === 0) this.#plain(marks);
     else this.#unusual();
     if (this.#edits.length === 0) return;
     for (const { start, end, text } of this.#edits.drain()) batch.edit(row, start, end, Buffer.from(text));
@@ -80,11 +83,11 @@ export class EventRedaction {
 
   /** An event of which the field table knows all. */
   #plain(marks: number): void {
-    const text = (marks & Mark.text) !== 0 || ((marks & Mark.at) !== 0 && this.#holdsUrl());
+    const text = (marks & Mark.text) !== 0;
     if (text || (marks & Mark.query) !== 0) this.#known(Field.requestURI, text);
     if (text) {
       for (const field of TOP_FIELDS) if (!isBody(field) && field !== Field.requestURI) this.#known(field, true);
-    } else if ((marks & Mark.annotations) !== 0 && this.#holdsJson(Field.annotations)) {
+    } else if ((marks & Mark.annotations) !== 0) {
       this.#known(Field.annotations, true);
     }
     this.#known(Field.requestObject, false);
@@ -134,7 +137,7 @@ export class EventRedaction {
   }
 
   #body(field: Field | undefined, start: number, end: number): void {
-    const { found, spots } = this.tools.search.look(this.#bytes.subarray(start, end));
+    const { found, spots } = this.tools.search.look(this.#traces, start, end);
     const about = this.#about();
     if (found === Found.nothing && about === About.nothing && this.#bytes[start] !== OPEN_BRACKET) return;
     const domain = this.#namespace();
@@ -148,7 +151,6 @@ export class EventRedaction {
 
   /**
    * Walks only the spots of a body that holds nothing else; false if one cannot be walked alone.
-   * @param spots with offsets from the body's start
    * @param domain undefined if each object of the body has its own
    */
   #spots(spots: readonly Spot[], start: number, end: number, domain: string | undefined): boolean {
@@ -158,9 +160,9 @@ export class EventRedaction {
     for (const { at, kind } of spots) {
       // Within the one before.
       if (at < walked) continue;
-      walked = valueEnd(this.#bytes, start + at) - start;
-      const own = domains ? domains.at(start + at) : domain;
-      if (own === undefined || !this.#spot(start + at, start + walked, kind, own)) {
+      walked = valueEnd(this.#bytes, at);
+      const own = domains ? domains.at(at) : domain;
+      if (own === undefined || !this.#spot(at, walked, kind, own)) {
         this.#edits.truncate(before);
         return false;
       }
@@ -209,26 +211,6 @@ export class EventRedaction {
   #note(what: string, reason: string): void {
     this.#reasons.push(`${what}: ${reason}`);
     this.countBody(reason);
-  }
-
-  /** Whether the event outside its bodies may hold a URL with a password. */
-  #holdsUrl(): boolean {
-    const parts: string[] = [];
-    let from = this.#word(Row.start);
-    for (const field of BODIES) {
-      const start = this.#start(field);
-      if (start < from) continue;
-      parts.push(this.#bytes.toString("latin1", from, start));
-      from = this.#end(field);
-    }
-    parts.push(this.#bytes.toString("latin1", from, this.#word(Row.end)));
-    return hasPassword(parts.join(""));
-  }
-
-  /** Whether a string in an object may be JSON: most with quotes in them are prose, without a bracket. */
-  #holdsJson(field: Field): boolean {
-    const inner = this.#bytes.subarray(this.#start(field) + 1, this.#end(field) - 1);
-    return inner.includes(OPEN_BRACE) || inner.includes(OPEN_BRACKET);
   }
 
   #about(): number {

@@ -1,4 +1,6 @@
-import { hasPassword, LIST_KEYS, type ListKey, passwords, type Spot, spots } from "./spots.js";
+import { type Batch, FindList, type Finds, findNeedles, Needles } from "../../../src/plugin/index.js";
+import { isForeignEscape, opensJson } from "./escapes.js";
+import { listAfter, Passwords, type Spot, stringStart } from "./spots.js";
 import { BASE64_FORMS } from "./text.js";
 
 /**
@@ -21,7 +23,7 @@ export enum Found {
 export interface Finding {
   /** Bits of {@link Found}. */
   readonly found: number;
-  /** Where to walk if that is {@link Found.spots}; undefined if it cannot be told for sure. */
+  /** Where to walk if that is {@link Found.spots}; undefined if it cannot be told for sure. In order. */
   readonly spots?: readonly Spot[];
 }
 
@@ -29,173 +31,198 @@ const NOTHING: Finding = { found: Found.nothing };
 const WALK: Finding = { found: Found.walk };
 const WALK_TEXT: Finding = { found: Found.walk | Found.text };
 
-const BACKSLASH = 0x5c;
-const QUOTE = 0x22;
-const SLASH = 0x2f;
-const LOWER_C = 0x63;
-const LOWER_E = 0x65;
-const LOWER_U = 0x75;
-const ZERO = 0x30;
-const ONE = 0x31;
-const TWO = 0x32;
-const THREE = 0x33;
-const SIX = 0x36;
-const EIGHT = 0x38;
-const NINE = 0x39;
-
-/** Something to look for. Looking for the rare part of it first is several times faster than for the whole. */
-class Pattern {
-  private readonly whole: Buffer;
-  private readonly needle: Buffer;
-  private readonly lead: number;
-
-  constructor(whole: string, rare: string) {
-    this.whole = Buffer.from(whole);
-    this.needle = Buffer.from(rare);
-    this.lead = whole.indexOf(rare);
-  }
-
-  /** Offset of the first occurrence that begins at or after `from`; -1 if there is none. */
-  indexIn(bytes: Buffer, from = 0): number {
-    let at = bytes.indexOf(this.needle, from + this.lead);
-    while (at >= 0 && !isAt(bytes, at - this.lead, this.whole)) at = bytes.indexOf(this.needle, at + 1);
-    return at < 0 ? -1 : at - this.lead;
-  }
+/** What an occurrence of a needle may be. */
+export enum Trace {
+  /** A secret known by its shape. */
+  shape,
+  /** One in base64. */
+  base64,
+  /** The key of a list of variables. */
+  env,
+  /** The key of a list of arguments. */
+  words,
+  /** The kind of an object, or the copy of an applied one: what the walk acts on wherever it stands. */
+  kind,
+  /** A URL, perhaps with a password. */
+  url,
+  /** An escape that may hide a needle. */
+  escape,
+  /** A string that begins as JSON does. */
+  json,
+  /** An object in a string. */
+  object,
+  /** A query. */
+  query,
 }
 
-function isAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
-  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
-  return true;
-}
-
-export const TOKEN = new Pattern("eyJ", "yJ");
-export const PRIVATE_KEY = new Pattern("PRIVATE KEY", "PRIVATE");
-export const AT_SIGN = new Pattern("@", "@");
-
-/*
- * The bytes are searched as latin1 text, where each byte is a character, by a few regular expressions without repetition:
- * twice as fast as a search for each pattern. More alternatives in one are slower where their first letters differ.
- */
-
-/** Secrets known by their shape. */
-const SHAPE = new RegExp(["eyJ", "PRIVATE KEY", ...BASE64_FORMS].join("|"));
-/** What the walk acts on wherever it stands: kinds of objects, and the copy of an applied one. */
-const KINDS = [
-  "Secret",
-  "TokenRe",
-  'kubectl\\.kubernetes\\.io/last-applied-configuration"',
-  "CertificateSigningRequest",
+const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
+  ["eyJ", Trace.shape],
+  ["PRIVATE KEY", Trace.shape],
+  ...BASE64_FORMS.map((form) => [form, Trace.base64] as const),
+  ['"env"', Trace.env],
+  ['"args"', Trace.words],
+  ['"command"', Trace.words],
+  ['"Secret', Trace.kind],
+  ['"TokenRe', Trace.kind],
+  ['"CertificateSigningRequest', Trace.kind],
+  ['"kubectl.kubernetes.io/last-applied-configuration"', Trace.kind],
+  ["://", Trace.url],
+  ["\\/", Trace.escape],
+  ["\\u", Trace.escape],
+  ...['"{', '"[', '" ', '"\\n', '"\\r', '"\\t'].map((text) => [text, Trace.json] as const),
+  ['{\\"', Trace.object],
+  ["?", Trace.query],
 ];
-/** … and, in the same pass, the keys of lists: what the first group holds. */
-const structure = (kinds: readonly string[]) => new RegExp(`"(?:${LIST_KEYS}|${kinds.join("|")})`, "g");
-const STRUCTURE = structure(KINDS);
-const STRUCTURE_OR_CONFIG_MAP = structure([...KINDS, "ConfigMap"]);
+const CONFIG_MAP = ['"ConfigMap', Trace.kind] as const;
+
+/** By needle. */
+interface Meanings {
+  readonly traces: Uint8Array;
+  /** Bytes. */
+  readonly lengths: Uint8Array;
+}
+
+/** The occurrences in some bytes. */
+export class Traces {
+  readonly #passwords: Passwords;
+
+  constructor(
+    readonly bytes: Buffer,
+    private readonly finds: Finds,
+    private readonly meanings: Meanings,
+  ) {
+    this.#passwords = new Passwords(bytes);
+  }
+
+  get count(): number {
+    return this.finds.count;
+  }
+
+  /** First byte of an occurrence. */
+  at(index: number): number {
+    return this.finds.starts[index];
+  }
+
+  trace(index: number): Trace {
+    return this.meanings.traces[this.finds.needles[index]];
+  }
+
+  /** Whether the URL at an occurrence has a password. Of occurrences in rising order. */
+  hasPassword(index: number): boolean {
+    return this.#passwords.isAt(this.at(index));
+  }
+
+  /** Whether the escape at an occurrence may hide a needle. */
+  hides(index: number): boolean {
+    return isForeignEscape(this.bytes, this.at(index));
+  }
+
+  /** The first occurrence at or after `offset`. */
+  from(offset: number): number {
+    const { starts } = this.finds;
+    let [low, high] = [0, this.finds.count];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (starts[middle] < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** What the walk of [start, end), a JSON text, has to look for. */
+  look(start: number, end: number): Finding {
+    const first = this.from(start);
+    const last = this.#last(first, end);
+    if (first === last) return NOTHING;
+    let walk = false;
+    let spots: Spot[] | undefined = [];
+    let stringEnd = 0;
+    let urls = false;
+    for (let i = first; i < last; i++) {
+      const at = this.at(i);
+      const trace = this.trace(i);
+      switch (trace) {
+        case Trace.shape:
+        case Trace.base64:
+          return WALK_TEXT;
+        case Trace.kind:
+          walk = true;
+          break;
+        case Trace.escape:
+          walk ||= this.hides(i);
+          break;
+        case Trace.json:
+          walk ||= opensJson(this.bytes, at + 1, end);
+          break;
+        case Trace.env:
+        case Trace.words: {
+          const list = listAfter(this.bytes, at, at + this.meanings.lengths[this.finds.needles[i]]);
+          if (list === undefined) spots = undefined;
+          else if (list >= 0) spots?.push({ at: list, kind: trace === Trace.env ? "env" : "words" });
+          break;
+        }
+        case Trace.url: {
+          if (!this.hasPassword(i)) break;
+          urls = true;
+          // In the same string as the one before.
+          if (at < stringEnd) break;
+          const string = stringStart(this.bytes, at, start);
+          stringEnd = this.#passwords.stringEnd;
+          if (string < 0) spots = undefined;
+          else spots?.push({ at: string, kind: "text" });
+        }
+      }
+    }
+    if (walk) return urls ? WALK_TEXT : WALK;
+    if (spots?.length === 0) return NOTHING;
+    return { found: Found.spots | Found.text, spots: spots?.sort((a, b) => a.at - b.at) };
+  }
+
+  #last(first: number, end: number): number {
+    let last = first;
+    while (last < this.count && this.at(last) < end) last++;
+    return last;
+  }
+}
 
 export class Search {
-  private readonly structure: RegExp;
+  readonly #needles: Needles;
+  readonly #meanings: Meanings;
+  readonly #found = new FindList();
 
   /** @param isOn false says of everything that it must be walked: what the search is tested against */
   constructor(
     configMaps: boolean,
     private readonly isOn = true,
   ) {
-    this.structure = configMaps ? STRUCTURE_OR_CONFIG_MAP : STRUCTURE;
+    const needles = configMaps ? [...NEEDLES, CONFIG_MAP] : NEEDLES;
+    this.#needles = new Needles(needles.map(([text]) => text));
+    this.#meanings = {
+      traces: Uint8Array.from(needles, ([, trace]) => trace),
+      lengths: Uint8Array.from(needles, ([text]) => text.length),
+    };
   }
 
-  /** What the walk of this JSON text has to look for. */
-  look(bytes: Buffer): Finding {
-    return this.isOn ? this.trace(bytes) : WALK_TEXT;
+  /** The occurrences in all of a batch. */
+  traces(batch: Batch): Traces {
+    const bytes = Buffer.from(batch.bytes.buffer, batch.bytes.byteOffset, batch.length);
+    return new Traces(bytes, batch.find(this.#needles), this.#meanings);
+  }
+
+  /** What the walk of a batch's [start, end), a JSON text, has to look for. */
+  look(traces: Traces, start: number, end: number): Finding {
+    return this.isOn ? traces.look(start, end) : WALK_TEXT;
+  }
+
+  /** The same of any text. */
+  lookAt(text: Buffer): Finding {
+    return this.isOn ? this.trace(text) : WALK_TEXT;
   }
 
   /** Traces of secrets in any text. */
-  trace(bytes: Buffer): Finding {
-    const text = bytes.toString("latin1");
-    if (SHAPE.test(text)) return WALK_TEXT;
-    const keys = hides(text, bytes) ? undefined : this.#listKeys(text);
-    if (keys === undefined) return hasPassword(text) ? WALK_TEXT : WALK;
-    const urls = passwords(text);
-    if (keys.length === 0 && urls.length === 0) return NOTHING;
-    return { found: Found.spots | Found.text, spots: spots(text, keys, urls) };
+  trace(text: Buffer): Finding {
+    this.#found.clear();
+    findNeedles(this.#needles, text, this.#found);
+    return new Traces(text, this.#found, this.#meanings).look(0, text.length);
   }
-
-  /** The keys of all lists; undefined if the text holds what has to be walked. */
-  #listKeys(text: string): ListKey[] | undefined {
-    const keys: ListKey[] = [];
-    this.structure.lastIndex = 0;
-    for (let match = this.structure.exec(text); match !== null; match = this.structure.exec(text)) {
-      if (match[1] === undefined) return undefined;
-      keys.push({ index: match.index, name: match[1] });
-    }
-    return keys;
-  }
-}
-
-/** Whether an escape could hide a pattern, or stands in a string that begins as JSON with a string in it does. */
-function hides(text: string, bytes: Uint8Array): boolean {
-  // The text's own indexOf costs a fraction of the buffer's, which leaves JavaScript for each call.
-  for (let at = text.indexOf("\\"); at >= 0; at = text.indexOf("\\", at + 1)) {
-    if (isForeignEscape(bytes, at) || isFirstOfJson(bytes, at)) return true;
-  }
-  return false;
-}
-
-/** Whether the escape at `at` is the `\"` before which a string holds brackets and white space only, as JSON in it does. */
-function isFirstOfJson(bytes: Uint8Array, at: number): boolean {
-  if (bytes[at + 1] !== QUOTE) return false;
-  let start = at;
-  for (;;) {
-    if (IS_OPENING[bytes[start - 1]] === 1) start--;
-    else if (IS_ESCAPED_SPACE[bytes[start - 1]] === 1 && bytes[start - 2] === BACKSLASH) start -= 2;
-    else return start < at && bytes[start - 1] === QUOTE;
-  }
-}
-
-/** Whether a string's content [start, end) begins as JSON that holds a string does: brackets, white space, `\"`. */
-export function beginsJson(bytes: Uint8Array, start: number, end: number): boolean {
-  let i = start;
-  while (i < end) {
-    if (IS_OPENING[bytes[i]] === 1) i++;
-    else if (bytes[i] === BACKSLASH && IS_ESCAPED_SPACE[bytes[i + 1]] === 1) i += 2;
-    else return i > start && bytes[i] === BACKSLASH && bytes[i + 1] === QUOTE;
-  }
-  return false;
-}
-
-/** Bytes that may stand before the first string of JSON; those in the second table behind a backslash. */
-const IS_OPENING = tableOf(" {[");
-const IS_ESCAPED_SPACE = tableOf("nrt");
-
-function tableOf(characters: string): Uint8Array {
-  const table = new Uint8Array(256);
-  for (const byte of Buffer.from(characters)) table[byte] = 1;
-  return table;
-}
-
-/** Whether a string [start, end) with escapes could hide a pattern. */
-export function hidesText(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    if (bytes[at] !== BACKSLASH) continue;
-    if (isForeignEscape(bytes, at)) return true;
-    at++;
-  }
-  return false;
-}
-
-/** Whether the escape at `at` is `\/` or a `\u` that Go does not write: it may stand for any character of a pattern. */
-export function isForeignEscape(bytes: Uint8Array, at: number): boolean {
-  const next = bytes[at + 1];
-  return next === SLASH || (next === LOWER_U && !isGoEscape(bytes, at + 2));
-}
-
-/** The four digits at `at` are those of `<`, `>`, `&`, U+2028, U+2029 or a control character: what Go's encoder escapes. */
-function isGoEscape(bytes: Uint8Array, at: number): boolean {
-  const a = bytes[at];
-  const b = bytes[at + 1];
-  const c = bytes[at + 2];
-  const d = bytes[at + 3];
-  if (b !== ZERO) return false;
-  if (a === TWO) return c === TWO && (d === EIGHT || d === NINE);
-  if (a !== ZERO) return false;
-  if (c === ZERO || c === ONE) return true;
-  return c === TWO ? d === SIX : c === THREE && ((d | 0x20) === LOWER_C || (d | 0x20) === LOWER_E);
 }

@@ -1,6 +1,8 @@
+import { skipSpace } from "../../../src/plugin/index.js";
+
 /**
  * The places where alone the walk has something to do in most bodies: lists of variables, arguments and commands, and
- * strings with the password of a URL. JSON text is searched as latin1, where each byte is a character.
+ * strings with the password of a URL.
  */
 
 /** What stands at a spot: the value of a member `env`; of `args` or `command`; a string. */
@@ -12,100 +14,68 @@ export interface Spot {
   kind: SpotKind;
 }
 
-/** The members whose values are spots: their keys as a regular expression, from behind the opening quote on. */
-export const LIST_KEYS = '(env|args|command)"';
-
-/** The key of such a member, and the offset of its opening quote. */
-export interface ListKey {
-  readonly index: number;
-  readonly name: string;
-}
-
-/** Whether a string may hold a URL with a password. */
-export const hasPassword = (text: string): boolean => passwords(text).length > 0;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const AT_SIGN = 0x40;
 
 /**
- * All of them in order; undefined if one cannot be told for sure.
- * @param keys all occurrences of {@link LIST_KEYS}
- * @param urls what {@link passwords} gives
+ * The first byte of the value of the member whose key is [start, end): -1 if that is no key, undefined if it is the end of a
+ * longer string.
  */
-export function spots(text: string, keys: readonly ListKey[], urls: readonly number[]): Spot[] | undefined {
-  const found: Spot[] = [];
-  for (const { index, name } of keys) {
-    // The end of a longer key.
-    if (text[index - 1] === "\\") return undefined;
-    const at = valueAfter(text, index + name.length + 2);
-    if (at >= 0) found.push({ at, kind: name === "env" ? "env" : "words" });
-  }
-  const lists = found.length;
-  let stringEnd = 0;
-  for (const at of urls) {
-    // In the same string as the one before.
-    if (at < stringEnd) continue;
-    const start = stringStart(text, at);
-    if (start < 0) return undefined;
-    stringEnd = closingQuote(text, at);
-    found.push({ at: start, kind: "text" });
-  }
-  return found.length > lists ? found.sort((a, b) => a.at - b.at) : found;
+export function listAfter(bytes: Uint8Array, start: number, end: number): number | undefined {
+  if (bytes[start - 1] === BACKSLASH) return undefined;
+  const colon = skipSpace(bytes, end);
+  return bytes[colon] === COLON ? skipSpace(bytes, colon + 1) : -1;
 }
 
-const NONE: readonly number[] = [];
+/** The opening quote of the string that `at` lies in; -1 if there is none from `from` on. */
+export function stringStart(bytes: Uint8Array, at: number, from: number): number {
+  for (let quote = at; quote >= from; quote--) if (bytes[quote] === QUOTE && !isEscaped(bytes, quote)) return quote;
+  return -1;
+}
 
-/** Offsets of each `://` that a user, a colon and, in the same string, an `@` follow. Linear: no byte is passed twice. */
-export function passwords(text: string): readonly number[] {
-  if (!text.includes("@")) return NONE;
-  const found: number[] = [];
-  let atSign = -1;
-  let quote = -1;
-  for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at + 3)) {
+/** Finds passwords of URLs in JSON text. Of the URLs of one string, each is asked for once, in order: then it is linear. */
+export class Passwords {
+  /** The part of a string that was read last: from a URL's user to the closing quote. */
+  #start = 0;
+  stringEnd = -1;
+  /** The last `@` in it; -1 if there is none. */
+  #atSign = -1;
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  /** Whether at the `://` at `at` a user and a colon follow and, in the same string, an `@`. */
+  isAt(at: number): boolean {
+    const { bytes } = this;
     let user = at + 3;
-    while (user < text.length && (ENDS_USER[text.charCodeAt(user)] === 0 || isEscapedQuote(text, user))) user++;
-    if (text[user] !== ":") continue;
-    if (atSign < user) atSign = text.indexOf("@", user);
-    if (atSign < 0) break;
-    if (quote < user) quote = closingQuote(text, user);
-    if (atSign < quote) found.push(at);
+    while (user < bytes.length && (ENDS_USER[bytes[user]] === 0 || (bytes[user] === QUOTE && isEscaped(bytes, user)))) {
+      user++;
+    }
+    if (bytes[user] !== COLON) return false;
+    if (user < this.#start || user > this.stringEnd) this.#read(user);
+    return this.#atSign > user;
   }
-  return found;
+
+  #read(start: number): void {
+    const { bytes } = this;
+    let at = start;
+    this.#atSign = -1;
+    for (; at < bytes.length && bytes[at] !== QUOTE; at += bytes[at] === BACKSLASH ? 2 : 1) {
+      if (bytes[at] === AT_SIGN) this.#atSign = at;
+    }
+    this.#start = start;
+    this.stringEnd = at;
+  }
 }
 
-/** As a table over latin1. */
+/** As a table over bytes. */
 const ENDS_USER = Uint8Array.from({ length: 256 }, (_, code) =>
   ' :/?#@"'.includes(String.fromCharCode(code)) ? 1 : 0,
 );
 
-/** The next quote that no backslash escapes; the text's end if there is none. */
-function closingQuote(text: string, from: number): number {
-  for (let at = text.indexOf('"', from); at >= 0; at = text.indexOf('"', at + 1)) if (!isEscaped(text, at)) return at;
-  return text.length;
-}
-
-/** The opening quote of the string that `at` lies in; -1 if there is none. */
-function stringStart(text: string, at: number): number {
-  for (let quote = text.lastIndexOf('"', at); quote >= 0; quote = text.lastIndexOf('"', quote - 1)) {
-    if (!isEscaped(text, quote)) return quote;
-    if (quote === 0) break;
-  }
-  return -1;
-}
-
-const isEscapedQuote = (text: string, at: number): boolean => text[at] === '"' && isEscaped(text, at);
-
-function isEscaped(text: string, at: number): boolean {
+function isEscaped(bytes: Uint8Array, at: number): boolean {
   let backslashes = 0;
-  while (text[at - 1 - backslashes] === "\\") backslashes++;
+  while (bytes[at - 1 - backslashes] === BACKSLASH) backslashes++;
   return backslashes % 2 === 1;
-}
-
-/** The first byte of the value of the member whose key ends before `at`; -1 if that is no key. */
-function valueAfter(text: string, at: number): number {
-  const colon = skipSpace(text, at);
-  return text[colon] === ":" ? skipSpace(text, colon + 1) : -1;
-}
-
-function skipSpace(text: string, start: number): number {
-  let at = start;
-  while (" \t\r\n".includes(text[at]) && at < text.length) at++;
-  return at;
 }

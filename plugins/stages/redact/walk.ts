@@ -2,9 +2,10 @@ import { Kind, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../.
 import { CommandLine } from "./command.js";
 import { isCredentialName } from "./credentials.js";
 import { Edits } from "./edits.js";
+import { hidesText, opensJson } from "./escapes.js";
 import type { Hasher } from "./hash.js";
 import { Names } from "./names.js";
-import { beginsJson, Found, hidesText, type Search } from "./search.js";
+import { Found, type Search } from "./search.js";
 import type { SpotKind } from "./spots.js";
 import { decodeBase64, type Replace, type SecretKind, scrub, scrubShapes } from "./text.js";
 
@@ -364,7 +365,7 @@ export class Walk {
     const start = words[node * NODE_WORDS + Node.start] + 1;
     const end = words[node * NODE_WORDS + Node.end] - 1;
     const isHidden = isEscaped && hidesText(this.#bytes, start, end);
-    const isJson = isEscaped && (isHidden || beginsJson(this.#bytes, start, end)) && this.#jsonString(node, about);
+    const isJson = isEscaped && (isHidden || opensJson(this.#bytes, start, end)) && this.#jsonString(node, about);
     if (isJson || !(isHidden || (this.document.found & Found.text) !== 0)) return;
     const text = this.#tape.text(node);
     this.#replaceText(node, text, scrub(text, this.#replace));
@@ -399,7 +400,7 @@ export class Walk {
     const bytes = Buffer.from(text);
     const opened = nested > MAX_NESTED ? undefined : this.tools.openTape(bytes, 0, bytes.length);
     if (opened === undefined) return undefined;
-    const { found } = this.tools.search.look(bytes);
+    const { found } = this.tools.search.lookAt(bytes);
     const edits = new Edits();
     const document = { tape: opened.tape, domain: this.#domain, found, patches: true, nested };
     try {

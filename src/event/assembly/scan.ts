@@ -42,11 +42,16 @@ export function addKey(table: u32, length: u32, field: u32, nested: u32): usize 
   return key + NAME;
 }
 
+/** `Flag.irregular` */
+const IRREGULAR: u32 = 4096;
 /** Bytes of the header of a row, and of a row. */
 const HEADER: usize = 8 * 4;
 let rowBytes: usize = 0;
 let bytes: usize = 0;
 let row: usize = 0;
+
+/** What the members of the event take so far that are its known ones, with their commas. */
+let regularLength: usize = 0;
 
 /** Where the last call stopped: the offset of a line. */
 export let position: u32 = 0;
@@ -80,6 +85,7 @@ export function scan(from: u32, to: u32, rows: usize, max: u32): u32 {
 /** Scans the line at `start`; returns where the next one begins, 0 if it is not for us. */
 function line(start: usize): usize {
   if (load<u8>(start) !== OPEN_BRACE) return 0;
+  regularLength = 1;
   const end = members(0, start);
   if (!end) return 0;
   const newline = skipSpace(end);
@@ -87,6 +93,7 @@ function line(start: usize): usize {
   const lineEnd = load<u8>(newline - 1) === RETURN ? newline - 1 : newline;
   store<u32>(row, <u32>(start - bytes));
   store<u32>(row, <u32>(end - bytes), 4);
+  if (regularLength !== end - start) store<u32>(row, IRREGULAR, 8);
   store<u32>(row, <u32>(start - bytes), 12);
   store<u32>(row, <u32>(lineEnd - bytes), 16);
   return newline + 1;
@@ -106,7 +113,9 @@ function members(table: usize, p: usize): usize {
     if (!key) key = find(p, first, expected);
     if (key) {
       expected = key + KEY;
-      p = known(key, afterColon(p + load<u8>(key) + 1));
+      const start = afterColon(p + load<u8>(key) + 1);
+      p = known(key, start);
+      if (table === 0) regularLength += load<u8>(key) + 4 + (p - start);
     } else {
       const end = stringEnd(p);
       if (!end || !isForeign(p, end)) return 0;

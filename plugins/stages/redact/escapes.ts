@@ -1,0 +1,65 @@
+/** What escapes in JSON strings may hide from a search of the bytes. */
+
+const BACKSLASH = 0x5c;
+const QUOTE = 0x22;
+const SLASH = 0x2f;
+const LOWER_C = 0x63;
+const LOWER_E = 0x65;
+const LOWER_U = 0x75;
+const ZERO = 0x30;
+const ONE = 0x31;
+const TWO = 0x32;
+const THREE = 0x33;
+const SIX = 0x36;
+const EIGHT = 0x38;
+const NINE = 0x39;
+
+/** Whether a string's content [start, end) begins as JSON that holds a string does: brackets, white space, `\"`. */
+export function opensJson(bytes: Uint8Array, start: number, end: number): boolean {
+  let i = start;
+  while (i < end) {
+    if (IS_OPENING[bytes[i]] === 1) i++;
+    else if (bytes[i] === BACKSLASH && IS_ESCAPED_SPACE[bytes[i + 1]] === 1) i += 2;
+    else return i > start && bytes[i] === BACKSLASH && bytes[i + 1] === QUOTE;
+  }
+  return false;
+}
+
+/** Bytes that may stand before the first string of JSON; those in the second table behind a backslash. */
+const IS_OPENING = tableOf(" {[");
+const IS_ESCAPED_SPACE = tableOf("nrt");
+
+function tableOf(characters: string): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of Buffer.from(characters)) table[byte] = 1;
+  return table;
+}
+
+/** Whether a string [start, end) with escapes could hide a pattern. */
+export function hidesText(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] !== BACKSLASH) continue;
+    if (isForeignEscape(bytes, at)) return true;
+    at++;
+  }
+  return false;
+}
+
+/** Whether the escape at `at` is `\/` or a `\u` that Go does not write: it may stand for any character of a pattern. */
+export function isForeignEscape(bytes: Uint8Array, at: number): boolean {
+  const next = bytes[at + 1];
+  return next === SLASH || (next === LOWER_U && !isGoEscape(bytes, at + 2));
+}
+
+/** The four digits at `at` are those of `<`, `>`, `&`, U+2028, U+2029 or a control character: what Go's encoder escapes. */
+function isGoEscape(bytes: Uint8Array, at: number): boolean {
+  const a = bytes[at];
+  const b = bytes[at + 1];
+  const c = bytes[at + 2];
+  const d = bytes[at + 3];
+  if (b !== ZERO) return false;
+  if (a === TWO) return c === TWO && (d === EIGHT || d === NINE);
+  if (a !== ZERO) return false;
+  if (c === ZERO || c === ONE) return true;
+  return c === TWO ? d === SIX : c === THREE && ((d | 0x20) === LOWER_C || (d | 0x20) === LOWER_E);
+}
