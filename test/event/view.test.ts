@@ -135,7 +135,7 @@ describe("edits", () => {
 
 describe("matches", () => {
   it("stand in the order they were added and set the flags of their actions", () => {
-    const batch = load("{\"verb\":1}\n".repeat(3));
+    const batch = load('{"verb":1}\n'.repeat(3));
     const [first, second] = [match("a", "archived"), match("b", "alerting", "archived")];
     batch.addMatch(1, first);
     expect(batch.flags(1)).toBe(Flag.matched | Flag.archived);
