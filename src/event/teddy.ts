@@ -6,8 +6,13 @@ const TABLES_BYTES = 6 * 16;
 const NEEDLES_AT = TABLES_BYTES + GROUPS * 8;
 const NEEDLE_BYTES = 16;
 
-/** The bytes of JSON from the most frequent on, roughly: anchors are made of others where possible. */
-const FREQUENT = Buffer.from('"e:ta,oinrsc.lmpu-d/0fvk1{}2yhbgS3');
+/** The bytes of audit events from the most frequent on, roughly. */
+const FREQUENT = Buffer.from('"eastinoc:,rlm-.pdu/k0v1{}f2byghSTR345678');
+/** By byte: how often it occurs, roughly. */
+const FREQUENCY = Float64Array.from({ length: 256 }, (_, byte) => {
+  const rank = FREQUENT.indexOf(byte);
+  return rank < 0 ? 0.002 : 0.25 / (rank + 2);
+});
 
 interface Anchored {
   readonly text: Buffer;
@@ -16,59 +21,93 @@ interface Anchored {
   readonly lead: number;
 }
 
+/** Needles that share a bit of the tables. */
+interface Group {
+  readonly needles: readonly Anchored[];
+  /** By place in the anchor: bits of the low halves and of the high halves that bytes there have. */
+  readonly halves: readonly (readonly [low: number, high: number])[];
+  /** How often something seems to be one of them, roughly. */
+  readonly cost: number;
+}
+
 /** A set of needles, to lie at `address`. */
 export function encodeNeedles(texts: readonly Buffer[], address: number): Buffer {
-  const needles = texts.map((text, number) => ({ text, number, lead: rarest(text) })).sort(byAnchor);
-  const textsAt = NEEDLES_AT + needles.length * NEEDLE_BYTES;
+  const groups = groupsOf(texts.map((text, number) => ({ text, number, lead: rarest(text) })));
+  const textsAt = NEEDLES_AT + texts.length * NEEDLE_BYTES;
   const set = Buffer.alloc(textsAt + texts.reduce((sum, { length }) => sum + length, 0));
+  let index = 0;
   let at = textsAt;
-  for (const [index, { text, number, lead }] of needles.entries()) {
-    set.set(text, at);
-    const words = [address + at, text.length, lead, number];
-    for (const [i, word] of words.entries()) set.writeUInt32LE(word, NEEDLES_AT + index * NEEDLE_BYTES + 4 * i);
-    at += text.length;
-  }
-  for (let group = 0; group < GROUPS; group++) {
-    const [first, last] = [group, group + 1].map((g) => Math.floor((g * needles.length) / GROUPS));
-    set.writeUInt32LE(first, TABLES_BYTES + group * 8);
-    set.writeUInt32LE(last, TABLES_BYTES + group * 8 + 4);
-    for (const needle of needles.slice(first, last)) addAnchor(set, needle, 1 << group);
+  for (const [group, { needles, halves }] of groups.entries()) {
+    set.writeUInt32LE(index, TABLES_BYTES + group * 8);
+    for (const { text, lead, number } of needles) {
+      set.set(text, at);
+      const words = [address + at, text.length, lead, number];
+      for (const [i, word] of words.entries()) set.writeUInt32LE(word, NEEDLES_AT + index * NEEDLE_BYTES + 4 * i);
+      at += text.length;
+      index++;
+    }
+    set.writeUInt32LE(index, TABLES_BYTES + group * 8 + 4);
+    for (const [place, bits] of halves.entries()) {
+      for (const [i, half] of bits.entries()) {
+        for (let value = 0; value < 16; value++)
+          if (half & (1 << value)) set[32 * place + 16 * i + value] |= 1 << group;
+      }
+    }
   }
   return set;
 }
 
-function addAnchor(set: Buffer, { text, lead }: Anchored, bit: number): void {
-  for (let i = 0; i < ANCHOR; i++) {
-    const byte = text[lead + i];
-    for (let half = 0; half < 16; half++) {
-      // Behind the end of a short needle, any byte will do.
-      if (byte === undefined || half === (byte & 15)) set[32 * i + half] |= bit;
-      if (byte === undefined || half === byte >> 4) set[32 * i + 16 + half] |= bit;
+/** Puts needles together, those first that let the least else through as a group. */
+function groupsOf(needles: readonly Anchored[]): Group[] {
+  const groups = needles.map((needle) => groupOf([needle]));
+  while (groups.length > GROUPS) {
+    let best = { more: Number.POSITIVE_INFINITY, merged: groups[0], a: 0, b: 0 };
+    for (let a = 0; a < groups.length; a++) {
+      for (let b = a + 1; b < groups.length; b++) {
+        const merged = groupOf([...groups[a].needles, ...groups[b].needles]);
+        const more = merged.cost - groups[a].cost - groups[b].cost;
+        if (more < best.more) best = { more, merged, a, b };
+      }
     }
+    groups.splice(best.b, 1);
+    groups[best.a] = best.merged;
   }
+  return groups;
 }
 
-/** Like anchors side by side: a group of like ones lets less else through. */
-function byAnchor(a: Anchored, b: Anchored): number {
-  const key = ({ text, lead }: Anchored) => Buffer.from(text.subarray(lead, lead + ANCHOR)).reverse();
-  return Buffer.compare(key(a), key(b));
+function groupOf(needles: readonly Anchored[]): Group {
+  const halves = Array.from({ length: ANCHOR }, (_, place): [low: number, high: number] => {
+    let [low, high] = [0, 0];
+    for (const { text, lead } of needles) {
+      const byte = text[lead + place];
+      // Behind the end of a short needle, any byte will do.
+      low |= byte === undefined ? 0xffff : 1 << (byte & 15);
+      high |= byte === undefined ? 0xffff : 1 << (byte >> 4);
+    }
+    return [low, high];
+  });
+  const cost = halves.reduce((product, bits) => product * share(bits), 1);
+  return { needles, halves, cost };
+}
+
+/** The share of bytes whose halves are among these. */
+function share([low, high]: readonly [low: number, high: number]): number {
+  let sum = 0;
+  for (let byte = 0; byte < 256; byte++)
+    if (low & (1 << (byte & 15)) && high & (1 << (byte >> 4))) sum += FREQUENCY[byte];
+  return Math.min(1, sum);
 }
 
 /** Where the three bytes begin that occur least. */
 function rarest(text: Buffer): number {
   let best = 0;
-  let bestScore = Number.NEGATIVE_INFINITY;
+  let least = Number.POSITIVE_INFINITY;
   for (let at = 0; at + ANCHOR <= text.length; at++) {
-    const score = text.subarray(at, at + ANCHOR).reduce((sum, byte) => sum + rarity(byte), 0);
-    if (score > bestScore) {
+    const cost = text.subarray(at, at + ANCHOR).reduce((product, byte) => product * FREQUENCY[byte], 1);
+    if (cost < least) {
       best = at;
-      bestScore = score;
+      least = cost;
     }
   }
   return best;
-}
-
-function rarity(byte: number): number {
-  const rank = FREQUENT.indexOf(byte);
-  return rank < 0 ? FREQUENT.length : rank;
 }

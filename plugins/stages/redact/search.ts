@@ -49,6 +49,8 @@ export enum Trace {
   escape,
   /** A string that begins as JSON does. */
   json,
+  /** The same, with the byte before it. */
+  blank,
   /** An object in a string. */
   object,
   /** A query. */
@@ -69,7 +71,9 @@ const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
   ["://", Trace.url],
   ["\\/", Trace.escape],
   ["\\u", Trace.escape],
-  ...['"{', '"[', '" ', '"\\n', '"\\r', '"\\t'].map((text) => [text, Trace.json] as const),
+  ...['"{', '"[', '"\\n', '"\\r', '"\\t'].map((text) => [text, Trace.json] as const),
+  // A blank behind an opening quote, not behind one that closes.
+  ...[":", ",", "[", " ", "\t", "\r"].map((before) => [`${before}" `, Trace.blank] as const),
   ['{\\"', Trace.object],
   ["?", Trace.query],
 ];
@@ -153,6 +157,9 @@ export class Traces {
           break;
         case Trace.json:
           walk ||= opensJson(this.bytes, at + 1, end);
+          break;
+        case Trace.blank:
+          walk ||= opensJson(this.bytes, at + 2, end);
           break;
         case Trace.env:
         case Trace.words: {
