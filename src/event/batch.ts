@@ -20,6 +20,7 @@ import {
   ROW_WORDS,
   Row,
   type RuleMatch,
+  valueEnd,
 } from "../plugin/index.js";
 import { Annotations } from "./annotations.js";
 import { type DocumentOrigin, MemberWriter } from "./document.js";
@@ -215,6 +216,11 @@ export class EventBatch implements Batch {
       root = this.tape.append(this.bytes, start, end);
     }
     return root < 0 ? undefined : { tape: this.tape, root };
+  }
+
+  valueEnd(at: number): number {
+    const { bytes, memory } = this;
+    return (memory?.holds(bytes) && memory.valueEnd(at)) || valueEnd(bytes, at);
   }
 
   find(needles: Needles): Finds {

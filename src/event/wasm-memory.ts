@@ -10,6 +10,7 @@ interface Exports {
   scan(from: number, to: number, rows: number, max: number): number;
   /** Where `scan` stopped. */
   readonly position: WebAssembly.Global;
+  skip(at: number): number;
   find(set: number, bytes: number, from: number, to: number, found: number, max: number): number;
   /** Where `find` stopped. */
   readonly foundTo: WebAssembly.Global;
@@ -93,6 +94,11 @@ export class WasmMemory {
 
   get position(): number {
     return this.#exports.position.value;
+  }
+
+  /** The offset after the value at `at`; 0 if that is malformed or too deep. */
+  valueEnd(at: number): number {
+    return this.#exports.skip(at);
   }
 
   /** Adds all occurrences of the needles in the first `length` bytes; false if there is no room for such needles. */

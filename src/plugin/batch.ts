@@ -109,6 +109,9 @@ export interface Batch {
   /** Why the row is invalid; undefined for events. */
   invalid(row: number): InvalidLine | undefined;
 
+  /** One past the last byte of the JSON value at offset `at` of an event. */
+  valueEnd(at: number): number;
+
   /** Every occurrence of the needles in the lines, overlapping ones too. One pass, several GB/s. Valid until the next call. */
   find(needles: Needles): Finds;
 

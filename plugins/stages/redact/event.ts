@@ -10,7 +10,6 @@ import {
   ROW_WORDS,
   Row,
   skipSpace,
-  valueEnd,
 } from "../../../src/plugin/index.js";
 import { Edits } from "./edits.js";
 import { Mark, TOP_FIELDS } from "./envelope.js";
@@ -155,14 +154,16 @@ export class EventRedaction {
    */
   #spots(spots: readonly Spot[], start: number, end: number, domain: string | undefined): boolean {
     const before = this.#edits.length;
-    const domains = domain === undefined ? new OwnDomains(this.#bytes, start, end) : undefined;
+    const domains = domain === undefined ? new OwnDomains(this.#batch, this.#bytes, start, end) : undefined;
     let walked = 0;
+    let place = 0;
+    const domainOf = () => (domains ? domains.at(place) : domain);
     for (const { at, kind } of spots) {
       // Within the one before.
       if (at < walked) continue;
-      walked = valueEnd(this.#bytes, at);
-      const own = domains ? domains.at(at) : domain;
-      if (own === undefined || !this.#spot(at, walked, kind, own)) {
+      walked = this.#batch.valueEnd(at);
+      place = at;
+      if (!this.#spot(at, walked, kind, domainOf)) {
         this.#edits.truncate(before);
         return false;
       }
@@ -170,10 +171,10 @@ export class EventRedaction {
     return true;
   }
 
-  #spot(start: number, end: number, kind: SpotKind, domain: string): boolean {
+  #spot(start: number, end: number, kind: SpotKind, domainOf: () => string | undefined): boolean {
     // A key with the shape of a URL is not looked at by the walk either.
     if (kind === "text" && isKey(this.#bytes, end)) return true;
-    const found = this.#spotWalks.walk(this.#bytes, start, end, kind, domain);
+    const found = this.#spotWalks.walk(this.#bytes, start, end, kind, domainOf);
     if (found === undefined) return false;
     for (const edit of found) this.#edits.add(start + edit.start, start + edit.end, edit.text);
     return true;

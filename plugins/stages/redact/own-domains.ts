@@ -1,4 +1,4 @@
-import { skipSpace, valueEnd } from "../../../src/plugin/index.js";
+import { type Batch, skipSpace, valueEnd } from "../../../src/plugin/index.js";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -24,11 +24,12 @@ export class OwnDomains {
   #bodyEnd = 0;
 
   constructor(
+    private readonly batch: Batch,
     private readonly bytes: Buffer,
     start: number,
     end: number,
   ) {
-    const items = itemsOf(bytes, start);
+    const items = this.#itemsOf(start);
     if (items < 0) this.#enter(start);
     // A list with a namespace of its own would hand it down.
     else if (!this.#holds(NAMESPACE, start, items)) {
@@ -56,15 +57,15 @@ export class OwnDomains {
     this.#start = start;
     this.#domain = undefined;
     if (bytes[start] !== OPEN_BRACE) {
-      this.#end = Math.max(valueEnd(bytes, start), start + 1);
+      this.#end = Math.max(this.batch.valueEnd(start), start + 1);
       return;
     }
     let domain = "";
     let elsewhere = start;
     let nested = false;
-    this.#end = eachMember(bytes, start, (key, value, end) => {
+    this.#end = this.#eachMember(start, (key, value, end) => {
       if (!isAt(bytes, key, METADATA) || bytes[value] !== OPEN_BRACE) return;
-      eachMember(bytes, value, (inner, text, textEnd) => {
+      this.#eachMember(value, (inner, text, textEnd) => {
         if (isAt(bytes, inner, NAMESPACE)) domain = textOf(bytes, text, textEnd) || domain;
       });
       nested ||= this.#holds(NAMESPACE, elsewhere, value);
@@ -77,37 +78,35 @@ export class OwnDomains {
   #holds(name: Buffer, start: number, end: number): boolean {
     return this.bytes.subarray(start, end).includes(name);
   }
-}
 
-/** The opening bracket of the `items` of the object at `start`; -1 if it has none. */
-function itemsOf(bytes: Buffer, start: number): number {
-  let at = skipSpace(bytes, start + 1);
-  while (bytes[at] === QUOTE) {
-    const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
-    if (isAt(bytes, at, ITEMS) && bytes[value] === OPEN_BRACKET) return value;
-    at = skipSpace(bytes, valueEnd(bytes, value));
-    if (bytes[at] !== COMMA) break;
-    at = skipSpace(bytes, at + 1);
+  /** The opening bracket of the `items` of the object at `start`; -1 if it has none. */
+  #itemsOf(start: number): number {
+    const { bytes } = this;
+    let at = skipSpace(bytes, start + 1);
+    while (bytes[at] === QUOTE) {
+      const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
+      if (isAt(bytes, at, ITEMS) && bytes[value] === OPEN_BRACKET) return value;
+      at = skipSpace(bytes, this.batch.valueEnd(value));
+      if (bytes[at] !== COMMA) break;
+      at = skipSpace(bytes, at + 1);
+    }
+    return -1;
   }
-  return -1;
-}
 
-/** Calls with the offset of each key's opening quote and its value's span; returns the object's end. */
-function eachMember(
-  bytes: Buffer,
-  start: number,
-  visit: (key: number, value: number, valueEnds: number) => void,
-): number {
-  let at = skipSpace(bytes, start + 1);
-  while (bytes[at] === QUOTE) {
-    const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
-    const end = valueEnd(bytes, value);
-    visit(at, value, end);
-    at = skipSpace(bytes, end);
-    if (bytes[at] !== COMMA) break;
-    at = skipSpace(bytes, at + 1);
+  /** Calls with the offset of each key's opening quote and its value's span; returns the object's end. */
+  #eachMember(start: number, visit: (key: number, value: number, valueEnds: number) => void): number {
+    const { bytes } = this;
+    let at = skipSpace(bytes, start + 1);
+    while (bytes[at] === QUOTE) {
+      const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
+      const end = this.batch.valueEnd(value);
+      visit(at, value, end);
+      at = skipSpace(bytes, end);
+      if (bytes[at] !== COMMA) break;
+      at = skipSpace(bytes, at + 1);
+    }
+    return at + 1;
   }
-  return at + 1;
 }
 
 function isAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {

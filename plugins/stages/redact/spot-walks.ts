@@ -29,16 +29,36 @@ export class SpotWalks {
     this.#tools = { ...outer, count: (kind) => void this.#kinds.push(kind) };
   }
 
-  /** The edits of the value in [start, end), as offsets from `start`; undefined if it cannot be walked. */
-  walk(bytes: Buffer, start: number, end: number, kind: SpotKind, domain: string): readonly Edit[] | undefined {
-    if (end - start > MAX_LENGTH) return this.#counted(this.#walk(bytes, start, end, kind, domain));
-    const key = `${kind} ${domain} ${bytes.toString("latin1", start, end)}`;
+  /**
+   * The edits of the value in [start, end), as offsets from `start`; undefined if it cannot be walked.
+   * @param domainOf asked for only where something has to be hashed; undefined if the domain cannot be told
+   */
+  walk(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    kind: SpotKind,
+    domainOf: () => string | undefined,
+  ): readonly Edit[] | undefined {
+    const text = end - start > MAX_LENGTH ? undefined : kind + bytes.toString("latin1", start, end);
+    const anywhere = this.#walked("", text, bytes, start, end, kind);
+    if (anywhere === undefined || anywhere.edits.length === 0) return anywhere?.edits;
+    const domain = domainOf();
+    const walked = domain === undefined ? undefined : this.#walked(`${domain} `, text, bytes, start, end, kind);
+    for (const kind of walked?.kinds ?? []) this.outer.count(kind);
+    return walked?.edits;
+  }
+
+  /** What was found in a value, from memory if it was seen before. A domain's prefix ends with a blank, which no kind holds. */
+  #walked(prefix: string, text: string | undefined, bytes: Buffer, start: number, end: number, kind: SpotKind) {
+    if (text === undefined) return this.#walk(bytes, start, end, kind, prefix.slice(0, -1));
+    const key = prefix + text;
     let walked = this.#known.get(key);
     if (walked === undefined) {
-      walked = this.#walk(bytes, start, end, kind, domain);
+      walked = this.#walk(bytes, start, end, kind, prefix.slice(0, -1));
       if (walked !== undefined) this.#keep(key, walked);
     }
-    return this.#counted(walked);
+    return walked;
   }
 
   #walk(bytes: Buffer, start: number, end: number, kind: SpotKind, domain: string): Walked | undefined {
@@ -55,11 +75,6 @@ export class SpotWalks {
     }
     const relative = edits.drain().map((edit) => ({ ...edit, start: edit.start - start, end: edit.end - start }));
     return { edits: relative, kinds: this.#kinds };
-  }
-
-  #counted(walked: Walked | undefined): readonly Edit[] | undefined {
-    for (const kind of walked?.kinds ?? []) this.outer.count(kind);
-    return walked?.edits;
   }
 
   #keep(key: string, walked: Walked): void {

@@ -1,6 +1,6 @@
 /** What `../wasm-memory.ts` calls. */
 export { find, foundTo } from "./find";
-export { addKey, begin, position, scan } from "./scan";
+export { addKey, begin, position, scan, skip } from "./scan";
 
 /** The first byte that nothing here uses. */
 export const heap: usize = __heap_base;
