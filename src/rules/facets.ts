@@ -2,6 +2,7 @@ import { type EventView, FIELD_PATHS, type Field, fieldOfPath } from "../plugin/
 import { type Check, type Compiler, tryCheck } from "./compile.js";
 import type { Knowledge } from "./fold.js";
 import { INTERNED, type Interner, isObject, type Memo } from "./intern.js";
+import { Needs } from "./needs.js";
 import { type FieldSource, Outcome, type TestNode } from "./tree.js";
 
 /**
@@ -11,8 +12,8 @@ import { type FieldSource, Outcome, type TestNode } from "./tree.js";
 export interface Facet {
   /** What it costs to ask, roughly: 1 is one look-up. */
   readonly cost: number;
-  /** Only before the first event. */
-  add(test: TestNode): void;
+  /** Only before the first event. False if it has nothing to say of the test. */
+  add(test: TestNode): boolean;
   classOf(event: EventView): number;
   /** Adds what is known of events of this class, of which `event` is one. */
   tell(valueClass: number, event: EventView, known: Knowledge): void;
@@ -27,9 +28,10 @@ export class Facets {
 
   add(test: TestNode): void {
     if (this.byTest.has(test)) return;
-    const facets = this.facetsOf(test);
-    this.byTest.set(test, facets);
-    for (const facet of facets) facet.add(test);
+    this.byTest.set(
+      test,
+      this.facetsOf(test).filter((facet) => facet.add(test)),
+    );
   }
 
   /** The facets that may decide a test. */
@@ -37,11 +39,16 @@ export class Facets {
     return this.byTest.get(test) ?? NONE;
   }
 
-  private facetsOf({ path: { source } }: TestNode): readonly Facet[] {
+  private facetsOf({ path: { source, steps } }: TestNode): readonly Facet[] {
     if (source.kind !== "field") return NONE;
     const { field } = source;
+    const isBody = steps.length > 0;
+    const isFolded = source.fold !== undefined;
     if (INTERNED.has(field)) return [this.facet(`value ${field}`, () => new ValueFacet(field, this.compiler))];
-    return [this.facet(`shape ${field}`, () => new ShapeFacet(field, this.compiler))];
+    return [
+      this.facet(`shape ${field}`, () => new ShapeFacet(field, this.compiler)),
+      ...(isFolded ? [] : [this.facet(`text ${field} ${isBody}`, () => new TextFacet(field, isBody))]),
+    ];
   }
 
   private facet(key: string, make: () => Facet): Facet {
@@ -79,12 +86,14 @@ class ValueFacet implements Facet {
     this.known = this.interner.memo();
   }
 
-  add(test: TestNode): void {
+  add(test: TestNode): boolean {
     const check = this.compiler.condition(test);
     const equal = this.tests.get(check);
     if (equal) equal.push(test);
     else if (this.tests.size < MAX_TESTS && (test.test.op !== "matches" || this.patterns++ < MAX_PATTERNS))
       this.tests.set(check, [test]);
+    else return false;
+    return true;
   }
 
   tell(valueClass: number, _: EventView, known: Knowledge): void {
@@ -144,8 +153,9 @@ class ShapeFacet implements Facet {
     this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
   }
 
-  add(test: TestNode): void {
+  add(test: TestNode): boolean {
     this.tests.push(test);
+    return true;
   }
 
   classOf(event: EventView): number {
@@ -166,6 +176,36 @@ class ShapeFacet implements Facet {
   }
 }
 
+/** Which of the texts that tests look for are in a value. */
+class TextFacet implements Facet {
+  readonly cost: number;
+  private readonly needs = new Needs();
+
+  /** @param isBody tests of what lies below the field; else of its value, which is a string */
+  constructor(
+    private readonly field: Field,
+    private readonly isBody: boolean,
+  ) {
+    this.cost = isBody ? 100 : 5;
+  }
+
+  add(test: TestNode): boolean {
+    return this.needs.add(test);
+  }
+
+  classOf(event: EventView): number {
+    const start = event.start(this.field);
+    const { bytes } = event.batch;
+    if (start === 0 || (!this.isBody && bytes[start] !== QUOTE)) return 0;
+    return this.needs.run(bytes, start, event.end(this.field)) + 1;
+  }
+
+  tell(valueClass: number, _: EventView, known: Knowledge): void {
+    if (valueClass > 0) this.needs.tell(valueClass - 1, known);
+  }
+}
+
+const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const NULL = 0x6e;

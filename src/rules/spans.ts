@@ -43,7 +43,7 @@ const viaText =
     test(scalarText(bytes, start, end));
 
 /** False for text that more than one sequence of bytes decodes to: what holds U+FFFD or lone surrogates. */
-function isExact(text: string): boolean {
+export function isExact(text: string): boolean {
   return !/[\ufffd\ud800-\udfff]/u.test(text);
 }
 

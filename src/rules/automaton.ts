@@ -1,0 +1,182 @@
+import { isExact } from "./spans.js";
+
+/** A text to look for; `begins`: only where a string begins, `ends`: where one ends. */
+export interface Needle {
+  readonly text: string;
+  readonly begins: boolean;
+  readonly ends: boolean;
+}
+
+/** A string's quote, as opposed to one in it. */
+const EDGE = 256;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** The class of a backslash, which is no symbol of its own. */
+const ESCAPE = 255;
+const MAX_STATES = 16_384;
+const MAX_CLASSES = 200;
+const MAX_SETS = 4000;
+const FOUND = 1 << 31;
+const UNKNOWN = -1;
+/** What escapes of one letter stand for. */
+const SIMPLE = new Map([...'"\\/bfnrt'].map((letter, i) => [letter.charCodeAt(0), '"\\/\b\f\n\r\t'.charCodeAt(i)]));
+
+/**
+ * Says which of many texts occur in a piece of JSON, in one pass over its bytes and whatever escapes it is written with
+ * (Aho and Corasick's automaton). Each set of needles that is found together has a number; 0 is the empty one.
+ */
+export class Automaton {
+  private readonly needles = new Map<string, number>();
+  /** By state, its transitions by symbol; only until the first run. */
+  private readonly trie: Map<number, number>[] = [new Map()];
+  /** By state, the needles that end there. */
+  private readonly found: number[][] = [[]];
+  /** Classes of symbols: 0 is all that no needle holds. As they stand in JSON, and as what an escape stands for. */
+  private readonly raw = new Uint8Array(256);
+  private readonly decoded = new Uint8Array(256);
+  private width = 1;
+  private edge = 0;
+  /** By state (times `width`) and class: the next state, times `width`, with {@link FOUND} if needles end there. */
+  private table: Int32Array | undefined;
+  private readonly sets: ReadonlySet<number>[] = [new Set()];
+  private readonly setOf = new Map<string, number>([["", 0]]);
+  private readonly unions = new Map<number, number>();
+
+  /** Only before the first run. Returns the needle's number; -1 if it cannot be looked for, or there is no room for it. */
+  add(needle: Needle): number {
+    const { text, begins, ends } = needle;
+    const key = `${begins}${ends}${text}`;
+    const known = this.needles.get(key);
+    if (known !== undefined) return known;
+    const symbols = [...(begins ? [EDGE] : []), ...Buffer.from(text), ...(ends ? [EDGE] : [])];
+    const isFull = this.trie.length + symbols.length > MAX_STATES || this.width + symbols.length > MAX_CLASSES;
+    if (symbols.length === 0 || isFull || !isExact(text)) return -1;
+    const number = this.needles.size;
+    this.needles.set(key, number);
+    let state = 0;
+    for (const symbol of symbols) {
+      const symbolClass = this.classOf(symbol);
+      let next = this.trie[state].get(symbolClass);
+      if (next === undefined) {
+        next = this.trie.push(new Map()) - 1;
+        this.found.push([]);
+        this.trie[state].set(symbolClass, next);
+      }
+      state = next;
+    }
+    this.found[state].push(number);
+    return number;
+  }
+
+  /** The set of needles in bytes [start, end), a JSON value: its number, -1 if that cannot be told. */
+  run(bytes: Uint8Array, start: number, end: number): number {
+    const table = this.table ?? this.build();
+    const { raw } = this;
+    let state = 0;
+    let set = 0;
+    for (let i = start; i < end; i++) {
+      const symbolClass = raw[bytes[i]];
+      if (symbolClass !== ESCAPE) state = table[state + symbolClass];
+      else {
+        const code = escaped(bytes, i);
+        if (code < 0) return UNKNOWN;
+        state = code < 0x80 ? table[state + this.decoded[code]] : this.follow(table, state, code);
+        i += bytes[i + 1] === LOWER_U ? 5 : 1;
+      }
+      if (state < 0) {
+        state &= ~FOUND;
+        set = this.union(set, state);
+        if (set < 0) return UNKNOWN;
+      }
+    }
+    return set;
+  }
+
+  /** The state behind a character of several bytes: needles hold whole ones. */
+  private follow(table: Int32Array, from: number, code: number): number {
+    let state = from;
+    for (const byte of Buffer.from(String.fromCharCode(code))) state = table[(state & ~FOUND) + this.decoded[byte]];
+    return state;
+  }
+
+  has(set: number, needle: number): boolean {
+    return this.sets[set].has(needle);
+  }
+
+  private classOf(symbol: number): number {
+    const known = symbol === EDGE ? this.edge : this.decoded[symbol];
+    if (known !== 0) return known;
+    const added = this.width++;
+    if (symbol === EDGE) this.edge = added;
+    else this.decoded[symbol] = added;
+    return added;
+  }
+
+  /** Makes the table, breadth first: where a state has no transition, it takes that of its longest suffix that is a state. */
+  private build(): Int32Array {
+    const { trie, found, width } = this;
+    const table = new Int32Array(trie.length * width);
+    const suffixes = new Uint32Array(trie.length);
+    const order = [0];
+    for (const state of order) {
+      const suffix = suffixes[state];
+      if (state !== 0) for (const needle of found[suffix]) found[state].push(needle);
+      for (let symbolClass = 0; symbolClass < width; symbolClass++) {
+        const inherited = state === 0 ? 0 : table[suffix * width + symbolClass] / width;
+        const next = trie[state].get(symbolClass);
+        if (next !== undefined) {
+          suffixes[next] = inherited;
+          order.push(next);
+        }
+        table[state * width + symbolClass] = (next ?? inherited) * width;
+      }
+    }
+    for (let i = 0; i < table.length; i++) if (found[table[i] / width].length > 0) table[i] |= FOUND;
+    this.raw.set(this.decoded);
+    this.raw[QUOTE] = this.edge;
+    this.raw[BACKSLASH] = ESCAPE;
+    this.trie.length = 0;
+    this.table = table;
+    return table;
+  }
+
+  /** The set with what ends in a state; -1 when there are too many sets. */
+  private union(set: number, state: number): number {
+    const key = set * 2 ** 31 + state;
+    let union = this.unions.get(key);
+    if (union === undefined) {
+      union = this.numberOf(new Set([...this.sets[set], ...this.found[state / this.width]]));
+      this.unions.set(key, union);
+    }
+    return union;
+  }
+
+  private numberOf(all: ReadonlySet<number>): number {
+    const key = [...all].sort((a, b) => a - b).join();
+    const known = this.setOf.get(key);
+    if (known !== undefined) return known;
+    if (this.sets.length === MAX_SETS) return UNKNOWN;
+    this.setOf.set(key, this.sets.length);
+    return this.sets.push(all) - 1;
+  }
+}
+
+const LOWER_U = 0x75;
+
+/** What the escape at `at` stands for; -1 for half of a surrogate pair, and for what is no escape. */
+function escaped(bytes: Uint8Array, at: number): number {
+  if (bytes[at + 1] !== LOWER_U) return SIMPLE.get(bytes[at + 1]) ?? -1;
+  let code = 0;
+  for (let i = at + 2; i < at + 6; i++) {
+    const digit = hexDigit(bytes[i]);
+    if (digit < 0) return -1;
+    code = code * 16 + digit;
+  }
+  return code >= 0xd800 && code <= 0xdfff ? -1 : code;
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}
