@@ -29,8 +29,8 @@ export class Compiler {
   private readonly lists = new Map<readonly string[], number>();
 
   /** The next event begins. */
-  next(): void {
-    this.turn.next();
+  next(event: EventView): void {
+    this.turn.next(event);
   }
 
   /** A condition of which only "yes" counts, as a rule's does: "no" may stand for "failed". */

@@ -30,7 +30,7 @@ export function predicateOf(expression: Expression): Predicate {
   const compiler = new Compiler();
   const check = compiler.condition(expression);
   return (event) => {
-    compiler.next();
+    compiler.next(event);
     return tryCheck(check, event) === Outcome.yes;
   };
 }

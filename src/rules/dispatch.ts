@@ -18,34 +18,27 @@ interface Rest<Entry> {
 }
 
 /** Events that are alike in all facets asked so far. */
-interface Branch<Entry> {
-  readonly kind: "branch";
+interface Node<Entry> {
+  /** What is asked next; undefined where no facet could say more. */
+  readonly facet: Facet | undefined;
+  /** Where its classes lead. */
+  readonly next: (Node<Entry> | undefined)[];
+  readonly candidates: readonly Candidate<Entry>[];
   readonly rests: readonly Rest<Entry>[];
   /** Facets that were asked on the way here. */
   readonly asked: ReadonlySet<Facet>;
-  /** The one that is asked next, and where its classes lead. */
-  readonly facet: Facet;
-  readonly next: (Node<Entry> | undefined)[];
 }
-
-/** Where nothing is left that a facet could say. */
-interface Leaf<Entry> {
-  readonly kind: "leaf";
-  readonly candidates: readonly Candidate<Entry>[];
-}
-
-type Node<Entry> = Branch<Entry> | Leaf<Entry>;
 
 /** Most tests that are folded, over all kinds, from one start to the next: bounds the time. */
 const MAX_FOLDED = 1 << 23;
-/** Most branches, leaves and rests that are kept: bounds the memory. */
+/** Most nodes and rests that are kept: bounds the memory. */
 const MAX_KEPT = 1 << 18;
 /** Events from one start to the next, at least: there is little to learn from events of ever new kinds. */
 const MIN_EVENTS = 1 << 17;
 
 /**
  * Finds the entries that an event leaves possible, and what their conditions still ask, by a decision tree that it learns
- * from the events: a branch asks one {@link Facet}; for each class that comes up, all conditions are folded once with what
+ * from the events: a node asks one {@link Facet}; for each class that comes up, all conditions are folded once with what
  * that tells. Most turn out "no" or "yes"; what they no longer ask about is not looked at. The leaves hold what is left:
  * tests of what differs from event to event.
  */
@@ -74,9 +67,9 @@ export class Dispatch<Entry> {
   candidates(event: EventView): readonly Candidate<Entry>[] {
     this.events++;
     let node = this.root;
-    while (node.kind === "branch") {
-      const valueClass = node.facet.classOf(event);
-      const next: Node<Entry> | undefined = node.next[valueClass] ?? this.learn(node, valueClass, event);
+    for (let { facet } = node; facet !== undefined; { facet } = node) {
+      const valueClass = facet.classOf(event);
+      const next: Node<Entry> | undefined = node.next[valueClass] ?? this.learn(node, facet, valueClass, event);
       if (next === undefined) return this.whole;
       node = next;
     }
@@ -84,7 +77,7 @@ export class Dispatch<Entry> {
   }
 
   /** Makes events of this class known; as long as there is no room for them, all entries are candidates. */
-  private learn(branch: Branch<Entry>, valueClass: number, event: EventView): Node<Entry> | undefined {
+  private learn(from: Node<Entry>, facet: Facet, valueClass: number, event: EventView): Node<Entry> | undefined {
     if (this.folded >= MAX_FOLDED || this.kept >= MAX_KEPT) {
       if (this.events < MIN_EVENTS) return undefined;
       this.folded = 0;
@@ -94,10 +87,10 @@ export class Dispatch<Entry> {
       return undefined;
     }
     const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
-    branch.facet.tell(valueClass, event, known);
-    const rests = valueClass === 0 ? branch.rests : this.fold(branch.rests, known);
-    const node = this.node(rests, new Set(branch.asked).add(branch.facet));
-    branch.next[valueClass] = node;
+    facet.tell(valueClass, event, known);
+    const rests = valueClass === 0 ? from.rests : this.fold(from.rests, known);
+    const node = this.node(rests, new Set(from.asked).add(facet));
+    from.next[valueClass] = node;
     return node;
   }
 
@@ -115,8 +108,8 @@ export class Dispatch<Entry> {
   private node(rests: readonly Rest<Entry>[], asked: ReadonlySet<Facet>): Node<Entry> {
     this.kept += 1 + rests.length;
     const facet = this.choose(rests, asked);
-    if (facet) return { kind: "branch", rests, asked, facet, next: [] };
-    return { kind: "leaf", candidates: rests.map((rest) => this.candidate(rest)) };
+    const candidates = facet ? [] : rests.map((rest) => this.candidate(rest));
+    return { facet, next: [], candidates, rests: facet ? rests : [], asked };
   }
 
   private candidate({ entry, rest }: Rest<Entry>): Candidate<Entry> {

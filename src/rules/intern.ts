@@ -1,4 +1,4 @@
-import { type EventView, FIELD_PATHS, Field, fieldOfPath } from "../plugin/index.js";
+import { type EventView, FIELD_PATHS, Field, fieldOfPath, ROW_HEADER, ROW_WORDS } from "../plugin/index.js";
 
 /** Fields with few different values: a test of one is done once per value, not once per event. */
 export const INTERNED: ReadonlySet<Field> = new Set([
@@ -29,29 +29,39 @@ export function isObject(event: EventView, field: Field): boolean {
 
 const OPEN_BRACE = 0x7b;
 
+const NO_BYTES = new Uint8Array(0);
+
 /** The event that is looked at: shared by all who keep something for as long as it is. */
 export class Turn {
   /** Tells one event from the next. */
   now = 0;
+  /** The bytes of its batch, four at a time. */
+  words: DataView = new DataView(NO_BYTES.buffer);
+  private table: Uint32Array = new Uint32Array(0);
+  /** Where the spans of its fields begin in the table. */
+  private fields = 0;
   private bytes: Uint8Array = NO_BYTES;
-  private cached: DataView = new DataView(NO_BYTES.buffer);
 
   /** The next event begins. */
-  next(): void {
+  next({ batch, row }: EventView): void {
     this.now = (this.now + 1) | 0;
+    this.table = batch.table;
+    this.fields = row * ROW_WORDS + ROW_HEADER;
+    if (batch.bytes === this.bytes) return;
+    this.bytes = batch.bytes;
+    this.words = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 
-  /** The bytes of a batch, four at a time. */
-  words(bytes: Uint8Array): DataView {
-    if (bytes !== this.bytes) {
-      this.bytes = bytes;
-      this.cached = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    return this.cached;
+  /** See {@link EventView.start}. */
+  start(field: Field): number {
+    return this.table[this.fields + 2 * field];
+  }
+
+  /** See {@link EventView.end}. */
+  end(field: Field): number {
+    return this.table[this.fields + 2 * field + 1];
   }
 }
-
-const NO_BYTES = new Uint8Array(0);
 
 const MAX_IDS = 4096;
 const MAX_LENGTH = 512;
@@ -99,7 +109,8 @@ export class Interner {
   private readonly memos: Memo[] = [];
   private used = 0;
   private next = FIRST;
-  private turn = -1;
+  /** The turn that `id` is of. */
+  private seen = -1;
   private id = UNKNOWN;
 
   /** The object that the field is a member of, if it has one. */
@@ -107,7 +118,7 @@ export class Interner {
 
   constructor(
     private readonly field: Field,
-    private readonly clock: Turn,
+    private readonly turn: Turn,
   ) {
     this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
   }
@@ -121,11 +132,12 @@ export class Interner {
 
   /** The id of the event's value, looked up once per event; 0 if it has none. */
   idOf(event: EventView): number {
-    if (this.turn === this.clock.now) return this.id;
-    this.turn = this.clock.now;
-    const start = event.start(this.field);
+    const { turn } = this;
+    if (this.seen === turn.now) return this.id;
+    this.seen = turn.now;
+    const start = turn.start(this.field);
     if (start === 0) this.id = this.within !== undefined && isObject(event, this.within) ? UNSET : ABSENT;
-    else this.id = this.find(this.clock.words(event.batch.bytes), start, event.end(this.field) - start);
+    else this.id = this.find(turn.words, start, turn.end(this.field) - start);
     return this.id;
   }
 

@@ -32,7 +32,7 @@ class CompiledSet implements RuleSet {
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & NOT_EVENTS) !== 0) continue;
       const event = batch.at(row);
-      this.compiler.next();
+      this.compiler.next(event);
       const candidates = this.dispatch.candidates(event);
       for (let i = 0; i < candidates.length; i++) {
         const { entry, check } = candidates[i];
