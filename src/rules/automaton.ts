@@ -16,6 +16,7 @@ const ESCAPE = 255;
 const MAX_STATES = 16_384;
 const MAX_CLASSES = 200;
 const MAX_SETS = 4000;
+const MAX_UNIONS = 1 << 16;
 const FOUND = 1 << 31;
 const UNKNOWN = -1;
 /** What escapes of one letter stand for. */
@@ -145,6 +146,7 @@ export class Automaton {
     const key = set * 2 ** 31 + state;
     let union = this.unions.get(key);
     if (union === undefined) {
+      if (this.unions.size === MAX_UNIONS) return UNKNOWN;
       union = this.numberOf(new Set([...this.sets[set], ...this.found[state / this.width]]));
       this.unions.set(key, union);
     }

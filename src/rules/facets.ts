@@ -43,11 +43,10 @@ export class Facets {
     if (source.kind !== "field") return NONE;
     const { field } = source;
     const isBody = steps.length > 0;
-    const isFolded = source.fold !== undefined;
     if (INTERNED.has(field)) return [this.facet(`value ${field}`, () => new ValueFacet(field, this.compiler))];
     return [
       this.facet(`shape ${field}`, () => new ShapeFacet(field, this.compiler)),
-      ...(isFolded ? [] : [this.facet(`text ${field} ${isBody}`, () => new TextFacet(field, isBody))]),
+      this.facet(`text ${field} ${isBody}`, () => new TextFacet(field, isBody)),
     ];
   }
 
@@ -63,8 +62,8 @@ const NONE: readonly Facet[] = [];
 /** Most classes of one field, and tests of it that tell them apart; the rest stays in the conditions. */
 const MAX_CLASSES = 1000;
 const MAX_TESTS = 2000;
-/** A new value is put to all tests at once, and patterns are slow. */
-const MAX_PATTERNS = 200;
+/** A new value is put to all tests at once, and patterns are slow: most of those that no text rules out. */
+const MAX_PATTERNS = 50;
 
 /** The value of a field with few values: two are of one class if all tests say the same of them. */
 class ValueFacet implements Facet {
@@ -73,6 +72,8 @@ class ValueFacet implements Facet {
   private readonly known: Memo;
   /** Tests that are equal have one check. */
   private readonly tests = new Map<Check, TestNode[]>();
+  /** Decides most of them for a new value at once. */
+  private readonly texts: TextFacet;
   private readonly classes = new Map<string, number>();
   /** By class, what each test says. */
   private readonly outcomes: (readonly Outcome[])[] = [[]];
@@ -82,6 +83,7 @@ class ValueFacet implements Facet {
     field: Field,
     private readonly compiler: Compiler,
   ) {
+    this.texts = new TextFacet(field, false);
     this.interner = compiler.interner(field);
     this.known = this.interner.memo();
   }
@@ -90,7 +92,10 @@ class ValueFacet implements Facet {
     const check = this.compiler.condition(test);
     const equal = this.tests.get(check);
     if (equal) equal.push(test);
-    else if (this.tests.size < MAX_TESTS && (test.test.op !== "matches" || this.patterns++ < MAX_PATTERNS))
+    else if (
+      this.tests.size < MAX_TESTS &&
+      (this.texts.add(test) || test.test.op !== "matches" || this.patterns++ < MAX_PATTERNS)
+    )
       this.tests.set(check, [test]);
     else return false;
     return true;
@@ -118,10 +123,12 @@ class ValueFacet implements Facet {
   }
 
   private classify(event: EventView): number {
-    const outcomes = [...this.tests.keys()].map((check) => tryCheck(check, event));
+    const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
+    this.texts.tell(this.texts.classOf(event), event, known);
+    const outcomes = [...this.tests].map(([check, [test]]) => known.outcomes.get(test) ?? tryCheck(check, event));
     const key = outcomes.join("");
-    const known = this.classes.get(key);
-    if (known !== undefined) return known;
+    const same = this.classes.get(key);
+    if (same !== undefined) return same;
     if (this.outcomes.length === MAX_CLASSES) return 0;
     this.classes.set(key, this.outcomes.length);
     return this.outcomes.push(outcomes) - 1;
@@ -190,7 +197,9 @@ class TextFacet implements Facet {
   }
 
   add(test: TestNode): boolean {
-    return this.needs.add(test);
+    const { source, steps } = test.path;
+    const isFolded = (source as FieldSource).fold !== undefined;
+    return !isFolded && steps.length > 0 === this.isBody && this.needs.add(test);
   }
 
   classOf(event: EventView): number {

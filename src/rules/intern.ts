@@ -29,6 +29,9 @@ export function isObject(event: EventView, field: Field): boolean {
 
 const OPEN_BRACE = 0x7b;
 
+/** The half of a slot that is hash; ids fit into the other. */
+const UPPER = 0xffff_0000 | 0;
+
 const NO_BYTES = new Uint8Array(0);
 
 /** The event that is looked at: shared by all who keep something for as long as it is. */
@@ -102,9 +105,10 @@ export class Memo {
  * nothing allocated for a value that was seen before.
  */
 export class Interner {
-  private readonly slots = new Uint16Array(SLOTS);
-  private readonly starts = new Uint32Array(MAX_IDS);
-  private readonly lengths = new Uint16Array(MAX_IDS);
+  /** Open addressing: the upper half of a value's hash, and its id. */
+  private readonly slots = new Uint32Array(SLOTS);
+  /** By id, where its value begins in the arena, and its length. */
+  private readonly spans = new Uint32Array(2 * MAX_IDS);
   private readonly arena = new DataView(new ArrayBuffer(ARENA));
   private readonly memos: Memo[] = [];
   private used = 0;
@@ -143,25 +147,28 @@ export class Interner {
 
   private find(words: DataView, start: number, length: number): number {
     if (length > MAX_LENGTH) return UNKNOWN;
-    const home = sampleHash(words, start, length);
+    const hash = sampleHash(words, start, length);
     for (let probe = 0; probe < MAX_PROBES; probe++) {
-      const slot = (home + probe) & (SLOTS - 1);
-      const id = this.slots[slot];
-      if (id === 0) return this.add(slot, words, start, length);
-      if (this.lengths[id] === length && sameWords(this.arena, this.starts[id], words, start, length)) return id;
+      const slot = (hash + probe) & (SLOTS - 1);
+      const entry = this.slots[slot];
+      if (entry === 0) return this.add(slot, hash, words, start, length);
+      if (((entry ^ hash) & UPPER) !== 0) continue;
+      const id = entry & ~UPPER;
+      const at = 2 * id;
+      if (this.spans[at + 1] === length && sameWords(this.arena, this.spans[at], words, start, length)) return id;
     }
     return UNKNOWN;
   }
 
-  private add(slot: number, words: DataView, start: number, length: number): number {
+  private add(slot: number, hash: number, words: DataView, start: number, length: number): number {
     if (this.next === MAX_IDS || this.used + length > ARENA) {
       this.clear();
       return UNKNOWN;
     }
     const id = this.next++;
-    this.slots[slot] = id;
-    this.starts[id] = this.used;
-    this.lengths[id] = length;
+    this.slots[slot] = (hash & UPPER) | id;
+    this.spans[2 * id] = this.used;
+    this.spans[2 * id + 1] = length;
     for (let i = 0; i < length; i++) this.arena.setUint8(this.used + i, words.getUint8(start + i));
     this.used += length;
     return id;
@@ -175,7 +182,7 @@ export class Interner {
   }
 }
 
-/** A slot by a token's length and four of its words; the bytes tell values of one slot apart. */
+/** A hash of a token's length and four of its words; the bytes tell values of one hash apart. */
 function sampleHash(words: DataView, start: number, length: number): number {
   let hash = length;
   if (length < 4) {
@@ -189,7 +196,7 @@ function sampleHash(words: DataView, start: number, length: number): number {
     }
   }
   hash = Math.imul(hash ^ (hash >>> 15), PRIME);
-  return (hash ^ (hash >>> 16)) & (SLOTS - 1);
+  return hash ^ (hash >>> 16);
 }
 
 const PRIME = 0x9e3779b1 | 0;
