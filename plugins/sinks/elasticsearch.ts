@@ -60,14 +60,18 @@ class Elasticsearch implements SendingSink {
   }
 
   encode(event: EventView, out: ByteWriter): void {
-    this.#writeAction(event.day(), event.id(), out);
+    this.#openAction(event.day(), out);
+    event.writeId(out);
+    out.copy(ACTION_END);
     event.writeDocument(out);
     out.byte(NEWLINE);
   }
 
   encodeSafe(event: EventView, reason: string, out: ByteWriter, id: string): void {
     const { text, time } = safeDocument(event, reason);
-    this.#writeAction(time?.slice(0, 10).replaceAll("-", ".") ?? event.day(), id, out);
+    this.#openAction(time?.slice(0, 10).replaceAll("-", ".") ?? event.day(), out);
+    out.text(id);
+    out.copy(ACTION_END);
     out.text(text);
     out.byte(NEWLINE);
   }
@@ -102,14 +106,13 @@ class Elasticsearch implements SendingSink {
     return setup(this.#http, { pattern, daily: pattern !== this.#index, retention }, signal);
   }
 
-  #writeAction(day: string, id: string, out: ByteWriter): void {
+  /** Appends the action line up to the id. */
+  #openAction(day: string, out: ByteWriter): void {
     if (day !== this.#day) {
       this.#day = day;
       this.#action = Buffer.from(`{"create":{"_index":"${this.#index.replace("{date}", day)}","_id":"`);
     }
     out.copy(this.#action);
-    out.text(id);
-    out.copy(ACTION_END);
   }
 }
 

@@ -84,7 +84,7 @@ class Webhook implements SendingSink {
   }
 
   encode(event: EventView, out: ByteWriter): void {
-    writeItem(out, event.id(), () => this.#format.write(event, out));
+    writeItem(out, event, this.#format);
   }
 
   async send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]> {

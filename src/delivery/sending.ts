@@ -12,7 +12,7 @@ import {
 import type { DeadLetter, DeadLetters } from "./dead-letters.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { Refusals } from "./refusals.js";
-import { acknowledge, type Item, PendingRequest, RequestBuilder } from "./request.js";
+import { type PendingRequest, RequestBuilder } from "./request.js";
 import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
 
 /** Views one document as an event, for `encodeSafe`. The host's, because delivery knows nothing of JSON. */
@@ -133,8 +133,9 @@ export class SendingRunner extends Runner {
     } catch (error) {
       const aside = new RequestBuilder(4096);
       aside.add({ encode: (view, out) => view.writeDocument(out) }, event, ledger, entry);
-      const { items, body } = aside.take();
-      void this.#bury([this.#letter(body, items[0], `cannot be encoded: ${(error as Error).message}`, 0)], items);
+      const request = aside.take();
+      const reason = `cannot be encoded: ${(error as Error).message}`;
+      void this.#bury(request, [0], [this.#letter(request, 0, request.body, reason, 0)]);
     }
   }
 
@@ -164,13 +165,12 @@ export class SendingRunner extends Runner {
     this.host.meter.add("auditship_sink_bytes_total", request.body.length, this.name);
     try {
       const answer = await this.#sink.send(request, this.host.signal);
-      const verdicts = Array.isArray(answer) ? answer : request.items.map(() => answer);
-      if (verdicts.length === request.count) return verdicts;
-      return request.items.map(() => retry(`answer has ${verdicts.length} verdicts for ${request.count} events`));
+      if (!Array.isArray(answer)) return forAll(request, answer);
+      if (answer.length === request.count) return answer;
+      return forAll(request, retry(`answer has ${answer.length} verdicts for ${request.count} events`));
     } catch (error) {
       request.unsure = true;
-      const failure = retry((error as Error).message);
-      return request.items.map(() => failure);
+      return forAll(request, retry((error as Error).message));
     } finally {
       this.host.meter.observe("auditship_sink_request_seconds", (performance.now() - started) / 1000, this.name);
     }
@@ -185,14 +185,16 @@ export class SendingRunner extends Runner {
       this.park(
         `more than half of the last ${this.#refusals.window} events were refused: ${reasonOf(verdicts, refused)}`,
       );
-      for (const index of [...done, ...duplicate]) acknowledge(request.items[index]);
+      request.acknowledge(done);
+      request.acknowledge(duplicate);
       return [];
     }
     const next: PendingRequest[] = [];
     if (split.length > 0) next.push(...halves(request, split));
     if (refused.length > 0) next.push(...(await this.#refuse(request, refused, verdicts)));
     if (retried.length > 0) next.push(retried.length === request.count ? request : request.pick(retried));
-    for (const index of [...done, ...duplicate]) acknowledge(request.items[index]);
+    request.acknowledge(done);
+    request.acknowledge(duplicate);
     if (!next.includes(request) && !request.unsure) request.release();
     if (retried.length > 0) await this.#backOff(next.at(-1)!, verdicts, retried);
     else this.succeeded();
@@ -219,34 +221,34 @@ export class SendingRunner extends Runner {
     verdicts: readonly Verdict[],
   ): Promise<PendingRequest[]> {
     const letters: DeadLetter[] = [];
-    const buried: Item[] = [];
+    const buried: number[] = [];
     const safe: PendingRequest[] = [];
     const plain = request.plain();
     for (const index of refused) {
-      const item = request.items[index];
-      const reason = (verdicts[index] as { reason: string }).reason;
-      const reshaped = item.safe === undefined ? this.#reshape(plain, item, reason) : undefined;
+      const { reason } = verdicts[index] as { reason: string };
+      const reshaped = request.safe ? undefined : this.#reshape(request, index, plain, reason);
       if (reshaped) safe.push(reshaped);
       else {
-        letters.push(this.#letter(plain, item, item.safe?.reason ?? reason, request.attempt + 1));
-        buried.push(item);
+        letters.push(this.#letter(request, index, plain, request.safe?.reason ?? reason, request.attempt + 1));
+        buried.push(index);
       }
     }
-    if (letters.length > 0) await this.#bury(letters, buried);
+    if (letters.length > 0) await this.#bury(request, buried, letters);
     return safe;
   }
 
-  #reshape(plain: Uint8Array, item: Item, reason: string): PendingRequest | undefined {
-    const original = plain.slice(item.document.start, item.document.end);
+  #reshape(request: PendingRequest, index: number, plain: Uint8Array, reason: string): PendingRequest | undefined {
+    const { start, end } = request.document(index);
+    const original = plain.slice(start, end);
     const view = this.#sink.encodeSafe && this.#deps.viewDocument(original);
-    return view && PendingRequest.safe(this.#sink, view, item, original, reason);
+    return view && request.reshape(this.#sink, index, view, { reason, original });
   }
 
-  #letter(plain: Uint8Array, item: Item, reason: string, attempts: number): DeadLetter {
-    const { start, members, end } = item.document;
-    const bytes = Buffer.from(item.safe?.original ?? plain);
+  #letter(request: PendingRequest, index: number, plain: Uint8Array, reason: string, attempts: number): DeadLetter {
+    const { start, members, end } = request.document(index);
+    const bytes = Buffer.from(request.safe?.original ?? plain);
     return {
-      id: item.id,
+      id: request.id(index),
       sink: this.name,
       reason,
       time: new Date(this.host.now()).toISOString(),
@@ -257,7 +259,8 @@ export class SendingRunner extends Runner {
     };
   }
 
-  async #bury(letters: DeadLetter[], items: readonly Item[]): Promise<void> {
+  /** Puts items of a request aside for good. */
+  async #bury(request: PendingRequest, indexes: readonly number[], letters: DeadLetter[]): Promise<void> {
     try {
       await this.#deps.deadLetters.add(letters);
     } catch (error) {
@@ -269,7 +272,7 @@ export class SendingRunner extends Runner {
       "Sink refused events; they are in the dead letters (auditship dlq list).",
     );
     this.host.meter.add("auditship_dead_letters_total", letters.length, this.name);
-    for (const item of items) acknowledge(item);
+    request.acknowledge(indexes);
   }
 
   #count(request: PendingRequest, verdicts: readonly Verdict[], sorted: Sorted): void {
@@ -298,6 +301,9 @@ export class SendingRunner extends Runner {
   }
 }
 
+/** One verdict for each item. */
+const forAll = (request: PendingRequest, verdict: Verdict): Verdict[] => new Array(request.count).fill(verdict);
+
 /** Indexes of a request's items by verdict. */
 interface Sorted {
   done: number[];
@@ -317,9 +323,7 @@ function sort(verdicts: readonly Verdict[]): Sorted {
     // A single event that is too large cannot be halved: it is refused.
     split: verdicts.length > 1 ? sorted.split : sorted.refused,
   };
-  verdicts.forEach((verdict, index) => {
-    lists[verdict.kind].push(index);
-  });
+  for (let index = 0; index < verdicts.length; index++) lists[verdicts[index].kind].push(index);
   return sorted;
 }
 

@@ -1,5 +1,13 @@
-import type { Annotation, ByteWriter, FileRef, InvalidLine, OversizedLine, RuleMatch } from "../plugin/index.js";
-import { CLOSE_BRACE, COMMA, OPEN_BRACE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
+import type {
+  Annotation,
+  ByteWriter,
+  EventView,
+  FileRef,
+  InvalidLine,
+  OversizedLine,
+  RuleMatch,
+} from "../plugin/index.js";
+import { CLOSE_BRACE, COMMA, OPEN_BRACE, QUOTE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { EVENT_KEYS, RESERVED } from "./keys.js";
 
 /** What every document says of where it was made. */
@@ -21,7 +29,7 @@ const MATCHES = Buffer.from(',"matches":[');
 const SALVAGED = Buffer.from(',"salvaged":true');
 const TRUNCATED = Buffer.from(',"truncated":');
 const INVALID = Buffer.from(',"invalid":');
-const ID = Buffer.from(',"id":');
+const ID = Buffer.from(',"id":"');
 const CLOSE_BRACKET = 0x5d;
 
 /** Writes the two members that we add to an event (DESIGN §9). What does not change is encoded once. */
@@ -111,9 +119,10 @@ export class MemberWriter {
     out.json({ reason: invalid.reason, length: invalid.length, sha256: invalid.sha256 });
   }
 
-  id(out: ByteWriter, id: string): void {
+  id(out: ByteWriter, event: EventView): void {
     out.copy(ID);
-    out.json(id);
+    event.writeId(out);
+    out.byte(QUOTE);
   }
 
   close(out: ByteWriter): void {

@@ -17,7 +17,7 @@ import {
 import type { EventBatch } from "./batch.js";
 import { foreignMembers, isEmptyObject, type MemberWriter } from "./document.js";
 import type { Edits } from "./edits.js";
-import { eventId, SpanHash } from "./id.js";
+import { IdText, SpanHash } from "./id.js";
 import { asBuffer, BACKSLASH, CLOSE_BRACE, COMMA, decode, OPEN_BRACE } from "./json.js";
 import { kindOf } from "./tape.js";
 
@@ -38,7 +38,8 @@ export class RowView implements EventView {
   private lastEdit = 0;
   private readonly hash = new SpanHash();
   /** The row's id, once it was asked for: a request and the document in it both name it. */
-  private knownId: string | undefined;
+  private readonly idText = new IdText();
+  private knowsId = false;
   /** The day of the last answer, as a number and as text. */
   private lastDay = Number.NaN;
   private lastDayName = "";
@@ -53,7 +54,7 @@ export class RowView implements EventView {
   moveTo(row: number): this {
     this.row = row;
     this.base = row * ROW_WORDS;
-    this.knownId = undefined;
+    this.knowsId = false;
     return this;
   }
 
@@ -125,17 +126,26 @@ export class RowView implements EventView {
   }
 
   id(): string {
-    this.knownId ??= this.makeId();
-    return this.knownId;
+    return this.known().toString();
   }
 
-  private makeId(): string {
+  writeId(out: ByteWriter): void {
+    this.known().write(out);
+  }
+
+  private known(): IdText {
+    if (!this.knowsId) this.makeId();
+    return this.idText;
+  }
+
+  private makeId(): void {
     const { batch } = this;
     const hash = this.hash.reset();
     for (const field of ID_FIELDS) hash.span(batch.bytes, this.start(field), this.end(field));
     const known = batch.invalid(this.row) ?? batch.oversized;
     const length = known?.length ?? this.word(Row.lineEnd) - this.word(Row.line);
-    return eventId(batch.file.id, batch.offset + this.word(Row.line), this.word(Row.item), hash.number(length));
+    this.idText.set(batch.file, batch.offset + this.word(Row.line), this.word(Row.item), hash.number(length));
+    this.knowsId = true;
   }
 
   writeDocument(out: ByteWriter, options?: DocumentOptions): void {
@@ -219,7 +229,7 @@ export class RowView implements EventView {
     if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this.matches(), this.message);
     if ((flags & Flag.salvaged) !== 0) members.salvaged(out);
     if ((flags & Flag.truncated) !== 0) members.truncated(out, batch.oversized!);
-    if (options?.id) members.id(out, this.id());
+    if (options?.id) members.id(out, this);
     members.close(out);
   }
 

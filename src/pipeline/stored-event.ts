@@ -61,6 +61,10 @@ export class StoredEvent implements EventView {
     return this.#letter.id;
   }
 
+  writeId(out: ByteWriter): void {
+    out.text(this.#letter.id);
+  }
+
   start(field: Field): number {
     return this.#line.start(field);
   }

@@ -52,6 +52,8 @@ export interface EventView {
    * number and a 64-bit hash of raw auditID, stage, stageTimestamp and line length, all as read. 40 characters.
    */
   id(): string;
+  /** Appends {@link id}, without making a string of it. Base64url: nothing in it needs escaping. */
+  writeId(out: ByteWriter): void;
   /** Appends the document in shape `native`: the (redacted) line and our members before its closing brace. No newline. */
   writeDocument(out: ByteWriter, options?: DocumentOptions): void;
   /** Appends only our members, as a JSON object: `{"@timestamp":…,"auditship":{…}}`. */

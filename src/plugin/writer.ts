@@ -1,5 +1,8 @@
 const encoder = new TextEncoder();
 
+/** Fewer bytes are copied one by one: a view of them would cost more. */
+const SHORT = 48;
+
 /** A growing run of bytes. What sinks encode into. */
 export class ByteWriter {
   bytes: Uint8Array;
@@ -32,14 +35,10 @@ export class ByteWriter {
   copy(from: Uint8Array, start = 0, end = from.length): void {
     const count = end - start;
     this.reserve(count);
-    if (count < 32) {
-      for (let i = start, at = this.length; i < end; i++, at++) this.bytes[at] = from[i];
-    } else {
-      (from as Buffer).copy
-        ? (from as Buffer).copy(this.bytes, this.length, start, end)
-        : this.bytes.set(from.subarray(start, end), this.length);
-    }
-    this.length += count;
+    const { bytes, length } = this;
+    if (count < SHORT) for (let i = 0; i < count; i++) bytes[length + i] = from[start + i];
+    else bytes.set(new Uint8Array(from.buffer, from.byteOffset + start, count), length);
+    this.length = length + count;
   }
 
   /** Appends text as UTF-8, as it stands. */

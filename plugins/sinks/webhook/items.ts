@@ -1,4 +1,4 @@
-import type { ByteWriter } from "../../../src/plugin/index.js";
+import type { ByteWriter, EventView } from "../../../src/plugin/index.js";
 import type { Format } from "./formats.js";
 
 /** One event as it waits in a request: `<id> <bytes>\n`. Audit events come from lines, so they hold no newline. */
@@ -11,10 +11,10 @@ const SPACE = 0x20;
 const NEWLINE = 0x0a;
 const COMMA = Buffer.from(",");
 
-export function writeItem(out: ByteWriter, id: string, write: () => void): void {
-  out.text(id);
+export function writeItem(out: ByteWriter, event: EventView, format: Format): void {
+  event.writeId(out);
   out.byte(SPACE);
-  write();
+  format.write(event, out);
   out.byte(NEWLINE);
 }
 
