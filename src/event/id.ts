@@ -8,19 +8,27 @@ import type { ByteWriter, FileRef } from "../plugin/index.js";
 export class SpanHash {
   private a = 0;
   private b = 0;
+  private bytes: Uint8Array = Buffer.alloc(0);
+  private words = new DataView(this.bytes.buffer);
 
-  reset(): this {
+  /** Begins anew, with spans of these bytes. */
+  over(bytes: Uint8Array): this {
     this.a = 0xdeadbeef | 0;
     this.b = 0x41c6ce57;
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
     return this;
   }
 
   /** Adds the bytes [start, end), and that they end here. */
-  span(bytes: Uint8Array, start: number, end: number): this {
+  span(start: number, end: number): this {
+    const { bytes, words } = this;
     let { a, b } = this;
     let i = start;
     for (; i + 4 <= end; i += 4) {
-      const word = bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
+      const word = words.getInt32(i, true);
       // A product keeps what is in high bits there: the turn brings it down again.
       a = Math.imul(a ^ word, 2654435761);
       a = (a << 15) | (a >>> 17);

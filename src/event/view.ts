@@ -140,11 +140,17 @@ export class RowView implements EventView {
 
   private makeId(): void {
     const { batch } = this;
-    const hash = this.hash.reset();
-    for (const field of ID_FIELDS) hash.span(batch.bytes, this.start(field), this.end(field));
-    const known = batch.invalid(this.row) ?? batch.oversized;
-    const length = known?.length ?? this.word(Row.lineEnd) - this.word(Row.line);
-    this.idText.set(batch.file, batch.offset + this.word(Row.line), this.word(Row.item), hash.number(length));
+    const { table } = batch;
+    const hash = this.hash.over(batch.bytes);
+    for (const field of ID_FIELDS) {
+      const at = this.base + ROW_HEADER + 2 * field;
+      hash.span(table[at], table[at + 1]);
+    }
+    const line = table[this.base + Row.line];
+    const isWhole = (table[this.base + Row.flags] & (Flag.invalid | Flag.truncated)) === 0;
+    const known = isWhole ? undefined : (batch.invalid(this.row) ?? batch.oversized);
+    hash.number(known?.length ?? table[this.base + Row.lineEnd] - line);
+    this.idText.set(batch.file, batch.offset + line, table[this.base + Row.item], hash);
     this.knowsId = true;
   }
 

@@ -51,9 +51,19 @@ function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boole
   }
 }
 
+/** Patterns that are kept compiled: a condition is parsed several times before it runs, and rules share patterns. */
+const MAX_COMPILED = 1000;
+const compiled = new Map<string, RE2JS>();
+
 /** RE2 syntax and linear time, whatever the pattern. Throws an Error that says what is wrong with it. */
 export function compilePattern(pattern: string): RE2JS {
-  return RE2JS.compile(pattern);
+  let known = compiled.get(pattern);
+  if (known === undefined) {
+    known = RE2JS.compile(pattern);
+    if (compiled.size === MAX_COMPILED) compiled.clear();
+    compiled.set(pattern, known);
+  }
+  return known;
 }
 
 /** Byte by byte, as UTF-8. */

@@ -226,6 +226,27 @@ describe("an event's id", () => {
     expect(hash('{"auditID":"x"}')).not.toBe(hash('{"stage":"x"  }'));
   });
 
+  it("changes with every byte of what it depends on", () => {
+    const stamp = "2026-11-21T00:00:00.000001Z";
+    const ids = new Set([load(`{"auditID":"${stamp}","stage":"${stamp}","stageTimestamp":"${stamp}"}`).at(0).id()]);
+    for (const changed of ["auditID", "stage", "stageTimestamp"]) {
+      for (let at = 0; at < stamp.length; at++) {
+        for (const byte of ["x", "y", "!"]) {
+          const value = (key: string) => (key === changed ? stamp.slice(0, at) + byte + stamp.slice(at + 1) : stamp);
+          const members = ["auditID", "stage", "stageTimestamp"].map((key) => `"${key}":"${value(key)}"`);
+          ids.add(load(`{${members.join()}}`).at(0).id());
+        }
+      }
+    }
+    expect(ids.size).toBe(1 + 3 * 3 * stamp.length);
+  });
+
+  it("stays what it was in the version before, or a restart would send events twice", () => {
+    const text = '{"auditID":"0","stage":"Panic","stageTimestamp":"2026-11-21T00:00:00.000001Z"}';
+    const pinned = "ASNFZ4mrze8BI0VnABy-mRoUAAAAANPhJ3_RpDDh";
+    expect(load(text, { offset: 123456789012 }).at(0).id()).toBe(pinned);
+  });
+
   it("differs for every event of a log and does not depend on how it was batched", () => {
     const text = Array.from({ length: 500 }, (_, n) => `{"auditID":"${n % 7}"}`).join("\n");
     const all = load(text);
