@@ -1,12 +1,8 @@
-import type { FileRef, Position, StoredPosition } from "../plugin/index.js";
+import type { ByteRange, FileRef, Position, StoredPosition } from "../plugin/index.js";
 import { comparePositions } from "../plugin/index.js";
 
-/** Bytes [from, to) of a file that a sink already has beyond its cursor. */
-export interface DoneRange {
-  file: string;
-  from: number;
-  to: number;
-}
+/** What a sink already has beyond its cursor. */
+export type DoneRange = ByteRange;
 
 /** A cursor as it is stored: the position, and what lies beyond it that is done. */
 export interface StoredCursor extends StoredPosition {
@@ -107,14 +103,19 @@ export class Ledger {
   stored(): StoredCursor | undefined {
     const cursor = this.#cursor;
     if (!cursor) return undefined;
+    const ranges = this.ranges();
+    const stored: StoredCursor = { file: cursor.file.fingerprint, offset: cursor.offset };
+    return ranges.length > 0 ? { ...stored, ranges } : stored;
+  }
+
+  /** What is done beyond the cursor; ranges do not overlap. */
+  ranges(): DoneRange[] {
     const ranges = [...this.#ranges];
     for (const entry of this.#entries) {
       if (!entry.sealed || entry.outstanding > 0) continue;
       ranges.push({ file: entry.start.file.fingerprint, from: entry.start.offset, to: entry.end.offset });
     }
-    const merged = merge(ranges);
-    const stored: StoredCursor = { file: cursor.file.fingerprint, offset: cursor.offset };
-    return merged.length > 0 ? { ...stored, ranges: merged } : stored;
+    return merge(ranges);
   }
 
   #advance(): void {

@@ -425,6 +425,7 @@ export class Agent {
       await Promise.all(runners.filter(({ taking }) => taking).map((runner) => runner.finish()));
     })();
     await within(shutdownTimeout, quiet);
+    this.#checkpoints.touch(undefined);
     const written = await this.#checkpoints.flush();
     await this.#close();
     this.#options.log.info({}, "Agent stopped.");

@@ -4,6 +4,7 @@ import type { Runner } from "../delivery/runner.js";
 import type { EventBatch } from "../event/index.js";
 import {
   type Batch,
+  type ByteRange,
   comparePositions,
   type Lag,
   type Logger,
@@ -67,6 +68,7 @@ export class Feed {
     this.#source = source;
     this.#deps = deps;
     this.#highWater = highWater && source.locate(highWater);
+    source.onChange = () => deps.onProgress(undefined);
   }
 
   get name(): string {
@@ -229,9 +231,8 @@ export class Feed {
   async #open(members: FeedMember[]): Promise<Lane> {
     const [{ ledger, start }] = members;
     const from = ledger.cursor;
-    const point: StartPoint = from
-      ? { at: "position", position: { file: from.file.fingerprint, offset: from.offset } }
-      : start;
+    const at = from ? { file: from.file.fingerprint, offset: from.offset } : storedPosition(start);
+    const point: StartPoint = at ? { at: "position", position: at, done: doneByAll(members) } : start;
     const reader = await this.#source.reader(point);
     const lane = new Lane(reader, members, {
       source: this.name,
@@ -319,6 +320,20 @@ export class Feed {
   #settle(): void {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+const storedPosition = (start: StartPoint) => (start.at === "position" ? start.position : undefined);
+
+/** What lies beyond the cursor of a lane's sinks and every one of them has. */
+function doneByAll(members: readonly Member[]): ByteRange[] {
+  const [first, ...others] = members.map(({ ledger }) => ledger.ranges());
+  return others.reduce((common, ranges) => common.flatMap((range) => intersect(range, ranges)), first);
+}
+
+function intersect({ file, from, to }: ByteRange, ranges: readonly ByteRange[]): ByteRange[] {
+  return ranges
+    .filter((range) => range.file === file && range.from < to && range.to > from)
+    .map((range) => ({ file, from: Math.max(from, range.from), to: Math.min(to, range.to) }));
 }
 
 /** Waits as long as the slowest `rate` among the lane's sinks wants for the batch in hand. */

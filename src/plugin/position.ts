@@ -24,6 +24,13 @@ export interface StoredPosition {
   offset: number;
 }
 
+/** Bytes [from, to) of a file, by its fingerprint. */
+export interface ByteRange {
+  file: string;
+  from: number;
+  to: number;
+}
+
 /** Negative if `a` lies before `b` in the log. */
 export function comparePositions(a: Position, b: Position): number {
   return a.file.ordinal - b.file.ordinal || a.offset - b.offset;

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Host, Zod } from "./host.js";
-import type { FileRef, Position, StoredPosition } from "./position.js";
+import type { ByteRange, FileRef, Position, StoredPosition } from "./position.js";
 
 /** Where a reader starts. */
 export type StartPoint =
@@ -8,7 +8,8 @@ export type StartPoint =
   | { at: "end" }
   /** Epoch milliseconds: from the first event at or after it. */
   | { at: "time"; time: number }
-  | { at: "position"; position: StoredPosition };
+  /** `done`: what lies beyond it and was delivered; it is not lost if it is gone. */
+  | { at: "position"; position: StoredPosition; done?: readonly ByteRange[] };
 
 /** Whole lines of one file. */
 export interface Chunk {
@@ -103,6 +104,8 @@ export interface Source {
   release?(oldest: Position): void;
   /** Sets the source's own gauges; called before they are shown. */
   measure?(): void;
+  /** Called when `state` has something new that no reading has brought about: a rotation that was seen. */
+  onChange?: () => void;
   /** Called for each loss when it is found, once. */
   onLoss: (loss: Loss) => void;
   close(): Promise<void>;

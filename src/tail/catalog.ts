@@ -50,7 +50,7 @@ export class Catalog {
   readonly #known = new Map<string, LogFile | undefined>();
   #updates = 0;
   #changed = false;
-  #lookedAt = { inode: "", size: 0 };
+  #lookedAt = { inode: "", size: 0, mtime: 0 };
   /** The newest file of the table, when it went away: nobody knows what came and went behind it. */
   #vanished: { readonly file: LogFile; readonly grew: boolean } | undefined;
   /** The file that was truncated or deleted while it was written to: its successor is known. */
@@ -93,9 +93,10 @@ export class Catalog {
     const inode = stat ? inodeOf(stat) : "";
     const current = held && inode !== held.descriptor.inode ? held.descriptor.stat() : stat;
     const size = current?.size ?? 0;
+    const mtime = current?.mtimeMs ?? 0;
     const before = this.#lookedAt;
-    if (inode === before.inode && size === before.size) return "same";
-    this.#lookedAt = { inode, size };
+    if (inode === before.inode && size === before.size && mtime === before.mtime) return "same";
+    this.#lookedAt = { inode, size, mtime };
     if (inode !== before.inode || !held?.file || !held.first || size < held.file.size) return "different";
     if (!stillBegins(held.descriptor, held.first)) return "different";
     held.file.size = size;
@@ -208,6 +209,7 @@ export class Catalog {
     if (this.#isCopy(file, base, backups)) {
       this.#ignoreCopy(base, this.nameOf(file));
     } else {
+      if (!seen.exact && file.exact && !file.finished) file.grown = Math.max(0, seen.size - file.size);
       this.#settle(file, base, time);
       if (seen.exact || !file.exact) Object.assign(file, { size: seen.size, exact: seen.exact });
       file.hint = seen.hint;

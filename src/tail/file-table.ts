@@ -1,4 +1,4 @@
-import { AuditshipError, type FileRef, type Loss } from "../plugin/index.js";
+import { AuditshipError, type ByteRange, type FileRef, type Loss } from "../plugin/index.js";
 import { shortFingerprint } from "./fingerprint.js";
 
 /** Written into the state; raised when what is written changes its meaning. */
@@ -15,6 +15,8 @@ export interface LogFile {
   size: number;
   /** The size was seen, not guessed from a `.gz`. */
   exact: boolean;
+  /** It was written to when its size was seen, and has been compressed since: by so many bytes it may have grown, at a guess. */
+  grown?: number;
   /** Rotated or replaced: nothing more will be written to it. */
   finished: boolean;
   /** Set when it was no longer there. */
@@ -33,6 +35,12 @@ export interface LogFile {
 export interface NewFile extends Omit<LogFile, "ref"> {
   fingerprint: string;
   time: number;
+}
+
+export interface LoseOptions {
+  reason?: Loss["reason"];
+  /** Bytes that were delivered all the same; they do not overlap. */
+  done?: readonly ByteRange[];
 }
 
 interface StoredFile extends NewFile {
@@ -102,15 +110,25 @@ export class FileTable {
     return added;
   }
 
-  /** Takes the bytes of a gone file from `from` on for lost; undefined if that was done before or nothing was in them. */
-  lose(file: LogFile, from: number, reason: Loss["reason"] = file.gone ?? "deleted"): Loss | undefined {
+  /**
+   * Takes the bytes of a file from `from` on for lost, but for what is `done` already; nothing if that was done before or
+   * nothing was in them.
+   */
+  lose(file: LogFile, from: number, { reason = file.gone ?? "deleted", done = [] }: LoseOptions = {}): Loss[] {
+    const losses: Loss[] = [];
+    const { id, fingerprint } = file.ref;
     const end = Math.min(file.lostFrom ?? file.size, file.size);
-    if (from >= end) return undefined;
-    file.lostFrom = from;
-    const bytes = end - from;
-    return file.exact
-      ? { reason, bytes, file: file.ref.id }
-      : { reason: "unseen", bytes: 0, atMost: bytes, file: file.ref.id };
+    if (from < end) {
+      file.lostFrom = from;
+      const kept = done.filter((range) => range.file === fingerprint).map((range) => overlap(range, from, end));
+      const bytes = end - from - kept.reduce((sum, length) => sum + length, 0);
+      if (bytes > 0) {
+        losses.push(file.exact ? { reason, bytes, file: id } : { reason: "unseen", bytes: 0, atMost: bytes, file: id });
+      }
+    }
+    if (file.grown !== undefined) losses.push({ reason: "unseen", bytes: 0, atMost: file.grown, file: id });
+    file.grown = undefined;
+    return losses;
   }
 
   /** JSON of every file from `oldest` on (all if undefined); gone files before it are forgotten. */
@@ -147,6 +165,11 @@ export class FileTable {
     }
     return low;
   }
+}
+
+/** How many bytes of [from, end) are in a range. */
+function overlap(range: ByteRange, from: number, end: number): number {
+  return Math.max(0, Math.min(range.to, end) - Math.max(range.from, from));
 }
 
 function makeFile({ fingerprint, time, ...seen }: NewFile, ordinal: number): LogFile {

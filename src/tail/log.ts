@@ -1,8 +1,8 @@
-import { AuditshipError, type Position, type SourceContext } from "../plugin/index.js";
+import { AuditshipError, type ByteRange, type Position, type SourceContext } from "../plugin/index.js";
 import type { ByteSource } from "./byte-source.js";
 import { Catalog, type CatalogOptions } from "./catalog.js";
 import type { Descriptor } from "./descriptor.js";
-import { FileTable, type LogFile } from "./file-table.js";
+import { FileTable, type LogFile, type LoseOptions } from "./file-table.js";
 import { firstLine } from "./fingerprint.js";
 import { GzipSource } from "./gzip.js";
 import { OpenFiles } from "./open-files.js";
@@ -27,6 +27,8 @@ export class Log {
   readonly #files: OpenFiles;
   readonly #catalog: Catalog;
   #watch: Watch | undefined;
+  /** Called when the table changed. */
+  onChange: () => void = () => {};
   #version = 0;
   readonly #waiting = new Set<() => void>();
   #scan: Promise<void> | undefined;
@@ -73,6 +75,11 @@ export class Log {
     return this.#context.now();
   }
 
+  /** The active file's size as it is now. */
+  refresh(): void {
+    if (!this.#closed) this.#look();
+  }
+
   /** Everything before it is done with. */
   release(oldest: Position): void {
     this.#catalog.pinning?.release(oldest);
@@ -113,9 +120,7 @@ export class Log {
   /** Brings the table up to date with the directory. Never throws: see {@link failure}. */
   scan(): Promise<void> {
     this.#scanAgain = true;
-    this.#scan ??= this.#scanAll().finally(() => {
-      this.#scan = undefined;
-    });
+    this.#scan ??= this.#scanAll();
     return this.#scan;
   }
 
@@ -171,11 +176,11 @@ export class Log {
   }
 
   /** Takes what gone files between two places held for lost: `file` from `offset` on, and all after it up to `next`. */
-  lose(file: LogFile, offset: number, next: LogFile): void {
-    this.#loseFrom(file, offset);
+  lose(file: LogFile, offset: number, next: LogFile, done: readonly ByteRange[]): void {
+    this.#loseFrom(file, offset, { done });
     for (const between of this.table.after(file.ref.ordinal)) {
       if (between.ref.ordinal >= next.ref.ordinal) return;
-      this.#loseFrom(between, 0);
+      this.#loseFrom(between, 0, { done });
     }
   }
 
@@ -183,8 +188,7 @@ export class Log {
   loseDamaged(file: LogFile, offset: number, why: string): void {
     const what = "An audit file is damaged; what comes after the damage is lost.";
     this.reports.tell("damaged", this.nameOf(file), what, new Error(why));
-    const loss = this.table.lose(file, offset, "unreadable");
-    if (loss) this.reports.lost(loss);
+    this.#loseFrom(file, offset, { reason: "unreadable" });
   }
 
   async close(): Promise<void> {
@@ -202,9 +206,8 @@ export class Log {
     return found ?? (file.finished ? this.#catalog.pinning?.open(file) : undefined);
   }
 
-  #loseFrom(file: LogFile, offset: number): void {
-    const loss = this.table.lose(file, offset);
-    if (loss) this.reports.lost(loss);
+  #loseFrom(file: LogFile, offset: number, options: LoseOptions): void {
+    for (const loss of this.table.lose(file, offset, options)) this.reports.lost(loss);
   }
 
   #startWatch(): void {
@@ -248,8 +251,11 @@ export class Log {
       const failed = this.#failure !== undefined;
       this.#failure = undefined;
       const changed = await this.#scanOnce();
+      if (changed) this.onChange();
       if (changed || failed) this.wake();
     }
+    // Not a turn later: whoever asks in between would be forgotten.
+    this.#scan = undefined;
   }
 
   async #scanOnce(): Promise<boolean> {

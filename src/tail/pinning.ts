@@ -140,8 +140,7 @@ export class Pinning {
     this.#reports.tell("pin", this.#directory!.path, what);
     if (this.#files.get(file)) return;
     const from = this.#needed?.file === file.ref ? this.#needed.offset : 0;
-    const loss = this.#table.lose(file, from);
-    if (loss) this.#reports.lost(loss);
+    for (const loss of this.#table.lose(file, from)) this.#reports.lost(loss);
   }
 
   #inspect(fingerprint: string): NewFile | undefined {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   AuditshipError,
+  type ByteRange,
   type Chunk,
   comparePositions,
   type Position,
@@ -37,6 +38,8 @@ export class LogReader implements Reader {
   #start: StartPoint | undefined;
   /** Lines before this time (epoch milliseconds) are passed over, until the first that is not. */
   #since: number | undefined;
+  /** What lies behind the start and was delivered before. */
+  readonly #delivered: readonly ByteRange[];
   #file: LogFile | undefined;
   #bytes: ByteSource | undefined;
   /** Where the next chunk starts in `#file`. */
@@ -55,6 +58,7 @@ export class LogReader implements Reader {
   constructor(log: Log, start: StartPoint, { maxLine, extractor }: LongLines, onClose: () => void) {
     this.#log = log;
     this.#start = start;
+    this.#delivered = (start.at === "position" && start.done) || [];
     this.#long = new LongLine(maxLine, extractor);
     this.#onClose = onClose;
   }
@@ -164,7 +168,7 @@ export class LogReader implements Reader {
     if (usable < count) return "limit";
     if (count === into.length) return this.#longLine(into, room, finished);
     if (finished && count > 0) return this.#give(into, count);
-    if (count === 0) this.#stayWithin();
+    if (count === 0 && !finished) this.#stayWithin();
     if (!finished) return "wait";
     this.#finish();
     return "again";
@@ -268,7 +272,8 @@ export class LogReader implements Reader {
       if (this.#file && !this.#done && (await this.#open(this.#file))) break;
       const next = this.#log.next(this.#file?.ref.ordinal ?? Number.NEGATIVE_INFINITY);
       if (!next) return false;
-      if (this.#file) this.#log.lose(this.#file, this.#done ? Number.POSITIVE_INFINITY : this.#offset, next);
+      if (this.#file)
+        this.#log.lose(this.#file, this.#done ? Number.POSITIVE_INFINITY : this.#offset, next, this.#delivered);
       this.#goTo(next, 0);
     }
     return true;
@@ -353,7 +358,7 @@ export class LogReader implements Reader {
   #finish(): void {
     const damage = this.#bytes!.damage;
     if (damage) this.#log.loseDamaged(this.#file!, this.#offset, damage);
-    else Object.assign(this.#file!, { size: this.#offset, exact: true });
+    else Object.assign(this.#file!, { size: this.#offset, exact: true, grown: undefined });
     this.#done = true;
     this.#leave();
   }

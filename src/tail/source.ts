@@ -45,6 +45,10 @@ export class FileSource implements Source {
     this.#log.reports.onLoss = listener;
   }
 
+  set onChange(listener: () => void) {
+    this.#log.onChange = listener;
+  }
+
   async reader(start: StartPoint): Promise<LogReader> {
     const reader = new LogReader(this.#log, start, this.#context, () => this.#readers.delete(reader));
     this.#readers.add(reader);
@@ -75,6 +79,7 @@ export class FileSource implements Source {
   }
 
   state(oldest: Position | undefined): object {
+    this.#log.refresh();
     return this.#log.table.toState(oldest?.file.ordinal);
   }
 
