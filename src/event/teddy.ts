@@ -6,13 +6,22 @@ const TABLES_BYTES = 6 * 16;
 const NEEDLES_AT = TABLES_BYTES + GROUPS * 8;
 const NEEDLE_BYTES = 16;
 
-/** The bytes of audit events from the most frequent on, roughly. */
-const FREQUENT = Buffer.from('"eastinoc:,rlm-.pdu/k0v1{}f2byghSTR345678');
-/** By byte: how often it occurs, roughly. */
-const FREQUENCY = Float64Array.from({ length: 256 }, (_, byte) => {
-  const rank = FREQUENT.indexOf(byte);
-  return rank < 0 ? 0.002 : 0.25 / (rank + 2);
-});
+/** How often bytes occur in audit events, of a thousand (measured on logs of real API servers); all others 0.3. */
+const FREQUENCIES: readonly (readonly [bytes: string, perMille: number])[] = [
+  ['"', 115],
+  ["e", 85],
+  ["ats:", 49],
+  ["oirn", 33],
+  [",udc", 25],
+  ["0mp-1", 20],
+  ["2l.{}vb", 13],
+  ["83/gf4k5", 9],
+  ["67T\\ 9Rhyq", 6],
+  ["IVZ[]CPS=EMwjAUDzx", 2],
+];
+/** By byte: its share. */
+const FREQUENCY = new Float64Array(256).fill(0.0003);
+for (const [bytes, perMille] of FREQUENCIES) for (const byte of Buffer.from(bytes)) FREQUENCY[byte] = perMille / 1000;
 
 interface Anchored {
   readonly text: Buffer;

@@ -9,6 +9,12 @@ const Z = 0x5a;
 const PLUS = 0x2b;
 const POINT = 0x2e;
 
+/** Bytes of a time up to its seconds: `2024-05-01T02:03:`. */
+const MINUTE_LENGTH = 17;
+/** The minute that was parsed last, and its epoch milliseconds as if it were UTC: of most times, nothing else is new. */
+const lastMinute = new Uint8Array(MINUTE_LENGTH);
+let lastMinuteTime = 0;
+
 /**
  * Epoch milliseconds of the RFC 3339 time in [start, end), without quotes; NaN if it is not one. Fractions are kept, so
  * microseconds are thousandths. Strict as Go's parser is: upper-case `T` and `Z`, no leap second, real days only; and the
@@ -16,12 +22,40 @@ const POINT = 0x2e;
  */
 export function parseTime(bytes: Uint8Array, start: number, end: number): number {
   if (end - start < 20 || end > bytes.length) return Number.NaN;
+  const minute = isLastMinute(bytes, start) ? lastMinuteTime : parseMinute(bytes, start);
+  const second = digits(bytes, start + 17, 2);
+  if (!(second <= 59)) return Number.NaN;
+
+  let at = start + 19;
+  let fraction = 0;
+  if (bytes[at] === POINT) {
+    const first = ++at;
+    let unit = 1;
+    for (; at < end && isDigit(bytes[at]); at++) {
+      // More digits than a time has room for.
+      if (at - first >= 12) continue;
+      fraction = fraction * 10 + bytes[at] - 0x30;
+      unit *= 10;
+    }
+    if (at === first) return Number.NaN;
+    fraction = (fraction * 1000) / unit;
+  }
+  const time = minute + second * 1000 + fraction - offsetMinutes(bytes, at, end) * 60_000;
+  return time >= YEAR_0 && time < YEAR_10000 ? time : Number.NaN;
+}
+
+function isLastMinute(bytes: Uint8Array, start: number): boolean {
+  for (let i = MINUTE_LENGTH - 1; i >= 0; i--) if (bytes[start + i] !== lastMinute[i]) return false;
+  return true;
+}
+
+/** Epoch milliseconds of `YYYY-MM-DDThh:mm:` as if it were UTC; NaN if it is none. */
+function parseMinute(bytes: Uint8Array, start: number): number {
   const year = digits(bytes, start, 4);
   const month = digits(bytes, start + 5, 2);
   const day = digits(bytes, start + 8, 2);
   const hour = digits(bytes, start + 11, 2);
   const minute = digits(bytes, start + 14, 2);
-  const second = digits(bytes, start + 17, 2);
   if (
     bytes[start + 4] !== DASH ||
     bytes[start + 7] !== DASH ||
@@ -29,22 +63,13 @@ export function parseTime(bytes: Uint8Array, start: number, end: number): number
     bytes[start + 13] !== COLON ||
     bytes[start + 16] !== COLON ||
     !(month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month)) ||
-    !(hour <= 23 && minute <= 59 && second <= 59)
+    !(hour <= 23 && minute <= 59)
   ) {
     return Number.NaN;
   }
-
-  let at = start + 19;
-  let fraction = 0;
-  if (bytes[at] === POINT) {
-    const first = ++at;
-    for (let unit = 100; at < end && isDigit(bytes[at]); at++, unit /= 10) fraction += (bytes[at] - 0x30) * unit;
-    if (at === first) return Number.NaN;
-  }
-  const offset = offsetMinutes(bytes, at, end);
-  const midnight = dayNumber(year, month, day) * DAY;
-  const time = midnight + ((hour * 60 + minute - offset) * 60 + second) * 1000 + fraction;
-  return time >= YEAR_0 && time < YEAR_10000 ? time : Number.NaN;
+  for (let i = 0; i < MINUTE_LENGTH; i++) lastMinute[i] = bytes[start + i];
+  lastMinuteTime = dayNumber(year, month, day) * DAY + (hour * 60 + minute) * 60_000;
+  return lastMinuteTime;
 }
 
 /** UTC day of a time as `YYYY.MM.DD`, the way daily indices are named. */

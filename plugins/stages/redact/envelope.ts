@@ -47,8 +47,6 @@ function markOf(traces: Traces, index: number, envelope: Envelope): Mark | 0 {
     case Trace.query:
       return envelope.isIn(Field.requestURI, at) ? Mark.query : 0;
     case Trace.json:
-    case Trace.blank:
-    case Trace.object:
       return envelope.isIn(Field.annotations, at) ? Mark.annotations : 0;
     default:
       return 0;

@@ -15,14 +15,33 @@ const EIGHT = 0x38;
 const NINE = 0x39;
 
 /** Whether a string's content [start, end) begins as JSON that holds a string does: brackets, white space, `\"`. */
-export function opensJson(bytes: Uint8Array, start: number, end: number): boolean {
-  let i = start;
-  while (i < end) {
-    if (IS_OPENING[bytes[i]] === 1) i++;
-    else if (bytes[i] === BACKSLASH && IS_ESCAPED_SPACE[bytes[i + 1]] === 1) i += 2;
-    else return i > start && bytes[i] === BACKSLASH && bytes[i + 1] === QUOTE;
+export function beginsJson(bytes: Uint8Array, start: number, end: number): boolean {
+  const at = openingEnd(bytes, start, end);
+  return at > start && at < end && opensJson(bytes, at);
+}
+
+/** The first byte from `at` on that is neither a bracket nor white space, as they may stand before the first string of JSON. */
+export function openingEnd(bytes: Uint8Array, at: number, end: number): number {
+  while (at < end) {
+    if (IS_OPENING[bytes[at]] === 1) at++;
+    else if (bytes[at] === BACKSLASH && IS_ESCAPED_SPACE[bytes[at + 1]] === 1) at += 2;
+    else break;
   }
-  return false;
+  return at;
+}
+
+/** Whether an escaped quote stands at `at`: a string of JSON in a string. */
+export function opensJson(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === BACKSLASH && bytes[at + 1] === QUOTE;
+}
+
+/** Whether between the opening quote of a string and `at` there are brackets and white space only. */
+export function opensString(bytes: Uint8Array, at: number): boolean {
+  for (;;) {
+    if (IS_OPENING[bytes[at - 1]] === 1) at--;
+    else if (IS_ESCAPED_SPACE[bytes[at - 1]] === 1 && bytes[at - 2] === BACKSLASH) at -= 2;
+    else return bytes[at - 1] === QUOTE;
+  }
 }
 
 /** Bytes that may stand before the first string of JSON; those in the second table behind a backslash. */

@@ -1,5 +1,5 @@
 import { type Batch, FindList, type Finds, findNeedles, Needles } from "../../../src/plugin/index.js";
-import { isForeignEscape, opensJson } from "./escapes.js";
+import { isForeignEscape, openingEnd, opensJson, opensString } from "./escapes.js";
 import { listAfter, Passwords, type Spot, stringStart } from "./spots.js";
 import { BASE64_FORMS } from "./text.js";
 
@@ -47,12 +47,8 @@ export enum Trace {
   url,
   /** An escape that may hide a needle. */
   escape,
-  /** A string that begins as JSON does. */
+  /** JSON in a string: the last bracket before its first string. */
   json,
-  /** The same, with the byte before it. */
-  blank,
-  /** An object in a string. */
-  object,
   /** A query. */
   query,
 }
@@ -71,10 +67,9 @@ const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
   ["://", Trace.url],
   ["\\/", Trace.escape],
   ["\\u", Trace.escape],
-  ...['"{', '"[', '"\\n', '"\\r', '"\\t'].map((text) => [text, Trace.json] as const),
-  // A blank behind an opening quote, not behind one that closes.
-  ...[":", ",", "[", " ", "\t", "\r"].map((before) => [`${before}" `, Trace.blank] as const),
-  ['{\\"', Trace.object],
+  ...["{", "["].flatMap((bracket) =>
+    ['\\"', " ", "\\n", "\\r", "\\t"].map((behind) => [bracket + behind, Trace.json] as const),
+  ),
   ["?", Trace.query],
 ];
 const CONFIG_MAP = ['"ConfigMap', Trace.kind] as const;
@@ -141,6 +136,7 @@ export class Traces {
     let walk = false;
     let spots: Spot[] | undefined = [];
     let stringEnd = 0;
+    let runEnd = 0;
     let urls = false;
     for (let i = first; i < last; i++) {
       const at = this.at(i);
@@ -156,10 +152,10 @@ export class Traces {
           walk ||= this.hides(i);
           break;
         case Trace.json:
-          walk ||= opensJson(this.bytes, at + 1, end);
-          break;
-        case Trace.blank:
-          walk ||= opensJson(this.bytes, at + 2, end);
+          // Within the run of brackets that was looked at last.
+          if (at < runEnd) break;
+          runEnd = openingEnd(this.bytes, at, end);
+          walk ||= opensJson(this.bytes, runEnd) && opensString(this.bytes, at);
           break;
         case Trace.env:
         case Trace.words: {

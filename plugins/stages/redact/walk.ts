@@ -2,7 +2,7 @@ import { Kind, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../.
 import { CommandLine } from "./command.js";
 import { isCredentialName } from "./credentials.js";
 import { Edits } from "./edits.js";
-import { hidesText, opensJson } from "./escapes.js";
+import { beginsJson, hidesText } from "./escapes.js";
 import type { Hasher } from "./hash.js";
 import { Names } from "./names.js";
 import { Found, type Search } from "./search.js";
@@ -365,7 +365,7 @@ export class Walk {
     const start = words[node * NODE_WORDS + Node.start] + 1;
     const end = words[node * NODE_WORDS + Node.end] - 1;
     const isHidden = isEscaped && hidesText(this.#bytes, start, end);
-    const isJson = isEscaped && (isHidden || opensJson(this.#bytes, start, end)) && this.#jsonString(node, about);
+    const isJson = isEscaped && (isHidden || beginsJson(this.#bytes, start, end)) && this.#jsonString(node, about);
     if (isJson || !(isHidden || (this.document.found & Found.text) !== 0)) return;
     const text = this.#tape.text(node);
     this.#replaceText(node, text, scrub(text, this.#replace));

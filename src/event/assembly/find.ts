@@ -17,7 +17,10 @@ export let foundTo: u32 = 0;
 let out: usize = 0;
 let outEnd: usize = 0;
 
-/** Finds needles whose anchor is in [from, to), and writes (offset of the needle, its number) for each. */
+/**
+ * Finds needles whose anchor ends in [from, to), and writes (offset of the needle, its number) for each. `bytes` has two
+ * bytes before it that no needle holds.
+ */
 export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize, max: u32): u32 {
   const low0 = v128.load(set);
   const high0 = v128.load(set, 16);
@@ -30,15 +33,26 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
   out = found;
   outEnd = found + max * 8;
   let p = bytes + from;
+  // What the 16 bytes before may be: as if any byte fitted.
+  let before0 = i8x16.splat(-1);
+  let before1 = i8x16.splat(-1);
   while (p < end) {
-    const a = v128.load(p);
-    const b = v128.load(p, 1);
-    const c = v128.load(p, 2);
-    const first = v128.and(i8x16.swizzle(low0, v128.and(a, nibble)), i8x16.swizzle(high0, v128.shr<u8>(a, 4)));
-    const second = v128.and(i8x16.swizzle(low1, v128.and(b, nibble)), i8x16.swizzle(high1, v128.shr<u8>(b, 4)));
-    const third = v128.and(i8x16.swizzle(low2, v128.and(c, nibble)), i8x16.swizzle(high2, v128.shr<u8>(c, 4)));
-    const groups = v128.and(v128.and(first, second), third);
-    if (v128.any_true(groups) && !candidates(set, bytes, p, end, groups)) break;
+    const chunk = v128.load(p);
+    const low = v128.and(chunk, nibble);
+    const high = v128.and(i16x8.shr_u(chunk, 4), nibble);
+    const first = v128.and(i8x16.swizzle(low0, low), i8x16.swizzle(high0, high));
+    const second = v128.and(i8x16.swizzle(low1, low), i8x16.swizzle(high1, high));
+    const third = v128.and(i8x16.swizzle(low2, low), i8x16.swizzle(high2, high));
+    const groups = v128.and(
+      v128.and(
+        third,
+        i8x16.shuffle(before1, second, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30),
+      ),
+      i8x16.shuffle(before0, first, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29),
+    );
+    if (v128.any_true(groups) && !candidates(set, bytes, p - 2, end - 2, groups)) break;
+    before0 = first;
+    before1 = second;
     p += 16;
   }
   foundTo = <u32>(min(p, end) - bytes);
