@@ -12,7 +12,7 @@ interface Exports {
   readonly position: WebAssembly.Global;
   skip(at: number): number;
   find(set: number, bytes: number, from: number, to: number, found: number, max: number): number;
-  /** Where `find` stopped. */
+  /** Where `find` is to go on; -1 if it is through. */
   readonly foundTo: WebAssembly.Global;
 }
 
@@ -106,7 +106,7 @@ export class WasmMemory {
     const set = this.#setOf(needles);
     if (set === 0) return false;
     const { find, foundTo } = this.#exports;
-    for (let at = 0; at < length; at = foundTo.value) {
+    for (let at = 0; at >= 0; at = foundTo.value) {
       const count = find(set, this.#bytes, at, length, this.#found.byteOffset, MAX_FOUND);
       for (let i = 0; i < count; i++) found.add(this.#found[2 * i], this.#found[2 * i + 1]);
     }

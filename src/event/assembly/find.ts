@@ -11,15 +11,15 @@ const GROUPS: usize = 96;
 const NEEDLES: usize = GROUPS + 8 * 8;
 const NEEDLE: usize = 16;
 
-/** Where to go on if there was no room for all. */
-export let foundTo: u32 = 0;
+/** Where to go on if there was no room for all, else -1. */
+export let foundTo: i32 = -1;
 
 let out: usize = 0;
 let outEnd: usize = 0;
 
 /**
- * Finds needles whose anchor ends in [from, to), and writes (offset of the needle, its number) for each. `bytes` has two
- * bytes before it that no needle holds.
+ * Finds needles in the first `to` bytes whose anchor ends at `from` or behind, and writes (offset of the needle, its number)
+ * for each.
  */
 export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize, max: u32): u32 {
   const low0 = v128.load(set);
@@ -36,7 +36,9 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
   // What the 16 bytes before may be: as if any byte fitted.
   let before0 = i8x16.splat(-1);
   let before1 = i8x16.splat(-1);
-  while (p < end) {
+  foundTo = -1;
+  // The last anchors may end two bytes behind.
+  while (p < end + 2) {
     const chunk = v128.load(p);
     const low = v128.and(chunk, nibble);
     const high = v128.and(i16x8.shr_u(chunk, 4), nibble);
@@ -50,12 +52,14 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
       ),
       i8x16.shuffle(before0, first, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29),
     );
-    if (v128.any_true(groups) && !candidates(set, bytes, p - 2, end - 2, groups)) break;
+    if (v128.any_true(groups) && !candidates(set, bytes, p - 2, end, groups)) {
+      foundTo = <i32>(p - bytes);
+      break;
+    }
     before0 = first;
     before1 = second;
     p += 16;
   }
-  foundTo = <u32>(min(p, end) - bytes);
   return <u32>(out - found) / 8;
 }
 
