@@ -88,6 +88,7 @@ export class Dispatch<Entry> {
     }
     const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
     facet.tell(valueClass, event, known);
+    this.folded += facet.size;
     const rests = valueClass === 0 ? from.rests : this.fold(from.rests, known);
     const node = this.node(rests, new Set(from.asked).add(facet));
     from.next[valueClass] = node;

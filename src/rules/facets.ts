@@ -12,6 +12,8 @@ import { type FieldSource, Outcome, type TestNode } from "./tree.js";
 export interface Facet {
   /** What it costs to ask, roughly: 1 is one look-up. */
   readonly cost: number;
+  /** How many tests it knows of. */
+  readonly size: number;
   /** Only before the first event. False if it has nothing to say of the test. */
   add(test: TestNode): boolean;
   classOf(event: EventView): number;
@@ -101,6 +103,10 @@ class ValueFacet implements Facet {
     return true;
   }
 
+  get size(): number {
+    return this.tests.size;
+  }
+
   tell(valueClass: number, _: EventView, known: Knowledge): void {
     const outcomes = this.outcomes[valueClass];
     let index = 0;
@@ -174,6 +180,10 @@ class ShapeFacet implements Facet {
     return this.within !== undefined && isObject(event, this.within) ? Shape.unset : Shape.absent;
   }
 
+  get size(): number {
+    return this.tests.length;
+  }
+
   tell(shape: Shape, event: EventView, known: Knowledge): void {
     const isAbsent = shape === Shape.absent || shape === Shape.unset;
     for (const test of this.tests) {
@@ -207,6 +217,10 @@ class TextFacet implements Facet {
     const { bytes } = event.batch;
     if (start === 0 || (!this.isBody && bytes[start] !== QUOTE)) return 0;
     return this.needs.run(bytes, start, event.end(this.field)) + 1;
+  }
+
+  get size(): number {
+    return this.needs.size;
   }
 
   tell(valueClass: number, _: EventView, known: Knowledge): void {

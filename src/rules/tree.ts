@@ -9,7 +9,9 @@ export type Expression =
   | { readonly type: "not"; readonly operand: Expression }
   | TestNode;
 
-/** One test of one value. A missing value makes it false, negated or not. */
+/**
+ * One test of one value. A missing value makes it false, negated or not; `facets.ts` and `needs.ts` rule tests out by that.
+ */
 export interface TestNode {
   readonly type: "test";
   readonly path: Path;

@@ -5,6 +5,9 @@ import {
   Field,
   Flag,
   Kind,
+  ROW_HEADER,
+  ROW_WORDS,
+  Row,
   type RuleMatch,
   type RuleSet,
 } from "../plugin/index.js";
@@ -60,7 +63,7 @@ export class WithUnseenBody implements RuleSet {
   evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void {
     this.#set.evaluate(batch, onError);
     for (let row = 0; row < batch.count; row++) {
-      if ((batch.flags(row) & NOT_EVENTS) !== 0) continue;
+      if (!mayBeUnseen(batch, row)) continue;
       const event = batch.at(row);
       if (unseenBodies(event).length > 0 && this.#concerns(event)) batch.addMatch(row, this.#match);
     }
@@ -70,6 +73,20 @@ export class WithUnseenBody implements RuleSet {
     if (!VERBS.has((event.text(Field.verb) ?? "").toLowerCase())) return false;
     return this.#stages === undefined || this.#stages.includes(event.text(Field.stage) ?? "");
   }
+}
+
+/** False for what nearly all rows are: no event, or one with bodies that can always be opened. */
+function mayBeUnseen({ table }: Batch, row: number): boolean {
+  const base = row * ROW_WORDS;
+  const flags = table[base + Row.flags];
+  if ((flags & NOT_EVENTS) !== 0) return false;
+  const request = base + ROW_HEADER + 2 * Field.requestObject;
+  const response = base + ROW_HEADER + 2 * Field.responseObject;
+  return (
+    (flags & Flag.truncated) !== 0 ||
+    table[request + 1] - table[request] >= ALWAYS_OPENS ||
+    table[response + 1] - table[response] >= ALWAYS_OPENS
+  );
 }
 
 const NONE: readonly Field[] = [];
