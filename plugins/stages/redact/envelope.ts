@@ -1,11 +1,12 @@
 import { type Batch, FIELD_PATHS, Field, Flag, ROW_HEADER, ROW_WORDS, Row } from "../../../src/plugin/index.js";
 import { Trace, type Traces } from "./search.js";
+import { isHarmlessQuery } from "./uri.js";
 
 /** Bits: what was found in a row outside its bodies. */
 export enum Mark {
   /** A string may hold a secret known by its shape. */
   text = 1,
-  /** The requestURI has a query, perhaps. */
+  /** The requestURI has a query that needs a look. */
   query = 2,
   /** The annotations hold JSON in a string, perhaps. */
   annotations = 4,
@@ -29,13 +30,14 @@ export class Marks {
       const at = traces.at(i);
       if (at < resume) continue;
       resume = envelope.locate(at);
-      if (resume < 0) marks[envelope.row] |= markOf(traces, i, envelope);
+      if (resume < 0) marks[envelope.row] |= markOf(traces, i, envelope, marks[envelope.row]);
     }
     return marks;
   }
 }
 
-function markOf(traces: Traces, index: number, envelope: Envelope): Mark | 0 {
+/** @param known what was found in the row before */
+function markOf(traces: Traces, index: number, envelope: Envelope, known: number): Mark | 0 {
   const at = traces.at(index);
   switch (traces.trace(index)) {
     case Trace.shape:
@@ -45,7 +47,8 @@ function markOf(traces: Traces, index: number, envelope: Envelope): Mark | 0 {
     case Trace.url:
       return traces.hasPassword(index) ? Mark.text : 0;
     case Trace.query:
-      return envelope.isIn(Field.requestURI, at) ? Mark.query : 0;
+      if ((known & Mark.query) !== 0 || !envelope.isIn(Field.requestURI, at)) return 0;
+      return isHarmlessQuery(traces.bytes, at, envelope.endOf(Field.requestURI) - 1) ? 0 : Mark.query;
     case Trace.json:
       return envelope.isIn(Field.annotations, at) ? Mark.annotations : 0;
     default:
@@ -67,17 +70,17 @@ class Envelope {
     const base = this.row * ROW_WORDS;
     if (at < table[base + Row.start]) return table[base + Row.start];
     if (table[base + Row.flags] & (Flag.invalid | Flag.dropped)) return table[base + Row.end];
-    if (this.isIn(Field.requestObject, at)) return this.#endOf(Field.requestObject);
-    if (this.isIn(Field.responseObject, at)) return this.#endOf(Field.responseObject);
+    if (this.isIn(Field.requestObject, at)) return this.endOf(Field.requestObject);
+    if (this.isIn(Field.responseObject, at)) return this.endOf(Field.responseObject);
     return -1;
   }
 
   isIn(field: Field, at: number): boolean {
     const start = this.batch.table[this.row * ROW_WORDS + ROW_HEADER + 2 * field];
-    return start !== 0 && start <= at && at < this.#endOf(field);
+    return start !== 0 && start <= at && at < this.endOf(field);
   }
 
-  #endOf(field: Field): number {
+  endOf(field: Field): number {
     return this.batch.table[this.row * ROW_WORDS + ROW_HEADER + 2 * field + 1];
   }
 }

@@ -18,7 +18,7 @@ import { OwnDomains } from "./own-domains.js";
 import { Found, type Traces } from "./search.js";
 import { SpotWalks } from "./spot-walks.js";
 import type { Spot, SpotKind } from "./spots.js";
-import { isHarmlessQuery, redactUri } from "./uri.js";
+import { redactUri } from "./uri.js";
 import { About, type Tools, Unreadable, Walk } from "./walk.js";
 
 /** What stands for a body that could not be read safely. */
@@ -83,39 +83,38 @@ export class EventRedaction {
   /** An event of which the field table knows all. */
   #plain(marks: number): void {
     const text = (marks & Mark.text) !== 0;
-    if (text || (marks & Mark.query) !== 0) this.#known(Field.requestURI, text);
     if (text) {
-      for (const field of TOP_FIELDS) if (!isBody(field) && field !== Field.requestURI) this.#known(field, true);
-    } else if ((marks & Mark.annotations) !== 0) {
-      this.#known(Field.annotations, true);
+      for (const field of TOP_FIELDS) if (!isBody(field)) this.#known(field);
+    } else {
+      if ((marks & Mark.query) !== 0) this.#known(Field.requestURI);
+      if ((marks & Mark.annotations) !== 0) this.#known(Field.annotations);
     }
-    this.#known(Field.requestObject, false);
-    this.#known(Field.responseObject, false);
+    this.#known(Field.requestObject);
+    this.#known(Field.responseObject);
   }
 
   /** An event with white space, unknown members or a key twice: every member is looked at, whatever its name. */
   #unusual(): void {
     for (const { key, start, end } of members(this.#bytes, this.#word(Row.start))) {
-      this.#member(fieldOfPath(key), start, end, true);
+      this.#member(fieldOfPath(key), start, end);
     }
   }
 
-  #known(field: Field, force: boolean): void {
+  #known(field: Field): void {
     const start = this.#start(field);
-    if (start !== 0) this.#member(field, start, this.#end(field), force);
+    if (start !== 0) this.#member(field, start, this.#end(field));
   }
 
   /** A member of the event. What we have no name for may be anything. */
-  #member(field: Field | undefined, start: number, end: number, force: boolean): void {
+  #member(field: Field | undefined, start: number, end: number): void {
     const first = this.#bytes[start];
     if (first !== QUOTE && first !== OPEN_BRACE && first !== OPEN_BRACKET) return;
     if (field === undefined || isBody(field)) this.#body(field, start, end);
-    else if (field === Field.requestURI && first === QUOTE) this.#uri(start, end, force);
+    else if (field === Field.requestURI && first === QUOTE) this.#uri(start, end);
     else this.#envelope(field, start, end);
   }
 
-  #uri(start: number, end: number, force: boolean): void {
-    if (!force && isHarmlessQuery(this.#bytes, start + 1, end - 1)) return;
+  #uri(start: number, end: number): void {
     const uri = this.#batch.at(this.#row).textAt(start, end);
     const clean = redactUri(uri, (secret, kind) => {
       this.tools.count(kind);

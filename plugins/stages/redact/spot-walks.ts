@@ -6,13 +6,24 @@ import { type Tools, Unreadable, Walk } from "./walk.js";
 
 /** Longer values are walked each time. Bytes. */
 const MAX_LENGTH = 4096;
-/** Most characters that are remembered. */
+/** Most bytes that are remembered, and what an entry takes beyond its bytes. */
 const MAX_KEPT = 4 * 1024 ** 2;
+const ENTRY = 256;
+/** Bytes of a value that its hash is made of. */
+const SAMPLES = 32;
 
 interface Walked {
   /** Offsets from the value's start. */
   readonly edits: readonly Edit[];
   readonly kinds: readonly SecretKind[];
+}
+
+/** A value of a spot. */
+interface Value {
+  readonly kind: SpotKind;
+  readonly bytes: Buffer;
+  /** What was found in it, by the domain of its hashes; undefined if it cannot be walked. */
+  readonly walks: Map<string, Walked | undefined>;
 }
 
 /**
@@ -21,7 +32,8 @@ interface Walked {
  */
 export class SpotWalks {
   readonly #tools: Tools;
-  readonly #known = new Map<string, Walked>();
+  /** By hash: the value that was seen last. */
+  readonly #values = new Map<number, Value>();
   #kept = 0;
   #kinds: SecretKind[] = [];
 
@@ -40,29 +52,38 @@ export class SpotWalks {
     kind: SpotKind,
     domainOf: () => string | undefined,
   ): readonly Edit[] | undefined {
-    const text = end - start > MAX_LENGTH ? undefined : kind + bytes.toString("latin1", start, end);
-    const anywhere = this.#walked("", text, bytes, start, end, kind);
+    const value = this.#valueOf(bytes, start, end, kind);
+    const anywhere = this.#walked(value, "");
     if (anywhere === undefined || anywhere.edits.length === 0) return anywhere?.edits;
     const domain = domainOf();
-    const walked = domain === undefined ? undefined : this.#walked(`${domain} `, text, bytes, start, end, kind);
+    const walked = domain === undefined ? undefined : this.#walked(value, domain);
     for (const kind of walked?.kinds ?? []) this.outer.count(kind);
     return walked?.edits;
   }
 
-  /** What was found in a value, from memory if it was seen before. A domain's prefix ends with a blank, which no kind holds. */
-  #walked(prefix: string, text: string | undefined, bytes: Buffer, start: number, end: number, kind: SpotKind) {
-    if (text === undefined) return this.#walk(bytes, start, end, kind, prefix.slice(0, -1));
-    const key = prefix + text;
-    let walked = this.#known.get(key);
-    if (walked === undefined) {
-      walked = this.#walk(bytes, start, end, kind, prefix.slice(0, -1));
-      if (walked !== undefined) this.#keep(key, walked);
+  #valueOf(bytes: Buffer, start: number, end: number, kind: SpotKind): Value {
+    const hash = sampleHash(bytes, start, end);
+    const known = this.#values.get(hash);
+    if (known?.kind === kind && known.bytes.compare(bytes, start, end) === 0) return known;
+    const value = { kind, bytes: Buffer.from(bytes.subarray(start, end)), walks: new Map() };
+    if (end - start <= MAX_LENGTH) {
+      this.#keep(end - start);
+      this.#values.set(hash, value);
     }
+    return value;
+  }
+
+  #walked(value: Value, domain: string): Walked | undefined {
+    const { walks, bytes, kind } = value;
+    if (walks.has(domain)) return walks.get(domain);
+    const walked = this.#walk(bytes, kind, domain);
+    this.#keep(domain.length);
+    walks.set(domain, walked);
     return walked;
   }
 
-  #walk(bytes: Buffer, start: number, end: number, kind: SpotKind, domain: string): Walked | undefined {
-    const opened = this.#tools.openTape(bytes, start, end);
+  #walk(bytes: Buffer, kind: SpotKind, domain: string): Walked | undefined {
+    const opened = this.#tools.openTape(bytes, 0, bytes.length);
     if (opened === undefined) return undefined;
     const edits = new Edits();
     this.#kinds = [];
@@ -73,16 +94,22 @@ export class SpotWalks {
       if (error instanceof Unreadable) return undefined;
       throw error;
     }
-    const relative = edits.drain().map((edit) => ({ ...edit, start: edit.start - start, end: edit.end - start }));
-    return { edits: relative, kinds: this.#kinds };
+    return { edits: edits.drain(), kinds: this.#kinds };
   }
 
-  #keep(key: string, walked: Walked): void {
-    this.#kept += key.length;
-    if (this.#kept > MAX_KEPT) {
-      this.#known.clear();
-      this.#kept = key.length;
-    }
-    this.#known.set(key, walked);
+  /** Makes room for some more bytes. */
+  #keep(bytes: number): void {
+    this.#kept += bytes + ENTRY;
+    if (this.#kept <= MAX_KEPT) return;
+    this.#values.clear();
+    this.#kept = bytes + ENTRY;
   }
+}
+
+/** A hash of a value's length and some of its bytes; the bytes tell values of one hash apart. */
+function sampleHash(bytes: Uint8Array, start: number, end: number): number {
+  let hash = end - start;
+  const step = Math.max(1, Math.floor(hash / SAMPLES));
+  for (let i = start; i < end; i += step) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  return hash ^ (hash >>> 15);
 }

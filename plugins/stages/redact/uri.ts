@@ -47,7 +47,6 @@ const PERCENT = 0x25;
 const SEMICOLON = 0x3b;
 const BACKSLASH = 0x5c;
 const EQUALS = 0x3d;
-const QUESTION = 0x3f;
 const PLUS = 0x2b;
 const AT = 0x40;
 /** `&` as Go's encoder writes it. */
@@ -57,13 +56,12 @@ const ESCAPED_AMPERSAND = new Names(new Map([["\\u0026", 1]]));
 const HARMLESS_CODES = new Names(new Map(["2C", "3D", "3A", "2F", "21", "28", "29"].map((code) => [code, 1] as const)));
 
 /**
- * Whether the query of the URI in [start, end) (JSON string, inside its quotes) consists of harmless parameters with
- * nothing encoded in them that matters, so that {@link redactUri} would find nothing that is not seen in the bytes
- * themselves. No allocation.
+ * Whether the query [start, end) of a URI, from its question mark on, as it stands in a JSON string, consists of harmless
+ * parameters with nothing encoded in them that matters, so that {@link redactUri} would find nothing that is not seen in
+ * the bytes themselves. No allocation.
  */
 export function isHarmlessQuery(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
-  while (at < end && bytes[at] !== QUESTION) if (bytes[at++] === BACKSLASH) return false;
   while (at < end) {
     const name = ++at;
     while (at < end && bytes[at] !== EQUALS && bytes[at] !== AMPERSAND && bytes[at] !== BACKSLASH) at++;
@@ -74,9 +72,14 @@ export function isHarmlessQuery(bytes: Uint8Array, start: number, end: number): 
   return true;
 }
 
+/** 1 for bytes that stand for themselves in a value. */
+const IS_PLAIN = new Uint8Array(256).fill(1);
+for (const byte of [AMPERSAND, BACKSLASH, PERCENT, PLUS, SEMICOLON, AT]) IS_PLAIN[byte] = 0;
+
 /** The last byte of the `&` that ends the value, or `end`; -1 if the value is to be looked at. */
 function harmlessValueEnd(bytes: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; at++) {
+    if (IS_PLAIN[bytes[at]] === 1) continue;
     switch (bytes[at]) {
       case AMPERSAND:
         return at;
