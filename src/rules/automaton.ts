@@ -35,6 +35,8 @@ export class Automaton {
   /** Classes of symbols: 0 is all that no needle holds. As they stand in JSON, and as what an escape stands for. */
   private readonly raw = new Uint8Array(256);
   private readonly decoded = new Uint8Array(256);
+  /** 1 for a byte, as it stands in JSON, that no needle begins with. */
+  private readonly passes = new Uint8Array(256);
   private width = 1;
   private edge = 0;
   /** By state (times `width`) and class: the next state, times `width`, with {@link FOUND} if needles end there. */
@@ -72,10 +74,14 @@ export class Automaton {
   /** The set of needles in bytes [start, end), a JSON value: its number, -1 if that cannot be told. */
   run(bytes: Uint8Array, start: number, end: number): number {
     const table = this.table ?? this.build();
-    const { raw } = this;
+    const { raw, passes } = this;
     let state = 0;
     let set = 0;
     for (let i = start; i < end; i++) {
+      if (state === 0) {
+        while (i < end && passes[bytes[i]] === 1) i++;
+        if (i === end) break;
+      }
       const symbolClass = raw[bytes[i]];
       if (symbolClass !== ESCAPE) state = table[state + symbolClass];
       else {
@@ -136,6 +142,8 @@ export class Automaton {
     this.raw.set(this.decoded);
     this.raw[QUOTE] = this.edge;
     this.raw[BACKSLASH] = ESCAPE;
+    for (let byte = 0; byte < 256; byte++) if (table[this.raw[byte]] === 0) this.passes[byte] = 1;
+    this.passes[BACKSLASH] = 0;
     this.trie.length = 0;
     this.table = table;
     return table;
