@@ -23,6 +23,8 @@ export interface RuleMatch {
   readonly facts: Readonly<Record<string, string>>;
   /** The message for this event, from what the view shows now (after `redact`: redacted). Never throws. */
   message(event: EventView): string;
+  /** Falco: the fields that the message shows, by name; null for absent ones. Of the same moment; never throws. */
+  fields?(event: EventView): Readonly<Record<string, string | readonly string[] | null>>;
 }
 
 /** A compiled set of rules; `match` runs it, reload swaps it between batches. */

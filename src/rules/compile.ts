@@ -1,10 +1,14 @@
 import type { EventView, Field } from "../plugin/index.js";
+import { type Extractor, extractor } from "./extraction/extract.js";
+import { extractionTest, onlyField } from "./extraction/extraction-test.js";
+import type { Texts } from "./extraction/fields.js";
+import { textAsRead } from "./extraction/json.js";
 import { INTERNED, Interner, isObject, Turn } from "./intern.js";
 import { latencyOf } from "./latency.js";
 import { type SpanTest, spanTest } from "./spans.js";
 import { decodeString, isPlain, nodeText, utcText, valueText } from "./text.js";
 import { compareNumbers, type TextTest, textTest } from "./text-test.js";
-import { type Expression, type FieldSource, invert, Outcome, type TestNode, testsOf } from "./tree.js";
+import { type Expression, type Extraction, type FieldSource, invert, Outcome, type TestNode, testsOf } from "./tree.js";
 import { compileWalk, hasValue } from "./walk.js";
 
 /** A compiled condition: what the interpreter says, off the event's bytes. */
@@ -27,6 +31,7 @@ export class Compiler {
   private readonly tests = new Map<string, Check>();
   private readonly checks = new WeakMap<TestNode, Check>();
   private readonly lists = new Map<readonly string[], number>();
+  private readonly extractors = new Map<string, Extractor>();
 
   /** The next event begins. */
   next(event: EventView): void {
@@ -117,7 +122,36 @@ export class Compiler {
         const check = steps.length > 0 ? stepsTest(node, source) : fieldTest(node, source);
         return INTERNED.has(source.field) ? memoized(check, this.interner(source.field)) : check;
       }
+      case "extraction": {
+        const check = extractionTest(node, source, (extraction) => this.extractor(extraction));
+        const field = onlyField(source, node.test);
+        return field !== undefined && INTERNED.has(field) ? memoized(check, this.interner(field)) : check;
+      }
     }
+  }
+
+  /** What is extracted once is known to all tests of the event. */
+  private extractor(extraction: Extraction): Extractor {
+    const key = JSON.stringify(extraction);
+    let shared = this.extractors.get(key);
+    if (!shared) {
+      shared = this.oncePerEvent(extractor(extraction, textAsRead));
+      this.extractors.set(key, shared);
+    }
+    return shared;
+  }
+
+  private oncePerEvent(read: Extractor): Extractor {
+    const { turn } = this;
+    let known: Texts;
+    let last = -1;
+    return (event) => {
+      if (last !== turn.now) {
+        known = read(event);
+        last = turn.now;
+      }
+      return known;
+    };
   }
 }
 

@@ -14,7 +14,7 @@ export function describeMatch(match: RuleMatch, event: EventView, n: number): ob
     actions: match.actions,
     message: match.message(event),
     time: timeOf(event),
-    fields: {},
+    fields: match.fields?.(event) ?? {},
     tags: match.tags,
   };
 }

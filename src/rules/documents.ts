@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Document, isNode, isScalar, LineCounter, type Node, parseAllDocuments } from "yaml";
+import { type Document, isNode, isScalar, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
 import { AuditshipError, type Place } from "../plugin/index.js";
 
 /** Larger rule files are refused, in bytes. */
@@ -16,6 +16,8 @@ export type Keys = readonly (string | number)[];
 export interface RuleDocument {
   readonly file: string;
   readonly value: unknown;
+  /** The same with numbers and booleans as they are spelt; null stays null. For dialects whose values are all texts. */
+  readonly spelling: unknown;
   /** Where a value stands; the nearest thing around it that stands anywhere if it is not there. */
   place(keys: Keys): Place;
   /** Where a character of a string value stands, however the string is quoted or folded. */
@@ -93,6 +95,7 @@ function placeAt(file: string, lines: LineCounter, offset: number): Place {
 
 class YamlDocument implements RuleDocument {
   readonly value: unknown;
+  private spelt: { value: unknown } | undefined;
 
   constructor(
     readonly file: string,
@@ -101,6 +104,20 @@ class YamlDocument implements RuleDocument {
     private readonly lines: LineCounter,
   ) {
     this.value = document.toJS({ maxAliasCount: MAX_ALIASES });
+  }
+
+  get spelling(): unknown {
+    this.spelt ??= { value: this.spell() };
+    return this.spelt.value;
+  }
+
+  private spell(): unknown {
+    visit(this.document, {
+      Scalar: (_, node) => {
+        if (node.value !== null && typeof node.value !== "string") node.value = node.source ?? String(node.value);
+      },
+    });
+    return this.document.toJS({ maxAliasCount: MAX_ALIASES });
   }
 
   place(keys: Keys): Place {

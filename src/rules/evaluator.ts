@@ -77,7 +77,8 @@ function readDefinitions(file: string): { definitions: Definitions; scopes: read
   const refuse = (error: AuditshipError): never => {
     throw error;
   };
-  const context = { archivingRank: 0, alertingRank: 0, stages: undefined, info: noted, warn: noted, refuse };
+  const falco = { matching: "first", minPriority: "Debug" } as const;
+  const context = { archivingRank: 0, alertingRank: 0, stages: undefined, falco, info: noted, warn: noted, refuse };
   const reader = new KubeSphereReader(context);
   const { documents, errors } = parseDocuments(file, readText(file));
   for (const error of errors) refuse(error);

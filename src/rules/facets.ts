@@ -1,9 +1,10 @@
 import { type EventView, FIELD_PATHS, type Field, fieldOfPath } from "../plugin/index.js";
 import { type Check, type Compiler, tryCheck } from "./compile.js";
+import { onlyField } from "./extraction/extraction-test.js";
 import type { Knowledge } from "./fold.js";
 import { INTERNED, type Interner, isObject, type Memo } from "./intern.js";
 import { Needs } from "./needs.js";
-import { type FieldSource, Outcome, type TestNode } from "./tree.js";
+import { type ExtractionSource, type FieldSource, Outcome, type Test, type TestNode } from "./tree.js";
 
 /**
  * Something that is cheap to find out about an event and decides tests: events of one class are alike to all tests of a
@@ -41,7 +42,8 @@ export class Facets {
     return this.byTest.get(test) ?? NONE;
   }
 
-  private facetsOf({ path: { source, steps } }: TestNode): readonly Facet[] {
+  private facetsOf({ path: { source, steps }, test }: TestNode): readonly Facet[] {
+    if (source.kind === "extraction") return this.facetsOfExtraction(source, test);
     if (source.kind !== "field") return NONE;
     const { field } = source;
     const isBody = steps.length > 0;
@@ -50,6 +52,14 @@ export class Facets {
       this.facet(`shape ${field}`, () => new ShapeFacet(field, this.compiler)),
       this.facet(`text ${field} ${isBody}`, () => new TextFacet(field, isBody)),
     ];
+  }
+
+  private facetsOfExtraction(source: ExtractionSource, test: Test): readonly Facet[] {
+    const field = onlyField(source, test);
+    if (field !== undefined && INTERNED.has(field))
+      return [this.facet(`value ${field}`, () => new ValueFacet(field, this.compiler))];
+    const { root } = source;
+    return root === undefined ? NONE : [this.facet(`presence ${root}`, () => new PresenceFacet(root))];
   }
 
   private facet(key: string, make: () => Facet): Facet {
@@ -66,6 +76,7 @@ const MAX_CLASSES = 1000;
 const MAX_TESTS = 2000;
 /** A new value is put to all tests at once, and patterns are slow: most of those that no text rules out. */
 const MAX_PATTERNS = 50;
+const PATTERNS: ReadonlySet<Test["op"]> = new Set<Test["op"]>(["matches", "matchesWhole", "glob"]);
 
 /** The value of a field with few values: two are of one class if all tests say the same of them. */
 class ValueFacet implements Facet {
@@ -96,7 +107,7 @@ class ValueFacet implements Facet {
     if (equal) equal.push(test);
     else if (
       this.tests.size < MAX_TESTS &&
-      (this.texts.add(test) || test.test.op !== "matches" || this.patterns++ < MAX_PATTERNS)
+      (this.texts.add(test) || !PATTERNS.has(test.test.op) || this.patterns++ < MAX_PATTERNS)
     )
       this.tests.set(check, [test]);
     else return false;
@@ -193,6 +204,28 @@ class ShapeFacet implements Facet {
   }
 }
 
+/** Whether a field is there: if not, no test of what is extracted from it holds. */
+class PresenceFacet implements Facet {
+  readonly cost = 1;
+  private readonly tests: TestNode[] = [];
+
+  constructor(private readonly field: Field) {}
+
+  add(test: TestNode): boolean {
+    this.tests.push(test);
+    return true;
+  }
+
+  /** 1: it is not there. */
+  classOf(event: EventView): number {
+    return event.start(this.field) === 0 ? 1 : 0;
+  }
+
+  tell(_: number, __: EventView, known: Knowledge): void {
+    for (const test of this.tests) known.outcomes.set(test, Outcome.no);
+  }
+}
+
 /** Which of the texts that tests look for are in a value. */
 class TextFacet implements Facet {
   readonly cost: number;
@@ -208,8 +241,8 @@ class TextFacet implements Facet {
 
   add(test: TestNode): boolean {
     const { source, steps } = test.path;
-    const isFolded = (source as FieldSource).fold !== undefined;
-    return !isFolded && steps.length > 0 === this.isBody && this.needs.add(test);
+    const isPlain = source.kind === "field" && source.fold === undefined;
+    return isPlain && steps.length > 0 === this.isBody && this.needs.add(test);
   }
 
   classOf(event: EventView): number {

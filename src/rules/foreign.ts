@@ -2,7 +2,6 @@ import type { RuleDocument } from "./documents.js";
 
 /** What a document is that no reader of this version takes; undefined if it holds no rules of any kind we know. */
 export function foreignDialect({ value }: RuleDocument): string | undefined {
-  if (Array.isArray(value) && value.some((item) => hasAny(item, ["rule", "macro", "list"]))) return "Falco rules";
   if (hasAny(value, ["logsource"]) && hasAny(value, ["detection"])) return "a Sigma rule";
   return undefined;
 }

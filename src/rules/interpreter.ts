@@ -1,9 +1,13 @@
 import type { EventView, Field } from "../plugin/index.js";
+import { extractor } from "./extraction/extract.js";
+import { textsTest } from "./extraction/extraction-test.js";
+import { type Json, lineJson, textAsRead } from "./extraction/json.js";
 import { latencyOf } from "./latency.js";
 import { utcText, utf8, valueText } from "./text.js";
 import { type TextTest, textTest } from "./text-test.js";
 import {
   type Expression,
+  type Extraction,
   type FieldSource,
   invert,
   Outcome,
@@ -33,6 +37,11 @@ export function interpret(expression: Expression, event: EventView): Outcome {
 }
 
 function interpretTest({ path, test, negated }: TestNode, event: EventView): Outcome {
+  if (path.source.kind === "extraction") {
+    const extract = (extraction: Extraction) => extractor(plain(extraction), textAsRead, lineAsRead);
+    const texts = extract(path.source.extraction)(event);
+    return texts === undefined ? Outcome.no : textsTest(test, negated, extract)(texts, event);
+  }
   const value = sourceValue(path.source, event);
   if (path.steps.length > 0) {
     return (
@@ -46,6 +55,14 @@ function interpretTest({ path, test, negated }: TestNode, event: EventView): Out
   if (test.op === "exists") return yesIf(isThere(value) || structIsThere(path, value));
   if (value === undefined || value === null || isObject(value)) return Outcome.no;
   return textTest(test, negated)(valueText(value));
+}
+
+const lineAsRead = (event: EventView): Json => lineJson(event, textAsRead);
+
+/** Without the short way by the field table. */
+function plain(extraction: Extraction): Extraction {
+  if (extraction.type === "field") return { ...extraction, field: undefined };
+  return extraction.type === "text" ? extraction : { ...extraction, parts: extraction.parts.map(plain) };
 }
 
 interface Leaf {
@@ -141,6 +158,7 @@ function sourceValue(source: Source, event: EventView): unknown {
         event.annotation(source.name) ?? (source.field === undefined ? undefined : (json(source.field, event) ?? ""))
       );
     case "nothing":
+    case "extraction":
       return undefined;
   }
 }

@@ -1,9 +1,10 @@
 import { AuditshipError, type Dialect, Field, type Place, type RuleSet } from "../plugin/index.js";
+import { FalcoReader } from "./dialects/falco/reader.js";
 import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
 import { listFiles, parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
 import { foreignDialect } from "./foreign.js";
 import { nearestPriority, rankOf } from "./priority.js";
-import type { Reader, ReaderContext } from "./reader.js";
+import type { FalcoOptions, Reader, ReaderContext } from "./reader.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import { compileSet } from "./set.js";
 import { testsOf } from "./tree.js";
@@ -18,6 +19,8 @@ export interface LoadOptions {
   alertingPriority: string;
   /** Audit stages that rules look at; without it they look at all. */
   stages?: readonly string[];
+  /** How Falco's rules run; the first that matches, of all priorities, if it is left out. */
+  falco?: Partial<FalcoOptions>;
   /** Load only this dialect's rules. */
   dialect?: Dialect;
 }
@@ -52,6 +55,9 @@ export interface LoadedRules {
   readonly archiving: boolean;
 }
 
+/** One for each dialect. A document is read by the first that accepts it. */
+const READERS: readonly (new (context: ReaderContext) => Reader)[] = [KubeSphereReader, FalcoReader];
+
 /** Loads and compiles rules. Throws only for a priority that is none; what is wrong in files is in `refused`. */
 export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
   const rules: RuleInfo[] = [];
@@ -61,11 +67,12 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     archivingRank: threshold("archivingPriority", options.archivingPriority),
     alertingRank: threshold("alertingPriority", options.alertingPriority),
     stages: options.stages,
+    falco: { matching: "first", minPriority: "Debug", ...options.falco },
     info: (info) => rules.push(info),
     refuse: (error) => refused.push(error),
     warn: (message, place) => warnings.push(warning(message, place)),
   };
-  const readers: Reader[] = [new KubeSphereReader(context)];
+  const readers: Reader[] = READERS.map((DialectReader) => new DialectReader(context));
   for (const document of await readDocuments(options.paths, context)) {
     const reader = readers.find((candidate) => candidate.accepts(document));
     if (!reader) warnings.push(unread(document));
@@ -130,6 +137,7 @@ function needsOf(rules: readonly Rule[]): Needs {
       if (source.kind === "latency") needs.latency = true;
       if (source.kind === "field" && (source.field === Field.requestObject || source.field === Field.responseObject))
         needs.bodies = true;
+      if (source.kind === "extraction" && source.inBody) needs.bodies = true;
     }
   }
   return needs;

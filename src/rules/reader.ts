@@ -2,6 +2,14 @@ import type { AuditshipError, Dialect, Place } from "../plugin/index.js";
 import type { RuleDocument } from "./documents.js";
 import type { Rule, RuleInfo } from "./rule.js";
 
+/** How Falco's rules run. */
+export interface FalcoOptions {
+  /** Of its rules that match an event, only the first counts, or all do. */
+  readonly matching: "first" | "all";
+  /** Rules of a priority below it are not loaded. */
+  readonly minPriority: string;
+}
+
 /** What a reader is told, and tells. */
 export interface ReaderContext {
   /** Ranks from which archiving rules archive and alerting rules alert. */
@@ -9,6 +17,7 @@ export interface ReaderContext {
   readonly alertingRank: number;
   /** Audit stages that rules look at, where the dialect does not choose its own; undefined for all. */
   readonly stages: readonly string[] | undefined;
+  readonly falco: FalcoOptions;
   /** A rule that was read, whether it runs or not. */
   info(info: RuleInfo): void;
   /** What is left out, and why; the rest is read. */

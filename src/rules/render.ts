@@ -1,4 +1,6 @@
 import { type EventView, Kind, type OpenBody, type Tape } from "../plugin/index.js";
+import { extractor } from "./extraction/extract.js";
+import { textAsShown } from "./extraction/json.js";
 import { latencyOf } from "./latency.js";
 import { utcText, valueText } from "./text.js";
 import type { FieldSource, Path, Step } from "./tree.js";
@@ -24,6 +26,8 @@ export function render(path: Path, event: EventView): string {
     }
     case "nothing":
       return "";
+    case "extraction":
+      return extractor(source.extraction, textAsShown)(event)?.join(", ") ?? "";
   }
 }
 

@@ -30,4 +30,6 @@ export interface Rule {
   readonly paths: readonly Path[];
   /** Audit stages that it looks at; undefined for all. */
   readonly stages?: readonly string[];
+  /** Of such rules that match an event, only the first counts. */
+  readonly exclusive?: boolean;
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type Batch, Field, Flag, type RuleMatch, type RuleSet } from "../plugin/index.js";
 import { Compiler, tryCheck } from "./compile.js";
 import { Dispatch } from "./dispatch.js";
+import { numberBatch } from "./event-number.js";
 import type { Rule } from "./rule.js";
 import { type Expression, Outcome, type TestNode } from "./tree.js";
 
@@ -17,28 +18,35 @@ class CompiledSet implements RuleSet {
   readonly hash: string;
   readonly size: number;
   private readonly compiler = new Compiler();
-  private readonly dispatch: Dispatch<RuleMatch>;
+  private readonly dispatch: Dispatch<Rule>;
+  /** That were looked at so far. */
+  private events = 0;
 
   constructor(rules: readonly Rule[]) {
     this.hash = hashOf(rules);
     this.size = rules.length;
-    const entries = rules.map((rule) => ({ entry: rule.match, condition: stagedCondition(rule) }));
+    const entries = rules.map((rule) => ({ entry: rule, condition: stagedCondition(rule) }));
     this.dispatch = new Dispatch(entries, this.compiler);
   }
 
   evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void {
     batch.rules = this.hash;
     if (this.size === 0) return;
+    this.events = numberBatch(batch, this.events);
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & NOT_EVENTS) !== 0) continue;
       const event = batch.at(row);
       this.compiler.next(event);
       const candidates = this.dispatch.candidates(event);
+      let isTaken = false;
       for (let i = 0; i < candidates.length; i++) {
         const { entry, check } = candidates[i];
+        if (isTaken && entry.exclusive) continue;
         const outcome = check === undefined ? Outcome.yes : tryCheck(check, event);
-        if (outcome === Outcome.yes) batch.addMatch(row, entry);
-        else if (outcome === Outcome.failed) onError?.(entry);
+        if (outcome === Outcome.yes) {
+          batch.addMatch(row, entry.match);
+          if (entry.exclusive) isTaken = true;
+        } else if (outcome === Outcome.failed) onError?.(entry.match);
       }
     }
   }
@@ -63,9 +71,22 @@ const STAGES = ["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic
 /** Short hash of all that decides which events match, and what is said of them. */
 function hashOf(rules: readonly Rule[]): string {
   const hash = createHash("sha256");
-  for (const { match, condition, output, paths, stages } of rules) {
+  for (const { match, condition, output, paths, stages, exclusive } of rules) {
     const { dialect, resource, rule, priority, actions, tags, facts } = match;
-    const decides = [dialect, resource, rule, priority, actions, tags, facts, condition, output, paths, stages];
+    const decides = [
+      dialect,
+      resource,
+      rule,
+      priority,
+      actions,
+      tags,
+      facts,
+      condition,
+      output,
+      paths,
+      stages,
+      exclusive,
+    ];
     hash.update(JSON.stringify(decides)).update("\n");
   }
   return hash.digest("hex").slice(0, 12);

@@ -12,8 +12,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const { no, yes } = Outcome;
 
-export function spanTest(test: Exclude<Test, { op: "exists" }>, negated: boolean): SpanTest {
-  const slow = viaText(textTest(test, negated));
+export function spanTest(test: Exclude<Test, { op: "exists" }>, negated: boolean, textOf = scalarText): SpanTest {
+  const slow = viaText(textTest(test, negated), textOf);
   const hit = negated ? no : yes;
   const miss = negated ? yes : no;
   switch (test.op) {
@@ -29,18 +29,20 @@ export function spanTest(test: Exclude<Test, { op: "exists" }>, negated: boolean
         if (value < 0) return slow(bytes, start, end);
         return compareNumbers(value, test.compare, test.value) ? hit : miss;
       };
-    case "matches":
-    case "boolean":
-      return slow;
-    default:
+    case "less":
+    case "lessOrEqual":
+    case "greater":
+    case "greaterOrEqual":
       return isExact(test.text) ? ordered(test.op, Buffer.from(test.text), hit, miss, slow) : slow;
+    default:
+      return slow;
   }
 }
 
 const viaText =
-  (test: TextTest): SpanTest =>
+  (test: TextTest, textOf: typeof scalarText): SpanTest =>
   (bytes, start, end) =>
-    test(scalarText(bytes, start, end));
+    test(textOf(bytes, start, end));
 
 /** False for text that more than one sequence of bytes decodes to: what holds U+FFFD or lone surrogates. */
 export function isExact(text: string): boolean {

@@ -1,4 +1,6 @@
 import { RE2JS } from "re2js";
+import { compileGlob } from "./extraction/glob.js";
+import { PathPrefixes } from "./extraction/path-prefixes.js";
 import { type NumberComparison, Outcome, type Test } from "./tree.js";
 
 /** A test of a value's text. */
@@ -48,6 +50,48 @@ function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boole
       return (text) => compareTexts(text, test.text) > 0;
     case "greaterOrEqual":
       return (text) => compareTexts(text, test.text) >= 0;
+    case "startsWith":
+      return (text) => text.startsWith(test.text);
+    case "endsWith":
+      return (text) => text.endsWith(test.text);
+    case "containsAnyCase": {
+      const wanted = lowerAscii(test.text);
+      return (text) => lowerAscii(text).includes(wanted);
+    }
+    case "glob": {
+      const pattern = compileGlob(test.pattern, test.anyCase);
+      return (text) => pattern(text);
+    }
+    case "matchesWhole": {
+      const pattern = compilePattern(test.pattern);
+      return (text) => pattern.matches(text);
+    }
+    case "below": {
+      const paths = new PathPrefixes(test.paths);
+      return (text) => paths.match(text);
+    }
+    case "integer": {
+      const value = BigInt(test.value);
+      return (text) => compareIntegers(BigInt(text), test.compare, value);
+    }
+    case "exactlyOne": {
+      const tests = test.tests.map(prepare);
+      return (text) => tests.filter((holds) => holds(text)).length === 1;
+    }
+    case "anyOf": {
+      const tests = test.tests.map(prepare);
+      return (text) => tests.some((holds) => holds(text));
+    }
+    case "allOf": {
+      const tests = test.tests.map(prepare);
+      return (text) => tests.every((holds) => holds(text));
+    }
+    case "unequal":
+      return (text) => text !== test.text;
+    case "allIn":
+    case "someIn":
+    case "compared":
+      throw new Error(`${test.op} is no test of one text`);
   }
 }
 
@@ -66,8 +110,13 @@ export function compilePattern(pattern: string): RE2JS {
   return known;
 }
 
+/** ASCII letters in lower case, as C does without a locale. */
+export function lowerAscii(text: string): string {
+  return /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text;
+}
+
 /** Byte by byte, as UTF-8. */
-function compareTexts(a: string, b: string): number {
+export function compareTexts(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
@@ -89,6 +138,10 @@ export function parseNumber(text: string): number | undefined {
   const infinite = INFINITE.exec(text);
   if (infinite) return infinite[1] === "-" ? -Infinity : Infinity;
   return /^nan$/i.test(text) ? NaN : undefined;
+}
+
+export function compareIntegers(a: bigint, comparison: NumberComparison, b: bigint): boolean {
+  return compareNumbers(a < b ? -1 : a > b ? 1 : 0, comparison, 0);
 }
 
 export function compareNumbers(a: number, comparison: NumberComparison, b: number): boolean {

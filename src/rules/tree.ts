@@ -34,7 +34,40 @@ export type Test =
   /** An unanchored RE2 pattern. */
   | { readonly op: "matches"; readonly pattern: string }
   /** True if there is a value other than null; of an object: if there is one anywhere in it. */
-  | { readonly op: "exists" };
+  | { readonly op: "exists" }
+  | TextTestOf;
+
+/** What Falco's rules ask further of a text. Letters that are ignored in case are those of ASCII. */
+export type TextTestOf =
+  | { readonly op: "startsWith" | "endsWith" | "containsAnyCase"; readonly text: string }
+  /** The whole text is like the pattern: fnmatch(3) without flags. */
+  | { readonly op: "glob"; readonly pattern: string; readonly anyCase: boolean }
+  /** The whole text matches an RE2 pattern. */
+  | { readonly op: "matchesWhole"; readonly pattern: string }
+  /** A path that one of these, globs in their parts, is a prefix of. */
+  | { readonly op: "below"; readonly paths: readonly string[] }
+  /** A whole number, of any size, and so is the value. */
+  | { readonly op: "integer"; readonly compare: NumberComparison; readonly value: string }
+  | { readonly op: "unequal"; readonly text: string }
+  /** So many of the tests hold. */
+  | { readonly op: "exactlyOne" | "anyOf" | "allOf"; readonly tests: readonly Exclude<Test, { op: "exists" }>[] }
+  /** Of an extraction with several texts: all of them are among these, or one is. */
+  | { readonly op: "allIn" | "someIn"; readonly texts: readonly string[] }
+  /** A comparison with what the event says elsewhere. */
+  | { readonly op: "compared"; readonly compare: Comparison; readonly numbers: boolean; readonly with: Extraction };
+
+/** How two extracted texts may be compared. */
+export type Comparison =
+  | NumberComparison
+  | "contains"
+  | "containsAnyCase"
+  | "startsWith"
+  | "endsWith"
+  | "glob"
+  | "globAnyCase"
+  | "same"
+  | "allIn"
+  | "someIn";
 
 export type NumberComparison = "=" | "!=" | "<" | "<=" | ">" | ">=";
 
@@ -53,7 +86,51 @@ export type Source =
   /** What a stage has added under this name; where there is none, the event's own field, "" if that is unset. */
   | { readonly kind: "annotation"; readonly name: string; readonly field?: Field }
   /** Nothing is ever there. */
-  | { readonly kind: "nothing" };
+  | { readonly kind: "nothing" }
+  | ExtractionSource;
+
+/** Texts by Falco's rules. There are no steps below them. */
+export interface ExtractionSource {
+  readonly kind: "extraction";
+  readonly extraction: Extraction;
+  /** It looks at requestObject or responseObject. */
+  readonly inBody: boolean;
+  /** Without this field there are no texts. */
+  readonly root?: Field;
+}
+
+/** What is read off an event: a field's texts, and what is made of them (`extraction/`). */
+export type Extraction =
+  | {
+      readonly type: "field";
+      readonly name: string;
+      readonly argument?: string;
+      /** Has any number of texts, not just one. */
+      readonly list?: boolean;
+      /** It is the value of this field, or its items, and nothing else. */
+      readonly field?: Field;
+    }
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "list"; readonly parts: readonly Extraction[] }
+  | {
+      readonly type: "transform";
+      readonly name: Transformer;
+      readonly parts: readonly Extraction[];
+      readonly argument?: string;
+    };
+
+export type Transformer =
+  | "tolower"
+  | "toupper"
+  | "basename"
+  | "b64"
+  /** A text's length in bytes. */
+  | "len"
+  /** How many texts there are. */
+  | "count"
+  | "join"
+  | "concat"
+  | "getopt";
 
 export interface FieldSource {
   readonly kind: "field";

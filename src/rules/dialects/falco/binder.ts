@@ -1,0 +1,480 @@
+import { Field } from "../../../plugin/index.js";
+import { nearest } from "../../../plugin/nearest.js";
+import { EVENT_PROPERTIES } from "../../extraction/clock.js";
+import { bodyOf, EVENT_FIELDS, pathOf, rootOf, tableField } from "../../extraction/fields.js";
+import { foldCondition, isOutcome } from "../../fold.js";
+import { compilePattern } from "../../text-test.js";
+import {
+  type Comparison,
+  type Expression,
+  type Extraction,
+  type NumberComparison,
+  Outcome,
+  type Test,
+  type TestNode,
+  type Transformer,
+  testsOf,
+} from "../../tree.js";
+import { SyntaxProblem, TRANSFORMER_NAMES } from "./parser.js";
+import { fromPosix } from "./posix.js";
+import type { WarningKind } from "./problems.js";
+import { type At, type CheckSyntax, type Operand, type Syntax, show, showOperand } from "./syntax.js";
+
+/** Constants of that many bytes are refused, as upstream does (`s_max_filter_value_buf_size`). */
+const MAX_CONSTANT = 256;
+
+type Type = "text" | "number" | "boolean";
+
+/** A field or transformer with what it gives. */
+export interface Bound {
+  readonly extraction: Extraction;
+  readonly type: Type;
+  readonly list: boolean;
+  /** It looks at requestObject or responseObject. */
+  readonly inBody: boolean;
+  /** Without this field it is absent. */
+  readonly root?: Field;
+  /** It is absent from events without auditID. */
+  readonly needsAuditID: boolean;
+  /** Of the field behind transformers: upstream's `join`, `concat` and `getopt` look at that. */
+  readonly origin: { readonly type: Type; readonly list: boolean };
+}
+
+/** There is no field or event type of that name: with `skip-if-unknown-filter`, that is a warning. */
+export class UnknownField extends SyntaxProblem {}
+
+/** What is allowed, but hardly what was meant. */
+export interface Doubt {
+  readonly kind: WarningKind;
+  readonly message: string;
+  readonly at: At;
+}
+
+/** Without auditID, every `ka.*` field is absent: k8saudit's `ExtractFromJSON`. */
+function withAuditID(condition: Expression): Expression {
+  const needing = new Set([...testsOf(condition)].filter((test) => NEEDS_AUDIT_ID.has(test)));
+  if (needing.size === 0) return condition;
+  const outcomes = new Map([...needing].map((test) => [test, Outcome.no]));
+  const without = foldCondition(condition, { outcomes, refuted: new Set() });
+  if (without === Outcome.no) return { type: "and", operands: [HAS_AUDIT_ID, condition] };
+  const otherwise: Expression = { type: "not", operand: HAS_AUDIT_ID };
+  return {
+    type: "or",
+    operands: [
+      { type: "and", operands: [HAS_AUDIT_ID, condition] },
+      isOutcome(without) ? otherwise : { type: "and", operands: [otherwise, without] },
+    ],
+  };
+}
+
+/** Tests of `ka.*` fields. */
+const NEEDS_AUDIT_ID = new WeakSet<TestNode>();
+
+const HAS_AUDIT_ID: TestNode = {
+  type: "test",
+  path: {
+    text: "auditID",
+    source: {
+      kind: "extraction",
+      extraction: { type: "field", name: "ka.auditid", field: Field.auditID },
+      inBody: false,
+    },
+    steps: [],
+  },
+  test: { op: "exists" },
+  negated: false,
+  text: "auditID exists",
+};
+
+/**
+ * Makes conditions' trees: fields looked up, operators and values held against their types. Macros have been put in. Throws
+ * {@link SyntaxProblem}. Source: `sinsp_filter_compiler` of libs 0.25.4 (`filter.cpp`, `filter_compare.cpp`).
+ */
+export class Binder {
+  /** Equal lists are one, so that tests of them are known to be equal. */
+  private readonly lists = new Map<string, readonly string[]>();
+  private doubts: (doubt: Doubt) => void = () => {};
+
+  bind(syntax: Syntax, doubts: (doubt: Doubt) => void = () => {}): Expression {
+    this.doubts = doubts;
+    return withAuditID(this.expression(syntax));
+  }
+
+  private expression(syntax: Syntax): Expression {
+    switch (syntax.type) {
+      case "and":
+      case "or":
+        return { type: syntax.type, operands: syntax.children.map((child) => this.expression(child)) };
+      case "not":
+        return { type: "not", operand: this.expression(syntax.child) };
+      case "macro":
+        throw new SyntaxProblem(`there is no macro ${syntax.name}`, syntax.at);
+      case "check":
+        return this.check(syntax);
+    }
+  }
+
+  private check(check: CheckSyntax): TestNode {
+    const [operator, modifier] = check.operator.split(" ");
+    const left = bindOperand(check.left);
+    checkOperator(left, operator, check);
+    const { right } = check;
+    if (right === undefined) return node(left, check, { op: "exists" });
+    if (right.type !== "values" && right.type !== "value") return comparedTest(left, operator, check, right);
+    const texts = right.type === "values" ? right.texts : [right.text];
+    for (const text of texts) {
+      checkConstant(text, left, right.at);
+      for (const message of doubtsOf(text, operator))
+        this.doubts({ kind: "LOAD_COMPILE_CONDITION", message, at: right.at });
+    }
+    if (texts.includes("<NA>") && modifier === undefined && isUnsafe(check.left, operator)) {
+      const message = "no field is <NA>; that is what messages show for absent ones. Write exists";
+      this.doubts({ kind: "LOAD_UNSAFE_NA_CHECK", message, at: right.at });
+    }
+    const test = this.constantTest(left, operator, modifier, texts, right.at);
+    if (test.op === "unequal") return node(left, check, { op: "equals", text: test.text }, true);
+    return node(left, check, test);
+  }
+
+  private constantTest(
+    left: Bound,
+    operator: string,
+    modifier: string | undefined,
+    texts: readonly string[],
+    at: At,
+  ): Test {
+    if (left.list) return { op: operator === "in" ? "allIn" : "someIn", texts: this.shared(texts) };
+    if (modifier !== undefined) return this.modifiedTest(left, operator, modifier, texts, at);
+    switch (operator) {
+      case "in":
+      case "intersects":
+        return this.oneOf(left, texts);
+      case "pmatch":
+        return { op: "below", paths: texts };
+      default:
+        return simpleTest(left, operator, texts[0], at);
+    }
+  }
+
+  private oneOf(left: Bound, texts: readonly string[]): Test {
+    return { op: "in", texts: this.shared(left.type === "number" ? texts.map(integer) : texts) };
+  }
+
+  /** `oneof`: exactly one; `anyof`: at least one; `allof`: every one. Of no constants, none. */
+  private modifiedTest(left: Bound, operator: string, modifier: string, texts: readonly string[], at: At): Test {
+    const isEquality = operator === "=" || operator === "==";
+    if (texts.length === 0 || (isEquality && modifier === "anyof")) return this.oneOf(left, texts);
+    const tests = texts.map((text) => simpleTest(left, operator, text, at));
+    return { op: MODIFIED[modifier], tests };
+  }
+
+  private shared(texts: readonly string[]): readonly string[] {
+    const key = JSON.stringify(texts);
+    const known = this.lists.get(key);
+    if (known) return known;
+    this.lists.set(key, texts);
+    return texts;
+  }
+}
+
+/** Upstream's warning is for these (`filter_warning_resolver.cpp`). */
+function isUnsafe(left: Operand, operator: string): boolean {
+  return left.type === "field" && /^(?:ka|jevt)\./.test(left.name) && [...EQUALITY, "pmatch"].includes(operator);
+}
+
+const MODIFIED: Record<string, "exactlyOne" | "anyOf" | "allOf"> = {
+  oneof: "exactlyOne",
+  anyof: "anyOf",
+  allof: "allOf",
+};
+
+const EQUALITY = ["=", "==", "!=", "in", "intersects"];
+const ORDER = ["<", "<=", ">", ">="];
+const OPERATORS_OF: Record<Type, readonly string[]> = {
+  text: [...EQUALITY, ...ORDER, "contains", "icontains", "startswith", "endswith", "glob", "iglob", "pmatch", "regex"],
+  number: [...EQUALITY, ...ORDER],
+  boolean: EQUALITY,
+};
+const LIST_OPERATORS = ["in", "intersects"];
+
+/** Whether an operator has a meaning for the left side's type. */
+function checkOperator(left: Bound, operator: string, check: CheckSyntax): void {
+  const allowed = left.list ? LIST_OPERATORS : OPERATORS_OF[left.type];
+  if (operator === "exists" || allowed.includes(operator)) return;
+  const message = `${operator} has no meaning for ${showOperand(check.left)}, a ${describe(left)}; it takes ${allowed.join(", ")} and exists`;
+  throw new SyntaxProblem(message, check.at);
+}
+
+function checkConstant(text: string, left: Bound, at: At): void {
+  const length = Buffer.byteLength(text);
+  if (left.type === "number" && !/^\s*[+-]?\d+$/.test(text)) throw new SyntaxProblem(`${text} is no whole number`, at);
+  if (left.type === "boolean" && text !== "true" && text !== "false")
+    throw new SyntaxProblem(`${text} is neither true nor false`, at);
+  if (length >= MAX_CONSTANT) throw new SyntaxProblem(`a text of ${length} bytes, more than ${MAX_CONSTANT - 1}`, at);
+}
+
+function describe({ type, list }: Bound): string {
+  return list ? "list" : type;
+}
+
+const COMPARISONS: Record<string, Comparison> = {
+  "=": "=",
+  "==": "=",
+  "!=": "!=",
+  "<": "<",
+  "<=": "<=",
+  ">": ">",
+  ">=": ">=",
+  contains: "contains",
+  icontains: "containsAnyCase",
+  startswith: "startsWith",
+  endswith: "endsWith",
+  glob: "glob",
+  iglob: "globAnyCase",
+  in: "same",
+  intersects: "same",
+};
+
+/** A comparison with another field. */
+function comparedTest(left: Bound, operator: string, check: CheckSyntax, operand: Operand): TestNode {
+  const other = bindOperand(operand);
+  const sides = `${showOperand(check.left)}, a ${describe(left)}, and ${showOperand(operand)}, a ${describe(other)}`;
+  if (operator === "pmatch" || operator === "regex")
+    throw new SyntaxProblem(`${operator} takes no field on its right side`, check.at);
+  if (other.type !== left.type || other.list !== left.list)
+    throw new SyntaxProblem(`${sides}, cannot be compared`, check.at);
+  const compare = left.list ? (operator === "in" ? "allIn" : "someIn") : COMPARISONS[operator];
+  const test: Test = { op: "compared", compare, numbers: left.type === "number", with: other.extraction };
+  const inBody = left.inBody || other.inBody;
+  return node({ ...left, inBody, needsAuditID: left.needsAuditID || other.needsAuditID }, check, test);
+}
+
+function simpleTest(left: Bound, operator: string, text: string, at: At): Exclude<Test, { op: "exists" }> {
+  if (left.type === "number")
+    return { op: "integer", compare: (operator === "==" ? "=" : operator) as NumberComparison, value: integer(text) };
+  switch (operator) {
+    case "=":
+    case "==":
+      return { op: "equals", text };
+    case "!=":
+      return { op: "unequal", text };
+    case "<":
+      return { op: "less", text };
+    case "<=":
+      return { op: "lessOrEqual", text };
+    case ">":
+      return { op: "greater", text };
+    case ">=":
+      return { op: "greaterOrEqual", text };
+    case "contains":
+      return { op: "contains", text };
+    case "icontains":
+      return { op: "containsAnyCase", text };
+    case "startswith":
+      return { op: "startsWith", text };
+    case "endswith":
+      return { op: "endsWith", text };
+    case "glob":
+      return { op: "glob", pattern: text, anyCase: false };
+    case "iglob":
+      return { op: "glob", pattern: text, anyCase: true };
+    case "regex":
+      return { op: "matchesWhole", pattern: regex(text, at) };
+    default:
+      throw new SyntaxProblem(`there is no operator ${operator}`, at);
+  }
+}
+
+function regex(text: string, at: At): string {
+  try {
+    const pattern = fromPosix(text);
+    compilePattern(pattern);
+    return pattern;
+  } catch (error) {
+    throw new SyntaxProblem(`the pattern cannot be read (${(error as Error).message})`, at);
+  }
+}
+
+/** As C reads an unsigned number of 64 bits: a negative one counts from the other end. */
+function integer(text: string): string {
+  const value = BigInt(text.trim());
+  return (value >= 1n << 64n ? (1n << 64n) - 1n : BigInt.asUintN(64, value)).toString();
+}
+
+const SHOWN = 200;
+
+function node(left: Bound, check: CheckSyntax, test: Test, negated = false): TestNode {
+  const shown = show(check);
+  const made: TestNode = {
+    type: "test",
+    path: {
+      text: showOperand(check.left),
+      source: { kind: "extraction", extraction: left.extraction, inBody: left.inBody, root: left.root },
+      steps: [],
+    },
+    test,
+    negated,
+    text: shown.length > SHOWN ? `${shown.slice(0, SHOWN - 1)}…` : shown,
+  };
+  if (left.needsAuditID) NEEDS_AUDIT_ID.add(made);
+  return made;
+}
+
+/** A field or transformer with what it gives. Throws {@link SyntaxProblem}. */
+export function bindOperand(operand: Operand): Bound {
+  switch (operand.type) {
+    case "field":
+      return bindField(operand.name, operand.argument, operand.at);
+    case "value":
+      return { ...PLAIN, extraction: { type: "text", text: operand.text }, origin: PLAIN };
+    case "list": {
+      const parts = operand.operands.map(bindOperand);
+      return { ...PLAIN, ...union(parts), list: true, extraction: listOf(parts), origin: { ...PLAIN, list: true } };
+    }
+    case "transformer":
+      return bindTransformer(operand);
+  }
+}
+
+const PLAIN = { type: "text", list: false, inBody: false, needsAuditID: false } as const;
+
+function listOf(parts: readonly Bound[]): Extraction {
+  return { type: "list", parts: parts.map(({ extraction }) => extraction) };
+}
+
+/** What is made of several things is absent if one of them is. */
+function union(parts: readonly Bound[]): Pick<Bound, "inBody" | "needsAuditID" | "root"> {
+  return {
+    inBody: parts.some(({ inBody }) => inBody),
+    needsAuditID: parts.some((part) => part.needsAuditID),
+    root: parts.find(({ root }) => root !== undefined)?.root,
+  };
+}
+
+function bindTransformer(operand: Extract<Operand, { type: "transformer" }>): Bound {
+  const { name, argument, at } = operand;
+  const fail = (message: string): never => {
+    throw new SyntaxProblem(message, at);
+  };
+  const parts = operand.operands.map(bindOperand);
+  if (argument !== undefined && (name !== "getopt" || parts.length === 1)) fail(`${name}() takes nothing in brackets`);
+  if (name === "val") return parts[0];
+  if (parts.length === 1) return bindChange(name, parts[0], fail);
+  const origins = parts.map(({ origin }) => origin);
+  switch (name) {
+    case "join":
+      if (parts.length !== 2 || origins[0].list || !origins[1].list) fail("join() takes a separator and a list");
+      return transform("join", parts, false);
+    case "concat":
+      if (origins.some(({ type, list }) => type !== "text" || list)) fail("concat() takes texts");
+      return transform("concat", parts, false);
+    case "getopt":
+      if (parts.length !== 2 || !origins[0].list || origins[1].list || origins.some(({ type }) => type !== "text"))
+        fail("getopt() takes a list of words and a text of options");
+      if (argument !== undefined && Buffer.byteLength(argument) !== 1) fail("getopt()[…] takes one letter");
+      return transform("getopt", parts, argument === undefined, argument);
+    default:
+      return fail(`${name}() takes one field`);
+  }
+}
+
+/** A transformer of one thing. */
+function bindChange(name: string, part: Bound, fail: (message: string) => never): Bound {
+  const made = (transformer: Transformer, to: Partial<Bound> = {}): Bound => ({
+    ...part,
+    extraction: { type: "transform", name: transformer, parts: [part.extraction] },
+    ...to,
+  });
+  switch (name) {
+    case "len":
+      if (part.list) return made("count", { type: "number", list: false });
+      if (part.type === "text") return made("len", { type: "number" });
+      break;
+    case "tolower":
+    case "toupper":
+    case "basename":
+    case "b64":
+      if (part.type === "text") return made(name);
+      break;
+    default:
+      return fail(`${name}() takes more than that`);
+  }
+  return fail(`${name}() has no meaning for a ${describe(part)}`);
+}
+
+function transform(name: Transformer, parts: readonly Bound[], list: boolean, argument?: string): Bound {
+  const extraction: Extraction = { type: "transform", name, parts: parts.map((part) => part.extraction), argument };
+  return { ...PLAIN, ...union(parts), list, extraction, origin: PLAIN };
+}
+
+function bindField(name: string, argument: string | undefined, at: At): Bound {
+  const fail = (message: string): never => {
+    throw new SyntaxProblem(message, at);
+  };
+  const property = argument === undefined ? EVENT_PROPERTIES.get(name) : undefined;
+  if (property) {
+    const { type = "text" } = property;
+    return { ...PLAIN, type, extraction: { type: "field", name }, origin: { type, list: false } };
+  }
+  const field = EVENT_FIELDS.get(name);
+  // A ] in the argument ends it, as far as upstream looks.
+  if (!field || argument?.includes("]")) throw new UnknownField(`there is no field ${name}${suggestion(name)}`, at);
+  if (argument?.includes(" ")) fail(`${name}[…] takes no blanks`);
+  if (argument !== undefined && !field.argument) fail(`${name} takes nothing in brackets`);
+  if (argument === undefined && field.argumentRequired) fail(`${name} takes an argument: ${name}[…]`);
+  if (field.argument === "index" && argument !== undefined && !/^(?:0|[1-9]\d{0,18})$/.test(argument))
+    fail(`${name}[…] takes an index, not ${argument}`);
+  const path = pathOf(field, argument);
+  const list = field.list === true;
+  const looksAt = field.looksAt ?? (path && bodyOf(path));
+  return {
+    type: "text",
+    list,
+    inBody: looksAt !== undefined,
+    root: path ? rootOf(path) : looksAt && Field[looksAt],
+    needsAuditID: name.startsWith("ka."),
+    extraction: { type: "field", name, argument, list: list || undefined, field: path && tableField(path) },
+    origin: { type: "text", list },
+  };
+}
+
+const FIELD_NAMES = [...EVENT_FIELDS.keys(), ...EVENT_PROPERTIES.keys()];
+
+function suggestion(name: string): string {
+  const found = nearest(name, FIELD_NAMES);
+  return found ? `; did you mean ${found}?` : "";
+}
+
+/** Constants that look like something else (`check_value_and_add_warnings`). */
+function doubtsOf(text: string, operator: string): string[] {
+  const doubts: string[] = [];
+  const plain = text.replace(/\s/g, "");
+  if (operator === "regex" && !/[.+*?^$()[\]{}|\\]/.test(withoutEnds(text)))
+    doubts.push(`${text} needs no regex; =, contains, startswith and endswith are faster`);
+  if (isField(plain))
+    doubts.push(`“${text}” is taken as a text, not as the field of that name; val(${plain}) is the field`);
+  const transformer = TRANSFORMER_NAMES.find((name) => plain.startsWith(`${name}(`) && plain.endsWith(")"));
+  if (transformer) doubts.push(`“${text}” is taken as a text, not as a transformer`);
+  return doubts;
+}
+
+/** A pattern without what startswith, endswith and contains can do too. */
+function withoutEnds(pattern: string): string {
+  return pattern
+    .replace(/^\^/, "")
+    .replace(/\$$/, "")
+    .replace(/^\.[+*?]/, "")
+    .replace(/\.[+*?]$/, "");
+}
+
+function isField(text: string): boolean {
+  const [, name = text, argument] = /^([^[]*)\[([^\]]*)\]$/.exec(text) ?? [];
+  try {
+    bindField(name, argument, NOWHERE);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const NOWHERE: At = { text: { text: "", name: "" }, offset: 0 };

@@ -1,0 +1,163 @@
+import type { Place } from "../../../plugin/index.js";
+import { MAX_LENGTH, SyntaxProblem } from "./parser.js";
+import type { Text } from "./syntax.js";
+
+/** Where a character of a text, as it was written, stands. */
+export type PlaceOf = (offset: number) => Place;
+
+/** A run of characters of a text. */
+interface Piece {
+  readonly text: string;
+  readonly placeOf: PlaceOf;
+  /** Offset of its first character in what `placeOf` counts; what was put in has one place altogether. */
+  readonly from: number;
+  readonly putIn: boolean;
+}
+
+/** A text made of several, of which it is known where each character comes from. */
+export class MarkedText implements Text {
+  readonly text: string;
+  private readonly starts: number[] = [];
+
+  constructor(
+    readonly name: string,
+    private readonly pieces: readonly Piece[],
+  ) {
+    let length = 0;
+    for (const { text } of pieces) {
+      this.starts.push(length);
+      length += text.length;
+    }
+    if (length > MAX_LENGTH) {
+      const text = { text: "", name, placeAt: () => this.placeAt(0) };
+      throw new SyntaxProblem(`more than ${MAX_LENGTH} characters with all lists put in`, { text, offset: 0 });
+    }
+    this.text = pieces.map(({ text }) => text).join("");
+  }
+
+  static of(name: string, text: string, placeOf: PlaceOf): MarkedText {
+    return new MarkedText(name, [{ text, placeOf, from: 0, putIn: false }]);
+  }
+
+  placeAt(offset: number): Place {
+    const index = this.pieceAt(offset);
+    const piece = this.pieces[index];
+    return piece.placeOf(piece.putIn ? piece.from : piece.from + offset - this.starts[index]);
+  }
+
+  /** The last piece that begins at an offset or before it. */
+  private pieceAt(offset: number): number {
+    let low = 0;
+    let high = this.starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.starts[middle] <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** This text and another, a blank between them. */
+  append(text: string, placeOf: PlaceOf): MarkedText {
+    const blank = { text: " ", placeOf, from: 0, putIn: true };
+    return new MarkedText(this.name, [...this.pieces, blank, { text, placeOf, from: 0, putIn: false }]);
+  }
+
+  /** With something before and behind it. */
+  wrap(before: string, behind: string, placeOf: PlaceOf): MarkedText {
+    const put = (text: string): Piece => ({ text, placeOf, from: 0, putIn: true });
+    return new MarkedText(this.name, [put(before), ...this.pieces, put(behind)]);
+  }
+
+  /**
+   * With a list put in wherever its name stands alone. Textually, as upstream does it, down to which blanks and commas are
+   * taken along (`resolve_list` of `rule_loader_compiler.cpp`); undefined if the name does not stand there.
+   */
+  substitute(name: string, items: string): MarkedText | undefined {
+    const { text } = this;
+    const out = new Output(this);
+    let copied = 0;
+    let used = false;
+    for (let start = text.indexOf(name); start >= 0; ) {
+      const end = start + name.length;
+      if (!isDelimiter(start > copied ? text[start - 1] : out.last()) || !isDelimiter(text[end])) {
+        start = text.indexOf(name, start + 1);
+        continue;
+      }
+      used = true;
+      let before = start;
+      while (before > copied && isBlank(text[before - 1])) before--;
+      let behind = end;
+      while (isBlank(text[behind])) behind++;
+      out.copy(copied, before);
+      if (before === copied) out.dropBlanks();
+      if (items === "") {
+        if (out.last() === ",") out.drop();
+        else if (text[behind] === ",") behind++;
+      }
+      const isFirst = out.last() === undefined;
+      out.put(isFirst ? `${items} ` : ` ${items} `, start);
+      copied = behind;
+      start = text.indexOf(name, isFirst ? behind + 1 : behind);
+    }
+    if (!used) return undefined;
+    out.copy(copied, text.length);
+    return new MarkedText(this.name, out.pieces);
+  }
+
+  /** The pieces of [start, end). */
+  slice(start: number, end: number): Piece[] {
+    const slices: Piece[] = [];
+    for (let index = this.pieceAt(start); index < this.pieces.length && this.starts[index] < end; index++) {
+      const piece = this.pieces[index];
+      const at = this.starts[index];
+      const from = Math.max(start, at) - at;
+      const to = Math.min(end, at + piece.text.length) - at;
+      if (from >= to) continue;
+      slices.push({ ...piece, text: piece.text.slice(from, to), from: piece.putIn ? piece.from : piece.from + from });
+    }
+    return slices;
+  }
+}
+
+/** A text in the making. */
+class Output {
+  readonly pieces: Piece[] = [];
+
+  constructor(private readonly source: MarkedText) {}
+
+  last(): string | undefined {
+    return this.pieces.at(-1)?.text.at(-1);
+  }
+
+  copy(start: number, end: number): void {
+    if (start < end) this.pieces.push(...this.source.slice(start, end));
+  }
+
+  /** Text in the place of what stood at an offset. */
+  put(text: string, offset: number): void {
+    const place = this.source.placeAt(offset);
+    this.pieces.push({ text, placeOf: () => place, from: 0, putIn: true });
+  }
+
+  drop(): void {
+    const piece = this.pieces.pop();
+    if (piece && piece.text.length > 1) this.pieces.push({ ...piece, text: piece.text.slice(0, -1) });
+  }
+
+  dropBlanks(): void {
+    while (isBlank(this.last())) this.drop();
+  }
+}
+
+const BLANKS = " \t\n\r";
+const DELIMITERS = `${BLANKS}(),=`;
+
+function isBlank(char: string | undefined): boolean {
+  return char !== undefined && BLANKS.includes(char);
+}
+
+/** The text's ends are delimiters too. */
+function isDelimiter(char: string | undefined): boolean {
+  return char === undefined || DELIMITERS.includes(char);
+}

@@ -1,0 +1,454 @@
+import type { AuditshipError } from "../../../plugin/index.js";
+import { type ErrorKind, problem } from "./problems.js";
+import { type At, type Operand, placeOf, type Syntax, type Text } from "./syntax.js";
+
+/** Upstream's limit, which its parser names but does not keep to (`rule_loader_compiler.cpp`). */
+const MAX_DEPTH = 1000;
+/** Longer conditions, lists put in, are refused. */
+export const MAX_LENGTH = 2 * 1024 * 1024;
+
+/** A condition or an output that cannot be read: what is wrong with it, and where in its text. */
+export class SyntaxProblem extends Error {
+  constructor(
+    message: string,
+    readonly at: At,
+  ) {
+    super(message);
+  }
+}
+
+/** By upstream's convention, a word that must be followed by white space ends in a blank. */
+const UNARY = ["exists"];
+const NUMERIC = ["<=", "<", ">=", ">"];
+const STRING = [
+  "==",
+  "=",
+  "!=",
+  "glob ",
+  "iglob ",
+  "contains ",
+  "icontains ",
+  "bcontains ",
+  "startswith ",
+  "bstartswith ",
+  "endswith ",
+  "regex ",
+];
+const MODIFIERS = ["oneof ", "anyof ", "allof "];
+const LIST = ["intersects", "in", "pmatch"];
+const TRANSFORMERS = ["tolower(", "toupper(", "b64(", "basename(", "len(", "join(", "concat(", "getopt("];
+
+/** Every operator, without modifiers. */
+export const OPERATORS: readonly string[] = [...UNARY, ...NUMERIC, ...STRING, ...LIST].map((word) => word.trim());
+export const LIST_OPERATORS: readonly string[] = LIST;
+/** Operators that `oneof`, `anyof` and `allof` may follow. */
+export const MODIFIABLE: readonly string[] = STRING.map((word) => word.trim());
+export const TRANSFORMER_NAMES: readonly string[] = ["val(", ...TRANSFORMERS].map((word) => word.slice(0, -1));
+
+const NOT = /not[\t\n\v\f\r ]+/y;
+const IDENTIFIER = /[a-zA-Z]+[a-zA-Z0-9_]*/y;
+const FIELD = /[a-zA-Z]+[a-zA-Z0-9_]*(?:\.[a-zA-Z]+[a-zA-Z0-9_]*)+/y;
+const ARGUMENT = /[^\][\t\n\v\f\r "']+/y;
+const HEX = /0[xX][0-9a-fA-F]+/y;
+const NUMBER = /[+-]?[0-9]+\.?[0-9]*(?:[eE][+-][0-9]+)?/y;
+const BARE = /[^()"'\t\n\v\f\r =,]+/y;
+const BLANK = /[ \t\b\r\n]+/y;
+
+/** Parses a whole condition. Throws {@link SyntaxProblem}. Source: `userspace/libsinsp/filter/parser.cpp` of libs 0.25.4. */
+export function parseCondition(text: Text): Syntax {
+  return new Parser(text).condition();
+}
+
+/** The field or transformer that a text begins with, and where it ends. Throws {@link SyntaxProblem}. */
+export function parseOperand(text: Text): { operand: Operand; end: number } {
+  return new Parser(text).prefix();
+}
+
+class Parser {
+  private offset = 0;
+  private depth = 0;
+  /** The last word that was read. */
+  private token = "";
+  private readonly input: string;
+
+  constructor(private readonly text: Text) {
+    this.input = text.text;
+  }
+
+  condition(): Syntax {
+    if (this.input === "") this.fail("the condition is empty");
+    if (this.input.length > MAX_LENGTH) this.fail(`the condition is longer than ${MAX_LENGTH} characters`);
+    const syntax = this.or();
+    if (this.offset !== this.input.length) {
+      const hint = this.token === "not" || /^(not|and|or)$/i.test(this.rest(3).trim()) ? "" : this.spellingHint();
+      this.fail(`expected and, or, or the end of the condition behind “${shorten(this.token)}”${hint}`);
+    }
+    return syntax;
+  }
+
+  prefix(): { operand: Operand; end: number } {
+    const at = this.here();
+    if (this.match(FIELD)) return { operand: this.field(at), end: this.offset };
+    if (this.transformerName()) return { operand: this.transformer(at), end: this.offset };
+    return this.fail("expected a field or a transformer");
+  }
+
+  private or(): Syntax {
+    return this.chain("or", () => this.and());
+  }
+
+  private and(): Syntax {
+    return this.chain("and", () => this.not());
+  }
+
+  private chain(type: "and" | "or", operand: () => Syntax): Syntax {
+    const at = this.here();
+    this.blank();
+    const children = [operand()];
+    this.blank();
+    while (this.word(type)) {
+      if (this.blank()) children.push(operand());
+      else if (this.word("(")) children.push(this.parenthesis());
+      else this.fail(`expected white space or ( behind ${type}`);
+      this.blank();
+    }
+    return children.length === 1 ? children[0] : { type, children, at };
+  }
+
+  private not(): Syntax {
+    const at = this.here();
+    this.blank();
+    let negated = false;
+    while (this.match(NOT)) negated = !negated;
+    const isCall = this.word("not(");
+    const child = isCall ? this.parenthesis() : this.check();
+    return negated !== isCall ? { type: "not", child, at } : child;
+  }
+
+  private parenthesis(): Syntax {
+    return this.deeper(() => {
+      this.blank();
+      const inner = this.or();
+      this.blank();
+      if (!this.word(")")) this.fail("expected a )");
+      return inner;
+    });
+  }
+
+  private check(): Syntax {
+    const at = this.here();
+    this.blank();
+    if (this.word("(")) return this.parenthesis();
+    if (this.match(FIELD)) return this.comparison(this.field(at), at);
+    if (this.transformerName()) return this.comparison(this.transformer(at), at);
+    if (this.match(IDENTIFIER)) return { type: "macro", name: this.token, at };
+    return this.fail("expected a (, a field or a macro");
+  }
+
+  private field(at: At): Operand {
+    return { type: "field", name: this.token, argument: this.argument(), at };
+  }
+
+  private argument(): string | undefined {
+    if (!this.word("[")) return undefined;
+    if (!this.quoted() && !this.match(ARGUMENT)) this.fail("expected an argument: a quoted text or one without blanks");
+    const argument = this.token;
+    if (!this.word("]")) this.fail("expected a ]");
+    return argument;
+  }
+
+  /** The name of a transformer has been read. */
+  private transformer(at: At): Operand {
+    const name = this.token.slice(0, -1);
+    return this.deeper(() => {
+      this.blank();
+      const operands: Operand[] = [];
+      do {
+        operands.push(this.transformerOperand());
+        this.blank();
+      } while (this.word(","));
+      if (!this.word(")")) this.fail(`expected a ) at the end of ${name}(`);
+      return { type: "transformer", name, operands, argument: this.argument(), at };
+    });
+  }
+
+  private transformerOperand(): Operand {
+    const at = this.here();
+    this.blank();
+    if (this.match(HEX) || this.match(NUMBER) || this.quoted()) return { type: "value", text: this.token, at };
+    if (this.word("(")) return this.operandList(at);
+    if (this.transformerName()) return this.transformer(at);
+    if (this.match(FIELD)) return this.field(at);
+    return this.fail("expected a field, a transformer, a quoted text, a number or a list");
+  }
+
+  private operandList(at: At): Operand {
+    const operands: Operand[] = [];
+    this.blank();
+    if (this.word(")")) return { type: "list", operands, at };
+    do {
+      // The first comma is not yet read: nothing but blanks before it.
+      this.blank();
+      operands.push(this.listItem(at));
+      this.blank();
+    } while (this.word(","));
+    if (!this.word(")")) this.fail("expected a )");
+    return { type: "list", operands, at };
+  }
+
+  private listItem(at: At): Operand {
+    if (this.match(FIELD)) return this.field(at);
+    if (this.transformerName()) return this.transformer(at);
+    if (this.quoted() || this.match(HEX) || this.match(NUMBER)) return { type: "value", text: this.token, at };
+    return this.fail("expected a field, a transformer, a quoted text or a number");
+  }
+
+  private comparison(left: Operand, at: At): Syntax {
+    this.blank();
+    if (this.oneOf(UNARY)) return { type: "check", left, operator: this.token, at };
+    if (this.oneOf(NUMERIC)) return { type: "check", left, operator: this.token, right: this.number(), at };
+    if (this.oneOf(STRING)) return this.stringComparison(left, at);
+    if (this.oneOf(LIST)) {
+      const operator = this.token;
+      return { type: "check", left, operator, right: this.list(true), at };
+    }
+    return this.fail(`expected an operator (${OPERATORS.join(", ")})${this.spellingHint()}`);
+  }
+
+  private stringComparison(left: Operand, at: At): Syntax {
+    const operator = this.token;
+    // What is spelt in letters has its white space behind it already.
+    const hadBlank = /^[a-z]/.test(operator) || this.blank();
+    const before = this.offset;
+    if (hadBlank && this.oneOf(MODIFIERS) && this.listFollows()) {
+      const modified = `${operator} ${this.token}`;
+      return { type: "check", left, operator: modified, right: this.list(false), at };
+    }
+    this.offset = before;
+    this.token = operator;
+    return { type: "check", left, operator, right: this.string(), at };
+  }
+
+  private listFollows(): boolean {
+    if (this.input[this.offset] === "(") return true;
+    const { offset, token } = this;
+    const isWord = this.match(IDENTIFIER);
+    this.offset = offset;
+    this.token = token;
+    return isWord && !/^(?:and|or|not)(?![a-zA-Z0-9])/.test(this.rest(4));
+  }
+
+  private number(): Operand {
+    this.blank();
+    const at = this.here();
+    const operand = this.transformed();
+    if (operand) return operand;
+    if (this.match(HEX) || this.match(NUMBER)) return { type: "value", text: this.token, at };
+    return this.fail("expected a number, val(…) or a transformer");
+  }
+
+  private string(): Operand {
+    this.blank();
+    return this.transformed() ?? this.literal("expected a text, val(…) or a transformer");
+  }
+
+  private literal(expected: string): Operand {
+    this.blank();
+    const at = this.here();
+    if (this.quoted() || this.match(BARE)) return { type: "value", text: this.token, at };
+    return this.fail(expected);
+  }
+
+  /** A list in parentheses, a transformer if they are allowed, or a word. */
+  private list(withTransformers: boolean): NonNullable<Extract<Syntax, { type: "check" }>["right"]> {
+    this.blank();
+    const at = this.here();
+    if (this.word("(")) return { type: "values", texts: this.literals(), at };
+    const operand = withTransformers ? this.transformed() : undefined;
+    if (operand) return operand;
+    if (this.match(IDENTIFIER)) return { type: "value", text: this.token, at };
+    return this.fail(
+      withTransformers ? "expected a list, a word, val(…) or a transformer" : "expected a list or a word",
+    );
+  }
+
+  /** The ( has been read. */
+  private literals(): string[] {
+    const texts: string[] = [];
+    const first = this.firstLiteral();
+    if (first !== undefined) {
+      texts.push(first);
+      this.blank();
+      while (this.word(",")) {
+        this.literal("expected a text");
+        texts.push(this.token);
+        this.blank();
+      }
+    }
+    if (!this.word(")")) this.fail("expected a )");
+    return texts;
+  }
+
+  /** Undefined if there is none: the list must be empty then. */
+  private firstLiteral(): string | undefined {
+    this.blank();
+    try {
+      this.literal("expected a text");
+      return this.token;
+    } catch (error) {
+      if (error instanceof SyntaxProblem) return undefined;
+      throw error;
+    }
+  }
+
+  private transformed(): Operand | undefined {
+    this.blank();
+    const at = this.here();
+    if (this.word("val(")) {
+      this.blank();
+      const inner = this.here();
+      if (!this.match(FIELD)) this.fail("expected a field in val(");
+      const operands = [this.field(inner)];
+      this.blank();
+      if (!this.word(")")) this.fail("expected a ) at the end of val(");
+      return { type: "transformer", name: "val", operands, argument: this.argument(), at };
+    }
+    return this.transformerName() ? this.transformer(at) : undefined;
+  }
+
+  private transformerName(): boolean {
+    return TRANSFORMERS.some((name) => this.word(name));
+  }
+
+  /**
+   * A text in quotes of either kind, unescaped. As upstream has it, it ends at the first quote that has no backslash before
+   * it, whether or not that backslash is escaped itself.
+   */
+  private quoted(): boolean {
+    const delimiter = this.input[this.offset];
+    if (delimiter !== "'" && delimiter !== '"') return false;
+    let end = this.offset + 1;
+    while (end < this.input.length && this.input[end] !== "\0") {
+      if (this.input[end] === delimiter && this.input[end - 1] !== "\\") {
+        const content = this.input.slice(this.offset + 1, end);
+        this.offset = end + 1;
+        this.token = this.unescape(content, delimiter);
+        return true;
+      }
+      end++;
+    }
+    return false;
+  }
+
+  private unescape(content: string, delimiter: string): string {
+    return content.replace(/\\([^]?)/g, (_, char: string) => {
+      // A backslash at the very end stands for nothing.
+      if (char === "") return "";
+      const plain = UNESCAPES.get(char);
+      if (plain !== undefined) return plain;
+      if (char === delimiter) return char;
+      return this.fail(
+        char === "'" || char === '"'
+          ? `\\${char} has no place between ${delimiter}…${delimiter}`
+          : `there is no escape \\${char}`,
+      );
+    });
+  }
+
+  private blank(): boolean {
+    BLANK.lastIndex = this.offset;
+    if (!BLANK.test(this.input)) return false;
+    this.offset = BLANK.lastIndex;
+    return true;
+  }
+
+  private match(pattern: RegExp): boolean {
+    pattern.lastIndex = this.offset;
+    const found = pattern.exec(this.input);
+    if (!found) return false;
+    this.token = found[0];
+    this.offset = pattern.lastIndex;
+    return true;
+  }
+
+  private word(word: string): boolean {
+    if (!this.input.startsWith(word, this.offset)) return false;
+    this.token = word;
+    this.offset += word.length;
+    return true;
+  }
+
+  private oneOf(words: readonly string[]): boolean {
+    const { offset, token } = this;
+    for (const word of words) {
+      if (!word.endsWith(" ")) {
+        if (this.word(word)) return true;
+      } else if (this.word(word.trim())) {
+        if (this.blank()) return true;
+        this.offset = offset;
+        this.token = token;
+      }
+    }
+    return false;
+  }
+
+  private deeper<T>(read: () => T): T {
+    if (++this.depth >= MAX_DEPTH) this.fail(`nested deeper than ${MAX_DEPTH} levels`);
+    const result = read();
+    this.depth--;
+    return result;
+  }
+
+  private spellingHint(): string {
+    const next = this.rest(2);
+    if (next === "&&") return "; write and";
+    if (next === "||") return "; write or";
+    if (/^[A-Z]/.test(next)) return "; keywords are in lower case";
+    return "";
+  }
+
+  private rest(length: number): string {
+    return this.input.slice(this.offset, this.offset + length);
+  }
+
+  private here(): At {
+    return { text: this.text, offset: this.offset };
+  }
+
+  private fail(message: string): never {
+    throw new SyntaxProblem(message, this.here());
+  }
+}
+
+const UNESCAPES = new Map([
+  ["b", "\b"],
+  ["f", "\f"],
+  ["n", "\n"],
+  ["r", "\r"],
+  ["t", "\t"],
+  // Upstream lets "\ " pass for a backslash, for the sake of old rules.
+  [" ", "\\"],
+  ["\\", "\\"],
+  ["/", "/"],
+]);
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}
+
+/** The problem as an error: what is wrong, near what, and where. */
+export function errorOf({ message, at }: SyntaxProblem, kind: ErrorKind): AuditshipError {
+  const { text, offset } = at;
+  const where = text.name === "" ? "" : ` in ${text.name}`;
+  const near = text.text === "" ? "" : `, near ${excerpt(text.text, offset)}`;
+  return problem(kind, `${message}${where}${near}`, placeOf(at));
+}
+
+/** The text at an offset, with a mark where it is. */
+function excerpt(text: string, offset: number): string {
+  const from = Math.max(0, offset - 20);
+  const to = Math.min(text.length, offset + 24);
+  const before = text.slice(from, offset).replace(/\s+/g, " ");
+  const after = text.slice(offset, to).replace(/\s+/g, " ");
+  return `“${from > 0 ? "…" : ""}${before}»${after}${to < text.length ? "…" : ""}”`;
+}
