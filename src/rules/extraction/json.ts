@@ -67,7 +67,7 @@ function tokenText(token: string): string {
 /** A string token decoded, up to the first NUL, where the engine's strings end. */
 function stringText(token: string): string {
   const content = token.slice(1, -1);
-  const text = content.includes("\\") ? unescape(content) : content;
+  const text = content.includes("\\") ? unescapeJson(content) : content;
   const nul = text.indexOf("\0");
   return nul < 0 ? text : text.slice(0, nul);
 }
@@ -75,12 +75,12 @@ function stringText(token: string): string {
 const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 
 /** Half of a surrogate pair stays as it is spelt; two that make no pair are one U+FFFD. */
-function unescape(content: string): string {
-  return content.replace(/\\(?:u([0-9a-fA-F]{4})(?:\\u([0-9a-fA-F]{4}))?|([^]))/g, (spelt, high, low, simple) => {
+function unescapeJson(content: string): string {
+  return content.replace(/\\(?:u([0-9a-fA-F]{4})(?:\\u([0-9a-fA-F]{4}))?|(.))/gs, (spelt, high, low, simple) => {
     if (simple !== undefined) return ESCAPES[simple] ?? simple;
     const unit = Number.parseInt(high, 16);
     if (unit < 0xd800 || unit > 0xdfff)
-      return String.fromCharCode(unit) + (low === undefined ? "" : unescape(`\\u${low}`));
+      return String.fromCharCode(unit) + (low === undefined ? "" : unescapeJson(`\\u${low}`));
     if (low === undefined) return spelt;
     const other = Number.parseInt(low, 16);
     const isPair = unit < 0xdc00 && other >= 0xdc00 && other <= 0xdfff;

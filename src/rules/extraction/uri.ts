@@ -10,8 +10,8 @@ export function queryParameter(uri: string, name: string): string | undefined {
     if (part.includes(";")) return undefined;
     if (part === "") continue;
     const equals = part.indexOf("=");
-    const key = unescape(equals < 0 ? part : part.slice(0, equals));
-    const text = unescape(equals < 0 ? "" : part.slice(equals + 1));
+    const key = decode(equals < 0 ? part : part.slice(0, equals));
+    const text = decode(equals < 0 ? "" : part.slice(equals + 1));
     if (key === undefined || text === undefined) return undefined;
     if (key === name) value ??= text;
   }
@@ -20,18 +20,23 @@ export function queryParameter(uri: string, name: string): string | undefined {
 
 /** What stands behind the ?; undefined if the URI is none. */
 function queryOf(uri: string): string | undefined {
-  if (/[\0-\x1f\x7f]/.test(uri)) return undefined;
-  const [, before, fragment = ""] = /^([^#]*)#?([^]*)$/.exec(uri) as RegExpExecArray;
+  if (hasControls(uri)) return undefined;
+  const [, before, fragment = ""] = /^([^#]*)#?(.*)$/s.exec(uri) as RegExpExecArray;
   if (!escapesAreValid(fragment) || before.startsWith(":")) return undefined;
   const scheme = /^[a-zA-Z][a-zA-Z0-9+.-]*:/.exec(before)?.[0] ?? "";
-  const [, path, query = ""] = /^([^?]*)\??([^]*)$/.exec(before.slice(scheme.length)) as RegExpExecArray;
+  const [, path, query = ""] = /^([^?]*)\??(.*)$/s.exec(before.slice(scheme.length)) as RegExpExecArray;
   if (!path.startsWith("/")) {
     // "mailto:x" is opaque: not looked at any further.
     if (scheme !== "") return query;
     if (path.split("/", 1)[0].includes(":")) return undefined;
   }
-  const [, authority = "", rest = path] = /^\/\/(?!\/)([^/]*)([^]*)$/.exec(path) ?? [];
+  const [, authority = "", rest = path] = /^\/\/(?!\/)([^/]*)(.*)$/s.exec(path) ?? [];
   return escapesAreValid(rest) && isAuthority(authority) ? query : undefined;
+}
+
+function hasControls(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x20 || text.charCodeAt(i) === 0x7f) return true;
+  return false;
 }
 
 function escapesAreValid(text: string): boolean {
@@ -46,7 +51,7 @@ function isAuthority(authority: string): boolean {
 }
 
 /** + is a blank, %XX a byte; undefined if a % is followed by anything else. */
-function unescape(text: string): string | undefined {
+function decode(text: string): string | undefined {
   if (!escapesAreValid(text)) return undefined;
   const plain = text.replaceAll("+", " ");
   if (!plain.includes("%")) return plain;

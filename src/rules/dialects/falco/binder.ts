@@ -469,6 +469,7 @@ function withoutEnds(pattern: string): string {
 
 function isField(text: string): boolean {
   const [, name = text, argument] = /^([^[]*)\[([^\]]*)\]$/.exec(text) ?? [];
+  if (!EVENT_FIELDS.has(name) && !EVENT_PROPERTIES.has(name)) return false;
   try {
     bindField(name, argument, NOWHERE);
     return true;

@@ -341,7 +341,7 @@ class Parser {
   }
 
   private unescape(content: string, delimiter: string): string {
-    return content.replace(/\\([^]?)/g, (_, char: string) => {
+    return content.replace(/\\(.?)/gs, (_, char: string) => {
       // A backslash at the very end stands for nothing.
       if (char === "") return "";
       const plain = UNESCAPES.get(char);

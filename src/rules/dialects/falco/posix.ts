@@ -36,9 +36,9 @@ export function fromPosix(pattern: string): string {
       repeated = false;
       at++;
     } else if (char === "\\") {
-      const escape = escapeAt(pattern, at);
-      add(escape);
-      at += escape.length;
+      const found = escapeAt(pattern, at);
+      add(found);
+      at += found.length;
     } else if (char === "[") {
       const end = classEnd(pattern, at);
       add(pattern.slice(at, end));
@@ -55,11 +55,11 @@ export function fromPosix(pattern: string): string {
 
 /** `\` and what belongs to it: punctuation, an octal or hexadecimal number, or one of n, t, r, f, v, a. */
 function escapeAt(pattern: string, at: number): string {
-  const escape = /^\\(?:[!-/:-@[-^`{-~\s]|0[0-7]{0,2}|[1-7][0-7]{1,2}|x[0-9a-fA-F]{2}|x\{[0-9a-fA-F]+\}|[ntrfva])/.exec(
+  const found = /^\\(?:[!-/:-@[-^`{-~\s]|0[0-7]{0,2}|[1-7][0-7]{1,2}|x[0-9a-fA-F]{2}|x\{[0-9a-fA-F]+\}|[ntrfva])/.exec(
     pattern.slice(at),
   );
-  if (!escape) throw new Error(`invalid escape sequence ${pattern.slice(at, at + 2)}`);
-  return escape[0];
+  if (!found) throw new Error(`invalid escape sequence ${pattern.slice(at, at + 2)}`);
+  return found[0];
 }
 
 /** One past the ] of a class. */
