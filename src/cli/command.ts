@@ -18,7 +18,7 @@ export const collect = (value: string, all: readonly string[] = []): string[] =>
 export const notInThisVersion = (command: string, dialect: string): AuditshipError =>
   new AuditshipError(
     "AUDITSHIP_USAGE",
-    `${command} does not know the dialect ${dialect} in this version; it knows kubesphere.`,
+    `${command} does not know the dialect ${dialect} in this version; it knows kubesphere and falco.`,
   );
 
 /** Milliseconds that a stopped agent has to end by itself. */

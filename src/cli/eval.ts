@@ -21,11 +21,11 @@ export function addEval(program: Command, finish: Finish): void {
         ["auditship eval --dialect kubesphere --rules macros.yaml < questions.ndjson", "with macros"],
       ),
     )
-    .action(async ({ dialect, rules }: { dialect: string; rules?: string }) => {
-      if (dialect !== "kubesphere") throw notInThisVersion("eval", dialect);
+    .action(async ({ dialect, rules }: { dialect: "kubesphere" | "falco" | "sigma"; rules?: string }) => {
+      if (dialect === "sigma") throw notInThisVersion("eval", dialect);
       const { evaluateLines } = await import("../pipeline/evaluate.js");
       const { Output } = await import("./output.js");
-      await evaluateLines(process.stdin, rules, new Output());
+      await evaluateLines(process.stdin, dialect, rules, new Output());
       finish(EXIT.fine);
     });
 }

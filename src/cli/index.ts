@@ -5,6 +5,7 @@ import { addCheck } from "./check.js";
 import { EXIT, examples, type Finish } from "./command.js";
 import { addDlq } from "./dlq.js";
 import { addEval } from "./eval.js";
+import { addFields } from "./fields.js";
 import { addMatch } from "./match.js";
 import { addQuickstart } from "./quickstart.js";
 import { addRun } from "./run.js";
@@ -34,7 +35,7 @@ export function createProgram(finish: Finish): Command {
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) });
-  for (const add of [addRun, addCheck, addMatch, addEval, addSetup, addDlq, addSimulate, addQuickstart]) {
+  for (const add of [addRun, addCheck, addMatch, addEval, addFields, addSetup, addDlq, addSimulate, addQuickstart]) {
     add(program, finish);
   }
   program.addHelpText(

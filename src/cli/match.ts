@@ -36,7 +36,7 @@ The matches show the original events, unredacted.
 `,
     )
     .action(async (files: string[], options: Options) => {
-      if (options.dialect && options.dialect !== "kubesphere") throw notInThisVersion("match", options.dialect);
+      if (options.dialect === "sigma") throw notInThisVersion("match", options.dialect);
       const { matchFiles } = await import("../pipeline/match.js");
       const { Output } = await import("./output.js");
       await matchFiles(files, options, new Output());

@@ -88,7 +88,19 @@ export const rulesSchema = z.strictObject({
   stages: z
     .array(z.enum(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]))
     .default(["ResponseStarted", "ResponseComplete", "Panic"])
-    .describe("Audit stages that rules look at."),
+    .describe("Audit stages that KubeSphere's rules look at."),
+  falco: z
+    .strictObject({
+      matching: z
+        .enum(["first", "all"])
+        .default("first")
+        .describe("Of Falco's rules that match an event, only the first alerts, or all do."),
+      minPriority: z
+        .enum(["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"])
+        .default("Debug")
+        .describe("Falco's rules of a lower priority are not loaded."),
+    })
+    .prefault({}),
 });
 
 const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);

@@ -8,6 +8,8 @@ export interface MatchOptions {
   rules: readonly string[];
   /** Load only this dialect's rules. */
   dialect?: Dialect;
+  /** Falco's rules: the first that matches, or all; the first if it is left out. */
+  matching?: "first" | "all";
   /** Counts instead of matches. */
   summary?: boolean;
 }
@@ -48,8 +50,9 @@ export async function matchFiles(
 }
 
 /** The rules that could be loaded; the others are told. */
-async function load({ rules, dialect }: MatchOptions, output: CommandOutput): Promise<LoadedRules> {
-  const loaded = await loadRules({ paths: rules, archivingPriority: "DEBUG", alertingPriority: "WARNING", dialect });
+async function load({ rules, dialect, matching }: MatchOptions, output: CommandOutput): Promise<LoadedRules> {
+  const thresholds = { archivingPriority: "DEBUG", alertingPriority: "WARNING" };
+  const loaded = await loadRules({ paths: rules, ...thresholds, dialect, falco: { matching } });
   for (const warning of loaded.warnings) output.complain(`warning: ${warning.line()}`);
   for (const error of loaded.refused) output.complain(error.line());
   if (loaded.set.size > 0) return loaded;

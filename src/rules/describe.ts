@@ -5,7 +5,7 @@ import { utcText } from "./text.js";
 export function describeMatch(match: RuleMatch, event: EventView, n: number): object {
   return {
     n,
-    auditID: event.text(Field.auditID) ?? null,
+    auditID: auditIDOf(event),
     stage: event.text(Field.stage) ?? null,
     rule: match.rule,
     resource: match.resource,
@@ -17,6 +17,11 @@ export function describeMatch(match: RuleMatch, event: EventView, n: number): ob
     fields: match.fields?.(event) ?? {},
     tags: match.tags,
   };
+}
+
+/** Whatever it is, as text. */
+export function auditIDOf(event: EventView): string | null {
+  return event.text(Field.auditID) ?? null;
 }
 
 /** UTC with nine digits; the file's time for an event that has none. */

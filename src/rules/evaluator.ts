@@ -1,13 +1,19 @@
 import { readFileSync } from "node:fs";
 import { AuditshipError, type EventView, Kind, type OpenTape, type Place, type Predicate } from "../plugin/index.js";
 import { predicateOf } from "./condition.js";
-import { conditionOrigin, Definitions, Expander } from "./dialects/kubesphere/definitions.js";
-import { parse } from "./dialects/kubesphere/parser.js";
-import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
-import { parseDocuments } from "./documents.js";
+import { falcoConditions } from "./dialects/falco/conditions.js";
+import { kubeSphereConditions } from "./dialects/kubesphere/conditions.js";
+import { parseDocuments, type RuleDocument } from "./documents.js";
+import type { ConditionReader } from "./reader.js";
+
+/** Makes the reader of a dialect's conditions, which may name what some documents define. Throws AuditshipError. */
+const READERS: Record<EvaluatorOptions["dialect"], (documents: readonly RuleDocument[]) => ConditionReader> = {
+  kubesphere: kubeSphereConditions,
+  falco: falcoConditions,
+};
 
 export interface EvaluatorOptions {
-  dialect: "kubesphere";
+  dialect: "kubesphere" | "falco";
   /** Macros, lists and aliases that conditions may name, as a rule of that file may. */
   rulesFile?: string;
   openTape: OpenTape;
@@ -27,7 +33,7 @@ const MAX_CONDITIONS = 1000;
  */
 export function createEvaluator(options: EvaluatorOptions): (line: Uint8Array) => Evaluation {
   const { openTape, viewOf } = options;
-  const { definitions, scopes } = options.rulesFile ? readDefinitions(options.rulesFile) : NO_DEFINITIONS;
+  const read = READERS[options.dialect](options.rulesFile ? readDocuments(options.rulesFile) : []);
   const conditions = new Map<string, Predicate | Evaluation>();
 
   return (line) => {
@@ -57,7 +63,7 @@ export function createEvaluator(options: EvaluatorOptions): (line: Uint8Array) =
 
   function compile(text: string): Predicate | Evaluation {
     try {
-      return predicateOf(parse(new Expander(definitions).condition(conditionOrigin(text), scopes)));
+      return predicateOf(read(text));
     } catch (error) {
       if (!(error instanceof AuditshipError)) throw error;
       return problem(error.message, error.place);
@@ -70,23 +76,11 @@ function problem(message: string, { file, line = 1, column = 1 }: Place = {}): E
   return { error: { message, line: file ? 1 : line, column: file ? 1 : column } };
 }
 
-const NO_DEFINITIONS = { definitions: new Definitions(), scopes: [] };
-
-/** What a rules file defines, and the resources in it that its names are looked up in. */
-function readDefinitions(file: string): { definitions: Definitions; scopes: readonly string[] } {
-  const refuse = (error: AuditshipError): never => {
-    throw error;
-  };
-  const falco = { matching: "first", minPriority: "Debug" } as const;
-  const context = { archivingRank: 0, alertingRank: 0, stages: undefined, falco, info: noted, warn: noted, refuse };
-  const reader = new KubeSphereReader(context);
+function readDocuments(file: string): readonly RuleDocument[] {
   const { documents, errors } = parseDocuments(file, readText(file));
-  for (const error of errors) refuse(error);
-  for (const document of documents) if (reader.accepts(document)) reader.read(document);
-  return { definitions: reader.definitions, scopes: reader.resources };
+  for (const error of errors) throw error;
+  return documents;
 }
-
-function noted(): void {}
 
 function readText(file: string): string {
   try {

@@ -1,6 +1,7 @@
 /** Rules: expression trees, compilation, evaluation, and the readers of the dialects. */
 export { type ConditionOptions, compileCondition } from "./condition.js";
-export { describeMatch } from "./describe.js";
+export { auditIDOf, describeMatch } from "./describe.js";
+export { type FieldLister, listFields } from "./dialects/falco/field-list.js";
 export { createEvaluator, type Evaluation, type EvaluatorOptions } from "./evaluator.js";
 export { type LoadedRules, type LoadOptions, loadRules, type Needs, type RuleWarning } from "./load.js";
 export { rankOf } from "./priority.js";

@@ -67,7 +67,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     archivingRank: threshold("archivingPriority", options.archivingPriority),
     alertingRank: threshold("alertingPriority", options.alertingPriority),
     stages: options.stages,
-    falco: { matching: "first", minPriority: "Debug", ...options.falco },
+    falco: { matching: options.falco?.matching ?? "first", minPriority: options.falco?.minPriority ?? "Debug" },
     info: (info) => rules.push(info),
     refuse: (error) => refused.push(error),
     warn: (message, place) => warnings.push(warning(message, place)),

@@ -1,6 +1,7 @@
 import type { AuditshipError, Dialect, Place } from "../plugin/index.js";
 import type { RuleDocument } from "./documents.js";
 import type { Rule, RuleInfo } from "./rule.js";
+import type { Expression } from "./tree.js";
 
 /** How Falco's rules run. */
 export interface FalcoOptions {
@@ -23,6 +24,24 @@ export interface ReaderContext {
   /** What is left out, and why; the rest is read. */
   refuse(error: AuditshipError): void;
   warn(message: string, place: Place): void;
+}
+
+/** Reads a condition that stands for itself. Throws AuditshipError with the place in its text. */
+export type ConditionReader = (text: string) => Expression;
+
+/** For a reader whose definitions are all that is wanted. Throws what is wrong with them. */
+export function definitionsOnly(): ReaderContext {
+  return {
+    archivingRank: 0,
+    alertingRank: 0,
+    stages: undefined,
+    falco: { matching: "first", minPriority: "Debug" },
+    info: () => {},
+    warn: () => {},
+    refuse: (error) => {
+      throw error;
+    },
+  };
 }
 
 /** Reads one dialect's documents. All are read before the first rule is made, so that they may refer to each other. */

@@ -104,15 +104,13 @@ describe("files", () => {
     expect(names(loaded, EVENT)).toEqual(["A"]);
   });
 
-  it("of Falco and Sigma are named as what this version does not read", async () => {
+  it("of Sigma are named as what this version does not read", async () => {
     const loaded = await load({
-      "falco.yaml": "- macro: m\n  condition: ka.verb=get\n- rule: R\n  condition: m\n",
       "sigma.yaml": "title: t\nlogsource: { product: kubernetes }\ndetection: { a: { verb: get }, condition: a }\n",
       "other.yaml": "kind: ConfigMap\n",
       "empty.yaml": "# nothing\n",
     });
     expect(lines(loaded.warnings)).toEqual([
-      expect.stringMatching(/^falco.yaml:1:1: This is Falco rules, which this version does not read/),
       expect.stringMatching(/^other.yaml:1:1: This document holds no rules/),
       expect.stringMatching(/^sigma.yaml:1:1: This is a Sigma rule/),
     ]);

@@ -1,4 +1,4 @@
-import type { EventView } from "../../../plugin/index.js";
+import { type EventView, Field } from "../../../plugin/index.js";
 import { EVENT_PROPERTIES, type EventProperty } from "../../extraction/clock.js";
 import { type Extractor, extractor, untilNul } from "../../extraction/extract.js";
 import { textAsShown } from "../../extraction/json.js";
@@ -95,11 +95,17 @@ function longest(text: string, from: number): number {
 
 function placeholder(operand: Operand, bound: Bound, width: number): Placeholder {
   return {
-    read: extractor(bound.extraction, textAsShown),
+    read: shownTexts(bound),
     list: bound.list,
     width,
     property: operand.type === "field" ? EVENT_PROPERTIES.get(operand.name) : undefined,
   };
+}
+
+/** What a field or transformer shows of an event now. */
+export function shownTexts({ extraction, needsAuditID }: Bound): Extractor {
+  const read = extractor(extraction, textAsShown);
+  return (event) => (needsAuditID && event.start(Field.auditID) === 0 ? undefined : read(event));
 }
 
 /** The fields in a transformer: these, not what is made of them, go with the message. */
@@ -123,6 +129,12 @@ function messageText(field: Placeholder, event: EventView): string {
   else if (texts?.[0] !== undefined) text = untilNul(texts[0]).padStart(field.property?.digits ?? 0, "0");
   if (field.width === 0) return text;
   return cut(text, field.width) + " ".repeat(Math.max(0, field.width - Buffer.byteLength(text)));
+}
+
+/** The value of one field or transformer in an alert's fields. */
+export function fieldReader(operand: Operand): (event: EventView) => FieldValue {
+  const field = placeholder(operand, bindOperand(operand), 0);
+  return (event) => fieldValue(field, event);
 }
 
 /** The first bytes of a text. */

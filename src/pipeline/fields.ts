@@ -1,0 +1,28 @@
+import { Flag } from "../plugin/index.js";
+import { auditIDOf, listFields } from "../rules/index.js";
+import { readInput } from "./input.js";
+import type { CommandOutput } from "./output.js";
+
+/**
+ * Prints the fields that each event has, as Falco's rules see them: one JSON line per event. DESIGN §8.
+ * @throws AuditshipError AUDITSHIP_INPUT, or AUDITSHIP_USAGE for a field that does not exist
+ */
+export async function listFileFields(
+  files: readonly string[],
+  further: readonly string[],
+  output: CommandOutput,
+): Promise<void> {
+  const fieldsOf = listFields(further);
+  let n = 0;
+  const batches = readInput(files, ({ file, line, reason }) =>
+    output.complain(`${file}:${line}: no event (${reason})`),
+  );
+  for await (const batch of batches) {
+    for (let row = 0; row < batch.count; row++) {
+      if ((batch.flags(row) & Flag.invalid) !== 0) continue;
+      const event = batch.at(row);
+      output.print(`${JSON.stringify({ n: ++n, auditID: auditIDOf(event), fields: fieldsOf(event) })}\n`);
+    }
+    await output.drained();
+  }
+}

@@ -1,0 +1,13 @@
+import type { RuleDocument } from "../../documents.js";
+import { type ConditionReader, definitionsOnly } from "../../reader.js";
+import { conditionOrigin, Expander } from "./definitions.js";
+import { parse } from "./parser.js";
+import { KubeSphereReader } from "./reader.js";
+
+/** Reads conditions that may name what the resources of some documents define. Throws AuditshipError for what is wrong in these. */
+export function kubeSphereConditions(documents: readonly RuleDocument[]): ConditionReader {
+  const reader = new KubeSphereReader(definitionsOnly());
+  for (const document of documents) if (reader.accepts(document)) reader.read(document);
+  const { definitions, resources } = reader;
+  return (text) => parse(new Expander(definitions).condition(conditionOrigin(text), resources));
+}
