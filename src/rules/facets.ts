@@ -216,6 +216,10 @@ class PresenceFacet implements Facet {
     return true;
   }
 
+  get size(): number {
+    return this.tests.length;
+  }
+
   /** 1: it is not there. */
   classOf(event: EventView): number {
     return event.start(this.field) === 0 ? 1 : 0;
