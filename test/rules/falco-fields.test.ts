@@ -71,7 +71,8 @@ describe("fields of odd events", () => {
   });
 
   it("keep the spelling of numbers, and of objects all but white space", () => {
-    const event = '{"auditID":"x","responseStatus":{"code": 201.0 },"requestObject":{"data":{ "a" : "\\u003c b",\t"n":1e400} }}';
+    const event =
+      '{"auditID":"x","responseStatus":{"code": 201.0 },"requestObject":{"data":{ "a" : "\\u003c b",\t"n":1e400} }}';
     expect(field("ka.response.code", event)).toBe("201.0");
     expect(field("ka.req.configmap.obj", event)).toBe('{"a":"\\u003c b","n":1e400}');
   });
@@ -91,7 +92,9 @@ describe("fields of odd events", () => {
   });
 
   it("take the first of equal keys in a body", () => {
-    expect(field("ka.req.service.type", '{"auditID":"x","requestObject":{"spec":{"type":"A"},"spec":{"type":"B"}}}')).toBe("A");
+    expect(
+      field("ka.req.service.type", '{"auditID":"x","requestObject":{"spec":{"type":"A"},"spec":{"type":"B"}}}'),
+    ).toBe("A");
   });
 
   it("know arrays by the digits of their keys", () => {
