@@ -21,11 +21,8 @@ export interface DocumentOrigin {
 const MAX_ENCODED = 1024;
 
 const HEAD = Buffer.from('"@timestamp":');
-const OFFSET = Buffer.from(',"offset":');
 const ITEM = Buffer.from(',"item":');
 const LATENCY = Buffer.from(',"latencyMs":');
-const RULES = Buffer.from(',"rules":');
-const MATCHES = Buffer.from(',"matches":[');
 const SALVAGED = Buffer.from(',"salvaged":true');
 const TRUNCATED = Buffer.from(',"truncated":');
 const INVALID = Buffer.from(',"invalid":');
@@ -36,9 +33,12 @@ const CLOSE_BRACKET = 0x5d;
 export class MemberWriter {
   private source = "";
   private file: FileRef | undefined;
-  /** `,"auditship":{"cluster":…,"file":…` */
+  /** `,"auditship":{"cluster":…,"file":…,"offset":` */
   private opening = Buffer.alloc(0);
   private fileTime = Buffer.alloc(0);
+  /** `,"rules":"…","matches":[` of the rules that were last named. */
+  private matchesOpening = Buffer.alloc(0);
+  private rulesName: string | undefined;
   private readonly rules = new WeakMap<RuleMatch, Buffer>();
   private readonly values = new Map<string, Buffer>();
 
@@ -52,11 +52,11 @@ export class MemberWriter {
     const { cluster, node, labels } = this.origin;
     const members = { cluster, node, source, labels, file: file.id };
     const written = Object.entries(members).filter(([, value]) => !isEmpty(value));
-    this.opening = Buffer.from(`,"auditship":${JSON.stringify(Object.fromEntries(written)).slice(0, -1)}`);
+    this.opening = Buffer.from(`,"auditship":${JSON.stringify(Object.fromEntries(written)).slice(0, -1)},"offset":`);
     this.fileTime = Buffer.from(JSON.stringify(isoTime(file.time)));
   }
 
-  /** Appends `"@timestamp":` with JSON string bytes (the file's time by default), and the opening of `auditship`. */
+  /** Appends `"@timestamp":` with JSON string bytes (the file's time by default), and `auditship` up to its offset. */
   open(out: ByteWriter, timestamp: Uint8Array = this.fileTime, start = 0, end = timestamp.length): void {
     out.copy(HEAD);
     out.copy(timestamp, start, end);
@@ -64,7 +64,6 @@ export class MemberWriter {
   }
 
   place(out: ByteWriter, offset: number, item: number): void {
-    out.copy(OFFSET);
     appendInteger(out, offset);
     if (item === 0) return;
     out.copy(ITEM);
@@ -90,15 +89,15 @@ export class MemberWriter {
   }
 
   matches(out: ByteWriter, rules: string, matches: readonly RuleMatch[], message: (match: RuleMatch) => string): void {
-    if (rules !== "") {
-      out.copy(RULES);
-      out.json(rules);
+    if (rules !== this.rulesName) {
+      this.rulesName = rules;
+      this.matchesOpening = Buffer.from(`${rules && `,"rules":${JSON.stringify(rules)}`},"matches":[`);
     }
-    out.copy(MATCHES);
-    for (const [index, match] of matches.entries()) {
+    out.copy(this.matchesOpening);
+    for (let index = 0; index < matches.length; index++) {
       if (index > 0) out.byte(COMMA);
-      out.copy(this.rule(match));
-      out.json(message(match));
+      out.copy(this.rule(matches[index]));
+      out.json(message(matches[index]));
       out.byte(CLOSE_BRACE);
     }
     out.byte(CLOSE_BRACKET);

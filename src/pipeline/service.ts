@@ -4,6 +4,7 @@ import { createLog, type Log } from "../observe/log.js";
 import { Metrics } from "../observe/meter.js";
 import { AuditshipError } from "../plugin/index.js";
 import { Agent } from "./agent.js";
+import { tuneEngine } from "./engine.js";
 
 export interface ServiceOptions extends Pick<LoadOptions, "env"> {
   once?: boolean;
@@ -19,6 +20,7 @@ export async function runService(
   file: string,
   { once = false, env, onStarted }: ServiceOptions = {},
 ): Promise<boolean> {
+  tuneEngine();
   const loaded = await loadConfig(file, { env });
   const log = createLog({ level: loaded.config.observe.log });
   const metrics = new Metrics();
