@@ -17,8 +17,7 @@ function parse(batch: Batch): void {
     if (batch.flags(row) & (Flag.invalid | Flag.dropped)) continue;
     const stage = timeOf(batch, row, Field.stageTimestamp);
     const received = timeOf(batch, row, Field.requestReceivedTimestamp);
-    if (!Number.isNaN(stage)) time[row] = stage;
-    else time[row] = Number.isNaN(received) ? timeOf(batch, row, Field.timestamp) : received;
+    time[row] = !Number.isNaN(stage) ? stage : !Number.isNaN(received) ? received : timeOf(batch, row, Field.timestamp);
     // Microseconds are what the API server writes; beyond them the difference of two epoch times is rounding noise.
     latency[row] = Math.round((stage - received) * 1000) / 1000;
   }

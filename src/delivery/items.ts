@@ -51,6 +51,13 @@ export class Items {
     this.#ids = new ByteWriter(capacity * 40);
   }
 
+  /** Forgets them; keeps the memory. */
+  clear(): void {
+    this.count = 0;
+    this.#ids.clear();
+    this.#runs.length = 0;
+  }
+
   /** Adds the event that was just encoded into `out`. */
   add(event: EventView, out: ByteWriter, ledger: Ledger, entry: LedgerEntry): void {
     this.#join(event, ledger, entry);

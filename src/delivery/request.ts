@@ -18,6 +18,7 @@ export class RequestBuilder {
   #items = new Items(FIRST_ITEMS);
   readonly #capacity: number;
   readonly #spare: ByteWriter[] = [];
+  readonly #spareItems: Items[] = [];
   /** Epoch milliseconds when the first event came. */
   since = 0;
 
@@ -49,9 +50,13 @@ export class RequestBuilder {
   /** What was gathered, as a request of its own; the builder is empty again. */
   take(): PendingRequest {
     const writer = this.#out;
-    const request = new PendingRequest(writer.view(), this.#items, () => this.#recycle(writer));
+    const items = this.#items;
+    const request = new PendingRequest(writer.view(), items, {
+      body: () => this.#recycle(writer),
+      items: () => this.#recycleItems(items),
+    });
     this.#out = this.#spare.pop() ?? new ByteWriter(this.#capacity);
-    this.#items = new Items(Math.max(FIRST_ITEMS, this.#items.count));
+    this.#items = this.#spareItems.pop() ?? new Items(Math.max(FIRST_ITEMS, items.count));
     return request;
   }
 
@@ -59,13 +64,19 @@ export class RequestBuilder {
   release(): void {
     this.#out = new ByteWriter(64);
     this.#spare.length = 0;
+    this.#spareItems.length = 0;
     this.#items = new Items(FEW_ITEMS);
   }
 
   #recycle(writer: ByteWriter): void {
-    if (writer.bytes.length > this.#capacity || this.#spare.length > 1) return;
+    if (writer.bytes.length > this.#capacity) return;
     writer.clear();
     this.#spare.push(writer);
+  }
+
+  #recycleItems(items: Items): void {
+    items.clear();
+    this.#spareItems.push(items);
   }
 }
 
@@ -76,26 +87,34 @@ export interface SafeShape {
   readonly original: Uint8Array;
 }
 
+/** What gives a request's memory back, each called once at most. */
+interface RequestMemory {
+  /** The plain body is not needed any more. */
+  body?: () => void;
+  /** Nor is the request. */
+  items?: () => void;
+}
+
 /** A request that waits or is on its way. */
 export class PendingRequest implements Request {
   body: Uint8Array;
   encoding: "identity" | "gzip" = "identity";
   attempt = 0;
   unsure = false;
-  #release: (() => void) | undefined;
+  #memory: RequestMemory | undefined;
 
   /**
-   * @param release is called once, when the plain body's memory is not needed any more
+   * @param memory what it lends
    * @param safe set when its one item goes in safe shape
    */
   constructor(
     body: Uint8Array,
     private readonly items: Items,
-    release?: () => void,
+    memory?: RequestMemory,
     readonly safe?: SafeShape,
   ) {
     this.body = body;
-    this.#release = release;
+    this.#memory = memory;
   }
 
   get count(): number {
@@ -130,7 +149,7 @@ export class PendingRequest implements Request {
     // Audit events pack to less than a quarter: one piece of output, not many to put together.
     const chunkSize = Math.max(16 * 1024, this.body.length >> 2);
     const packed = await compress(this.body, { level: 1, memLevel: 9, chunkSize });
-    this.release();
+    this.#releaseBody();
     this.body = packed;
     this.encoding = "gzip";
   }
@@ -170,9 +189,15 @@ export class PendingRequest implements Request {
     return picked;
   }
 
-  /** Gives the plain body's memory back. */
+  /** Gives its memory back: it is over. */
   release(): void {
-    this.#release?.();
-    this.#release = undefined;
+    this.#releaseBody();
+    this.#memory?.items?.();
+    this.#memory = undefined;
+  }
+
+  #releaseBody(): void {
+    this.#memory?.body?.();
+    if (this.#memory) this.#memory.body = undefined;
   }
 }

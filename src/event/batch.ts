@@ -27,6 +27,7 @@ import { type DocumentOrigin, MemberWriter } from "./document.js";
 import { Edits } from "./edits.js";
 import { asBuffer, NEWLINE } from "./json.js";
 import { LineScanner } from "./lines.js";
+import { MatchList } from "./match-list.js";
 import { Rows } from "./rows.js";
 import { SpanTape } from "./tape.js";
 import { RowView } from "./view.js";
@@ -44,7 +45,6 @@ export interface BatchOptions {
 }
 
 const NO_FILE: FileRef = { fingerprint: "", id: "", ordinal: 0, time: 0 };
-const NO_MATCHES: readonly RuleMatch[] = Object.freeze([]);
 
 /** A batch that is loaded again and again: see {@link Batch}. */
 export class EventBatch implements Batch {
@@ -65,7 +65,8 @@ export class EventBatch implements Batch {
   private readonly rows: Rows;
   private readonly lines: LineScanner;
   private readonly edits = new Edits();
-  private readonly matched = new Map<number, RuleMatch[]>();
+  /** By row, as far as it is flagged as matched. */
+  private readonly matched: MatchList[] = [];
   private readonly members: MemberWriter;
   private readonly view: RowView;
   private tape = new SpanTape();
@@ -163,16 +164,16 @@ export class EventBatch implements Batch {
   }
 
   addMatch(row: number, match: RuleMatch): void {
-    const matches = this.matched.get(row);
-    if (matches === undefined) this.matched.set(row, [match]);
-    else matches.push(match);
-    let flags = this.flags(row) | Flag.matched;
+    const before = this.flags(row);
+    const list = (before & Flag.matched) === 0 ? MatchList.none : this.matched[row];
+    this.matched[row] = list.with(match);
+    let flags = before | Flag.matched;
     for (const action of match.actions) flags |= action === "archived" ? Flag.archived : Flag.alerting;
     this.setFlags(row, flags);
   }
 
   matches(row: number): readonly RuleMatch[] {
-    return (this.flags(row) & Flag.matched) === 0 ? NO_MATCHES : (this.matched.get(row) ?? NO_MATCHES);
+    return (this.flags(row) & Flag.matched) === 0 ? MatchList.none.matches : this.matched[row].matches;
   }
 
   edit(row: number, start: number, end: number, replacement: Uint8Array): void {
@@ -236,7 +237,6 @@ export class EventBatch implements Batch {
     this.annotations.clear(this.count);
     this.rows.clear();
     this.edits.clear();
-    this.matched.clear();
     this.bodies.clear();
     this.oversized = undefined;
     this.length = 0;

@@ -185,17 +185,35 @@ function isoTime(time: number): string {
   return Number.isNaN(date.getTime()) ? new Date(0).toISOString() : date.toISOString();
 }
 
+const BILLION = 1_000_000_000;
+
 /** Appends a whole number that is not negative. */
 function appendInteger(out: ByteWriter, value: number): void {
-  let end = out.length + 1;
-  for (let power = 10; power <= value; power *= 10) end++;
-  out.reserve(end - out.length);
-  for (let at = end - 1; at >= out.length; at--) {
-    const rest = Math.floor(value / 10);
-    out.bytes[at] = 0x30 + value - rest * 10;
+  if (value < BILLION) {
+    appendDigits(out, value | 0, digitsOf(value | 0));
+    return;
+  }
+  const high = Math.floor(value / BILLION);
+  appendInteger(out, high);
+  appendDigits(out, (value - high * BILLION) | 0, 9);
+}
+
+function digitsOf(value: number): number {
+  let count = 1;
+  for (let power = 10; power <= value; power *= 10) count++;
+  return count;
+}
+
+/** Appends the last `count` digits. */
+function appendDigits(out: ByteWriter, value: number, count: number): void {
+  out.reserve(count);
+  const { bytes, length } = out;
+  for (let at = length + count - 1; at >= length; at--) {
+    const rest = (value / 10) | 0;
+    bytes[at] = 0x30 + value - rest * 10;
     value = rest;
   }
-  out.length = end;
+  out.length = length + count;
 }
 
 /** Appends thousandths (0…999) as a fraction without trailing zeros. */

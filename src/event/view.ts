@@ -224,8 +224,7 @@ export class RowView implements EventView {
     const flags = this.flags();
     this.openMembers(out);
     members.place(out, batch.offset + this.word(Row.line), this.word(Row.item));
-    const invalid = batch.invalid(row);
-    if (invalid !== undefined) members.invalid(out, invalid);
+    if ((flags & Flag.invalid) !== 0) members.invalid(out, batch.invalid(row)!);
     const latency = batch.latency[row];
     if (!Number.isNaN(latency)) members.latency(out, latency);
     for (const { name, values } of batch.annotations.columns) {
@@ -243,6 +242,12 @@ export class RowView implements EventView {
 
   /** `@timestamp` is the event's own text of its time, if it is one, else the file's time. */
   private openMembers(out: ByteWriter): void {
+    const stage = this.start(Field.stageTimestamp);
+    // Where there is a latency, it is a time for sure.
+    if (stage !== 0 && !Number.isNaN(this.batch.latency[this.row]) && (this.flags() & Flag.edited) === 0) {
+      this.members.open(out, this.batch.bytes, stage, this.end(Field.stageTimestamp));
+      return;
+    }
     const field = this.timestampField();
     const start = field === undefined ? 0 : this.start(field);
     const end = field === undefined ? 0 : this.end(field);

@@ -1,11 +1,9 @@
-const encoder = new TextEncoder();
-
 /** Fewer bytes are copied one by one: a view of them would cost more. */
 const SHORT = 48;
 
 /** A growing run of bytes. What sinks encode into. */
 export class ByteWriter {
-  bytes: Uint8Array;
+  bytes: Buffer;
   length = 0;
   /**
    * Where the last document lies that `EventView.writeDocument` wrote here: its first byte, the comma before our
@@ -22,7 +20,7 @@ export class ByteWriter {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
-    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
   }
 
@@ -44,7 +42,7 @@ export class ByteWriter {
   /** Appends text as UTF-8, as it stands. */
   text(text: string): void {
     this.reserve(text.length * 3);
-    this.length += encoder.encodeInto(text, this.bytes.subarray(this.length)).written;
+    this.length += this.bytes.write(text, this.length, "utf8");
   }
 
   /** Appends a value as JSON. */

@@ -1,0 +1,28 @@
+import type { RuleMatch } from "../plugin/index.js";
+
+/** Most lists that are kept: bounds the memory where rules come and go. */
+const MAX_LISTS = 4096;
+let lists = 0;
+
+/** The matches of an event. Events with the same matches share one list, so that a match costs no memory. */
+export class MatchList {
+  private longer = new Map<RuleMatch, MatchList>();
+
+  private constructor(readonly matches: readonly RuleMatch[]) {}
+
+  static readonly none = new MatchList(Object.freeze([]));
+
+  /** This list and one match more. */
+  with(match: RuleMatch): MatchList {
+    let list = this.longer.get(match);
+    if (list === undefined) {
+      if (lists++ === MAX_LISTS) {
+        MatchList.none.longer = new Map();
+        lists = 1;
+      }
+      list = new MatchList(Object.freeze([...this.matches, match]));
+      this.longer.set(match, list);
+    }
+    return list;
+  }
+}
