@@ -89,6 +89,12 @@ export const rulesSchema = z.strictObject({
     .array(z.enum(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]))
     .default(["ResponseStarted", "ResponseComplete", "Panic"])
     .describe("Audit stages that KubeSphere's rules look at."),
+  like: z
+    .enum(["upstream", "anchored"])
+    .default("upstream")
+    .describe(
+      "KubeSphere's like: found anywhere in the text, as its engine has it, or the whole text is like the pattern, as its documentation says.",
+    ),
   falco: z
     .strictObject({
       matching: z

@@ -81,6 +81,12 @@ export function parseDocuments(file: string, text: string): { documents: RuleDoc
   return { documents, errors };
 }
 
+/** A document that was read elsewhere: all of it stands in one place. */
+export function documentOf(name: string, value: unknown): RuleDocument {
+  const place = () => ({ file: name });
+  return { file: name, value, spelling: value, place, placeIn: place };
+}
+
 function yamlError(file: string, reason: string, place: Place): AuditshipError {
   return new AuditshipError("AUDITSHIP_RULE_SYNTAX", `This is not valid YAML: ${reason}.`.replace(/\.\.$/, "."), {
     ...place,

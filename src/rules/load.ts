@@ -1,10 +1,10 @@
 import { AuditshipError, type Dialect, Field, type Place, type RuleSet } from "../plugin/index.js";
 import { FalcoReader } from "./dialects/falco/reader.js";
 import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
-import { listFiles, parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
+import { documentOf, listFiles, parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
 import { foreignDialect } from "./foreign.js";
 import { nearestPriority, rankOf } from "./priority.js";
-import type { FalcoOptions, Reader, ReaderContext } from "./reader.js";
+import type { FalcoOptions, Like, Reader, ReaderContext } from "./reader.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import { compileSet } from "./set.js";
 import { testsOf } from "./tree.js";
@@ -19,10 +19,21 @@ export interface LoadOptions {
   alertingPriority: string;
   /** Audit stages that rules look at; without it they look at all. */
   stages?: readonly string[];
+  /** How KubeSphere's `like` is read; `upstream` if it is left out. */
+  like?: Like;
   /** How Falco's rules run; the first that matches, of all priorities, if it is left out. */
   falco?: Partial<FalcoOptions>;
+  /** Resources that stand in no file, read after the paths: what is watched in a cluster. */
+  resources?: readonly LiveResource[];
   /** Load only this dialect's rules. */
   dialect?: Dialect;
+}
+
+/** A resource as the API server gives it. */
+export interface LiveResource {
+  /** Stands for the file in errors: `rules.auditing.kubesphere.io/shop`. */
+  readonly name: string;
+  readonly value: unknown;
 }
 
 /** What is odd about a rule that runs nevertheless, or a file that holds none. */
@@ -66,6 +77,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
   const context: ReaderContext = {
     archivingRank: threshold("archivingPriority", options.archivingPriority),
     alertingRank: threshold("alertingPriority", options.alertingPriority),
+    like: options.like ?? "upstream",
     stages: options.stages,
     falco: { matching: options.falco?.matching ?? "first", minPriority: options.falco?.minPriority ?? "Debug" },
     info: (info) => rules.push(info),
@@ -73,7 +85,8 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     warn: (message, place) => warnings.push(warning(message, place)),
   };
   const readers: Reader[] = READERS.map((DialectReader) => new DialectReader(context));
-  for (const document of await readDocuments(options.paths, context)) {
+  const live = (options.resources ?? []).map(({ name, value }) => documentOf(name, value));
+  for (const document of [...(await readDocuments(options.paths, context)), ...live]) {
     const reader = readers.find((candidate) => candidate.accepts(document));
     if (!reader) warnings.push(unread(document));
     else if (!options.dialect || reader.dialect === options.dialect) reader.read(document);

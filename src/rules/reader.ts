@@ -11,11 +11,19 @@ export interface FalcoOptions {
   readonly minPriority: string;
 }
 
+/**
+ * KubeSphere's `like`: found anywhere in the text, as upstream's engine has it, or the whole text is like the pattern, as
+ * its documentation says.
+ */
+export type Like = "upstream" | "anchored";
+
 /** What a reader is told, and tells. */
 export interface ReaderContext {
-  /** Ranks from which archiving rules archive and alerting rules alert. */
-  readonly archivingRank: number;
-  readonly alertingRank: number;
+  /** Ranks from which archiving rules archive and alerting rules alert. What is read may set them, before rules are made. */
+  archivingRank: number;
+  alertingRank: number;
+  /** How KubeSphere's `like` is read. */
+  readonly like: Like;
   /** Audit stages that rules look at, where the dialect does not choose its own; undefined for all. */
   readonly stages: readonly string[] | undefined;
   readonly falco: FalcoOptions;
@@ -34,6 +42,7 @@ export function definitionsOnly(): ReaderContext {
   return {
     archivingRank: 0,
     alertingRank: 0,
+    like: "upstream",
     stages: undefined,
     falco: { matching: "first", minPriority: "Debug" },
     info: () => {},

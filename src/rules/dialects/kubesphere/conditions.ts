@@ -8,6 +8,6 @@ import { KubeSphereReader } from "./reader.js";
 export function kubeSphereConditions(documents: readonly RuleDocument[]): ConditionReader {
   const reader = new KubeSphereReader(definitionsOnly());
   for (const document of documents) if (reader.accepts(document)) reader.read(document);
-  const { definitions, resources } = reader;
-  return (text) => parse(new Expander(definitions).condition(conditionOrigin(text), resources));
+  const { definitions, names } = reader;
+  return (text) => parse(new Expander(definitions).condition(conditionOrigin(text), names));
 }

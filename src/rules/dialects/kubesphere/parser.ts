@@ -1,3 +1,4 @@
+import type { Like } from "../../reader.js";
 import { compilePattern } from "../../text-test.js";
 import type { Expression, NumberComparison, Test, TestNode } from "../../tree.js";
 import { PathError, resolvePath } from "./fields.js";
@@ -6,6 +7,8 @@ import { syntaxError, type Token } from "./lexer.js";
 export interface ParseOptions {
   /** Read `not` before `and` before `or`, as most languages do: what the precedence warning compares with. */
   conventional?: boolean;
+  /** `upstream` if it is left out. */
+  like?: Like;
 }
 
 /** Deeper parentheses and `not`s are refused. */
@@ -16,7 +19,7 @@ const MAX_NESTING = 500;
  * loosest and takes everything behind it. Throws AuditshipError with line and column.
  */
 export function parse(tokens: readonly Token[], options: ParseOptions = {}): Expression {
-  return new Parser(tokens, options.conventional === true).parse();
+  return new Parser(tokens, options).parse();
 }
 
 class Parser {
@@ -25,7 +28,7 @@ class Parser {
 
   constructor(
     private readonly tokens: readonly Token[],
-    private readonly conventional: boolean,
+    private readonly options: ParseOptions,
   ) {}
 
   parse(): Expression {
@@ -39,7 +42,7 @@ class Parser {
   }
 
   private expression(): Expression {
-    return this.conventional ? this.orChain() : this.chain();
+    return this.options.conventional ? this.orChain() : this.chain();
   }
 
   /** Operands joined by `and` and `or` from left to right. */
@@ -71,7 +74,7 @@ class Parser {
       case "not":
         return this.nested(token, () => ({
           type: "not",
-          operand: this.conventional ? this.operand() : this.chain(),
+          operand: this.options.conventional ? this.operand() : this.chain(),
         }));
       case "(":
         return this.nested(token, () => {
@@ -125,7 +128,7 @@ class Parser {
       case "like":
       case "regex": {
         const value = this.value(["string"]);
-        const pattern = word === "like" ? likePattern(value.text) : value.text;
+        const pattern = word === "like" ? likePattern(value.text, this.options.like) : value.text;
         this.checkPattern(value, pattern);
         return node({ op: "matches", pattern }, negated, `${operator.text} ${literal(value)}`);
       }
@@ -242,9 +245,16 @@ const VALUE_NAMES: readonly [Token["type"], string][] = [
   ["boolean", "a boolean"],
 ];
 
-/** Upstream's translation of `like`: `?` is any character, `*` any text; everything else is RE2, and nothing is anchored. */
-function likePattern(text: string): string {
-  return text.replaceAll("?", ".").replace(/\*+/g, "(.*)");
+/**
+ * Upstream's translation of `like`: `?` is any character, `*` any text; everything else is RE2, and nothing is anchored. Where
+ * it is to be, both ends are, but for a `*`; and line breaks are characters, too.
+ */
+function likePattern(text: string, like: Like = "upstream"): string {
+  if (like === "upstream") return text.replaceAll("?", ".").replace(/\*+/g, "(.*)");
+  const [, before, inner, after] = /^(\**)(.*?)(\**)$/s.exec(text) as unknown as [string, string, string, string];
+  const pattern = inner.replaceAll("?", "(?:.|\n)").replace(/\*+/g, "(?:.|\n)*");
+  const grouped = inner.includes("|") ? `(?:${pattern})` : pattern;
+  return `${before === "" ? "^" : ""}${grouped}${after === "" ? "$" : ""}`;
 }
 
 /** Operands of the same kind become members of the group: `(a and b) and c` is `a and b and c`. */

@@ -9,28 +9,28 @@ import { conditionOrigin, type Definition, Definitions, Expander } from "./defin
 import { unknownField } from "./fields.js";
 import { parseOutput, renderOutput } from "./output.js";
 import { parse } from "./parser.js";
+import { invalidShape, type Labels, labelsSchema, scalarSchema, selects } from "./shape.js";
 import { conditionWarnings } from "./warnings.js";
+import { readWebhook, type Webhook } from "./webhook.js";
 
 const GROUP = "auditing.kubesphere.io/";
 const TYPES = ["rule", "macro", "list", "alias"] as const;
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-
 /** A Rule resource, as far as it is read (CRD `rules.auditing.kubesphere.io/v1alpha1`). */
 const resourceSchema = z.looseObject({
-  metadata: z.looseObject({ name: z.string().min(1), labels: z.record(z.string(), scalar).nullish() }),
+  metadata: z.looseObject({ name: z.string().min(1), labels: labelsSchema.nullish() }),
   spec: z.looseObject({ rules: z.array(z.unknown()).nullish() }).nullish(),
 });
 
 /** One item of `spec.rules`. */
 const itemSchema = z.looseObject({
-  name: scalar,
+  name: scalarSchema,
   type: z.enum(TYPES),
   desc: z.string().nullish(),
   condition: z.string().nullish(),
   macro: z.string().nullish(),
   alias: z.string().nullish(),
-  list: z.array(scalar).nullish(),
+  list: z.array(scalarSchema).nullish(),
   enable: z.boolean().nullish(),
   output: z.string().nullish(),
   priority: z.string().nullish(),
@@ -42,26 +42,33 @@ type Item = z.infer<typeof itemSchema>;
 interface Entry {
   readonly item: Item;
   readonly definition: Definition;
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: Labels;
   readonly document: RuleDocument;
   readonly keys: Keys;
 }
 
+/** Labels of the resources whose rules archive or alert, where no Webhook resource says otherwise. */
+const ARCHIVING: Labels = { type: "archiving" };
+const ALERTING: Labels = { type: "alerting" };
+
 /**
- * Reads KubeSphere's Rule resources: several documents, `List`s of them. A resource is known by its name alone, and a later
- * definition of a name replaces an earlier one, as in KubeSphere.
+ * Reads KubeSphere's Rule resources and its Webhook resource: several documents, `List`s of them. A Rule resource is known by
+ * its name alone, and a later definition of a name replaces an earlier one, as in KubeSphere.
  */
 export class KubeSphereReader implements Reader {
   readonly dialect = "kubesphere";
   private readonly entries: Entry[] = [];
+  /** Those with rules, by name. */
+  private readonly resources = new Map<string, { labels: Labels; place: Place }>();
   /** What rules may refer to. */
   readonly definitions = new Definitions();
+  private webhook: Webhook = {};
 
   constructor(private readonly context: ReaderContext) {}
 
   accepts({ value }: RuleDocument): boolean {
     if (isResource(value)) return true;
-    return isList(value) && (value.kind === "RuleList" ? isOfGroup(value) : value.items.some(isResource));
+    return isList(value) && (isTypedList(value) || value.items.some(isResource));
   }
 
   read(document: RuleDocument): void {
@@ -70,12 +77,14 @@ export class KubeSphereReader implements Reader {
       this.readResource(document, value, []);
       return;
     }
+    // Items of a typed list need not say what they are.
+    const kind = isTypedList(value) ? value.kind.replace(/List$/, "") : undefined;
     for (const [index, item] of value.items.entries())
-      if (isResource(item) || value.kind === "RuleList") this.readResource(document, item, ["items", index]);
+      if (isResource(item) || kind) this.readResource(document, item, ["items", index], kind);
   }
 
   /** Names of the resources that were read. */
-  get resources(): readonly string[] {
+  get names(): readonly string[] {
     return [...new Set(this.entries.map(({ definition }) => definition.resource))];
   }
 
@@ -83,6 +92,7 @@ export class KubeSphereReader implements Reader {
     const rules: Rule[] = [];
     const expander = new Expander(this.definitions);
     const bare = new Expander(this.definitions, { bareMacros: true });
+    this.warnOfUnselected();
     for (const entry of this.entries) {
       if (!this.definitions.isInForce(entry.definition)) continue;
       try {
@@ -96,7 +106,26 @@ export class KubeSphereReader implements Reader {
     return rules;
   }
 
-  private readResource(document: RuleDocument, value: unknown, keys: Keys): void {
+  private readResource(document: RuleDocument, value: unknown, keys: Keys, kind = (value as Json).kind): void {
+    if (kind === "Webhook") this.readWebhook(document, value, keys);
+    else this.readRules(document, value, keys);
+  }
+
+  /** Its thresholds hold for all rules, whatever the configuration says; the last one counts. */
+  private readWebhook(document: RuleDocument, value: unknown, keys: Keys): void {
+    try {
+      const warn = (message: string, key: Keys) =>
+        this.context.warn(message, document.place([...keys, "spec", ...key]));
+      this.webhook = readWebhook(value, document, keys, warn);
+    } catch (error) {
+      if (!(error instanceof AuditshipError)) throw error;
+      this.context.refuse(error);
+    }
+    this.context.archivingRank = this.webhook.archivingRank ?? this.context.archivingRank;
+    this.context.alertingRank = this.webhook.alertingRank ?? this.context.alertingRank;
+  }
+
+  private readRules(document: RuleDocument, value: unknown, keys: Keys): void {
     const resource = resourceSchema.safeParse(value);
     if (!resource.success) {
       this.context.refuse(invalidShape("Rule resource", resource.error, document, keys));
@@ -105,23 +134,12 @@ export class KubeSphereReader implements Reader {
     const { metadata, spec } = resource.data;
     const labels = metadata.labels ?? {};
     const items = spec?.rules ?? [];
-    if (labels.type !== "archiving" && labels.type !== "alerting" && items.some(isRule)) {
-      this.context.warn(
-        `Rule resource ${metadata.name} has no label type: archiving or type: alerting; its rules do nothing.`,
-        document.place([...keys, "metadata"]),
-      );
-    }
+    if (items.some(isRule)) this.resources.set(metadata.name, { labels, place: document.place([...keys, "metadata"]) });
     for (const [index, item] of items.entries())
       this.readItem(item, metadata.name, labels, document, [...keys, "spec", "rules", index]);
   }
 
-  private readItem(
-    value: unknown,
-    resource: string,
-    labels: Entry["labels"],
-    document: RuleDocument,
-    keys: Keys,
-  ): void {
+  private readItem(value: unknown, resource: string, labels: Labels, document: RuleDocument, keys: Keys): void {
     const parsed = itemSchema.safeParse(value);
     if (!parsed.success) {
       const name = (value as { name?: unknown } | null)?.name;
@@ -159,15 +177,32 @@ export class KubeSphereReader implements Reader {
     this.entries.push({ item, definition, labels, document, keys });
   }
 
+  private warnOfUnselected(): void {
+    const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.webhook;
+    const wanted = [archivingLabels, alertingLabels].map((labels) =>
+      Object.entries(labels)
+        .map(([name, value]) => `${name}: ${value}`)
+        .join(", "),
+    );
+    for (const [name, { labels, place }] of this.resources) {
+      if (selects(archivingLabels, labels) || selects(alertingLabels, labels)) continue;
+      const message = `Rule resource ${name} has no label ${wanted.join(" or ")}; its rules do nothing.`;
+      this.context.warn(message, place);
+    }
+  }
+
   /** A rule that runs; undefined for what is no rule, or is turned off. */
   private check(entry: Entry, expander: Expander, bare: Expander): Rule | undefined {
     const { item, definition } = entry;
+    const { like } = this.context;
     switch (item.type) {
       case "rule":
         return this.rule(entry, expander, bare);
       case "macro":
         this.require(entry, "macro");
-        parse(expander.condition(conditionOrigin(definition.text, definition.placeIn), [definition.resource]));
+        parse(expander.condition(conditionOrigin(definition.text, definition.placeIn), [definition.resource]), {
+          like,
+        });
         return undefined;
       case "alias": {
         this.require(entry, "alias");
@@ -191,8 +226,12 @@ export class KubeSphereReader implements Reader {
     const text = this.require(entry, "condition");
     const origin = conditionOrigin(text, (offset) => document.placeIn([...keys, "condition"], offset));
     const tokens = expander.condition(origin, [resource]);
-    const condition = parse(tokens);
-    for (const warning of conditionWarnings(condition, tokens, () => bare.condition(origin, [resource])))
+    const { like } = this.context;
+    const condition = parse(tokens, { like });
+    for (const warning of conditionWarnings(condition, tokens, {
+      like,
+      bareTokens: () => bare.condition(origin, [resource]),
+    }))
       this.warn(entry, `Rule ${resource}.${item.name}: ${warning}`, ["condition"]);
 
     const outputPlace = document.place([...keys, "output"]);
@@ -230,7 +269,7 @@ export class KubeSphereReader implements Reader {
       resource: definition.resource,
       dialect: "kubesphere",
       ...priority,
-      actions: this.actions(labels.type, priority.rank),
+      actions: this.actions(labels, priority.rank),
       description: item.desc ?? undefined,
       enabled: item.enable === true,
       workspace: labels.workspace,
@@ -252,9 +291,11 @@ export class KubeSphereReader implements Reader {
   }
 
   /** An alerting rule archives always; DESIGN §5, "Actions". */
-  private actions(type: string | undefined, rank: number): readonly Action[] {
-    if (type === "alerting") return rank >= this.context.alertingRank ? ["archived", "alerting"] : ["archived"];
-    return type === "archiving" && rank >= this.context.archivingRank ? ["archived"] : [];
+  private actions(labels: Labels, rank: number): readonly Action[] {
+    const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.webhook;
+    if (selects(alertingLabels, labels))
+      return rank >= this.context.alertingRank ? ["archived", "alerting"] : ["archived"];
+    return selects(archivingLabels, labels) && rank >= this.context.archivingRank ? ["archived"] : [];
   }
 
   private require({ item, document, keys }: Entry, key: "condition" | "macro" | "alias"): string {
@@ -280,16 +321,13 @@ const isObject = (value: unknown): value is Json =>
 
 const isOfGroup = (value: Json): boolean => typeof value.apiVersion === "string" && value.apiVersion.startsWith(GROUP);
 
-const isResource = (value: unknown): value is Json => isObject(value) && isOfGroup(value) && value.kind === "Rule";
+const isResource = (value: unknown): value is Json =>
+  isObject(value) && isOfGroup(value) && (value.kind === "Rule" || value.kind === "Webhook");
 
 const isList = (value: unknown): value is Json & { items: unknown[] } =>
   isObject(value) && typeof value.kind === "string" && value.kind.endsWith("List") && Array.isArray(value.items);
 
-const isRule = (item: unknown): boolean => isObject(item) && item.type === "rule";
+const isTypedList = (value: Json): value is Json & { kind: "RuleList" | "WebhookList" } =>
+  (value.kind === "RuleList" || value.kind === "WebhookList") && isOfGroup(value);
 
-function invalidShape(what: string, error: z.ZodError, document: RuleDocument, keys: Keys): AuditshipError {
-  const [issue] = error.issues;
-  const path = issue.path.filter((key) => typeof key !== "symbol");
-  const message = `${what}: ${path.join(".") || "it"} is not as it should be (${issue.message}).`;
-  return new AuditshipError("AUDITSHIP_RULE_INVALID", message, document.place([...keys, ...path]));
-}
+const isRule = (item: unknown): boolean => isObject(item) && item.type === "rule";

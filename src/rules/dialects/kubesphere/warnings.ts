@@ -1,3 +1,4 @@
+import type { Like } from "../../reader.js";
 import { type Expression, show, type TestNode, testsOf } from "../../tree.js";
 import { isBareArray, unknownField } from "./fields.js";
 import type { Token } from "./lexer.js";
@@ -6,11 +7,17 @@ import { parse } from "./parser.js";
 /** Of one condition. */
 const MAX_WARNINGS = 20;
 
-/** What is allowed in a condition, but hardly what was meant. `bareTokens` gives it with macros put in as they stand. */
+export interface WarningOptions {
+  readonly like: Like;
+  /** The condition with macros put in as they stand. */
+  bareTokens(): readonly Token[];
+}
+
+/** What is allowed in a condition, but hardly what was meant. */
 export function conditionWarnings(
   expression: Expression,
   tokens: readonly Token[],
-  bareTokens: () => readonly Token[],
+  { like, bareTokens }: WarningOptions,
 ): string[] {
   const warnings = new Set<string>();
   const asRead = show(expression);
@@ -28,7 +35,7 @@ export function conditionWarnings(
     );
   }
   for (const test of testsOf(expression)) {
-    for (const warning of testWarnings(test)) warnings.add(warning);
+    for (const warning of testWarnings(test, like)) warnings.add(warning);
     if (warnings.size >= MAX_WARNINGS) break;
   }
   return [...warnings];
@@ -43,15 +50,16 @@ function reading(tokens: () => readonly Token[]): string | undefined {
   }
 }
 
-function* testWarnings({ path, test, text }: TestNode): Generator<string> {
+function* testWarnings({ path, test, text }: TestNode, like: Like): Generator<string> {
   const unknown = unknownField(path);
   if (unknown) yield unknown;
   if (isBareArray(path) && (test.op === "equals" || test.op === "in")) {
     yield `${path.text} is an array, which = and in compare as the text “[a b]”; use ${path.text}[*] for its items.`;
   }
-  const like = / like "(.*)"$/s.exec(text)?.[1];
-  if (like !== undefined && (/^[^*^]/.test(like) || /[^*$]$/.test(like))) {
-    yield `like "${short(like)}" is found anywhere in ${path.text}, not only from its start to its end; use regex with ^ and $ to pin it.`;
+  const pattern = like === "upstream" ? / like "(.*)"$/s.exec(text)?.[1] : undefined;
+  if (pattern !== undefined && (/^[^*^]/.test(pattern) || /[^*$]$/.test(pattern))) {
+    yield `like "${short(pattern)}" is found anywhere in ${path.text}, as KubeSphere's engine has it, not only from its start to ` +
+      `its end, as its documentation does; use regex with ^ and $ to pin it, or rules.like: anchored.`;
   }
 }
 
