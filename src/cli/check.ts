@@ -8,23 +8,25 @@ export function addCheck(program: Command, finish: Finish): void {
     .description("Check a configuration, its rules and its sinks; say what it would do.")
     .option("-c, --config <file>", "the configuration")
     .option("--rules <path>", "check only these rules; may be repeated", collect, [])
+    .option("--audit-policy <file>", "with --rules: kube-apiserver's audit policy, for rules that never match under it")
     .addHelpText(
       "after",
       `${examples(
         ["auditship check -c auditship.yaml", "everything, with a probe of each sink"],
-        ["auditship check --rules rules/", "rules only"],
+        ["auditship check --rules rules/", "rules only: what each does, what is wrong or odd about it"],
+        ["auditship check --rules rules/ --audit-policy policy.yaml", "and which can never match under a policy"],
       )}
 Exit code: 0 fine, 1 a sink does not answer, 2 an error in configuration or rules.
 `,
     )
-    .action(async (options: { config?: string; rules: string[] }) => {
+    .action(async (options: { config?: string; rules: string[]; auditPolicy?: string }) => {
       if (!options.config && options.rules.length === 0) {
         throw new AuditshipError("AUDITSHIP_USAGE", "check needs a configuration (-c FILE) or rules (--rules PATH).");
       }
       const { checkConfig, checkRules } = await import("../pipeline/check.js");
       const print = (line: string) => void process.stdout.write(`${line}\n`);
       const results = [];
-      if (options.rules.length > 0) results.push(await checkRules(options.rules, print));
+      if (options.rules.length > 0) results.push(await checkRules(options.rules, options.auditPolicy, print));
       if (options.config) results.push(await checkConfig(options.config, print));
       const errors = results.flatMap((result) => result.errors);
       for (const error of errors) process.stderr.write(`auditship: ${error}\n`);

@@ -60,7 +60,7 @@ export interface LoadedConfig {
   path: string;
   /** Where relative paths begin. */
   directory: string;
-  /** The host's part; `state` and `rules.paths` are absolute. */
+  /** The host's part; `state` and the paths under `rules` are absolute. */
   config: Config;
   sources: LoadedSource[];
   stages: LoadedStage[];
@@ -136,6 +136,7 @@ class Loader {
     config.node ||= hostname();
     config.state = absolute(config.state);
     config.rules.paths = config.rules.paths.map(absolute);
+    if (config.rules.auditPolicy !== undefined) config.rules.auditPolicy = absolute(config.rules.auditPolicy);
     return {
       path: this.#path,
       directory,

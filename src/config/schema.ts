@@ -89,6 +89,10 @@ export const rulesSchema = z.strictObject({
     .array(z.enum(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]))
     .default(["ResponseStarted", "ResponseComplete", "Panic"])
     .describe("Audit stages that KubeSphere's rules look at."),
+  auditPolicy: z
+    .string()
+    .optional()
+    .describe("File with kube-apiserver's audit policy: rules that can never match under it are warned of."),
   like: z
     .enum(["upstream", "anchored"])
     .default("upstream")

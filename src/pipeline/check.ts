@@ -10,17 +10,18 @@ import {
 import { type RulesConfig, rulesSchema } from "../config/schema.js";
 import { createSelect } from "../delivery/select.js";
 import { AuditshipError } from "../plugin/index.js";
-import { compileCondition, type LoadedRules, loadRules } from "../rules/index.js";
+import { compileCondition, type LoadedRules, loadRules, type RuleInfo } from "../rules/index.js";
 import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
 import { withSink } from "./chosen-sinks.js";
+import { excerpt } from "./excerpt.js";
 
 /** Milliseconds that a sink has to answer. */
 const PATIENCE = 5000;
 
 /** What was found out. */
 export interface CheckResult {
-  /** Errors in configuration or rules, a line each. */
+  /** Errors in configuration or rules, a line each; below it, if there is one, the line of a rule file that it speaks of. */
   errors: string[];
   /** Sinks that do not answer. */
   unreachable: string[];
@@ -50,10 +51,23 @@ export async function checkConfig(file: string, print: Print): Promise<CheckResu
 }
 
 /** Loads rules and prints how many there are, and what is wrong with them. */
-export async function checkRules(paths: readonly string[], print: Print): Promise<CheckResult> {
+export async function checkRules(
+  paths: readonly string[],
+  auditPolicy: string | undefined,
+  print: Print,
+): Promise<CheckResult> {
   const result: CheckResult = { errors: [], unreachable: [] };
-  await describeRules(rulesSchema.parse({ paths }), result, print);
+  const { rules } = await describeRules(rulesSchema.parse({ paths, auditPolicy }), result, print);
+  for (const rule of rules) print(describeRule(rule));
   return result;
+}
+
+/** `SecretRead  WARNING  archived, alerting  kubesphere`, and the label `workspace` of a KubeSphere rule. */
+function describeRule({ name, resource, dialect, priority, actions, enabled, workspace }: RuleInfo): string {
+  const does = enabled ? actions.join(", ") || "nothing" : "off";
+  const parts = [resource ? `${resource}.${name}` : name, priority, does, dialect];
+  if (workspace !== undefined) parts.push(`workspace ${workspace}`);
+  return `    ${parts.join("  ")}`;
 }
 
 function describeSource(source: LoadedSource, loaded: LoadedConfig, result: CheckResult, print: Print): void {
@@ -93,7 +107,10 @@ async function describeRules(config: RulesConfig, result: CheckResult, print: Pr
   print(`rules          ${set.size} in force, ${rules.length - set.size} off, ${refused.length} refused`);
   for (const [file, count] of perFile(loaded)) print(`  ${relative(process.cwd(), file) || file}  ${count}`);
   for (const warning of loaded.warnings) print(`warning: ${warning.line()}`);
-  for (const error of refused) noteError(result, error);
+  for (const error of refused) {
+    const shown = excerpt(error.place);
+    result.errors.push(shown ? `${error.line()}\n${shown}` : error.line());
+  }
   return loaded;
 }
 

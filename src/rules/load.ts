@@ -1,4 +1,6 @@
 import { AuditshipError, type Dialect, Field, type Place, type RuleSet } from "../plugin/index.js";
+import { AuditPolicy } from "./audit-policy.js";
+import { blindSpots } from "./blind-spots.js";
 import { FalcoReader } from "./dialects/falco/reader.js";
 import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
 import { documentOf, listFiles, parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
@@ -25,6 +27,8 @@ export interface LoadOptions {
   falco?: Partial<FalcoOptions>;
   /** Resources that stand in no file, read after the paths: what is watched in a cluster. */
   resources?: readonly LiveResource[];
+  /** kube-apiserver's audit policy: rules that never match under it are warned of. */
+  auditPolicy?: string;
   /** Load only this dialect's rules. */
   dialect?: Dialect;
 }
@@ -92,6 +96,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     else if (!options.dialect || reader.dialect === options.dialect) reader.read(document);
   }
   const made = readers.flatMap((reader) => reader.rules());
+  await warnOfBlindSpots(made, options.auditPolicy, context);
   const set = compileSet(made);
   return {
     set: options.dialect ? set : new WithUnseenBody(set, context),
@@ -101,6 +106,30 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     needs: needsOf(made),
     archiving: made.some(({ info }) => info.actions.includes("archived")),
   };
+}
+
+async function warnOfBlindSpots(
+  rules: readonly Rule[],
+  policyFile: string | undefined,
+  { warn }: ReaderContext,
+): Promise<void> {
+  const policy = policyFile === undefined ? undefined : await loadPolicy(policyFile, warn);
+  for (const rule of rules) {
+    const { name, resource, place } = rule.info;
+    const title = resource ? `${resource}.${name}` : name;
+    for (const what of blindSpots(rule, policy)) warn(`Rule ${title}: ${what}`, place);
+  }
+}
+
+/** Without it the rules run all the same. */
+async function loadPolicy(file: string, warn: ReaderContext["warn"]): Promise<AuditPolicy | undefined> {
+  try {
+    return await AuditPolicy.load(file);
+  } catch (error) {
+    if (!(error instanceof AuditshipError)) throw error;
+    warn(`rules.auditPolicy: ${error.message}`, { file, ...error.place });
+    return undefined;
+  }
 }
 
 async function readDocuments(paths: readonly string[], { refuse }: ReaderContext): Promise<RuleDocument[]> {

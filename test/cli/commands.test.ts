@@ -177,9 +177,39 @@ describe("check", () => {
   it("checks rules alone", async () => {
     await write("rules.yaml", RULES);
     expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(0);
-    expect(cli.out).toMatch(/^rules {10}1 in force, 0 off, 0 refused\n {2}.*rules\.yaml {2}1\n$/);
+    expect(cli.out).toMatch(
+      /^rules {10}1 in force, 0 off, 0 refused\n {2}.*rules\.yaml {2}1\n {4}mine\.SecretRead {2}WARNING {2}archived, alerting {2}kubesphere\n$/,
+    );
     await write("rules.yaml", BROKEN);
     expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(2);
+  });
+
+  it("underlines what is wrong in a rule, in a long line too", async () => {
+    const long = `${'Verb = "a" or '.repeat(100)}Verb = create and ${'Verb = "b" or '.repeat(100)}Verb = "c"`;
+    await write("rules.yaml", BROKEN.replace("Verb = (", 'Verb = "a" AND Level = "b"'));
+    expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(2);
+    expect(cli.err).toMatch(/^auditship: .*\n {10}condition: Verb = "a" AND Level = "b"\n {32}\^\^\^\n$/);
+    cli.err = "";
+    await write("rules.yaml", BROKEN.replace("Verb = (", `'${long}'`));
+    expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(2);
+    const [, shown, marks] = cli.err.split("\n");
+    expect(shown).toHaveLength(104);
+    expect(shown.slice(marks.indexOf("^"), marks.length)).toBe("create");
+  });
+
+  it("shows the label workspace, and names rules that an audit policy leaves in vain", async () => {
+    await write(
+      "rules.yaml",
+      RULES.replace("type: alerting", "type: alerting, workspace: w").replace('Verb = "get"', "RequestObject.a exists"),
+    );
+    await write("policy.yaml", "kind: Policy\nrules: [{ level: Metadata }]\n");
+    expect(await cli.run("check", "--rules", cli.path("rules.yaml"), "--audit-policy", cli.path("policy.yaml"))).toBe(
+      0,
+    );
+    expect(cli.out).toMatch(/^ {4}mine\.SecretRead {2}WARNING {2}archived, alerting {2}kubesphere {2}workspace w$/m);
+    expect(cli.out).toMatch(
+      /^warning: .*rules\.yaml:6:13: Rule mine\.SecretRead: it never matches under the audit policy /m,
+    );
   });
 });
 

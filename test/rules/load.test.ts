@@ -229,13 +229,13 @@ describe("references", () => {
     const loaded = await load({
       "a.yaml": resource([
         '{ name: either, type: macro, macro: \'Verb = "x" or Verb = "create"\' }',
-        rule("R", 'Level = "nope" and ${either}'),
+        rule("R", 'Level = "Request" and ${either}'),
       ]),
     });
     expect(names(loaded, EVENT)).toEqual([]);
     expect(lines(loaded.warnings)).toEqual([
       expect.stringMatching(
-        /^a.yaml:7:41: Rule cr.R: Macros count as if in parentheses: it is read as Level = "nope" and \(Verb = "x" or Verb = "create"\); KubeSphere's own engine reads \(Level = "nope" and Verb = "x"\) or Verb = "create"/,
+        /^a.yaml:7:41: Rule cr.R: Macros count as if in parentheses: it is read as Level = "Request" and \(Verb = "x" or Verb = "create"\); KubeSphere's own engine reads \(Level = "Request" and Verb = "x"\) or Verb = "create"/,
       ),
     ]);
   });
@@ -384,15 +384,23 @@ describe("messages", () => {
 describe("what is odd but runs is warned of", () => {
   const odd: [condition: string, warning: RegExp | undefined][] = [
     [
-      'Verb = "a" or Verb = "b" and Level = "c"',
-      /it is read as \(Verb = "a" or Verb = "b"\) and Level = "c", not as Verb = "a" or \(Verb = "b" and Level = "c"\)/,
+      'Verb = "a" or Verb = "b" and Level = "Request"',
+      /it is read as \(Verb = "a" or Verb = "b"\) and Level = "Request", not as Verb = "a" or \(Verb = "b" and Level = "Request"\)/,
     ],
     [
-      'not Verb = "a" and Level = "c"',
-      /it is read as not \(Verb = "a" and Level = "c"\), not as not \(Verb = "a"\) and Level = "c"/,
+      'not Verb = "a" and Level = "Request"',
+      /it is read as not \(Verb = "a" and Level = "Request"\), not as not \(Verb = "a"\) and Level = "Request"/,
     ],
-    ['(not Verb = "a") and Level = "c"', undefined],
-    ['Verb = "a" and Level = "c" or Stage = "x"', undefined],
+    ['(not Verb = "a") and Level = "Request"', undefined],
+    ['Verb = "a" and Level = "Request" or Stage = "Panic"', undefined],
+    ['Level = "metadata"', /No event has the Level “metadata”; did you mean Metadata\?/],
+    [
+      'Level in ("Metadata", "Everything")',
+      /No event has the Level “Everything”, but Metadata, Request, RequestResponse\./,
+    ],
+    ['Stage != "Response"', /No event has the Stage “Response”/],
+    ['Level = ""', undefined],
+    ['Verb in ("get", "Create")', /Verb is in lower case; no event has “Create”, write “create”/],
     ['ObjectRef.Name like "demo*"', /like "demo\*" is found anywhere/],
     ['ObjectRef.Name like "*demo*"', undefined],
     ['SourceIPs = "10.0.0.1"', /SourceIPs is an array, .* use SourceIPs\[\*\]/],
@@ -457,7 +465,10 @@ describe.skipIf(!existsSync(DATA))("KubeSphere's own default rules", () => {
     it(`${file} load without a refusal and answer`, async () => {
       const loaded = await load({}, { paths: [join(DATA, file)] });
       expect(lines(loaded.refused)).toEqual([]);
-      expect(lines(loaded.warnings)).toEqual([]);
+      // Not ours to mend: since kubectl 1.30 the last of its rules sees nothing.
+      expect(lines(loaded.warnings)).toEqual([
+        expect.stringMatching(/alerting-rule.(AttachOrExecPod|attachorexec-pod): exec, attach: /),
+      ]);
       expect(loaded.set.size).toBe(6);
       const bad = {
         ...EVENT,

@@ -1,5 +1,8 @@
+import { Field } from "../../../plugin/index.js";
+import { nearest } from "../../../plugin/nearest.js";
+import { RECORDED_LEVELS, STAGES } from "../../audit-policy.js";
 import type { Like } from "../../reader.js";
-import { type Expression, show, type TestNode, testsOf } from "../../tree.js";
+import { type Expression, type Path, show, type TestNode, testsOf } from "../../tree.js";
 import { isBareArray, unknownField } from "./fields.js";
 import type { Token } from "./lexer.js";
 import { parse } from "./parser.js";
@@ -56,11 +59,26 @@ function* testWarnings({ path, test, text }: TestNode, like: Like): Generator<st
   if (isBareArray(path) && (test.op === "equals" || test.op === "in")) {
     yield `${path.text} is an array, which = and in compare as the text “[a b]”; use ${path.text}[*] for its items.`;
   }
+  for (const text of test.op === "equals" ? [test.text] : test.op === "in" ? test.texts : []) {
+    const impossible = impossibleValue(path, text);
+    if (impossible) yield impossible;
+  }
   const pattern = like === "upstream" ? / like "(.*)"$/s.exec(text)?.[1] : undefined;
   if (pattern !== undefined && (/^[^*^]/.test(pattern) || /[^*$]$/.test(pattern))) {
     yield `like "${short(pattern)}" is found anywhere in ${path.text}, as KubeSphere's engine has it, not only from its start to ` +
       `its end, as its documentation does; use regex with ^ and $ to pin it, or rules.like: anchored.`;
   }
+}
+
+/** What to say of a value that a field never has. */
+function impossibleValue({ text: name, source, steps }: Path, value: string): string | undefined {
+  if (source.kind !== "field" || steps.length > 0 || value === "") return undefined;
+  if (source.fold === "lower" && value !== value.toLowerCase())
+    return `${name} is in lower case; no event has “${short(value)}”, write “${short(value.toLowerCase())}”.`;
+  const known = source.field === Field.level ? RECORDED_LEVELS : source.field === Field.stage ? STAGES : undefined;
+  if (known === undefined || (known as readonly string[]).includes(value)) return undefined;
+  const suggestion = nearest(value, known);
+  return `No event has the ${name} “${short(value)}”${suggestion ? `; did you mean ${suggestion}?` : `, but ${known.join(", ")}.`}`;
 }
 
 function short(text: string): string {
