@@ -25,7 +25,8 @@ const KEYS = ["rule", "macro", "list", "required_engine_version", "required_plug
  */
 export class FalcoReader implements Reader {
   readonly dialect = "falco";
-  private readonly collector = new Collector();
+  /** All that was read. */
+  readonly collector = new Collector();
   /** Names of lists that were put in somewhere. */
   private readonly usedLists = new Set<string>();
   private resolved: Resolved | undefined;
