@@ -1,10 +1,11 @@
 import { type EventView, FIELD_PATHS, type Field, fieldOfPath } from "../plugin/index.js";
 import { type Check, type Compiler, tryCheck } from "./compile.js";
+import { easyTime, millisecondsOf } from "./extraction/clock.js";
 import { onlyField } from "./extraction/extraction-test.js";
 import type { Knowledge } from "./fold.js";
 import { INTERNED, type Interner, isObject, type Memo } from "./intern.js";
 import { Needs } from "./needs.js";
-import { type ExtractionSource, type FieldSource, Outcome, type Test, type TestNode } from "./tree.js";
+import { type Extraction, type ExtractionSource, type FieldSource, Outcome, type Test, type TestNode } from "./tree.js";
 
 /**
  * Something that is cheap to find out about an event and decides tests: events of one class are alike to all tests of a
@@ -58,6 +59,7 @@ export class Facets {
     const field = onlyField(source, test);
     if (field !== undefined && INTERNED.has(field))
       return [this.facet(`value ${field}`, () => new ValueFacet(field, this.compiler))];
+    if (isTime(source.extraction)) return [this.facet("time", () => new TimeFacet())];
     const { root } = source;
     return root === undefined ? NONE : [this.facet(`presence ${root}`, () => new PresenceFacet(root))];
   }
@@ -228,6 +230,45 @@ class PresenceFacet implements Facet {
   tell(_: number, __: EventView, known: Knowledge): void {
     for (const test of this.tests) known.outcomes.set(test, Outcome.no);
   }
+}
+
+/**
+ * Whether an event has a time, and that it is none of those that tests look for: Falco's rules turn others on and off by
+ * `jevt.rawtime exists` and `jevt.rawtime=0`.
+ */
+class TimeFacet implements Facet {
+  readonly cost = 2;
+  private readonly tests: TestNode[] = [];
+  /** In milliseconds, and the ones behind them: what is nearly a millisecond more is rounded. */
+  private readonly wanted = new Set<number>();
+
+  get size(): number {
+    return this.tests.length;
+  }
+
+  add(node: TestNode): boolean {
+    const { test } = node;
+    if (test.op !== "exists" && test.op !== "equals") return false;
+    const time = test.op === "equals" ? millisecondsOf(test.text) : undefined;
+    if (time !== undefined) this.wanted.add(time).add(time + 1);
+    this.tests.push(node);
+    return true;
+  }
+
+  /** 1: it has a time that no test looks for. */
+  classOf(event: EventView): number {
+    const time = easyTime(event);
+    return Number.isNaN(time) || this.wanted.has(time) ? 0 : 1;
+  }
+
+  tell(_: number, __: EventView, known: Knowledge): void {
+    for (const node of this.tests)
+      known.outcomes.set(node, node.test.op === "exists" || node.negated ? Outcome.yes : Outcome.no);
+  }
+}
+
+function isTime(extraction: Extraction): boolean {
+  return extraction.type === "field" && (extraction.name === "jevt.rawtime" || extraction.name === "json.rawtime");
 }
 
 /** Which of the texts that tests look for are in a value. */

@@ -1,4 +1,4 @@
-import type { EventView } from "../../plugin/index.js";
+import { type EventView, parseTime } from "../../plugin/index.js";
 import { numberOf } from "../event-number.js";
 import { utcText } from "../text.js";
 import type { FieldDefinition, Texts } from "./fields.js";
@@ -26,6 +26,18 @@ function nanosecondsOf(event: EventView): bigint | undefined {
   return time === undefined
     ? undefined
     : BigInt(Date.parse(`${time.slice(0, 19)}Z`)) * 1_000_000n + BigInt(time.slice(20, 29));
+}
+
+/** The event's time in whole milliseconds, if that is easily told; else NaN. */
+export function easyTime(event: EventView): number {
+  const field = event.timestampField();
+  if (field === undefined) return Number.NaN;
+  return Math.floor(parseTime(event.batch.bytes, event.start(field) + 1, event.end(field) - 1));
+}
+
+/** The text of a time in nanoseconds as whole milliseconds; undefined if it is no such text. */
+export function millisecondsOf(nanoseconds: string): number | undefined {
+  return /^(?:0|[1-9]\d{0,18})$/.test(nanoseconds) ? Number(BigInt(nanoseconds) / 1_000_000n) : undefined;
 }
 
 const nanoseconds = (event: EventView): string | undefined => nanosecondsOf(event)?.toString();

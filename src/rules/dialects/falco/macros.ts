@@ -50,7 +50,7 @@ export class Macros {
     const made = this.put(condition, isVisible, []);
     const { checks, depth } = this.extent(made);
     if (checks > MAX_CHECKS)
-      throw new SyntaxProblem(`more than ${MAX_CHECKS} checks with all macros put in`, condition.at);
+      throw new SyntaxProblem(`more than ${MAX_CHECKS} checks with all macros expanded`, condition.at);
     if (depth > MAX_DEPTH) throw new SyntaxProblem(`nested deeper than ${MAX_DEPTH} levels`, condition.at);
     this.done.add(made);
     return made;
@@ -58,7 +58,8 @@ export class Macros {
 
   private put(syntax: Syntax, isVisible: (name: string) => boolean, open: readonly string[]): Syntax {
     if (this.done.has(syntax)) return syntax;
-    if (--this.budget < 0) throw new SyntaxProblem(`more than ${MAX_CHECKS} checks with all macros put in`, syntax.at);
+    if (--this.budget < 0)
+      throw new SyntaxProblem(`more than ${MAX_CHECKS} checks with all macros expanded`, syntax.at);
     switch (syntax.type) {
       case "and":
       case "or": {

@@ -30,7 +30,7 @@ export class MarkedText implements Text {
     }
     if (length > MAX_LENGTH) {
       const text = { text: "", name, placeAt: () => this.placeAt(0) };
-      throw new SyntaxProblem(`more than ${MAX_LENGTH} characters with all lists put in`, { text, offset: 0 });
+      throw new SyntaxProblem(`more than ${MAX_LENGTH} characters with all lists expanded`, { text, offset: 0 });
     }
     this.text = pieces.map(({ text }) => text).join("");
   }
@@ -136,8 +136,8 @@ class Output {
 
   /** Text in the place of what stood at an offset. */
   put(text: string, offset: number): void {
-    const place = this.source.placeAt(offset);
-    this.pieces.push({ text, placeOf: () => place, from: 0, putIn: true });
+    const [{ placeOf, from }] = this.source.slice(offset, offset + 1);
+    this.pieces.push({ text, placeOf, from, putIn: true });
   }
 
   drop(): void {

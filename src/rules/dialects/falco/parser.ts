@@ -94,25 +94,29 @@ class Parser {
   }
 
   private or(): Syntax {
-    return this.chain("or", () => this.and());
+    const at = this.here();
+    this.blank();
+    const children = [this.and()];
+    for (let behind = this.connective("or"); behind; behind = this.connective("or"))
+      children.push(behind === "(" ? this.parenthesis() : this.and());
+    return children.length === 1 ? children[0] : { type: "or", children, at };
   }
 
   private and(): Syntax {
-    return this.chain("and", () => this.not());
-  }
-
-  private chain(type: "and" | "or", operand: () => Syntax): Syntax {
     const at = this.here();
     this.blank();
-    const children = [operand()];
+    const children = [this.not()];
+    for (let behind = this.connective("and"); behind; behind = this.connective("and"))
+      children.push(behind === "(" ? this.parenthesis() : this.not());
+    return children.length === 1 ? children[0] : { type: "and", children, at };
+  }
+
+  /** What stands behind an `and` or `or`: white space, or a ( without any, which takes its parenthesis and no more. */
+  private connective(type: "and" | "or"): " " | "(" | undefined {
     this.blank();
-    while (this.word(type)) {
-      if (this.blank()) children.push(operand());
-      else if (this.word("(")) children.push(this.parenthesis());
-      else this.fail(`expected white space or ( behind ${type}`);
-      this.blank();
-    }
-    return children.length === 1 ? children[0] : { type, children, at };
+    if (!this.word(type)) return undefined;
+    if (this.blank()) return " ";
+    return this.word("(") ? "(" : this.fail(`expected white space or ( behind ${type}`);
   }
 
   private not(): Syntax {
@@ -126,13 +130,13 @@ class Parser {
   }
 
   private parenthesis(): Syntax {
-    return this.deeper(() => {
-      this.blank();
-      const inner = this.or();
-      this.blank();
-      if (!this.word(")")) this.fail("expected a )");
-      return inner;
-    });
+    this.descend();
+    this.blank();
+    const inner = this.or();
+    this.blank();
+    if (!this.word(")")) this.fail("expected a )");
+    this.depth--;
+    return inner;
   }
 
   private check(): Syntax {
@@ -160,16 +164,16 @@ class Parser {
   /** The name of a transformer has been read. */
   private transformer(at: At): Operand {
     const name = this.token.slice(0, -1);
-    return this.deeper(() => {
+    this.descend();
+    this.blank();
+    const operands: Operand[] = [];
+    do {
+      operands.push(this.transformerOperand());
       this.blank();
-      const operands: Operand[] = [];
-      do {
-        operands.push(this.transformerOperand());
-        this.blank();
-      } while (this.word(","));
-      if (!this.word(")")) this.fail(`expected a ) at the end of ${name}(`);
-      return { type: "transformer", name, operands, argument: this.argument(), at };
-    });
+    } while (this.word(","));
+    if (!this.word(")")) this.fail(`expected a ) at the end of ${name}(`);
+    this.depth--;
+    return { type: "transformer", name, operands, argument: this.argument(), at };
   }
 
   private transformerOperand(): Operand {
@@ -392,11 +396,8 @@ class Parser {
     return false;
   }
 
-  private deeper<T>(read: () => T): T {
+  private descend(): void {
     if (++this.depth >= MAX_DEPTH) this.fail(`nested deeper than ${MAX_DEPTH} levels`);
-    const result = read();
-    this.depth--;
-    return result;
   }
 
   private spellingHint(): string {

@@ -47,7 +47,7 @@ export class FalcoReader implements Reader {
       try {
         this.readItem(document, index, value);
       } catch (error) {
-        const cause = error instanceof Unsatisfied ? error.cause : error;
+        const cause = error instanceof Unsatisfied ? error.cause : asLoadError(error);
         if (!(cause instanceof AuditshipError)) throw error;
         this.context.refuse(titled(titleOf(value), cause));
         if (error instanceof Unsatisfied) return;
@@ -250,6 +250,11 @@ function titleOf(value: unknown): string {
 
 function titled(title: string, { code, message, place }: AuditshipError): AuditshipError {
   return new AuditshipError(code, `${title}: ${message}`, place);
+}
+
+/** A text that is too long is known to be so before it is read. */
+function asLoadError(error: unknown): unknown {
+  return error instanceof SyntaxProblem ? errorOf(error, "LOAD_ERR_VALIDATE") : error;
 }
 
 function attempt(make: () => unknown): void {
