@@ -94,9 +94,9 @@ const oneTest = fc.oneof(
   fc.tuple(scalar, fc.constantFrom("in", "intersects", "pmatch"), values).map((parts) => parts.join(" ")),
   fc.tuple(list, fc.constantFrom("in", "intersects"), values).map((parts) => parts.join(" ")),
   fc.tuple(scalar, fc.constantFrom("regex"), fc.constantFrom('"a|b"', '"[a-z]+"', '"^g.*$"')).map((p) => p.join(" ")),
-  fc.tuple(scalar, comparison, scalar).map(([left, operator, right]) => `${left} ${operator} ${valueOf(right)}`),
-  fc.tuple(scalar, fc.constant("in"), scalar).map(([left, operator, right]) => `${left} ${operator} ${valueOf(right)}`),
-  fc.tuple(list, fc.constantFrom("in", "intersects"), list).map(([a, operator, b]) => `${a} ${operator} ${valueOf(b)}`),
+  fc.tuple(scalar, comparison, scalar).map(([left, operator, right]) => `${left} ${operator} ${asValue(right)}`),
+  fc.tuple(scalar, fc.constant("in"), scalar).map(([left, operator, right]) => `${left} ${operator} ${asValue(right)}`),
+  fc.tuple(list, fc.constantFrom("in", "intersects"), list).map(([a, operator, b]) => `${a} ${operator} ${asValue(b)}`),
   fc
     .tuple(fc.oneof(scalar, list), fc.constantFrom("=", "!=", ">", "<="), number)
     .map(([f, o, n]) => `len(${f}) ${o} ${n}`),
@@ -111,7 +111,7 @@ const condition = fc.letrec<{ tree: string }>((tie) => ({
   ),
 })).tree;
 
-function valueOf(operand: string): string {
+function asValue(operand: string): string {
   return operand.includes("(") ? operand : `val(${operand})`;
 }
 
