@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FalcoReader } from "../../src/rules/dialects/falco/reader.js";
 import { show } from "../../src/rules/dialects/falco/syntax.js";
 import { parseDocuments } from "../../src/rules/documents.js";
-import type { ReaderContext } from "../../src/rules/reader.js";
+import { definitionsOnly, type ReaderContext } from "../../src/rules/reader.js";
 import { falcoJson, hasFalcoData } from "./falco.js";
 
 /** A case of Falco's unit tests, with what Falco says of its first document. */
@@ -30,11 +30,7 @@ function load(text: string) {
   const warnings: string[] = [];
   const errors: string[] = [];
   const context: ReaderContext = {
-    archivingRank: 0,
-    alertingRank: 0,
-    stages: undefined,
-    falco: { matching: "first", minPriority: "Debug" },
-    info: () => {},
+    ...definitionsOnly(),
     refuse: (error) => errors.push(kindOf(error.message)),
     warn: (message) => {
       if (errors.length === 0) warnings.push(kindOf(message));
