@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { placeOf } from "./ledger.js";
 import { type CountedLoss, Site } from "./site.js";
 
+const REASONS = ["deleted", "overwritten", "unreadable", "unseen"] as const;
 /** Most memory in use that an agent may ever have, MiB (DESIGN §10). */
 const MOST_MEMORY = 150;
 
@@ -26,7 +27,7 @@ export interface Scenario {
   /** Milliseconds that it may take. Default 60 s. */
   timeout?: number;
   /** Makes it happen; returns when all that was written has arrived or is gone. */
-  run(site: Site): Promise<Expected | void>;
+  run(site: Site): Promise<Expected | undefined>;
 }
 
 /** What came of a scenario. */
@@ -88,7 +89,7 @@ function judge(name: string, site: Site, expected: CountedLoss, problems: string
   const gone = [...ledger.gone].reduce((bytes, event) => bytes + event.bytes, 0);
   if (lost > 0) problems.push(`lost: ${lost} events, such as ${some(ledger.pending.keys())}`);
   if (twice > 0) problems.push(`stored twice: ${twice}, such as ${some(repeated(receiver.identities))}`);
-  problems.push(...wrongPlaces(site), ...wrongInvalid(site), ...wrongCounts(expected, site.counted));
+  problems.push(...wrongPlaces(site), ...wrongInvalid(site), ...wrongCounts(expected, site));
   problems.push(...receiver.problems.map((problem) => `request: ${problem}`));
   if (site.peak > MOST_MEMORY) problems.push(`memory: ${site.peak.toFixed(0)} MiB`);
   const { counted, peak } = site;
@@ -114,9 +115,12 @@ function wrongInvalid({ ledger, receiver }: Site): string[] {
 }
 
 /** Exact where a size was seen; bounds under `unseen`. */
-function wrongCounts(expected: CountedLoss, counted: CountedLoss): string[] {
+function wrongCounts(expected: CountedLoss, { counted, told }: Site): string[] {
   const wrong: string[] = [];
-  for (const reason of ["deleted", "overwritten", "unreadable"] as const) {
+  for (const reason of REASONS.filter((reason) => told.has(reason) !== reason in expected)) {
+    wrong.push(`${told.has(reason) ? "told" : "not told"} in the log: a loss with reason ${reason}`);
+  }
+  for (const reason of REASONS.filter((reason) => reason !== "unseen")) {
     const [is, should] = [counted[reason] ?? 0, expected[reason] ?? 0];
     if (is !== should) wrong.push(`counted as ${reason}: ${is} bytes, where it is ${should}`);
   }

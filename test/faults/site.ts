@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { LumberjackOptions } from "../support/lumberjack.js";
 import { Agent, type AgentOptions, sumOf } from "./agent.js";
@@ -10,6 +11,7 @@ import { Receiver } from "./receiver.js";
 import { AuditWriter } from "./writer.js";
 
 const RULES = fileURLToPath(new URL("../../config/rules", import.meta.url));
+const LOSS = /"reason":"(\w+)",[^\n]*"msg":"Audit bytes are gone/g;
 /** Milliseconds without anything arriving after which what is missing is held for lost. */
 const PATIENCE = 15_000;
 
@@ -23,6 +25,8 @@ export class Site {
   readonly receiver: Receiver;
   /** What the agents that have ended had counted. */
   readonly counted: CountedLoss = {};
+  /** Reasons of losses that they have told of in their logs. */
+  readonly told = new Set<string>();
   /** Writes the log from now on: the writer that was made last. */
   log!: AuditWriter;
   /** Most memory of any agent, MiB. */
@@ -116,6 +120,11 @@ export class Site {
     await this.until(() => this.receiver.documents >= documents);
   }
 
+  /** Resolves when the sink has parked: nothing is read. It parks when it has more than it can hold, and the far end fails. */
+  parked(): Promise<void> {
+    return this.metric("auditship_sink_state", { state: "parked" });
+  }
+
   /** Resolves when `condition` holds; it is asked whenever something arrives. False if nothing comes for a while. */
   async until(condition: () => boolean, patience = PATIENCE): Promise<boolean> {
     while (!condition()) {
@@ -131,13 +140,14 @@ export class Site {
     return true;
   }
 
-  /** Resolves when a metric of the agent has come to a value. */
-  async metric(name: string, labels: Record<string, string>, atLeast = 1): Promise<number> {
+  /** Resolves when a metric of the agent has come to a value. @throws if it does not */
+  async metric(name: string, labels: Record<string, string> = {}, atLeast = 1): Promise<void> {
     const deadline = performance.now() + PATIENCE;
     for (;;) {
       const value = await this.agent.metric(name, labels);
-      if (value >= atLeast || performance.now() > deadline) return value;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (value >= atLeast) return;
+      if (performance.now() > deadline) throw new Error(`${name}${JSON.stringify(labels)} stays at ${value}`);
+      await sleep(50);
     }
   }
 
@@ -191,6 +201,7 @@ export class Site {
       this.#add(reason, sumOf(metrics, "auditship_bytes_lost_total", { reason }));
     }
     this.#add("atMost", sumOf(metrics, "auditship_bytes_lost_at_most"));
+    for (const [, reason] of this.agent.log.matchAll(LOSS)) this.told.add(reason);
     this.peak = Math.max(this.peak, this.agent.peak);
   }
 

@@ -31,6 +31,10 @@ export class AuditWriter {
   readonly ledger: Ledger;
   /** Milliseconds that the writer's clock is ahead of ours. */
   clockAhead = 0;
+  /** The time at which the writer's clock stands still, epoch milliseconds. */
+  frozen: number | undefined;
+  /** Called when a file has become a backup. */
+  onRotated: (file: WrittenFile) => void = () => {};
   #file: WrittenFile | undefined;
   #created = -1;
   #lastRotation = 0;
@@ -49,7 +53,7 @@ export class AuditWriter {
   }
 
   now(): number {
-    return Date.now() + this.clockAhead;
+    return this.frozen ?? Date.now() + this.clockAhead;
   }
 
   /** The file that the next event goes into, if it fits. */
@@ -109,6 +113,7 @@ export class AuditWriter {
     const { file } = this;
     this.#lastRotation = this.now();
     file.backup = this.lumberjack.rotate();
+    this.onRotated(file);
     return file;
   }
 
@@ -122,6 +127,7 @@ export class AuditWriter {
       const { done, value } = steps.next();
       if (done) {
         file.backup = value;
+        this.onRotated(file);
         return file;
       }
       await between(value);
