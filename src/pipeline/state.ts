@@ -97,6 +97,8 @@ export class StateStore {
 
   async #read<Body>(kind: Kind, name: string): Promise<Body | undefined> {
     const path = this.#path(kind, name);
+    const owner = await ownerOf(path);
+    if (owner) this.#owners.set(path, owner);
     for (const candidate of [path, `${path}.prev`]) {
       const envelope = await this.#readFile<Body>(candidate, kind);
       if (envelope) return envelope.body;
@@ -139,14 +141,12 @@ export class StateStore {
         "State file was written on another node; using it all the same.",
       );
     }
-    this.#owners.set(path.replace(/\.prev$/, ""), envelope.instance);
     return envelope;
   }
 
   /** Another agent that writes the same file would undo our cursors and we its. */
   async #assertOurs(path: string): Promise<void> {
-    const text = await readFile(path, "utf8").catch(() => "");
-    const owner = /^[^{]*\{.{0,2000}?"instance":"([^"]*)"/.exec(text)?.[1];
+    const owner = await ownerOf(path);
     if (!owner || owner === this.#identity.instance || owner === this.#owners.get(path)) return;
     throw new AuditshipError(
       "AUDITSHIP_STATE_LOCKED",
@@ -188,6 +188,12 @@ export class StateStore {
       { cause },
     );
   }
+}
+
+/** The agent that wrote a state file, also if the file is damaged further on; undefined if that cannot be told. */
+async function ownerOf(path: string): Promise<string | undefined> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return /^[^{]*\{.{0,2000}?"instance":"([^"]*)"/.exec(text)?.[1];
 }
 
 /** A configuration name is a safe file name (config/schema.ts); very long ones are shortened. */

@@ -30,11 +30,6 @@ export class WrittenFile {
     this.#id ??= createHash("sha256").update(this.head).digest().subarray(0, 12).toString("base64url");
     return this.#id;
   }
-
-  /** Bytes of events from an offset on. */
-  bytesFrom(offset: number): number {
-    return this.events.reduce((sum, event) => sum + (event.offset >= offset ? event.bytes : 0), 0);
-  }
 }
 
 /** What stands for one event at its place. */
@@ -45,8 +40,8 @@ export class Ledger {
   readonly files: WrittenFile[] = [];
   /** Events that must arrive and have not, by identity. */
   readonly pending = new Map<string, Written>();
-  /** Events whose bytes were deleted before anybody could have read them. */
-  readonly gone = new Set<Written>();
+  /** Events that have not arrived, and whose bytes are nowhere any more, by identity. */
+  readonly gone = new Map<string, Written>();
   events = 0;
   bytes = 0;
   /** Lines, or parts of lines, that are no event and must be told as invalid. */
@@ -72,19 +67,24 @@ export class Ledger {
   /** The event with this identity has arrived. */
   arrived(identity: string): void {
     this.pending.delete(identity);
+    this.gone.delete(identity);
   }
 
-  /** What has not arrived of these files cannot any more. @returns bytes */
-  lose(files: Iterable<WrittenFile>): number {
+  /** These files are deleted: what has not arrived of them need not. @returns the files */
+  lose<Files extends Iterable<WrittenFile>>(files: Files): Files {
+    for (const file of files) for (const event of file.events) this.loseEvent(event);
+    return files;
+  }
+
+  /** The bytes of this event are nowhere any more, or so many of them. */
+  loseEvent(event: Written, bytes = event.bytes): void {
+    if (this.pending.delete(event.identity)) this.gone.set(event.identity, { ...event, bytes });
+  }
+
+  /** Bytes that are gone, of these files or of all. */
+  goneBytes(files: readonly WrittenFile[] = this.files): number {
     let bytes = 0;
-    for (const file of files) for (const event of file.events) bytes += this.loseEvent(event);
+    for (const event of this.gone.values()) if (files.includes(event.file)) bytes += event.bytes;
     return bytes;
-  }
-
-  /** @returns its bytes, 0 if it has arrived */
-  loseEvent(event: Written): number {
-    if (!this.pending.delete(event.identity)) return 0;
-    this.gone.add(event);
-    return event.bytes;
   }
 }

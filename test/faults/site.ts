@@ -15,8 +15,12 @@ const LOSS = /"reason":"(\w+)",[^\n]*"msg":"Audit bytes are gone/g;
 /** Milliseconds without anything arriving after which what is missing is held for lost. */
 const PATIENCE = 15_000;
 
+/** Why bytes are gone. Under `unseen` only bounds are known. */
+export const REASONS = ["deleted", "overwritten", "unreadable", "unseen"] as const;
+export type Reason = (typeof REASONS)[number];
+
 /** Bytes that the agent has counted as lost, by reason. `unseen` is a lower bound, `atMost` its upper one. */
-export type CountedLoss = Partial<Record<"deleted" | "overwritten" | "unreadable" | "unseen" | "atMost", number>>;
+export type CountedLoss = Partial<Record<Reason | "atMost", number>>;
 
 /** A node: a directory with a log, a writer, the agent's configuration and state; and a far end. */
 export class Site {
@@ -109,10 +113,18 @@ export class Site {
     return this.agent;
   }
 
-  /** Resolves when every event that can arrive has arrived; also if nothing comes for a while. */
+  /** Resolves when every event that can arrive has arrived. @throws if nothing comes for a while */
   async settled(patience = PATIENCE): Promise<void> {
     const { ledger, receiver } = this;
-    await this.until(() => ledger.pending.size === 0 && receiver.invalid.length >= ledger.invalid.length, patience);
+    const all = () => ledger.pending.size === 0 && receiver.invalid.length >= ledger.invalid.length;
+    if (await this.until(all, patience)) return;
+    const lines = `${ledger.invalid.length - receiver.invalid.length} invalid lines`;
+    throw new Error(`nothing comes, though ${ledger.pending.size} events and ${lines} have not arrived`);
+  }
+
+  /** Resolves when the agent has read and delivered all that there is, as far as it knows. */
+  async caughtUp(): Promise<void> {
+    for (let i = 0; i < 100 && (await this.agent.metric("auditship_lag_bytes")) > 0; i++) await sleep(20);
   }
 
   /** Resolves when so many documents were stored. */
@@ -182,8 +194,13 @@ export class Site {
 
   /** Mounts something until the scenario ends. @throws where this user may not mount */
   mount(...args: string[]): void {
-    execFileSync("mount", args, { stdio: "pipe" });
+    this.remount(...args);
     this.undo(() => execFileSync("umount", ["-l", args.at(-1)!], { stdio: "pipe" }));
+  }
+
+  /** Changes the options of what is mounted. */
+  remount(...args: string[]): void {
+    execFileSync("mount", args, { stdio: "pipe" });
   }
 
   async close(): Promise<void> {
@@ -197,7 +214,7 @@ export class Site {
   /** Adds what this agent has counted to what those before it had. */
   async #count(): Promise<void> {
     const metrics = await this.agent.metrics();
-    for (const reason of ["deleted", "overwritten", "unreadable", "unseen"] as const) {
+    for (const reason of REASONS) {
       this.#add(reason, sumOf(metrics, "auditship_bytes_lost_total", { reason }));
     }
     this.#add("atMost", sumOf(metrics, "auditship_bytes_lost_at_most"));

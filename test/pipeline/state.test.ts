@@ -44,6 +44,16 @@ describe("the state directory", () => {
     },
   );
 
+  it("takes over a file that was cut, though another agent's name still stands in it", async () => {
+    const first = await store();
+    await first.writeSink("archive", record(1));
+    await writeFile(path(), (await readFile(path(), "utf8")).slice(0, 80));
+    const second = await store("two");
+    expect(await second.readSink("archive")).toBeUndefined();
+    await second.writeSink("archive", record(2));
+    expect(await (await store("three")).readSink("archive")).toEqual(record(2));
+  });
+
   it("refuses a file of a later version instead of guessing", async () => {
     await (await store()).writeSink("archive", record(1));
     await writeFile(path(), (await readFile(path(), "utf8")).replace('"format":1', '"format":2'));

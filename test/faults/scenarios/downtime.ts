@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { WrittenFile } from "../ledger.js";
 import type { Scenario } from "../scenario.js";
 import type { Site } from "../site.js";
 import type { AuditWriter } from "../writer.js";
@@ -58,7 +59,7 @@ export const downtime: Scenario[] = [
       const unseen = site.ledger.lose(log.mill());
       await site.start();
       await site.settled();
-      return { counted: { unseen } };
+      return { gone: { unseen } };
     },
   },
   {
@@ -80,7 +81,7 @@ export const downtime: Scenario[] = [
       site.receiver.accept();
       await site.start();
       await site.settled();
-      return { counted: { deleted } };
+      return { gone: { deleted } };
     },
   },
   {
@@ -102,7 +103,7 @@ export const downtime: Scenario[] = [
       site.receiver.accept();
       await site.start();
       await site.settled();
-      return { counted: { deleted } };
+      return { gone: { deleted } };
     },
   },
   {
@@ -113,16 +114,16 @@ export const downtime: Scenario[] = [
       await site.start();
       log.write(400);
       await stopBehind(site, 200);
-      let deleted = 0;
+      const deleted: WrittenFile[] = [];
       for (let i = 1; i <= 4; i++) {
         log.rotate();
         log.write(100);
         await site.metric("auditship_rotations_total", {}, i);
-        deleted += site.ledger.lose(log.mill());
+        deleted.push(...site.ledger.lose(log.mill()));
       }
       site.receiver.accept();
       await site.settled();
-      return { counted: { deleted } };
+      return { gone: { deleted } };
     },
   },
   {
@@ -175,7 +176,7 @@ export const downtime: Scenario[] = [
       site.receiver.accept();
       await site.start();
       await site.settled();
-      return { counted: { deleted } };
+      return { gone: { deleted } };
     },
   },
   {
@@ -190,7 +191,7 @@ export const downtime: Scenario[] = [
       log.write(50);
       await site.start();
       await site.settled();
-      return { counted: { unseen: 0 } };
+      return { gone: { unseen: 0 } };
     },
   },
   {

@@ -1,6 +1,17 @@
 import type { Scenario } from "../scenario.js";
+import { compression } from "./compression.js";
 import { downtime } from "./downtime.js";
+import { identity } from "./identity.js";
+import { lines } from "./lines.js";
 import { rotation } from "./rotation.js";
+import { state } from "./state.js";
 
 /** All of them; the numbers are those of reference/shippers.md §2b. */
-export const SCENARIOS: readonly Scenario[] = [...rotation, ...downtime];
+export const SCENARIOS: readonly Scenario[] = [
+  ...rotation,
+  ...compression,
+  ...downtime,
+  ...identity,
+  ...lines,
+  ...state,
+];

@@ -118,7 +118,7 @@ export const rotation: Scenario[] = [
       await site.metric("auditship_rotations_total", {}, 2);
       site.receiver.accept();
       await site.settled();
-      return { counted: { overwritten } };
+      return { gone: { overwritten } };
     },
   },
   {
@@ -138,7 +138,7 @@ export const rotation: Scenario[] = [
       // The first backup was read to its end as far as the agent knows; what it does not know is if it had grown.
       await site.start();
       await site.settled();
-      return { counted: { unseen: 0 } };
+      return { gone: { unseen: 0 } };
     },
   },
   {
