@@ -12,7 +12,7 @@ afterAll(() => console.log(`${table(outcomes)}\n`));
 
 describe("nothing is lost, nothing stored twice, and what is gone is counted, in scenario", () => {
   for (const scenario of SCENARIOS) {
-    if (scenario.todo) {
+    if (scenario.todo && !process.env.AUDITSHIP_FAULTS_TODO) {
       it.todo(`${scenario.name}: ${scenario.todo}`);
       continue;
     }

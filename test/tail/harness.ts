@@ -50,7 +50,8 @@ export async function openSource(path: string, options: Options = {}): Promise<O
   return { source, recorded };
 }
 
-function contextOf(
+/** What a source is given, noted in `recorded`. */
+export function contextOf(
   recorded: Recorded,
   { once = false, restored, maxLine = 1 << 20, now = Date.now }: Options,
 ): SourceContext {

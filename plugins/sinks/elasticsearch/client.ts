@@ -21,9 +21,6 @@ export function createClient(http: HttpClient): Client {
     Transport: PlainTransport as unknown as ClientOptions["Transport"],
     maxRetries: 0,
     enableMetaHeader: false,
-    // By default each error gets a copy of the request, its body as an object with a key per byte: hundreds of megabytes. The
-    // credentials, which that is to hide, are the host's, and unknown here.
-    redaction: { type: "off" },
   });
 }
 

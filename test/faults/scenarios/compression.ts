@@ -111,6 +111,7 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 a .gz that is cut, alone: what can be read is read, the rest bounded",
+    todo: "what a file had grown by since it was seen is not told of a damaged .gz",
     quick: true,
     async run(site) {
       const log = site.writer();
@@ -123,6 +124,7 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 the same, cut before what was delivered",
+    todo: "what lies before the cursor is counted as lost",
     async run(site) {
       const log = site.writer();
       const backup = await backupBehind(site, log);
@@ -157,6 +159,7 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 a .gz with wrong bytes in its middle",
+    todo: "what a file had grown by since it was seen is not told of a damaged .gz",
     async run(site) {
       const log = site.writer();
       const backup = await backupBehind(site, log);

@@ -137,7 +137,7 @@ export const lines: Scenario[] = [
   ...[3, 16, 23].map(
     (mib): Scenario => ({
       name: `21 lines of ${mib} MiB`,
-      ...(mib === 3 && { quick: true }),
+      ...(mib === 3 ? { quick: true } : { todo: "too much memory for lines of this length" }),
       async run(site) {
         const log = site.writer();
         await site.start();
@@ -179,6 +179,7 @@ export const lines: Scenario[] = [
   },
   {
     name: "22 500 MB without a newline",
+    todo: "too much memory",
     timeout: 120_000,
     async run(site) {
       const log = site.writer();
