@@ -26,7 +26,7 @@ export interface LedgerEntry {
  * batch before which nothing is outstanding; what is acknowledged beyond it is kept as ranges. DESIGN §1, §2.
  */
 export class Ledger {
-  /** Called when the cursor moved. */
+  /** Called when there is more to write down: the cursor moved, or a sink that parks left ranges beyond it. */
   onAdvance: () => void = () => {};
   #cursor: Position | undefined;
   #ranges: DoneRange[];
@@ -87,16 +87,9 @@ export class Ledger {
 
   /** Forgets what is outstanding, as when the sink parks: it will be offered again from the cursor, less what is done. */
   drop(): void {
-    for (const entry of this.#entries) {
-      const file = entry.start.file.fingerprint;
-      if (entry.sealed && entry.outstanding === 0) {
-        this.#ranges.push({ file, from: entry.start.offset, to: entry.end.offset });
-      } else {
-        for (const run of entry.done) this.#ranges.push({ file, ...run });
-      }
-    }
-    this.#ranges = merge(this.#ranges);
+    this.#ranges = this.ranges();
     this.#entries = [];
+    if (this.#ranges.length > 0) this.onAdvance();
   }
 
   /** The cursor to write down, with the ranges beyond it; undefined before the first batch. */
@@ -111,9 +104,10 @@ export class Ledger {
   /** What is done beyond the cursor; ranges do not overlap. */
   ranges(): DoneRange[] {
     const ranges = [...this.#ranges];
-    for (const entry of this.#entries) {
-      if (!entry.sealed || entry.outstanding > 0) continue;
-      ranges.push({ file: entry.start.file.fingerprint, from: entry.start.offset, to: entry.end.offset });
+    for (const { start, end, sealed, outstanding, done } of this.#entries) {
+      const file = start.file.fingerprint;
+      if (sealed && outstanding === 0) ranges.push({ file, from: start.offset, to: end.offset });
+      else for (const run of done) ranges.push({ file, ...run });
     }
     return merge(ranges);
   }

@@ -425,6 +425,8 @@ export class Agent {
       await Promise.all(runners.filter(({ taking }) => taking).map((runner) => runner.finish()));
     })();
     await within(shutdownTimeout, quiet);
+    // Also what was acknowledged beyond a cursor that did not move.
+    for (const runner of runners.filter(({ taking }) => taking)) this.#checkpoints.touch(runner);
     this.#checkpoints.touch(undefined);
     const written = await this.#checkpoints.flush();
     await this.#close();

@@ -48,6 +48,13 @@ describe("the cursor of a sink", () => {
     expect(ledger.stored()).toEqual({ file: "f1", offset: 0, ranges: [{ file: "f1", from: 100, to: 200 }] });
   });
 
+  it("is stored with what is done of a batch of which something is outstanding", () => {
+    const ledger = new Ledger();
+    const entry = offered(ledger, 0, 100, 2);
+    ledger.acknowledge(entry, 0, 50);
+    expect(ledger.stored()).toEqual({ file: "f1", offset: 0, ranges: [{ file: "f1", from: 0, to: 50 }] });
+  });
+
   it("tells of each advance once", () => {
     const ledger = new Ledger();
     let advances = 0;
@@ -73,6 +80,16 @@ describe("a sink that parks", () => {
     const has = [0, 40, 59, 60, 100, 199, 200].map((offset) => ledger.has(file(1), offset));
     expect(has).toEqual([false, true, true, false, true, true, false]);
     expect(ledger.has(file(2), 50)).toBe(false);
+  });
+
+  it("tells that there is more to write down: what it has beyond its cursor", () => {
+    const ledger = new Ledger();
+    const entry = offered(ledger, 0, 100, 2);
+    ledger.acknowledge(entry, 0, 50);
+    let told = 0;
+    ledger.onAdvance = () => told++;
+    ledger.drop();
+    expect(told).toBe(1);
   });
 
   it("forgets the ranges that its cursor has passed", () => {

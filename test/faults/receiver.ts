@@ -52,11 +52,13 @@ export class Receiver {
 
   /** Takes what comes again. */
   accept(): void {
+    this.#bulk.healthy = true;
     this.script = () => ({ do: "store" });
   }
 
   /** Refuses everything, as a cluster that is down. */
   refuse(): void {
+    this.#bulk.healthy = false;
     this.script = () => ({ do: "status", status: 503 });
   }
 

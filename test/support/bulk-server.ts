@@ -41,8 +41,10 @@ export type Script = (request: BulkRequest) => Answer;
 
 export interface BulkServer {
   url: string;
-  /** Says what happens; may be replaced at any time. */
+  /** Says what happens to bulk requests; may be replaced at any time. */
   script: Script;
+  /** False: whatever else is asked is answered with 503, as a probe of a cluster that is down. */
+  healthy: boolean;
   /** The document of each id that was stored; empty without `keep`. */
   stored: Map<string, Buffer>;
   /** How often each id was sent. */
@@ -75,6 +77,7 @@ export async function startBulkServer(options: BulkServerOptions = {}): Promise<
   const bulk: BulkServer = {
     url: "",
     script,
+    healthy: true,
     stored: new Map(),
     sent: new Map(),
     requests: 0,
@@ -89,7 +92,7 @@ export async function startBulkServer(options: BulkServerOptions = {}): Promise<
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const raw = await bodyOf(request);
-    if (!request.url?.split("?")[0].endsWith("/_bulk")) return send(response, 200, NODE);
+    if (!request.url?.split("?")[0].endsWith("/_bulk")) return send(response, bulk.healthy ? 200 : 503, NODE);
     const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(raw) : raw;
     const items = parse(body, { check: keep, documents: keep || onStored !== undefined }, bulk.problems);
     const bulkRequest = { n: ++bulk.requests, headers: request.headers, bytes: raw.length, items };

@@ -90,7 +90,6 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 killed within a plain file, compressed while down, killed within the .gz",
-    quick: true,
     async run(site) {
       const log = site.writer();
       site.receiver.script = () => ({ do: "store", late: 10 });
@@ -111,8 +110,6 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 a .gz that is cut, alone: what can be read is read, the rest bounded",
-    todo: "what a file had grown by since it was seen is not told of a damaged .gz",
-    quick: true,
     async run(site) {
       const log = site.writer();
       const backup = await backupBehind(site, log);
@@ -124,7 +121,6 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 the same, cut before what was delivered",
-    todo: "what lies before the cursor is counted as lost",
     async run(site) {
       const log = site.writer();
       const backup = await backupBehind(site, log);
@@ -136,7 +132,6 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 the same, of a file whose size was seen: counted to the byte",
-    quick: true,
     async run(site) {
       const log = site.writer();
       site.configure({ sink: { concurrency: 1, request: { maxEvents: 20, maxWait: "20ms" } } });
@@ -159,7 +154,6 @@ export const compression: Scenario[] = [
   },
   {
     name: "4 a .gz with wrong bytes in its middle",
-    todo: "what a file had grown by since it was seen is not told of a damaged .gz",
     async run(site) {
       const log = site.writer();
       const backup = await backupBehind(site, log);
@@ -169,16 +163,15 @@ export const compression: Scenario[] = [
       bytes.fill(0xff, Math.floor(bytes.length * 0.75), Math.floor(bytes.length * 0.75) + 64);
       fs.writeFileSync(path, bytes);
       const from = backup.events.findIndex(({ identity }) => site.ledger.pending.has(identity));
-      // How far zlib gets into the wrong bytes is its own affair: what has come is held against what was written.
+      // Until zlib notices, it makes other bytes of them.
       for (const event of backup.events.slice(from)) site.ledger.loseEvent(event);
       await site.start();
       await site.settled();
-      return { gone: { unseen: [backup] }, anyInvalid: true };
+      return { gone: { unseen: [backup] }, garbled: true };
     },
   },
   {
     name: "4 a .gz of several members",
-    quick: true,
     async run(site) {
       const log = site.writer();
       const backup = await backupBehind(site, log);

@@ -13,6 +13,7 @@ async function stopBehind(site: Site, events: number): Promise<void> {
   site.receiver.script = ({ items }) =>
     site.receiver.documents + items.length <= events ? { do: "store" } : { do: "status", status: 503 };
   await site.stored(events);
+  site.receiver.refuse();
   await site.parked();
 }
 
@@ -44,7 +45,6 @@ export const downtime: Scenario[] = [
   ),
   {
     name: "6 down longer than maxbackup: what was deleted is bounded",
-    quick: true,
     async run(site) {
       const log = site.writer({ maxBackups: 3 });
       await site.start();
@@ -64,7 +64,6 @@ export const downtime: Scenario[] = [
   },
   {
     name: "6 the same, of files whose size was seen: counted to the byte",
-    todo: "loss is counted from the cursor, not without the ranges that were acknowledged beyond it",
     quick: true,
     async run(site) {
       const log = site.writer({ maxBackups: 2 });
@@ -87,7 +86,6 @@ export const downtime: Scenario[] = [
   },
   {
     name: "6 the same, killed",
-    todo: "loss is counted from the cursor, not without the ranges that were acknowledged beyond it",
     async run(site) {
       const log = site.writer({ maxBackups: 1 });
       site.configure({ sink: IN_ORDER });
@@ -130,7 +128,6 @@ export const downtime: Scenario[] = [
   },
   {
     name: "7 a backup deleted while the agent is within it: the descriptor holds it",
-    quick: true,
     async run(site) {
       const log = site.writer();
       site.configure({ sink: { stallAfter: "30s" } });
@@ -162,7 +159,6 @@ export const downtime: Scenario[] = [
   },
   {
     name: "7 maxage deletes while the agent is down",
-    todo: "the file table is not written when only it has changed",
     async run(site) {
       const log = site.writer({ maxAge: 3_600_000 });
       site.configure({ sink: IN_ORDER });
@@ -199,7 +195,6 @@ export const downtime: Scenario[] = [
   },
   {
     name: "18 10,000 backups at first start",
-    todo: "too much memory for 10,000 backups",
     timeout: 120_000,
     async run(site) {
       const log = site.writer();

@@ -1,8 +1,11 @@
 import type { Scenario } from "../scenario.js";
 import { compression } from "./compression.js";
+import { disk } from "./disk.js";
 import { downtime } from "./downtime.js";
 import { identity } from "./identity.js";
+import { killing } from "./kills.js";
 import { lines } from "./lines.js";
+import { pinning } from "./pinning.js";
 import { rotation } from "./rotation.js";
 import { state } from "./state.js";
 
@@ -11,7 +14,10 @@ export const SCENARIOS: readonly Scenario[] = [
   ...rotation,
   ...compression,
   ...downtime,
+  ...pinning,
   ...identity,
+  ...disk,
   ...lines,
+  ...killing,
   ...state,
 ];
