@@ -4,6 +4,7 @@ import { type Descriptor, inodeOf } from "./descriptor.js";
 import { type Backup, bornAt, Directory, hintOf, type Inspected, inspect } from "./directory.js";
 import type { FileTable, LogFile, NewFile } from "./file-table.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
+import { lastStanding } from "./marks.js";
 import type { OpenFiles } from "./open-files.js";
 import { Pinning, type PinOptions } from "./pinning.js";
 import { plainRead, stillBegins } from "./plain.js";
@@ -339,7 +340,7 @@ export class Catalog {
     };
     const known = this.#table.get(first.fingerprint);
     const file = known ?? (truncated ? this.#table.append(fresh) : this.#rotated(fresh));
-    if (stat.size < file.size) this.#shrunk(file, stat.size);
+    if (stat.size < file.size) this.#shrunk(file, stat.size, descriptor);
     this.#changed ||= file.size !== stat.size || file.gone !== undefined;
     const now = { size: stat.size, exact: true, hint: hintOf(stat), finished: false };
     Object.assign(file, now, { base: undefined, rotated: undefined, gone: undefined });
@@ -366,11 +367,12 @@ export class Catalog {
     this.#changed = true;
   }
 
-  /** Cut, but not to nothing: the bytes that nobody had read are lost. */
-  #shrunk(file: LogFile, size: number): void {
+  /** Cut, but not to nothing, and perhaps written on since: the bytes that nobody had read are lost. */
+  #shrunk(file: LogFile, size: number, descriptor: Descriptor): void {
     const bytes = file.size - Math.max(size, file.read ?? 0);
     if (bytes > 0) this.#reports.lost({ reason: "overwritten", bytes, file: file.ref.id });
-    const what = "The active audit file was cut; reading goes on at its end.";
+    if ((file.read ?? 0) > size) file.read = lastStanding(file.marks, size, descriptor);
+    const what = "The active audit file was cut; reading goes on where it is still what was read.";
     this.#reports.tell("replaced", this.nameOf(file), what);
   }
 

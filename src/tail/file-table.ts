@@ -1,5 +1,6 @@
 import { AuditshipError, type ByteRange, type FileRef, type Loss } from "../plugin/index.js";
 import { shortFingerprint } from "./fingerprint.js";
+import { type Mark, thinned } from "./marks.js";
 
 /** Written into the state; raised when what is written changes its meaning. */
 const VERSION = 1;
@@ -21,8 +22,10 @@ export interface LogFile {
   finished: boolean;
   /** Set when it was no longer there. */
   gone?: "deleted" | "overwritten";
-  /** Bytes that the quickest reader has read. */
+  /** Bytes that the quickest reader has read; what is written behind them is new to all. */
   read?: number;
+  /** What was read, to know it again, as long as it is written to; in order. */
+  readonly marks: Mark[];
   /** Bytes from here on are reported as lost. */
   lostFrom?: number;
   /** Time of the last event that was read, epoch milliseconds. */
@@ -32,7 +35,7 @@ export interface LogFile {
 }
 
 /** What is known of a file when it enters the table. */
-export interface NewFile extends Omit<LogFile, "ref"> {
+export interface NewFile extends Omit<LogFile, "ref" | "marks"> {
   fingerprint: string;
   time: number;
 }
@@ -45,6 +48,7 @@ export interface LoseOptions {
 
 interface StoredFile extends NewFile {
   ordinal: number;
+  marks?: Mark[];
 }
 
 /**
@@ -135,9 +139,10 @@ export class FileTable {
   toState(oldest: number | undefined): object {
     if (oldest !== undefined) this.#forgetGone(oldest);
     const from = oldest === undefined ? 0 : this.#indexAfter(oldest - 1);
-    const files = this.#files.slice(from).map(({ ref, ...seen }): StoredFile => {
+    const files = this.#files.slice(from).map(({ ref, marks, ...seen }): StoredFile => {
       const { fingerprint, ordinal, time } = ref;
-      return { fingerprint, ordinal, time, ...seen };
+      const noted = seen.finished ? undefined : thinned(marks);
+      return { fingerprint, ordinal, time, ...seen, marks: noted };
     });
     return { version: VERSION, files };
   }
@@ -172,9 +177,9 @@ function overlap(range: ByteRange, from: number, end: number): number {
   return Math.max(0, Math.min(range.to, end) - Math.max(range.from, from));
 }
 
-function makeFile({ fingerprint, time, ...seen }: NewFile, ordinal: number): LogFile {
+function makeFile({ fingerprint, time, marks = [], ...seen }: NewFile & { marks?: Mark[] }, ordinal: number): LogFile {
   const ref: FileRef = Object.freeze({ fingerprint, id: shortFingerprint(fingerprint), ordinal, time });
-  return { ref, ...seen };
+  return { ref, ...seen, marks };
 }
 
 function isStoredFile(value: unknown): value is StoredFile {
@@ -186,6 +191,12 @@ function isStoredFile(value: unknown): value is StoredFile {
     Number.isSafeInteger(file.ordinal) &&
     Number.isFinite(file.time) &&
     Number.isFinite(file.size) &&
-    (file.base === undefined || typeof file.base === "string")
+    (file.base === undefined || typeof file.base === "string") &&
+    (file.marks === undefined || (Array.isArray(file.marks) && file.marks.every(isMark)))
   );
+}
+
+function isMark(value: unknown): value is Mark {
+  const mark = value as Partial<Mark> | null;
+  return [mark?.at, mark?.length, mark?.sum].every(Number.isSafeInteger) && mark!.at! >= mark!.length!;
 }

@@ -5,6 +5,7 @@ import type { Descriptor } from "./descriptor.js";
 import { FileTable, type LogFile, type LoseOptions } from "./file-table.js";
 import { firstLine } from "./fingerprint.js";
 import { GzipSource } from "./gzip.js";
+import { lastStanding } from "./marks.js";
 import { OpenFiles } from "./open-files.js";
 import { PlainSource, plainRead } from "./plain.js";
 import { Reports } from "./reports.js";
@@ -148,7 +149,7 @@ export class Log {
   /** Opens a file; undefined if it is not where it was: scan, then ask again. Throws the system's errors. */
   openFile(file: LogFile): ByteSource | undefined {
     const held = this.#files.get(file);
-    if (held) return new PlainSource(held.descriptor.retain(), held.first);
+    if (held) return new PlainSource(held.descriptor.retain(), held.first, file.marks);
     const found = this.#openBackup(file);
     if (!found) return undefined;
     if (found.gzip) return new GzipSource(found.descriptor);
@@ -159,6 +160,16 @@ export class Log {
     }
     this.#files.hold(file, { descriptor: found.descriptor, first });
     return new PlainSource(found.descriptor, first);
+  }
+
+  /** A file was cut to less than was read of it, and written on: it is to be read again from where it is still the same. */
+  cut(file: LogFile): void {
+    const descriptor = this.borrow(file);
+    if (!descriptor) return;
+    file.read = lastStanding(file.marks, Number.POSITIVE_INFINITY, descriptor);
+    descriptor.release();
+    const what = "The active audit file was cut and written on; reading goes on where it is still what was read.";
+    this.reports.tell("replaced", this.nameOf(file), what);
   }
 
   /** A plain file's descriptor, for the caller to release; undefined if it is compressed or not to be had. */

@@ -1,7 +1,8 @@
 import fs from "node:fs";
-import { type ByteSource, ReplacedError } from "./byte-source.js";
+import { type ByteSource, CutError, ReplacedError } from "./byte-source.js";
 import type { Descriptor } from "./descriptor.js";
 import { FINGERPRINT_BYTES, type FirstLine, type Read } from "./fingerprint.js";
+import { type Mark, stands } from "./marks.js";
 
 const scratch = Buffer.allocUnsafe(FINGERPRINT_BYTES);
 
@@ -10,17 +11,24 @@ export class PlainSource implements ByteSource {
   readonly damage = undefined;
   readonly #descriptor: Descriptor;
   readonly #first: FirstLine;
+  readonly #marks: readonly Mark[];
 
-  /** Takes over one use of the descriptor. */
-  constructor(descriptor: Descriptor, first: FirstLine) {
+  /**
+   * Takes over one use of the descriptor.
+   * @param marks what was read, as whoever reads notes it
+   */
+  constructor(descriptor: Descriptor, first: FirstLine, marks: readonly Mark[] = []) {
     this.#descriptor = descriptor;
     this.#first = first;
+    this.#marks = marks;
   }
 
   read(into: Uint8Array, at: number): number {
     const count = fs.readSync(this.#descriptor.fd, into, 0, into.length, at);
     // Looked at after the bytes were read: a first line that still stands says that they were this file's.
     if (!stillBegins(this.#descriptor, this.#first)) throw new ReplacedError();
+    const mark = this.#marks.at(-1);
+    if (mark && !stands(mark, this.#descriptor)) throw new CutError();
     return count;
   }
 

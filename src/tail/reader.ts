@@ -10,12 +10,13 @@ import {
   type StartPoint,
   type StoredPosition,
 } from "../plugin/index.js";
-import { type ByteSource, ReplacedError } from "./byte-source.js";
+import { type ByteSource, CutError, ReplacedError } from "./byte-source.js";
 import { eventTime } from "./event-time.js";
 import type { LogFile } from "./file-table.js";
 import { shortFingerprint } from "./fingerprint.js";
 import { endOfLastLine, hashOf, LongLine, type LongLineResult, nulsAt } from "./lines.js";
 import type { Log } from "./log.js";
+import { addMark } from "./marks.js";
 
 /** Milliseconds of reading after which other work gets its turn. */
 const TURN = 10;
@@ -143,6 +144,10 @@ export class LogReader implements Reader {
       this.#log.reports.resolve(this.#log.nameOf(this.#file), "read");
       return step;
     } catch (error) {
+      if (error instanceof CutError) {
+        this.#log.cut(this.#file!);
+        return "again";
+      }
       if (!(error instanceof ReplacedError)) return this.#failed(error as NodeJS.ErrnoException);
       this.#leave();
       this.#long.reset();
@@ -153,6 +158,7 @@ export class LogReader implements Reader {
 
   async #step(into: Uint8Array, limit: Position | undefined): Promise<Step> {
     const file = this.#file!;
+    if (this.#offset > (file.read ?? 0)) this.#goBack();
     // Asked before the read: what is written is complete only if nobody could write any more.
     const { finished } = file;
     const room = limit?.file.ordinal === file.ref.ordinal ? limit.offset - this.#offset : Number.POSITIVE_INFINITY;
@@ -168,8 +174,7 @@ export class LogReader implements Reader {
     if (usable < count) return "limit";
     if (count === into.length) return this.#longLine(into, room, finished);
     if (finished && count > 0) return this.#give(into, count);
-    if (count === 0 && !finished) this.#stayWithin();
-    if (!finished) return "wait";
+    if (!finished) return count === 0 && this.#bytes!.size()! < this.#offset ? this.#beyond(file) : "wait";
     this.#finish();
     return "again";
   }
@@ -188,7 +193,7 @@ export class LogReader implements Reader {
     const offset = this.#offset;
     const { skipped, length, sha256, found } = line;
     if (found?.kind === "event" && this.#isEarly(found.bytes)) {
-      this.#offset += skipped;
+      this.#advance(skipped);
       return "again";
     }
     this.#since = undefined;
@@ -223,6 +228,7 @@ export class LogReader implements Reader {
     const tail = bytes.subarray(Math.max(0, length - SEEK_BYTES), length);
     file.lastEvent = eventTime(tail) ?? file.lastEvent;
     this.#advance(length);
+    if (!file.finished) addMark(file.marks, this.#offset, bytes.subarray(0, length));
     const salvaged = this.#salvaged === offset;
     return { bytes, length, file: file.ref, offset, ...(salvaged && { salvaged }) };
   }
@@ -255,7 +261,7 @@ export class LogReader implements Reader {
       }
       at = end;
     }
-    this.#offset += at;
+    this.#advance(at);
     return "again";
   }
 
@@ -335,7 +341,7 @@ export class LogReader implements Reader {
       const start = Math.max(0, end - block.length);
       const count = await this.#bytes!.read(block.subarray(0, end - start), start);
       const whole = endOfLastLine(block, count);
-      if (whole > 0) this.#offset = start + whole;
+      if (whole > 0) this.#goTo(last, start + whole);
       end = start;
     }
   }
@@ -344,14 +350,21 @@ export class LogReader implements Reader {
     this.#file = file;
     this.#offset = offset;
     this.#seen = offset;
+    file.read = Math.max(file.read ?? 0, offset);
     this.#done = false;
     this.#salvaged = undefined;
   }
 
-  /** The file was cut to less than what was read of it, its beginning still stands: what comes next is new. */
-  #stayWithin(): void {
-    const size = this.#bytes!.size();
-    if (size !== undefined && size < this.#offset) this.#goTo(this.#file!, size);
+  /** The file is shorter than the place where it is to be read on. */
+  #beyond(file: LogFile): "again" {
+    this.#log.cut(file);
+    return "again";
+  }
+
+  /** The file was cut to less than what was read of it: what comes next is new. */
+  #goBack(): void {
+    this.#long.reset();
+    this.#goTo(this.#file!, this.#file!.read ?? 0);
   }
 
   /** The file was read to its end. */

@@ -244,7 +244,7 @@ describe("a file that is not the one it was", () => {
     expect((await waiting)?.startsWith(line(3))).toBe(true);
   });
 
-  it("after it was cut, but not to nothing, is read on at its new end", async () => {
+  it("after it was cut, but not to nothing, is read on, and what nobody had read is counted", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));
     const { source, recorded } = await openSource(path);
@@ -256,6 +256,42 @@ describe("a file that is not the one it was", () => {
     fs.appendFileSync(path, lines(21, 30));
     expect(await next(reader)).toContain(lines(21, 30).slice(size(0, 1)));
     expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(6, 10) }]);
+  });
+
+  it("after it was cut, not to nothing, and grown past its old end between two looks, is read again from where it is the same", async () => {
+    const { path, writer } = setUp();
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    // Read in pieces; what was read is known again every 64 KiB.
+    for (const from of [0, 500, 1000]) {
+      writer.write(lines(from, from + 500));
+      expect(await readAll(reader, size(from, from + 500))).toBe(lines(from, from + 500));
+    }
+    fs.truncateSync(path, size(0, 1200));
+    fs.appendFileSync(path, lines(5000, 6000));
+    const again = await readAll(reader, size(1000, 1200) + size(5000, 6000));
+    expect(again).toBe(lines(1000, 1200) + lines(5000, 6000));
+    expect(errors(recorded, "replaced")).toBe(1);
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it.each([
+    ["past its old end", 6000],
+    ["not past its old end", 5100],
+  ])("after it was cut and written on while nobody looked, %s, is read again from there", async (_how, to) => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 1000));
+    const first = await openSource(path);
+    const reader = await first.source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 1000), size(0, 500));
+    const position = reader.position()!;
+    const restored = first.source.state(position);
+    await first.source.close();
+    fs.truncateSync(path, size(0, 700));
+    fs.appendFileSync(path, lines(5000, to));
+    const { text } = await readOnce(path, stored(position), { restored });
+    expect(text.endsWith(lines(5000, to))).toBe(true);
+    expect(lines(0, 700).endsWith(text.slice(0, -size(5000, to)))).toBe(true);
   });
 
   it("but has its inode is told by its first line", async () => {
