@@ -6,6 +6,9 @@ import type { SinkRecord, StateStore } from "./state.js";
 /** Milliseconds from the first change to the write: at most four writes a second and sink. */
 const COALESCE = 250;
 const RETRY = 1000;
+/** A write that takes long (many files, a slow disk) is followed by a pause so many times as long, up to {@link MOST_PAUSE}. */
+const PAUSE = 10;
+const MOST_PAUSE = 2000;
 
 /** Writes cursors, sink state and file tables down, a little after they changed. A failed write is tried again. */
 export class Checkpoints {
@@ -21,6 +24,8 @@ export class Checkpoints {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<boolean> | undefined;
   #written = Date.now();
+  /** Milliseconds that the last write took. */
+  #took = 0;
 
   constructor(store: StateStore, feeds: () => Iterable<Feed>, log: Logger) {
     this.#store = store;
@@ -38,7 +43,7 @@ export class Checkpoints {
   touch(runner: Runner | undefined): void {
     if (runner) this.#sinks.add(runner);
     this.#sources = true;
-    this.#schedule(COALESCE);
+    this.#schedule(Math.max(COALESCE, Math.min(MOST_PAUSE, PAUSE * this.#took)));
   }
 
   /** Seconds since everything was last written. */
@@ -51,8 +56,10 @@ export class Checkpoints {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#writing) await this.#writing;
+    const started = performance.now();
     this.#writing = this.#writeAll();
     const whole = await this.#writing;
+    this.#took = performance.now() - started;
     this.#writing = undefined;
     if (!whole) this.#schedule(RETRY);
     else {

@@ -20,6 +20,8 @@ const NEWLINE = 0x0a;
 export class GzipSource implements ByteSource {
   readonly #descriptor: Descriptor;
   #gunzip: Gunzip | undefined;
+  /** Compressed bytes on their way. */
+  readonly #piece = Buffer.allocUnsafeSlow(PIECE);
   /** Next compressed byte. */
   #consumed = 0;
   /** Compressed offset of a piece that could not be taken whole: from here on, byte by byte. */
@@ -57,11 +59,11 @@ export class GzipSource implements ByteSource {
 
   /** Decompresses the next piece of the file. */
   async #pull(): Promise<void> {
-    this.#gunzip ??= openGunzip();
+    this.#gunzip ??= openGunzip(gzipSize(this.#descriptor));
     const gunzip = this.#gunzip;
     const from = this.#consumed;
     const size = from < this.#fragile ? Math.min(PIECE, this.#fragile - from) : 1;
-    const piece = Buffer.allocUnsafe(size);
+    const piece = this.#piece;
     const count = fs.readSync(this.#descriptor.fd, piece, 0, size, from);
     const error = await (count === 0 ? endOf(gunzip) : feed(gunzip, piece.subarray(0, count)));
     if (error && count > 1) {
@@ -150,9 +152,11 @@ export function gzipSize(descriptor: Descriptor): number {
   return plausible ? claimed : size * 10;
 }
 
-function openGunzip(): Gunzip {
+/** @param size of what comes out: many small files are not to cost a large buffer each. */
+function openGunzip(size: number): Gunzip {
+  const chunkSize = Math.min(128 * 1024, Math.max(1024, size + 1));
   // Room for all that one piece can give, so that its write always completes.
-  const gunzip = createGunzip({ chunkSize: 128 * 1024, readableHighWaterMark: MOST_OUT } as object);
+  const gunzip = createGunzip({ chunkSize, readableHighWaterMark: MOST_OUT } as object);
   gunzip.on("error", () => {});
   return gunzip;
 }
