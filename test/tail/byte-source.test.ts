@@ -8,6 +8,7 @@ import { Descriptor } from "../../src/tail/descriptor.js";
 import { firstLine } from "../../src/tail/fingerprint.js";
 import { GzipSource, gzipRead, gzipSize } from "../../src/tail/gzip.js";
 import { PlainSource, plainRead } from "../../src/tail/plain.js";
+import { TailFileSource } from "../support/tail-file-source.js";
 import { lines, tempDirectory } from "./harness.js";
 
 const open = (path: string) => new Descriptor(path);
@@ -46,8 +47,17 @@ function noise(length: number): Buffer {
   return bytes;
 }
 
+/** The library's reader on the descriptor that we hold. */
+function tailFile(bytes: Buffer): ByteSource {
+  const path = join(tempDirectory(), "file");
+  fs.writeFileSync(path, bytes);
+  const descriptor = open(path);
+  return new TailFileSource(descriptor, firstLine(plainRead(descriptor), true)!, 1);
+}
+
 describe.each([
   ["a plain file", plain],
+  ["a plain file by @logdna/tail-file", tailFile],
   ["a gzip file", gzip],
   ["a gzip file of several members", gzipMembers],
 ])("%s", (_name, make) => {
@@ -81,29 +91,32 @@ describe.each([
   });
 });
 
-describe("a plain file", () => {
-  it("grows and keeps its bytes when its name is gone", () => {
+describe.each([
+  ["a plain file", PlainSource],
+  ["a plain file by @logdna/tail-file", TailFileSource],
+])("%s", (_name, Source) => {
+  it("grows and keeps its bytes when its name is gone", async () => {
     const path = join(tempDirectory(), "file");
     fs.writeFileSync(path, lines(0, 2));
     const descriptor = open(path);
-    const source = new PlainSource(descriptor, firstLine(plainRead(descriptor), false)!);
+    const source: ByteSource = new Source(descriptor, firstLine(plainRead(descriptor), false)!);
     fs.appendFileSync(path, lines(2, 4));
     fs.unlinkSync(path);
     const into = Buffer.alloc(10_000);
-    expect(into.toString("utf8", 0, source.read(into, 0))).toBe(lines(0, 4));
+    expect(into.toString("utf8", 0, await source.read(into, 0))).toBe(lines(0, 4));
     source.close();
     expect(descriptor.open).toBe(false);
   });
 
-  it("refuses to give bytes once it was truncated and written anew", () => {
+  it("refuses to give bytes once it was truncated and written anew", async () => {
     const path = join(tempDirectory(), "file");
     fs.writeFileSync(path, lines(0, 2));
     const descriptor = open(path);
-    const source = new PlainSource(descriptor, firstLine(plainRead(descriptor), false)!);
+    const source: ByteSource = new Source(descriptor, firstLine(plainRead(descriptor), false)!);
     fs.writeFileSync(path, lines(100, 110));
-    expect(() => source.read(Buffer.alloc(1000), 100)).toThrow(ReplacedError);
+    await expect(async () => source.read(Buffer.alloc(1000), 100)).rejects.toThrow(ReplacedError);
     fs.truncateSync(path);
-    expect(() => source.read(Buffer.alloc(1000), 100)).toThrow(ReplacedError);
+    await expect(async () => source.read(Buffer.alloc(1000), 100)).rejects.toThrow(ReplacedError);
     source.close();
   });
 });
