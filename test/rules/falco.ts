@@ -50,7 +50,7 @@ export interface Alert {
 }
 
 /** What the rules say of lines, in order. */
-export function alertsOf({ set }: LoadedRules, lines: readonly string[]): Alert[] {
+export function alertsOf({ set }: Pick<LoadedRules, "set">, lines: readonly string[]): Alert[] {
   const batch = batchOf(...lines);
   set.evaluate(batch);
   const alerts: Alert[] = [];
