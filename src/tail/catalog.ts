@@ -120,6 +120,7 @@ export class Catalog {
     const wasThere = newest !== undefined && newest.gone === undefined;
     // Written to when it was last seen, and nobody holds it.
     const grew = newest?.finished === false && !this.#active && !this.pinning?.has(newest);
+    if (this.#updates === 0) this.pinning?.adoptNewer();
     const { backups, active, settled } = this.#directory.view(this.#active?.descriptor);
     let unused = active;
     try {
@@ -129,7 +130,7 @@ export class Catalog {
         unused = undefined;
         this.#takeActive(active);
         this.#markGone();
-        if (this.#updates === 0) this.pinning?.adopt();
+        if (this.#updates === 0) this.pinning?.adoptOlder();
         this.pinning?.renew({ backups, active: this.#active });
         if (wasThere && newest.gone && newest !== this.#cut) this.#vanished = { file: newest, grew };
         this.#loseUnseen();
@@ -225,8 +226,8 @@ export class Catalog {
       opened = this.#directory!.openBackup(base);
       if (!opened) return undefined;
       const { descriptor, gzip } = opened;
-      const first = descriptor.inode === this.#active?.descriptor.inode ? this.#active.first : undefined;
-      const seen = inspect(descriptor, gzip, first);
+      const held = descriptor.inode === this.#active?.descriptor.inode ? this.#active.first : undefined;
+      const seen = inspect(descriptor, gzip, held && stillBegins(descriptor, held) ? held : undefined);
       this.#reports.resolve(base, "open");
       return seen;
     } catch (error) {
@@ -296,7 +297,7 @@ export class Catalog {
     const before = this.#active;
     if (!descriptor) {
       // Without a successor it may be written to under no name; as a backup it is done with.
-      if (before?.file && !before.file.finished) before.file.size = before.descriptor.stat().size;
+      if (before?.file && !before.file.finished) this.#grow(before.file, before.descriptor.stat().size);
       else if (before) this.#leaveActive(before);
       return;
     }
@@ -307,8 +308,14 @@ export class Catalog {
     this.#identify(this.#active);
   }
 
-  #leaveActive({ descriptor, file }: Active): void {
-    if (file && !file.finished) {
+  #grow(file: LogFile, size: number): void {
+    this.#changed ||= size !== file.size;
+    file.size = size;
+  }
+
+  #leaveActive({ descriptor, file, first }: Active): void {
+    if (file && !file.finished && first && !stillBegins(descriptor, first)) this.#truncated(file);
+    else if (file && !file.finished) {
       const name = descriptor.name();
       Object.assign(file, { size: descriptor.stat().size, exact: true, finished: true, gone: "deleted" });
       file.rotated = name === undefined ? undefined : this.#directory!.name.parse(name)?.time;
@@ -384,7 +391,8 @@ export class Catalog {
 
   /**
    * Rotation was quicker than we looked, or went on while nobody looked: between the newest file we knew, which is gone, and the
-   * first we see now, others may have come and gone. Not so where no backup is newer: rotation keeps the newest one.
+   * first we see now, others may have come and gone. Not so where no backup is newer, or one that is older is still there:
+   * rotation deletes the oldest first and keeps the newest.
    */
   #loseUnseen(): void {
     if (!this.#vanished) return;
@@ -392,12 +400,16 @@ export class Catalog {
     const [next] = this.#table.after(file.ref.ordinal);
     if (!next) return;
     this.#vanished = undefined;
-    if (!grew && next.base === undefined) return;
+    if (!grew && (next.base === undefined || this.#hasOlder(file))) return;
     const atMost = writtenBetween(file, next);
     this.#reports.lost({ reason: "unseen", bytes: 0, ...(atMost !== undefined && { atMost }), file: file.ref.id });
     const what =
       "Audit files were deleted that nobody had seen whole; what may have been in them is counted as unseen.";
     this.#reports.tell("unseen", this.nameOf(next), what);
+  }
+
+  #hasOlder({ ref }: LogFile): boolean {
+    return this.#table.files.some((file) => file.ref.ordinal < ref.ordinal && file.base !== undefined && !file.gone);
   }
 
   #markGone(): void {

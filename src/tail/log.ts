@@ -195,6 +195,14 @@ export class Log {
     }
   }
 
+  /** Takes for lost what nobody has read of the gone files before `next`: they were seen. */
+  loseUnread(next: LogFile): void {
+    for (const file of this.table.files) {
+      if (file.ref.ordinal >= next.ref.ordinal) return;
+      if (file.gone) this.#loseFrom(file, file.read ?? 0, {});
+    }
+  }
+
   /** The rest of a file from `offset` on cannot be decompressed. */
   loseDamaged(file: LogFile, offset: number, why: string): void {
     const what = "An audit file is damaged; what comes after the damage is lost.";

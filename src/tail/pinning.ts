@@ -70,17 +70,19 @@ export class Pinning {
     return this.#pins?.open(file.ref.fingerprint);
   }
 
+  /** Enters what was pinned after the table was written; before anything else is found. */
+  adoptNewer(): void {
+    if (this.#fresh) return;
+    const last = this.#table.last()!.ref.ordinal;
+    for (const file of this.#unknown(last + 1)) this.#table.append(file);
+  }
+
   /** Enters into a new table what was pinned and has no name in the directory: it came before all that has. */
-  adopt(): void {
-    const pins = this.#pins!;
-    const unknown = pins.fingerprints().filter((fingerprint) => !this.#table.get(fingerprint));
-    const found: NewFile[] = [];
-    for (const fingerprint of unknown) {
-      const file = this.#fresh ? this.#inspect(fingerprint) : undefined;
-      if (file) found.push(file);
-      else pins.release(fingerprint);
+  adoptOlder(): void {
+    if (this.#fresh) this.#table.prepend(this.#unknown(Number.NEGATIVE_INFINITY));
+    for (const fingerprint of this.#pins!.fingerprints()) {
+      if (!this.#table.get(fingerprint)) this.#pins!.release(fingerprint);
     }
-    this.#table.prepend(found);
   }
 
   /** Pins what is there, and gives up what the budget does not hold. */
@@ -141,6 +143,12 @@ export class Pinning {
     if (this.#files.get(file)) return;
     const from = this.#needed?.file === file.ref ? this.#needed.offset : 0;
     for (const loss of this.#table.lose(file, from)) this.#reports.lost(loss);
+  }
+
+  /** Pinned files, from an ordinal on, that are not in the table. */
+  #unknown(from: number): NewFile[] {
+    const fingerprints = this.#pins!.fingerprints(from).filter((fingerprint) => !this.#table.get(fingerprint));
+    return fingerprints.map((fingerprint) => this.#inspect(fingerprint)).filter((file) => file !== undefined);
   }
 
   #inspect(fingerprint: string): NewFile | undefined {

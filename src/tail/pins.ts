@@ -58,10 +58,11 @@ export class Pins {
     return this.#pins.has(fingerprint);
   }
 
-  /** Fingerprints, in the order of the log as it was when they were pinned. */
-  fingerprints(): string[] {
+  /** Fingerprints, in the order of the log as it was when they were pinned, from an ordinal of then on. */
+  fingerprints(from = Number.NEGATIVE_INFINITY): string[] {
     const ordinal = (name: string) => Number(NAME.exec(name)![1]);
     return [...this.#pins]
+      .filter(([, { name }]) => ordinal(name) >= from)
       .sort(([, a], [, b]) => ordinal(a.name) - ordinal(b.name))
       .map(([fingerprint]) => fingerprint);
   }

@@ -39,6 +39,7 @@ export class LogReader implements Reader {
   #start: StartPoint | undefined;
   /** Lines before this time (epoch milliseconds) are passed over, until the first that is not. */
   #since: number | undefined;
+  readonly #fromBeginning: boolean;
   /** What lies behind the start and was delivered before. */
   readonly #delivered: readonly ByteRange[];
   #file: LogFile | undefined;
@@ -59,6 +60,7 @@ export class LogReader implements Reader {
   constructor(log: Log, start: StartPoint, { maxLine, extractor }: LongLines, onClose: () => void) {
     this.#log = log;
     this.#start = start;
+    this.#fromBeginning = start.at === "beginning";
     this.#delivered = (start.at === "position" && start.done) || [];
     this.#long = new LongLine(maxLine, extractor);
     this.#onClose = onClose;
@@ -280,6 +282,7 @@ export class LogReader implements Reader {
       if (!next) return false;
       if (this.#file)
         this.#log.lose(this.#file, this.#done ? Number.POSITIVE_INFINITY : this.#offset, next, this.#delivered);
+      else if (this.#fromBeginning) this.#log.loseUnread(next);
       this.#goTo(next, 0);
     }
     return true;

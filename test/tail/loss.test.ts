@@ -150,6 +150,20 @@ describe("bytes that were deleted before they were read", () => {
     expect(atMost).toBeGreaterThanOrEqual(size(10, 20));
   });
 
+  it("are counted though nobody had begun to read", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const backup = writer.rotate();
+    writer.write(lines(10, 20));
+    const { source, recorded } = await openSource(path);
+    writer.delete(backup);
+    writer.rotate();
+    writer.write(lines(20, 30));
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(10, 30));
+    expect(await readAll(await source.reader({ at: "beginning" }), size(10, 30))).toBe(lines(10, 30));
+    expect(recorded.losses).toMatchObject([{ reason: "deleted", bytes: size(0, 10) }]);
+  });
+
   it("are none where the file that is written to was deleted by hand, and a new one follows", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));

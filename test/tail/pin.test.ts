@@ -117,6 +117,25 @@ describe("pinned files", () => {
     expect((await readOnce(path, { at: "beginning" }, pin)).text).toBe(lines(0, 30));
   });
 
+  it("are found again though they are newer than the state that was written", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { at, restored } = await readSome(path, size(0, 4));
+    const first = writer.rotate();
+    writer.write(lines(10, 20));
+    const later = await openSource(path, { ...pin, restored });
+    const second = writer.rotate();
+    writer.write(lines(20, 30));
+    await vi.waitUntil(() => later.source.lag(undefined).bytes === size(0, 30));
+    await later.source.close();
+    writer.rotate();
+    for (const backup of [first, second, ...writer.backups()]) writer.delete(backup);
+    writer.write(lines(30, 31));
+    const { text, recorded } = await readOnce(path, at, { restored, ...pin });
+    expect(text).toBe(lines(4, 31));
+    expect(recorded.losses).toEqual([]);
+  });
+
   it("are those with the inode that was looked at, not what has its name by now", async () => {
     const { path, writer, pinned } = setUp();
     writer.write(lines(0, 10));

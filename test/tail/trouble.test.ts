@@ -92,6 +92,18 @@ describe("what is not there", () => {
     expect(recorded.losses).toEqual([]);
   });
 
+  it("under its name, and written to before anybody looked, is read on", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    const waiting = next(reader);
+    fs.unlinkSync(path);
+    writer.write(lines(3, 5));
+    expect(await waiting).toBe(lines(3, 5));
+  });
+
   it("under its name, but still written to, is read on", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
@@ -292,6 +304,20 @@ describe("a file that is not the one it was", () => {
     const { text } = await readOnce(path, stored(position), { restored });
     expect(text.endsWith(lines(5000, to))).toBe(true);
     expect(lines(0, 700).endsWith(text.slice(0, -size(5000, to)))).toBe(true);
+  });
+
+  it("after it was truncated and rotated between two looks does not stop reading; what was not read is counted", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await readAll(reader, size(0, 6), size(0, 6))).toBe(lines(0, 6));
+    fs.truncateSync(path);
+    fs.appendFileSync(path, lines(20, 22));
+    writer.rotate();
+    writer.write(lines(30, 33));
+    expect(await readAll(reader, size(20, 22) + size(30, 33))).toBe(lines(20, 22) + lines(30, 33));
+    expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(6, 10) }]);
   });
 
   it("but has its inode is told by its first line", async () => {
