@@ -43,6 +43,7 @@ export class Counters {
 
   count(batch: EventBatch, highWater: Position | undefined): void {
     const fresh = freshFrom(batch, highWater);
+    const words = new DataView(batch.bytes.buffer, batch.bytes.byteOffset, batch.bytes.length);
     const counts = { again: 0, salvaged: 0, truncated: 0, bytes: 0 };
     if (batch.count > 0) counts.bytes = Math.max(0, batch.end.offset - batch.offset - fresh);
     for (let row = 0; row < batch.count; row++) {
@@ -53,7 +54,7 @@ export class Counters {
       } else if (flags & Flag.invalid) {
         this.#meter.add("auditship_invalid_lines_total", 1, batch.source, batch.invalid(row)!.reason);
       } else {
-        this.#event(batch, row);
+        this.#event(batch, row, words);
         if (flags & Flag.salvaged) counts.salvaged++;
         if (flags & Flag.truncated) counts.truncated++;
       }
@@ -65,9 +66,9 @@ export class Counters {
     if (counts.again > 0) this.#meter.add("auditship_events_again_total", counts.again, batch.source);
   }
 
-  #event(batch: EventBatch, row: number): void {
+  #event(batch: EventBatch, row: number, words: DataView): void {
     const event = batch.at(row);
-    const key = hash(event, batch.source);
+    const key = hash(event, batch.source, words);
     let kind = this.#kinds.get(key);
     if (!kind && this.#kinds.size < MOST_KINDS) {
       kind = describe(event, batch.source);
@@ -104,18 +105,23 @@ function freshFrom(batch: EventBatch, highWater: Position | undefined): number {
   return highWater.offset - batch.offset;
 }
 
-/** FNV-1a over the label bytes, and the code's first digit. 32 bits: two kinds in one bucket would only mix two counts. */
-function hash(event: EventView, source: string): number {
+/** A hash of the label bytes, and of the code's first digit. 32 bits: two kinds in one bucket would only mix two counts. */
+function hash(event: EventView, source: string, words: DataView): number {
   const { bytes } = event.batch;
   let h = 0x811c9dc5 ^ source.length;
   for (const field of KEY_FIELDS) {
     const end = event.end(field);
-    for (let i = event.start(field); i < end; i++) h = Math.imul(h ^ bytes[i], 0x01000193);
-    h = Math.imul(h ^ 0xff, 0x01000193);
+    let at = event.start(field);
+    // A product keeps what is in high bits there: the turn brings it down again.
+    for (; at + 4 <= end; at += 4) h = turn(Math.imul(h ^ words.getInt32(at, true), 0x9e3779b1));
+    for (; at < end; at++) h = Math.imul(h ^ bytes[at], 0x01000193);
+    h = turn(Math.imul(h ^ 0xff, 0x9e3779b1));
   }
   const code = event.start(Field.responseStatusCode);
-  return Math.imul(h ^ (code > 0 ? bytes[code] : 0), 0x01000193) >>> 0;
+  return Math.imul(h ^ (code > 0 ? bytes[code] : 0), 0x01000193);
 }
+
+const turn = (hash: number): number => (hash << 13) | (hash >>> 19);
 
 function describe(event: EventView, source: string): Kind {
   const name = (field: Field) => label(event.text(field));

@@ -1,5 +1,5 @@
 /** Fewer bytes are copied one by one: a view of them would cost more. */
-const SHORT = 48;
+const SHORT = 128;
 
 /** A growing run of bytes. What sinks encode into. */
 export class ByteWriter {
