@@ -88,7 +88,8 @@ export class MemberWriter {
     else out.json(value);
   }
 
-  matches(out: ByteWriter, rules: string, matches: readonly RuleMatch[], message: (match: RuleMatch) => string): void {
+  matches(out: ByteWriter, rules: string, event: EventView): void {
+    const matches = event.matches();
     if (rules !== this.rulesName) {
       this.rulesName = rules;
       this.matchesOpening = Buffer.from(`${rules && `,"rules":${JSON.stringify(rules)}`},"matches":[`);
@@ -96,8 +97,10 @@ export class MemberWriter {
     out.copy(this.matchesOpening);
     for (let index = 0; index < matches.length; index++) {
       if (index > 0) out.byte(COMMA);
-      out.copy(this.rule(matches[index]));
-      out.json(message(matches[index]));
+      const match = matches[index];
+      out.copy(this.rule(match));
+      if (match.writeMessage) match.writeMessage(event, out);
+      else out.json(match.message(event));
       out.byte(CLOSE_BRACE);
     }
     out.byte(CLOSE_BRACKET);

@@ -231,14 +231,12 @@ export class RowView implements EventView {
       const value = values[row];
       if (value !== undefined) members.annotation(out, name, value);
     }
-    if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this.matches(), this.message);
+    if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this);
     if ((flags & Flag.salvaged) !== 0) members.salvaged(out);
     if ((flags & Flag.truncated) !== 0) members.truncated(out, batch.oversized!);
     if (options?.id) members.id(out, this);
     members.close(out);
   }
-
-  private readonly message = (match: RuleMatch): string => match.message(this);
 
   /** `@timestamp` is the event's own text of its time, if it is one, else the file's time. */
   private openMembers(out: ByteWriter): void {

@@ -1,5 +1,6 @@
 import type { Batch } from "./batch.js";
 import type { EventView } from "./event.js";
+import type { ByteWriter } from "./writer.js";
 
 export type Dialect = "kubesphere" | "falco" | "sigma";
 export type Action = "archived" | "alerting";
@@ -23,6 +24,8 @@ export interface RuleMatch {
   readonly facts: Readonly<Record<string, string>>;
   /** The message for this event, from what the view shows now (after `redact`: redacted). Never throws. */
   message(event: EventView): string;
+  /** Appends the same as a JSON string, if that can be done without making one. Never throws. */
+  writeMessage?(event: EventView, out: ByteWriter): void;
   /** Falco: the fields that the message shows, by name; null for absent ones. Of the same moment; never throws. */
   fields?(event: EventView): Readonly<Record<string, string | readonly string[] | null>>;
 }

@@ -1,4 +1,5 @@
 import { AuditshipError, type EventView, Field, type Place } from "../../../plugin/index.js";
+import { messageCopier } from "../../message.js";
 import { render } from "../../render.js";
 import type { Path } from "../../tree.js";
 import type { Definitions, Expander } from "./definitions.js";
@@ -68,6 +69,19 @@ export function renderOutput(parts: readonly OutputPart[], event: EventView): st
   let message = "";
   for (const part of parts) message += typeof part === "string" ? part : renderPart(part, event);
   return message;
+}
+
+/** See {@link messageCopier}; undefined if a part of it has to be computed. */
+export function outputCopier(parts: readonly OutputPart[]): ReturnType<typeof messageCopier> | undefined {
+  const copied = parts.map((part) => (typeof part === "string" ? part : plainField(part)));
+  return parts.length > 0 && copied.every((part) => part !== undefined) ? messageCopier(copied) : undefined;
+}
+
+/** The field that a part shows as it stands. */
+function plainField(part: Exclude<OutputPart, string>): Field | undefined {
+  if (!("path" in part) || part.path.steps.length > 0) return undefined;
+  const { source } = part.path;
+  return source.kind === "field" && source.fold === undefined ? source.field : undefined;
 }
 
 function renderPart(part: Exclude<OutputPart, string>, event: EventView): string {

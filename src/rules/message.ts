@@ -1,0 +1,65 @@
+import { type ByteWriter, type EventView, type Field, Flag } from "../plugin/index.js";
+
+/** A part of a message that can be copied: its text as a JSON string's content, or a field. */
+type CopiedPart = Buffer | Field;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const OPEN_BRACE = 0x7b;
+const LOWER_N = 0x6e;
+
+/**
+ * What appends a message as a JSON string by copying the fields' own bytes, which are JSON already: nothing is decoded. It
+ * returns false, and appends nothing, where that does not do: redacted events, objects and arrays.
+ * @param parts texts, and fields that are shown as they stand
+ */
+export function messageCopier(parts: readonly (string | Field)[]): (event: EventView, out: ByteWriter) => boolean {
+  const copied = parts.map(
+    (part): CopiedPart => (typeof part === "string" ? Buffer.from(JSON.stringify(part).slice(1, -1)) : part),
+  );
+  return (event, out) => {
+    if ((event.flags() & Flag.edited) !== 0) return false;
+    const start = out.length;
+    out.byte(QUOTE);
+    for (let i = 0; i < copied.length; i++) {
+      const part = copied[i];
+      if (typeof part !== "number") out.copy(part);
+      else if (!copyField(event, part, out)) {
+        out.length = start;
+        return false;
+      }
+    }
+    out.byte(QUOTE);
+    return true;
+  };
+}
+
+function copyField(event: EventView, field: Field, out: ByteWriter): boolean {
+  const { bytes } = event.batch;
+  const start = event.start(field);
+  if (start === 0) return true;
+  const end = event.end(field);
+  switch (bytes[start]) {
+    case QUOTE:
+      out.copy(bytes, start + 1, end - 1);
+      return true;
+    case OPEN_BRACE:
+      return false;
+    case OPEN_BRACKET:
+      return copyOnlyString(bytes, start, end, out);
+    case LOWER_N:
+      return true;
+    default:
+      out.copy(bytes, start, end);
+      return true;
+  }
+}
+
+/** The string of an array `["…"]` that holds nothing else, as sourceIPs usually does. */
+function copyOnlyString(bytes: Uint8Array, start: number, end: number, out: ByteWriter): boolean {
+  if (end - start < 4 || bytes[start + 1] !== QUOTE || bytes[end - 2] !== QUOTE) return false;
+  for (let at = start + 2; at < end - 2; at++) if (bytes[at] === QUOTE || bytes[at] === BACKSLASH) return false;
+  out.copy(bytes, start + 2, end - 2);
+  return true;
+}

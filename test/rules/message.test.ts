@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ByteWriter, type EventView, Field } from "../../src/plugin/index.js";
+import { messageCopier } from "../../src/rules/message.js";
+import { render } from "../../src/rules/render.js";
+import { eventText } from "../event/oracle.js";
+import { load } from "../event/support.js";
+
+const FIELDS = [
+  Field.userUsername,
+  Field.verb,
+  Field.sourceIPs,
+  Field.responseStatusCode,
+  Field.objectRefName,
+  Field.annotations,
+  Field.userGroups,
+];
+const TEXT = 'says "hi"\n to \u2028';
+const PARTS = FIELDS.flatMap((field) => [field, TEXT]);
+const copy = messageCopier(PARTS);
+
+function copied(event: EventView): string | undefined {
+  const out = new ByteWriter(4);
+  out.byte(0x78);
+  if (copy(event, out)) return JSON.parse(Buffer.from(out.view().subarray(1)).toString());
+  expect(out.length).toBe(1);
+  return undefined;
+}
+
+const rendered = (event: EventView): string =>
+  PARTS.map((part) =>
+    typeof part === "string" ? part : render({ text: "", source: { kind: "field", field: part }, steps: [] }, event),
+  ).join("");
+
+describe("a message that is copied", () => {
+  it("is the one that is rendered", () => {
+    let copies = 0;
+    fc.assert(
+      fc.property(eventText, (text) => {
+        const event = load(text).at(0);
+        const message = copied(event);
+        if (message === undefined) return;
+        copies++;
+        expect(message).toBe(rendered(event));
+      }),
+      { numRuns: 2000 },
+    );
+    expect(copies).toBeGreaterThan(100);
+  });
+
+  it.each([
+    ['{"verb":"get","user":{"username":"a\\u003cb"},"sourceIPs":["::1"],"responseStatus":{"code":403}}', true],
+    ['{"verb":null,"sourceIPs":[""]}', true],
+    ['{"sourceIPs":["::1","::2"]}', false],
+    ['{"sourceIPs":["a\\"b"]}', false],
+    ['{"sourceIPs":[]}', false],
+    ['{"annotations":{}}', false],
+  ])("of %s: %s", (line, expected) => {
+    const event = load(line).at(0);
+    const message = copied(event);
+    expect(message !== undefined).toBe(expected);
+    if (expected) expect(message).toBe(rendered(event));
+  });
+
+  it("shows nothing that was redacted", () => {
+    const line = '{"verb":"get","requestURI":"/secret"}';
+    const batch = load(line);
+    batch.edit(0, line.indexOf('"/'), line.length - 1, Buffer.from('"/-"'));
+    expect(copied(batch.at(0))).toBeUndefined();
+  });
+});
