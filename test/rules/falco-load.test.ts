@@ -116,6 +116,21 @@ describe("Falco's rules files", () => {
     expect((await load(known + rule("A", "ka.verb=get"))).set.size).toBe(1);
   });
 
+  it("name more urgent rules that an earlier one can hide, where only the first counts", async () => {
+    const low = (name: string, condition: string) => rule(name, condition).replace("WARNING", "NOTICE");
+    const text =
+      low("Off", "jevt.rawtime=0 and ka.verb=get") +
+      low("Pods", "ka.target.resource=pods and ka.verb=get") +
+      rule("Exec", "ka.target.resource=pods and ka.target.subresource=exec") +
+      rule("Secrets", "ka.target.resource=secrets") +
+      rule("Change", "ka.verb in (create, patch)") +
+      rule("Any", "ka.user.name=bob");
+    const hides =
+      "r.yaml:7:9: Rule Pods (Notice) stands before Exec (Warning), Any (Warning): with matching: first it hides";
+    expect((await load(text)).warnings).toEqual([expect.stringContaining(hides)]);
+    expect((await load(text, { falco: { matching: "all" } })).warnings).toEqual([]);
+  });
+
   it("warn of what looks like something else", async () => {
     const loaded = await load(
       rule("A", 'ka.verb=ka.uri or ka.verb="<NA>" or ka.verb regex "get.*" or ka.verb="tolower(x)"'),

@@ -15,6 +15,7 @@ import { parseOutput } from "./output.js";
 import { errorOf, parseCondition, SyntaxProblem } from "./parser.js";
 import { isBelow } from "./priorities.js";
 import { type ErrorKind, labelled, type WarningKind } from "./problems.js";
+import { shadowsOf } from "./shadows.js";
 import { placeOf, type Syntax } from "./syntax.js";
 
 const KEYS = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
@@ -76,6 +77,7 @@ export class FalcoReader implements Reader {
     }
     for (const [source, left] of foreign) this.warnOfSource(source, left);
     this.warnOfUnused(resolved);
+    if (this.context.falco.matching === "first") this.warnOfShadows(rules);
     return rules;
   }
 
@@ -220,6 +222,16 @@ export class FalcoReader implements Reader {
     this.warn("LOAD_UNKNOWN_SOURCE", message, rules[0].place);
   }
 
+  private warnOfShadows(rules: readonly Rule[]): void {
+    for (const { rule, hidden } of shadowsOf(rules)) {
+      const { name, priority, place } = rule.info;
+      const names = hidden.slice(0, MAX_NAMED).map(({ info }) => `${info.name} (${info.priority})`);
+      const more = hidden.length > MAX_NAMED ? ` and ${hidden.length - MAX_NAMED} more` : "";
+      const message = `Rule ${name} (${priority}) stands before ${names.join(", ")}${more}`;
+      this.context.warn(`${message}: with matching: first it hides them on events that match both.`, place);
+    }
+  }
+
   private warnOfUnused({ macros }: Resolved): void {
     const { collector } = this;
     const warn = (kind: WarningKind, what: string, name: string, place: Place): void =>
@@ -230,6 +242,9 @@ export class FalcoReader implements Reader {
       if (!this.usedLists.has(name)) warn("LOAD_UNUSED_LIST", "list", name, place);
   }
 }
+
+/** Most rules that one warning names. */
+const MAX_NAMED = 5;
 
 interface Resolved {
   /** By name, the text that stands for each. */
