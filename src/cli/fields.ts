@@ -5,7 +5,7 @@ export function addFields(program: Command, finish: Finish): void {
   program
     .command("fields")
     .description("Show what a dialect's fields say of the events in audit files: one JSON line per event.")
-    .argument("<file...>", "audit files, plain or gzip; - is standard input")
+    .argument("<file...>", "audit files, plain or gzip, or directories of them; - is standard input")
     .addOption(new Option("--dialect <name>", "whose fields").choices(["falco"]).makeOptionMandatory())
     .option("--field <name>", "one more, with its argument: ka.uri.param[q]; may be repeated", collect)
     .addHelpText(

@@ -5,12 +5,14 @@ import { addCheck } from "./check.js";
 import { EXIT, examples, type Finish } from "./command.js";
 import { addDlq } from "./dlq.js";
 import { addEval } from "./eval.js";
+import { addExplain } from "./explain.js";
 import { addFields } from "./fields.js";
 import { addMatch } from "./match.js";
 import { addQuickstart } from "./quickstart.js";
 import { addRun } from "./run.js";
 import { addSetup } from "./setup.js";
 import { addSimulate } from "./simulate.js";
+import { addTest } from "./test.js";
 
 /** Runs the command that `argv` (as in `process.argv`) names; its exit code. Writes errors to stderr, one line each. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -35,7 +37,19 @@ export function createProgram(finish: Finish): Command {
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) });
-  for (const add of [addRun, addCheck, addMatch, addEval, addFields, addSetup, addDlq, addSimulate, addQuickstart]) {
+  for (const add of [
+    addRun,
+    addCheck,
+    addMatch,
+    addExplain,
+    addTest,
+    addEval,
+    addFields,
+    addSetup,
+    addDlq,
+    addSimulate,
+    addQuickstart,
+  ]) {
     add(program, finish);
   }
   program.addHelpText(

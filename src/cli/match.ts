@@ -7,13 +7,15 @@ interface Options {
   dialect?: Dialect;
   matching: "first" | "all";
   summary?: boolean;
+  failOn?: string;
+  redact?: string;
 }
 
 export function addMatch(program: Command, finish: Finish): void {
   program
     .command("match")
     .description("Run rules over audit files: one JSON line per match.")
-    .argument("<file...>", "audit files, plain or gzip; - is standard input")
+    .argument("<file...>", "audit files, plain or gzip, or directories of them; - is standard input")
     .requiredOption("--rules <path>", "a rules file or directory; may be repeated", collect)
     .addOption(
       new Option("--dialect <name>", "load only this dialect's rules").choices(["kubesphere", "falco", "sigma"]),
@@ -24,22 +26,27 @@ export function addMatch(program: Command, finish: Finish): void {
         .default("first"),
     )
     .option("--summary", "counts per rule instead of the matches")
+    .option("--fail-on <priority>", "exit with 1 if something matches at this priority or above")
+    .option("--redact <profile>", "show what would leave: default, or the configuration that says what is redacted")
     .addHelpText(
       "after",
       `${examples(
         ["auditship match --rules rules/ audit.log", "matches as NDJSON"],
-        ["auditship match --rules rules/ --summary audit-*.log.gz", "how often each rule matched"],
+        [
+          "auditship match --rules rules/ --summary /var/log/kubernetes/audit/",
+          "how often each rule matched in a whole log",
+        ],
+        ["auditship match --rules rules/ --fail-on WARNING audit.log", "fail in CI if something is found"],
         ["kubectl … | auditship match --rules rules.yaml -", "from standard input"],
       )}
-Exit code 0 also if something matched. Invalid lines are named on stderr, without their content.
-The matches show the original events, unredacted.
+Exit code 0 also if something matched, unless --fail-on says otherwise. Invalid lines are named on stderr, without their content.
+The matches show the original events, unredacted, without --redact.
 `,
     )
     .action(async (files: string[], options: Options) => {
       if (options.dialect === "sigma") throw notInThisVersion("match", options.dialect);
       const { matchFiles } = await import("../pipeline/match.js");
       const { Output } = await import("./output.js");
-      await matchFiles(files, options, new Output());
-      finish(EXIT.fine);
+      finish((await matchFiles(files, options, new Output())) ? EXIT.fine : EXIT.failed);
     });
 }

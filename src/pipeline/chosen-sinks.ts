@@ -1,7 +1,6 @@
 import type { LoadedConfig, LoadedSink } from "../config/load.js";
-import { createLog } from "../observe/log.js";
-import { AuditshipError, fieldOfPath, type Host, type Sink } from "../plugin/index.js";
-import { VERSION } from "../version.js";
+import { AuditshipError, type Sink } from "../plugin/index.js";
+import { commandHost } from "./command-host.js";
 import { sinkHost } from "./sinks.js";
 
 /** All sinks, or the one of that name. */
@@ -22,20 +21,12 @@ export async function withSink<Result>(
   work: (sink: Sink) => Promise<Result>,
 ): Promise<Result> {
   const closers: (() => Promise<void>)[] = [];
-  const sink = await plugin.create(options, sinkHost(commandHost(loaded, name, signal), closers));
+  const host = commandHost(name, { ...loaded.config, resolve: loaded.resolve }, signal);
+  const sink = await plugin.create(options, sinkHost(host, closers));
   try {
     return await work(sink);
   } finally {
     await sink.close?.();
     for (const close of closers) await close();
   }
-}
-
-function commandHost(loaded: LoadedConfig, name: string, signal: AbortSignal): Host {
-  const { cluster, node, labels } = loaded.config;
-  const log = createLog({ level: "warn" });
-  const meter = { add() {}, set() {}, observe() {} };
-  const { resolve } = loaded;
-  const now = Date.now;
-  return { name, log, meter, cluster, node, labels, version: VERSION, resolve, signal, now, field: fieldOfPath };
 }

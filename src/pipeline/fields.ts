@@ -1,6 +1,7 @@
 import { Flag } from "../plugin/index.js";
 import { auditIDOf, listFields } from "../rules/index.js";
 import { readInput } from "./input.js";
+import { inputFiles } from "./input-files.js";
 import type { CommandOutput } from "./output.js";
 
 /**
@@ -14,7 +15,7 @@ export async function listFileFields(
 ): Promise<void> {
   const fieldsOf = listFields(further);
   let n = 0;
-  const batches = readInput(files, ({ file, line, reason }) =>
+  const batches = readInput(await inputFiles(files), ({ file, line, reason }) =>
     output.complain(`${file}:${line}: no event (${reason})`),
   );
   for await (const batch of batches) {

@@ -1,17 +1,17 @@
-import { AuditshipError, type Dialect, Flag, type RuleMatch } from "../plugin/index.js";
-import { describeMatch, type LoadedRules, loadRules } from "../rules/index.js";
+import { AuditshipError, Flag, type RuleMatch } from "../plugin/index.js";
+import { describeMatch, nearestPriority, rankOf } from "../rules/index.js";
 import { readInput } from "./input.js";
+import { inputFiles } from "./input-files.js";
+import { loadForCommand, type RuleChoice } from "./load-rules.js";
 import type { CommandOutput } from "./output.js";
 
-export interface MatchOptions {
-  /** Files or directories, loaded in this order. */
-  rules: readonly string[];
-  /** Load only this dialect's rules. */
-  dialect?: Dialect;
-  /** Falco's rules: the first that matches, or all; the first if it is left out. */
-  matching?: "first" | "all";
+export interface MatchOptions extends RuleChoice {
   /** Counts instead of matches. */
   summary?: boolean;
+  /** A priority, of any ecosystem: matches at or above it are found out about. */
+  failOn?: string;
+  /** Show what would leave: the profile of `createRedaction`. */
+  redact?: string;
 }
 
 /** Invalid lines that are told one by one; of the rest only the number. */
@@ -19,22 +19,26 @@ const TOLD = 20;
 
 /**
  * Runs rules over files: one JSON line per match, in the order of events, then of definition. Rules look at every audit stage.
- * DESIGN §8.
- * @throws AuditshipError AUDITSHIP_INPUT, or AUDITSHIP_RULE_INVALID if no rule could be loaded
+ * DESIGN §8. False if something matched at or above `failOn`.
+ * @throws AuditshipError AUDITSHIP_INPUT, AUDITSHIP_USAGE, or AUDITSHIP_RULE_INVALID if no rule could be loaded
  */
 export async function matchFiles(
   files: readonly string[],
   options: MatchOptions,
   output: CommandOutput,
-): Promise<void> {
-  const started = performance.now();
-  const { set } = await load(options, output);
+): Promise<boolean> {
+  const limit = options.failOn === undefined ? Number.POSITIVE_INFINITY : failingRank(options.failOn);
+  const redaction =
+    options.redact === undefined ? undefined : await (await import("./redaction.js")).createRedaction(options.redact);
+  const { set } = await loadForCommand(options, output);
   const summary = new Summary();
-  const batches = readInput(files, ({ file, line, reason }) => {
+  const batches = readInput(await inputFiles(files), ({ file, line, reason }) => {
     if (++summary.invalid <= TOLD) output.complain(`${file}:${line}: no event (${reason})`);
   });
   for await (const batch of batches) {
     set.evaluate(batch);
+    await redaction?.run(batch);
+    summary.bytes += batch.length;
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & Flag.invalid) !== 0) continue;
       const n = ++summary.events;
@@ -43,43 +47,69 @@ export async function matchFiles(
         if (!options.summary) output.print(`${JSON.stringify(describeMatch(match, batch.at(row), n))}\n`);
       }
     }
+    if (summary.isDue()) output.progress(summary.progress());
     await output.drained();
   }
+  output.progress("");
   if (summary.invalid > TOLD) output.complain(`${summary.invalid - TOLD} more lines are no events`);
-  if (options.summary) output.print(summary.text((performance.now() - started) / 1000));
+  if (options.summary) output.print(summary.text());
+  return summary.highest < limit;
 }
 
-/** The rules that could be loaded; the others are told. */
-async function load({ rules, dialect, matching }: MatchOptions, output: CommandOutput): Promise<LoadedRules> {
-  const thresholds = { archivingPriority: "DEBUG", alertingPriority: "WARNING" };
-  const loaded = await loadRules({ paths: rules, ...thresholds, dialect, falco: { matching } });
-  for (const warning of loaded.warnings) output.complain(`warning: ${warning.line()}`);
-  for (const error of loaded.refused) output.complain(error.line());
-  if (loaded.set.size > 0) return loaded;
-  throw new AuditshipError("AUDITSHIP_RULE_INVALID", `there is no rule to run in ${rules.join(", ")}.`);
+function failingRank(priority: string): number {
+  const rank = rankOf(priority);
+  if (rank !== undefined) return rank;
+  const suggestion = nearestPriority(priority);
+  const hint = suggestion ? `; did you mean ${suggestion}?` : "; take DEBUG, INFO, WARNING, Error, Critical …";
+  throw new AuditshipError("AUDITSHIP_USAGE", `--fail-on ${priority} is no priority${hint}`);
 }
 
-/** How often each rule matched. */
+/** Milliseconds between two lines of progress. */
+const PROGRESS = 250;
+
+/** How often each rule matched, in how much. */
 class Summary {
   events = 0;
   invalid = 0;
+  bytes = 0;
+  /** The highest rank that matched. */
+  highest = Number.NEGATIVE_INFINITY;
+  readonly #started = performance.now();
+  #shown = this.#started;
   #matches = 0;
   readonly #byRule = new Map<RuleMatch, number>();
 
   count(match: RuleMatch): void {
     this.#matches++;
+    this.highest = Math.max(this.highest, match.rank);
     this.#byRule.set(match, (this.#byRule.get(match) ?? 0) + 1);
   }
 
+  get #seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  isDue(): boolean {
+    const now = performance.now();
+    if (now - this.#shown < PROGRESS) return false;
+    this.#shown = now;
+    return true;
+  }
+
+  progress(): string {
+    const megabytes = this.bytes / 1e6;
+    return `${this.events} events, ${this.#matches} matches, ${megabytes.toFixed(0)} MB, ${(megabytes / this.#seconds).toFixed(0)} MB/s`;
+  }
+
   /** A table, the most frequent first. */
-  text(seconds: number): string {
+  text(): string {
     const rows = [...this.#byRule].sort(([, a], [, b]) => b - a);
     const width = Math.max(4, ...rows.map(([{ rule }]) => rule.length));
     const lines = rows.map(
       ([{ rule, dialect, priority }, count]) =>
         `${String(count).padStart(9)}  ${rule.padEnd(width)}  ${priority.padEnd(13)}  ${dialect}`,
     );
-    const totals = `${this.events} events, ${this.invalid} invalid lines, ${this.#matches} matches of ${rows.length} rules, ${seconds.toFixed(2)} s`;
+    const totals = `${this.events} events, ${this.invalid} invalid lines, ${this.#matches} matches of ${rows.length} rules, ${this.#seconds.toFixed(2)} s`;
     return `${["  matches  rule", ...lines, totals].join("\n")}\n`;
   }
 }

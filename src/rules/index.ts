@@ -2,7 +2,9 @@
 export { type ConditionOptions, compileCondition } from "./condition.js";
 export { auditIDOf, describeMatch } from "./describe.js";
 export { type FieldLister, listFields } from "./dialects/falco/field-list.js";
+export { parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
 export { createEvaluator, type Evaluation, type EvaluatorOptions } from "./evaluator.js";
+export { type Explanation, explain } from "./explain.js";
 export { type LoadedRules, type LoadOptions, loadRules, type Needs, type RuleWarning } from "./load.js";
-export { rankOf } from "./priority.js";
-export type { RuleInfo } from "./rule.js";
+export { nearestPriority, rankOf } from "./priority.js";
+export type { Rule, RuleInfo } from "./rule.js";

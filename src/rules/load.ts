@@ -60,6 +60,8 @@ export interface Needs {
 
 export interface LoadedRules {
   readonly set: RuleSet;
+  /** The rules that run, in order of definition. */
+  readonly running: readonly Rule[];
   /** Every rule that was read, those that are turned off or do nothing included, in order of definition. */
   readonly rules: readonly RuleInfo[];
   /** Rules and files that were left out; the others run. */
@@ -100,6 +102,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
   const set = compileSet(made);
   return {
     set: options.dialect ? set : new WithUnseenBody(set, context),
+    running: made,
     rules,
     refused,
     warnings,

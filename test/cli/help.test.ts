@@ -6,6 +6,8 @@ const COMMANDS = [
   "run",
   "check",
   "match",
+  "explain",
+  "test",
   "eval",
   "setup",
   "dlq",
