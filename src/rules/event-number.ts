@@ -1,4 +1,10 @@
 import { type Batch, type EventView, Flag } from "../plugin/index.js";
+import type { Rule } from "./rule.js";
+
+/** True for a rule of which the condition or the message names `evt.num`. */
+export function asksForNumber({ condition, paths }: Rule): boolean {
+  return JSON.stringify([condition, paths]).includes('"evt.num"');
+}
 
 /** How many events came before a batch. */
 const before = new WeakMap<Batch, number>();

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Batch, Field, Flag, type RuleMatch, type RuleSet } from "../plugin/index.js";
 import { Compiler, tryCheck } from "./compile.js";
 import { Dispatch } from "./dispatch.js";
-import { numberBatch } from "./event-number.js";
+import { asksForNumber, numberBatch } from "./event-number.js";
 import type { Rule } from "./rule.js";
 import { type Expression, Outcome, type TestNode } from "./tree.js";
 
@@ -19,12 +19,15 @@ class CompiledSet implements RuleSet {
   readonly size: number;
   private readonly compiler = new Compiler();
   private readonly dispatch: Dispatch<Rule>;
-  /** That were looked at so far. */
+  /** Some rule asks for an event's number. */
+  private readonly numbered: boolean;
+  /** That were looked at so far, if so. */
   private events = 0;
 
   constructor(rules: readonly Rule[]) {
     this.hash = hashOf(rules);
     this.size = rules.length;
+    this.numbered = rules.some(asksForNumber);
     const entries = rules.map((rule) => ({ entry: rule, condition: stagedCondition(rule) }));
     this.dispatch = new Dispatch(entries, this.compiler);
   }
@@ -32,7 +35,7 @@ class CompiledSet implements RuleSet {
   evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void {
     batch.rules = this.hash;
     if (this.size === 0) return;
-    this.events = numberBatch(batch, this.events);
+    if (this.numbered) this.events = numberBatch(batch, this.events);
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & NOT_EVENTS) !== 0) continue;
       const event = batch.at(row);

@@ -1,7 +1,9 @@
+import { hostname } from "node:os";
 import { type EventView, parseTime } from "../../plugin/index.js";
 import { numberOf } from "../event-number.js";
 import { utcText } from "../text.js";
 import type { FieldDefinition, Texts } from "./fields.js";
+import { lineJson, textAsShown } from "./json.js";
 
 /** A field that is not in the event's JSON: its time, its number, where it comes from. */
 export interface EventProperty extends Omit<FieldDefinition, "read" | "path" | "looksAt"> {
@@ -85,6 +87,12 @@ const PROPERTIES: readonly EventProperty[] = [
   { name: "evt.source", read: () => ["k8s_audit"] },
   { name: "evt.is_async", type: "boolean", read: () => ["false"] },
   { name: "evt.asynctype", read: () => undefined },
+  { name: "evt.plugininfo", read: (event) => [lineJson(event, textAsShown).text()] },
+  { name: "evt.hostname", read: () => [hostname()] },
+  // Since the first event of a capture, which there is none of.
+  ...["evt.reltime", "evt.reltime.s", "evt.reltime.ns"].map(
+    (name): EventProperty => ({ name, type: "number", read: () => undefined }),
+  ),
 ];
 
 /** By name. */

@@ -43,7 +43,7 @@ export const textAsShown: TextOf = (event, start, end) => {
   const raw = utf8(event.batch.bytes, start, end);
   const shown = event.textAt(start, end);
   if (raw[0] === '"') return raw.includes("\\") && shown === JSON.parse(raw) ? tokenText(raw) : shown;
-  return compact(shown);
+  return /^[{[]/.test(shown) ? compact(shown) : shown;
 };
 
 /** The value that some names lead to, one below the other. */

@@ -110,7 +110,7 @@ export class Binder {
       case "macro":
         throw new SyntaxProblem(`there is no macro ${syntax.name}`, syntax.at);
       case "check":
-        return this.check(syntax);
+        return placed(syntax, () => this.check(syntax));
     }
   }
 
@@ -174,6 +174,16 @@ export class Binder {
     if (known) return known;
     this.lists.set(key, texts);
     return texts;
+  }
+}
+
+/** What is wrong with any part of a check is told of the check, as upstream does. */
+function placed<T>({ at }: CheckSyntax, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof UnknownField) throw new UnknownField(error.message, at);
+    throw error instanceof SyntaxProblem ? new SyntaxProblem(error.message, at) : error;
   }
 }
 
