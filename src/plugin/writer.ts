@@ -1,5 +1,7 @@
+/** Fewer bytes are copied one by one: even a call would cost more. */
+const TINY = 8;
 /** Fewer bytes are copied one by one: a view of them would cost more. */
-const SHORT = 128;
+const SHORT = 48;
 
 /** A growing run of bytes. What sinks encode into. */
 export class ByteWriter {
@@ -34,7 +36,8 @@ export class ByteWriter {
     const count = end - start;
     this.reserve(count);
     const { bytes, length } = this;
-    if (count < SHORT) for (let i = 0; i < count; i++) bytes[length + i] = from[start + i];
+    if (count === from.length && count > TINY) bytes.set(from, length);
+    else if (count < SHORT) for (let i = 0; i < count; i++) bytes[length + i] = from[start + i];
     else bytes.set(new Uint8Array(from.buffer, from.byteOffset + start, count), length);
     this.length = length + count;
   }

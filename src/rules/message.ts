@@ -1,7 +1,10 @@
 import { type ByteWriter, type EventView, type Field, Flag } from "../plugin/index.js";
 
-/** A part of a message that can be copied: its text as a JSON string's content, or a field. */
-type CopiedPart = Buffer | Field;
+/** A field that a message shows as it stands, or in lower case. */
+export interface ShownField {
+  readonly field: Field;
+  readonly lower?: boolean;
+}
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -12,11 +15,11 @@ const LOWER_N = 0x6e;
 /**
  * What appends a message as a JSON string by copying the fields' own bytes, which are JSON already: nothing is decoded. It
  * returns false, and appends nothing, where that does not do: redacted events, objects and arrays.
- * @param parts texts, and fields that are shown as they stand
+ * @param parts texts and fields
  */
-export function messageCopier(parts: readonly (string | Field)[]): (event: EventView, out: ByteWriter) => boolean {
-  const copied = parts.map(
-    (part): CopiedPart => (typeof part === "string" ? Buffer.from(JSON.stringify(part).slice(1, -1)) : part),
+export function messageCopier(parts: readonly (string | ShownField)[]): (event: EventView, out: ByteWriter) => boolean {
+  const copied = parts.map((part) =>
+    typeof part === "string" ? Buffer.from(JSON.stringify(part).slice(1, -1)) : part,
   );
   return (event, out) => {
     if ((event.flags() & Flag.edited) !== 0) return false;
@@ -24,7 +27,7 @@ export function messageCopier(parts: readonly (string | Field)[]): (event: Event
     out.byte(QUOTE);
     for (let i = 0; i < copied.length; i++) {
       const part = copied[i];
-      if (typeof part !== "number") out.copy(part);
+      if (part instanceof Uint8Array) out.copy(part);
       else if (!copyField(event, part, out)) {
         out.length = start;
         return false;
@@ -35,13 +38,14 @@ export function messageCopier(parts: readonly (string | Field)[]): (event: Event
   };
 }
 
-function copyField(event: EventView, field: Field, out: ByteWriter): boolean {
+function copyField(event: EventView, { field, lower }: ShownField, out: ByteWriter): boolean {
   const { bytes } = event.batch;
   const start = event.start(field);
   if (start === 0) return true;
   const end = event.end(field);
   switch (bytes[start]) {
     case QUOTE:
+      if (lower && !isLower(bytes, start + 1, end - 1)) return false;
       out.copy(bytes, start + 1, end - 1);
       return true;
     case OPEN_BRACE:
@@ -51,9 +55,16 @@ function copyField(event: EventView, field: Field, out: ByteWriter): boolean {
     case LOWER_N:
       return true;
     default:
+      if (lower) return false;
       out.copy(bytes, start, end);
       return true;
   }
+}
+
+/** True if these are lower-case letters. */
+function isLower(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] < 0x61 || bytes[at] > 0x7a) return false;
+  return true;
 }
 
 /** The string of an array `["…"]` that holds nothing else, as sourceIPs usually does. */

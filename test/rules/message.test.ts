@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteWriter, type EventView, Field } from "../../src/plugin/index.js";
-import { messageCopier } from "../../src/rules/message.js";
+import { messageCopier, type ShownField } from "../../src/rules/message.js";
 import { render } from "../../src/rules/render.js";
+import type { FieldSource } from "../../src/rules/tree.js";
 import { eventText } from "../event/oracle.js";
 import { load } from "../event/support.js";
 
@@ -16,7 +17,7 @@ const FIELDS = [
   Field.userGroups,
 ];
 const TEXT = 'says "hi"\n to \u2028';
-const PARTS = FIELDS.flatMap((field) => [field, TEXT]);
+const PARTS = FIELDS.flatMap((field) => [{ field, lower: field === Field.verb }, TEXT]);
 const copy = messageCopier(PARTS);
 
 function copied(event: EventView): string | undefined {
@@ -27,9 +28,12 @@ function copied(event: EventView): string | undefined {
   return undefined;
 }
 
+const sourceOf = ({ field, lower }: ShownField): FieldSource =>
+  lower ? { kind: "field", field, fold: "lower" } : { kind: "field", field };
+
 const rendered = (event: EventView): string =>
   PARTS.map((part) =>
-    typeof part === "string" ? part : render({ text: "", source: { kind: "field", field: part }, steps: [] }, event),
+    typeof part === "string" ? part : render({ text: "", source: sourceOf(part), steps: [] }, event),
   ).join("");
 
 describe("a message that is copied", () => {
@@ -50,6 +54,7 @@ describe("a message that is copied", () => {
 
   it.each([
     ['{"verb":"get","user":{"username":"a\\u003cb"},"sourceIPs":["::1"],"responseStatus":{"code":403}}', true],
+    ['{"verb":"Get"}', false],
     ['{"verb":null,"sourceIPs":[""]}', true],
     ['{"sourceIPs":["::1","::2"]}', false],
     ['{"sourceIPs":["a\\"b"]}', false],

@@ -1,5 +1,5 @@
 import { AuditshipError, type EventView, Field, type Place } from "../../../plugin/index.js";
-import { messageCopier } from "../../message.js";
+import { messageCopier, type ShownField } from "../../message.js";
 import { render } from "../../render.js";
 import type { Path } from "../../tree.js";
 import type { Definitions, Expander } from "./definitions.js";
@@ -77,11 +77,12 @@ export function outputCopier(parts: readonly OutputPart[]): ReturnType<typeof me
   return parts.length > 0 && copied.every((part) => part !== undefined) ? messageCopier(copied) : undefined;
 }
 
-/** The field that a part shows as it stands. */
-function plainField(part: Exclude<OutputPart, string>): Field | undefined {
+/** The field that a part shows, if it is shown without more ado. */
+function plainField(part: Exclude<OutputPart, string>): ShownField | undefined {
   if (!("path" in part) || part.path.steps.length > 0) return undefined;
   const { source } = part.path;
-  return source.kind === "field" && source.fold === undefined ? source.field : undefined;
+  if (source.kind !== "field" || source.fold === "utc") return undefined;
+  return { field: source.field, lower: source.fold === "lower" };
 }
 
 function renderPart(part: Exclude<OutputPart, string>, event: EventView): string {
