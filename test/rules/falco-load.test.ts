@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LoadOptions } from "../../src/rules/index.js";
-import { loadRules } from "../../src/rules/index.js";
+import { describeMatch, loadRules } from "../../src/rules/index.js";
+import { batchOf } from "./events.js";
 import { alertsOf } from "./falco.js";
 
 let directory: string;
@@ -164,6 +165,28 @@ describe("messages", () => {
   it("cut lists at 1,023 bytes", async () => {
     const shown = await message("%ka.user.groups", { auditID: "x", user: { groups: ["a".repeat(2000)] } });
     expect(shown).toBe(`(${"a".repeat(1022)}`);
+  });
+
+  it("show what redaction has left, and rules have seen what it took", async () => {
+    const output =
+      "%ka.req.configmap.obj %jevt.value[/requestObject/data/k] %jevt.obj %tolower(ka.uri) %ka.uri.param[t]";
+    const text = rule("A", 'ka.req.configmap.obj contains "TOPSECRET"').replace(
+      /output: .*/,
+      () => `output: "${output}"`,
+    );
+    const loaded = await load(text);
+    expect(loaded.refused).toEqual([]);
+    const line = '{"auditID":"x","requestURI":"/a?t=TOPSECRET","requestObject":{"data":{ "k": "TOPSECRET" }}}';
+    const batch = batchOf(line);
+    loaded.set.evaluate(batch);
+    for (let at = line.indexOf("TOPSECRET"); at >= 0; at = line.indexOf("TOPSECRET", at + 1))
+      batch.edit(0, at, at + 9, Buffer.from("gone"));
+    const alert = JSON.stringify(describeMatch(batch.matches(0)[0], batch.at(0), 1));
+    expect(alert.toUpperCase()).not.toContain("TOPSECRET");
+    const { message, fields } = JSON.parse(alert);
+    expect(message).toContain('{"k":"gone"} gone {');
+    expect(message).toContain("/a?t=gone gone");
+    expect(fields["jevt.value[/requestObject/data/k]"]).toBe("gone");
   });
 
   it("refuse a % without a field", async () => {

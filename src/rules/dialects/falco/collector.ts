@@ -1,7 +1,7 @@
 import type { Place } from "../../../plugin/index.js";
 import { nearest } from "../../../plugin/nearest.js";
-import { bindOperand } from "./binder.js";
 import type { MarkedText } from "./marked-text.js";
+import { bindOperand } from "./operands.js";
 import { MODIFIABLE, OPERATORS, parseCondition, parseOperand } from "./parser.js";
 import { problem } from "./problems.js";
 

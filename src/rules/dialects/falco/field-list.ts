@@ -1,6 +1,6 @@
 import { AuditshipError, type EventView } from "../../../plugin/index.js";
 import { EVENT_FIELDS } from "../../extraction/fields.js";
-import { bindOperand } from "./binder.js";
+import { bindOperand } from "./operands.js";
 import { type FieldValue, fieldReader } from "./output.js";
 import { parseOperand, SyntaxProblem } from "./parser.js";
 import { type Operand, showOperand } from "./syntax.js";

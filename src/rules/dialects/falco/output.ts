@@ -2,7 +2,7 @@ import { type EventView, Field } from "../../../plugin/index.js";
 import { EVENT_PROPERTIES, type EventProperty } from "../../extraction/clock.js";
 import { type Extractor, extractor, untilNul } from "../../extraction/extract.js";
 import { textAsShown } from "../../extraction/json.js";
-import { type Bound, bindOperand, UnknownField } from "./binder.js";
+import { type Bound, bindOperand, UnknownField } from "./operands.js";
 import { parseOperand, SyntaxProblem } from "./parser.js";
 import { type Operand, showOperand, type Text } from "./syntax.js";
 
