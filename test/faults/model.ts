@@ -203,6 +203,7 @@ export class LogUnderTest {
   }
 
   #exists(file: WrittenFile): boolean {
+    if (file.backup === "") return false;
     return fs.existsSync(this.#pathOf(file)) || fs.existsSync(`${this.#pathOf(file)}.gz`);
   }
 
