@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -30,6 +31,12 @@ export class Agent {
       this.log += data;
     });
     this.#exited = once(this.#child, "close");
+  }
+
+  /** Most memory that it had in use so far, MiB. */
+  peak(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
   }
 
   /** Resolves to its exit code, null if a signal ended it. */
