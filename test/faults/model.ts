@@ -14,6 +14,8 @@ import { AuditWriter } from "./writer.js";
 
 /** Milliseconds after which a reader that gives nothing has failed. */
 const PATIENCE = 5000;
+/** Play also what does not hold yet. */
+const TODO = process.env.AUDITSHIP_FAULTS_TODO !== undefined;
 const IDENTITY = /"auditID":"([^"]*)","stage":"([^"]*)"/;
 
 /** What a restart finds. */
@@ -89,7 +91,7 @@ export class LogUnderTest {
   async deleteBackup(seen: boolean): Promise<void> {
     const file = this.#log.backups.find((backup) => this.#exists(backup));
     if (!file) return;
-    if (!seen || this.#delivered.size === 0 || !(await this.#looked())) this.#forget(file.events);
+    if (!seen || this.#unbegun() || !(await this.#looked())) this.#forget(file.events);
     if (this.#compressing?.file === file) this.#compressing = undefined;
     this.#log.delete(file);
     this.#lose(file);
@@ -98,14 +100,14 @@ export class LogUnderTest {
   /** Empties the active file; kube-apiserver has it open with O_APPEND. `seen`: not before the reader has looked. */
   async truncate(copy: boolean, seen: boolean): Promise<void> {
     const { file } = this.#log;
-    if (!seen || this.#delivered.size === 0 || !(await this.#looked())) this.#forget(file.events);
+    if (!seen || this.#unbegun() || !(await this.#looked())) this.#forget(file.events);
     this.#log.restart();
     if (copy) fs.copyFileSync(this.#log.path, `${this.#log.path}.1`);
     fs.truncateSync(this.#log.path);
     this.#lose(file);
     this.#log.startFile();
-    // Not yet survived: a rotation before anybody has looked at the emptied file.
-    if (process.env.AUDITSHIP_FAULTS_TODO) return;
+    if (TODO) return;
+    // TODO: a rotation before anybody has looked at the emptied file is not survived yet.
     this.write(1, 450);
     await this.#looked();
   }
@@ -227,6 +229,9 @@ export class LogUnderTest {
     return false;
   }
 
+  /** TODO: what was seen of files that nobody had begun to read is not always told yet. */
+  #unbegun = (): boolean => this.#delivered.size === 0 && !TODO;
+
   #forget(events: Iterable<Written>): void {
     for (const event of events) this.#unknown.add(event);
   }
@@ -317,7 +322,7 @@ export const COMMANDS = [
 
 /** Plays so many sequences of commands. */
 export function playSequences(runs: number, most = 25): Promise<void> {
-  const property = fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: most }), async (commands) => {
+  const property = fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: most, size: "max" }), async (commands) => {
     const log = await LogUnderTest.make();
     try {
       await fc.asyncModelRun(() => ({ model: {}, real: log }), commands);

@@ -43,7 +43,6 @@ export const pinning: Scenario[] = [
   },
   {
     name: "7 pinned and compressed, killed meanwhile",
-    todo: "a pinned file that the table does not know yet is released",
     async run(site) {
       site.configure({ source: { pin: true }, sink: SMALL_REQUESTS });
       await outage(site, 4, true);
