@@ -1,5 +1,3 @@
-import { AuditshipError } from "../plugin/error.js";
-
 /** What a command ends with. DESIGN §8. */
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
 
@@ -13,13 +11,6 @@ export function examples(...lines: readonly (readonly [command: string, purpose:
 
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
-
-/** A dialect whose rules are not read yet. */
-export const notInThisVersion = (command: string, dialect: string): AuditshipError =>
-  new AuditshipError(
-    "AUDITSHIP_USAGE",
-    `${command} does not know the dialect ${dialect} in this version; it knows kubesphere and falco.`,
-  );
 
 /** Milliseconds that a stopped agent has to end by itself. */
 const GRACE = 500;

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { EXIT, examples, type Finish, notInThisVersion } from "./command.js";
+import { EXIT, examples, type Finish } from "./command.js";
 
 export function addEval(program: Command, finish: Finish): void {
   program
@@ -10,7 +10,7 @@ export function addEval(program: Command, finish: Finish): void {
         .choices(["kubesphere", "falco", "sigma"])
         .makeOptionMandatory(),
     )
-    .option("--rules <file>", "macros, lists and aliases that conditions may name")
+    .option("--rules <file>", "macros, lists, aliases and searches that conditions may name")
     .addHelpText(
       "after",
       examples(
@@ -19,10 +19,13 @@ export function addEval(program: Command, finish: Finish): void {
           'prints {"result":true}',
         ],
         ["auditship eval --dialect kubesphere --rules macros.yaml < questions.ndjson", "with macros"],
+        [
+          `echo '{"condition":"verb|startswith: GE","event":{"verb":"get"}}' | auditship eval --dialect sigma`,
+          "Sigma: a condition over the searches of --rules, or YAML: a rule, its detection, or one search",
+        ],
       ),
     )
     .action(async ({ dialect, rules }: { dialect: "kubesphere" | "falco" | "sigma"; rules?: string }) => {
-      if (dialect === "sigma") throw notInThisVersion("eval", dialect);
       const { evaluateLines } = await import("../pipeline/evaluate.js");
       const { Output } = await import("./output.js");
       await evaluateLines(process.stdin, dialect, rules, new Output());

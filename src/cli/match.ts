@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Dialect } from "../plugin/match.js";
-import { collect, EXIT, examples, type Finish, notInThisVersion } from "./command.js";
+import { collect, EXIT, examples, type Finish } from "./command.js";
 
 interface Options {
   rules: string[];
@@ -44,7 +44,6 @@ The matches show the original events, unredacted, without --redact.
 `,
     )
     .action(async (files: string[], options: Options) => {
-      if (options.dialect === "sigma") throw notInThisVersion("match", options.dialect);
       const { matchFiles } = await import("../pipeline/match.js");
       const { Output } = await import("./output.js");
       finish((await matchFiles(files, options, new Output())) ? EXIT.fine : EXIT.failed);

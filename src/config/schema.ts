@@ -81,6 +81,8 @@ export const sinkSchema = z.strictObject({
     .prefault({}),
 });
 
+const oneOrMore = z.union([z.string().transform((one) => [one]), z.array(z.string()).min(1)]);
+
 export const rulesSchema = z.strictObject({
   paths: z.array(z.string()).default([]).describe("Rule files or directories."),
   archivingPriority: z.string().default("DEBUG").describe("Archiving rules below it archive nothing."),
@@ -88,7 +90,7 @@ export const rulesSchema = z.strictObject({
   stages: z
     .array(z.enum(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]))
     .default(["ResponseStarted", "ResponseComplete", "Panic"])
-    .describe("Audit stages that KubeSphere's rules look at."),
+    .describe("Audit stages that KubeSphere's and Sigma's rules look at."),
   auditPolicy: z
     .string()
     .optional()
@@ -109,6 +111,22 @@ export const rulesSchema = z.strictObject({
         .enum(["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"])
         .default("Debug")
         .describe("Falco's rules of a lower priority are not loaded."),
+    })
+    .prefault({}),
+  sigma: z
+    .strictObject({
+      status: z
+        .array(z.enum(["stable", "test", "experimental", "deprecated", "unsupported"]))
+        .default(["stable", "test", "experimental"])
+        .describe("Sigma's rules of another status are left out."),
+      fields: z
+        .record(z.string(), oneOrMore)
+        .default({})
+        .describe("Names in Sigma's rules, and the field or fields of an audit event that they mean."),
+      placeholders: z
+        .record(z.string(), oneOrMore)
+        .default({})
+        .describe("Values of the placeholders in Sigma's rules (`%name%` with `expand`), wildcards allowed."),
     })
     .prefault({}),
 });

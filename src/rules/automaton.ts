@@ -13,6 +13,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** The class of a backslash, which is no symbol of its own. */
 const ESCAPE = 255;
+/** The class of what an automaton for any case does not look at: a byte of a letter that may have a lower case in ASCII. */
+const OPAQUE = 254;
 const MAX_STATES = 16_384;
 const MAX_CLASSES = 200;
 const MAX_SETS = 4000;
@@ -45,6 +47,9 @@ export class Automaton {
   private readonly setOf = new Map<string, number>([["", 0]]);
   private readonly unions = new Map<number, number>();
 
+  /** @param anyCase needles are in lower case, and what is looked at counts so; of what is not all ASCII nothing is told */
+  constructor(private readonly anyCase = false) {}
+
   /** Only before the first run. Returns the needle's number; -1 if it cannot be looked for, or there is no room for it. */
   add(needle: Needle): number {
     const { text, begins, ends } = needle;
@@ -53,7 +58,7 @@ export class Automaton {
     if (known !== undefined) return known;
     const symbols = [...(begins ? [EDGE] : []), ...Buffer.from(text), ...(ends ? [EDGE] : [])];
     const isFull = this.trie.length + symbols.length > MAX_STATES || this.width + symbols.length > MAX_CLASSES;
-    if (symbols.length === 0 || isFull || !isExact(text)) return -1;
+    if (symbols.length === 0 || isFull || !isExact(text) || (this.anyCase && !IS_LOWER.test(text))) return -1;
     const number = this.needles.size;
     this.needles.set(key, number);
     let state = 0;
@@ -83,10 +88,11 @@ export class Automaton {
         if (i === end) break;
       }
       const symbolClass = raw[bytes[i]];
-      if (symbolClass !== ESCAPE) state = table[state + symbolClass];
+      if (symbolClass < OPAQUE) state = table[state + symbolClass];
+      else if (symbolClass === OPAQUE) return UNKNOWN;
       else {
         const code = escaped(bytes, i);
-        if (code < 0) return UNKNOWN;
+        if (code < 0 || (code >= 0x80 && this.anyCase)) return UNKNOWN;
         state = code < 0x80 ? table[state + this.decoded[code]] : this.follow(table, state, code);
         i += bytes[i + 1] === LOWER_U ? 5 : 1;
       }
@@ -139,11 +145,16 @@ export class Automaton {
       }
     }
     for (let i = 0; i < table.length; i++) if (found[table[i] / width].length > 0) table[i] |= FOUND;
+    if (this.anyCase) for (let upper = 0x41; upper <= 0x5a; upper++) this.decoded[upper] = this.decoded[upper | 0x20];
     this.raw.set(this.decoded);
     this.raw[QUOTE] = this.edge;
     this.raw[BACKSLASH] = ESCAPE;
     for (let byte = 0; byte < 256; byte++) if (table[this.raw[byte]] === 0) this.passes[byte] = 1;
     this.passes[BACKSLASH] = 0;
+    if (this.anyCase) {
+      this.raw.fill(OPAQUE, 0x80);
+      this.passes.fill(0, 0x80);
+    }
     this.trie.length = 0;
     this.table = table;
     return table;
@@ -172,6 +183,8 @@ export class Automaton {
 }
 
 const LOWER_U = 0x75;
+/** ASCII without upper case. */
+const IS_LOWER = /^[\x20-@[-\x7f]*$/;
 
 /** What the escape at `at` stands for; -1 for half of a surrogate pair, and for what is no escape. */
 function escaped(bytes: Uint8Array, at: number): number {

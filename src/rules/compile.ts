@@ -9,6 +9,7 @@ import { type SpanTest, spanTest } from "./spans.js";
 import { decodeString, isPlain, nodeText, utcText, valueText } from "./text.js";
 import { compareNumbers, type TextTest, textTest } from "./text-test.js";
 import { type Expression, type Extraction, type FieldSource, invert, Outcome, type TestNode, testsOf } from "./tree.js";
+import { ownField, stringsTest, valuesTest } from "./values.js";
 import { compileWalk, hasValue } from "./walk.js";
 
 /** A compiled condition: what the interpreter says, off the event's bytes. */
@@ -122,6 +123,13 @@ export class Compiler {
         const check = steps.length > 0 ? stepsTest(node, source) : fieldTest(node, source);
         return INTERNED.has(source.field) ? memoized(check, this.interner(source.field)) : check;
       }
+      case "values": {
+        const check = valuesTest(node, source);
+        const field = ownField(source, node.test);
+        return field !== undefined && INTERNED.has(field) ? memoized(check, this.interner(field)) : check;
+      }
+      case "strings":
+        return stringsTest(node, source);
       case "extraction": {
         const check = extractionTest(node, source, (extraction) => this.extractor(extraction));
         const field = onlyField(source, node.test);

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Document, isNode, isScalar, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
+import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
 import { AuditshipError, type Place } from "../plugin/index.js";
 
 /** Larger rule files are refused, in bytes. */
@@ -20,6 +20,8 @@ export interface RuleDocument {
   readonly spelling: unknown;
   /** Where a value stands; the nearest thing around it that stands anywhere if it is not there. */
   place(keys: Keys): Place;
+  /** Where a character of the last key stands. */
+  placeOfKey(keys: Keys, offset?: number): Place;
   /** Where a character of a string value stands, however the string is quoted or folded. */
   placeIn(keys: Keys, offset: number): Place;
 }
@@ -84,7 +86,7 @@ export function parseDocuments(file: string, text: string): { documents: RuleDoc
 /** A document that was read elsewhere: all of it stands in one place. */
 export function documentOf(name: string, value: unknown): RuleDocument {
   const place = () => ({ file: name });
-  return { file: name, value, spelling: value, place, placeIn: place };
+  return { file: name, value, spelling: value, place, placeOfKey: place, placeIn: place };
 }
 
 function yamlError(file: string, reason: string, place: Place): AuditshipError {
@@ -134,8 +136,20 @@ class YamlDocument implements RuleDocument {
     return { file: this.file };
   }
 
+  placeOfKey(keys: Keys, offset = 0): Place {
+    const parent = this.node(keys.slice(0, -1));
+    const last = keys[keys.length - 1];
+    const key = isMap(parent)
+      ? parent.items.map((pair) => pair.key).find((found) => isScalar(found) && String(found.value) === String(last))
+      : undefined;
+    return isScalar(key) ? this.placeInNode(key, offset, keys) : this.place(keys);
+  }
+
   placeIn(keys: Keys, offset: number): Place {
-    const node = this.node(keys);
+    return this.placeInNode(this.node(keys), offset, keys);
+  }
+
+  private placeInNode(node: Node | undefined, offset: number, keys: Keys): Place {
     if (!isScalar(node) || !node.range || typeof node.value !== "string") return this.place(keys);
     const [start, end] = node.range;
     const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";

@@ -1,8 +1,17 @@
 import { readFileSync } from "node:fs";
-import { AuditshipError, type EventView, Kind, type OpenTape, type Place, type Predicate } from "../plugin/index.js";
+import {
+  AuditshipError,
+  type Dialect,
+  type EventView,
+  Kind,
+  type OpenTape,
+  type Place,
+  type Predicate,
+} from "../plugin/index.js";
 import { predicateOf } from "./condition.js";
 import { falcoConditions } from "./dialects/falco/conditions.js";
 import { kubeSphereConditions } from "./dialects/kubesphere/conditions.js";
+import { sigmaConditions } from "./dialects/sigma/conditions.js";
 import { parseDocuments, type RuleDocument } from "./documents.js";
 import type { ConditionReader } from "./reader.js";
 
@@ -10,10 +19,11 @@ import type { ConditionReader } from "./reader.js";
 const READERS: Record<EvaluatorOptions["dialect"], (documents: readonly RuleDocument[]) => ConditionReader> = {
   kubesphere: kubeSphereConditions,
   falco: falcoConditions,
+  sigma: sigmaConditions,
 };
 
 export interface EvaluatorOptions {
-  dialect: "kubesphere" | "falco";
+  dialect: Dialect;
   /** Macros, lists and aliases that conditions may name, as a rule of that file may. */
   rulesFile?: string;
   openTape: OpenTape;

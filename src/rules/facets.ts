@@ -5,7 +5,15 @@ import { onlyField } from "./extraction/extraction-test.js";
 import type { Knowledge } from "./fold.js";
 import { INTERNED, type Interner, isObject, type Memo } from "./intern.js";
 import { Needs } from "./needs.js";
-import { type Extraction, type ExtractionSource, type FieldSource, Outcome, type Test, type TestNode } from "./tree.js";
+import {
+  type Extraction,
+  type ExtractionSource,
+  type FieldSource,
+  Outcome,
+  type Test,
+  type TestNode,
+  type ValuesSource,
+} from "./tree.js";
 
 /**
  * Something that is cheap to find out about an event and decides tests: events of one class are alike to all tests of a
@@ -45,6 +53,7 @@ export class Facets {
 
   private facetsOf({ path: { source, steps }, test }: TestNode): readonly Facet[] {
     if (source.kind === "extraction") return this.facetsOfExtraction(source, test);
+    if (source.kind === "values") return this.facetsOfValues(source, test);
     if (source.kind !== "field") return NONE;
     const { field } = source;
     const isBody = steps.length > 0;
@@ -53,6 +62,21 @@ export class Facets {
       this.facet(`shape ${field}`, () => new ShapeFacet(field, this.compiler)),
       this.facet(`text ${field} ${isBody}`, () => new TextFacet(field, isBody)),
     ];
+  }
+
+  private facetsOfValues(source: ValuesSource, test: Test): readonly Facet[] {
+    const { root, names, fold } = source;
+    if (typeof root === "string" || test.op === "likeValue") return NONE;
+    const isBody = names.length > 0;
+    if (!isBody && INTERNED.has(root)) return [this.facet(`value ${root}`, () => new ValueFacet(root, this.compiler))];
+    const anyCase = !isBody && fold === "lower";
+    const text = this.facet(
+      `text ${root} ${isBody}${anyCase ? " any case" : ""}`,
+      () => new TextFacet(root, isBody, anyCase),
+    );
+    // A field that is null has the shape of one that is not there.
+    if (!isBody && test.op === "exists" && test.what !== undefined) return [text];
+    return [this.facet(`shape ${root}`, () => new ShapeFacet(root, this.compiler)), text];
   }
 
   private facetsOfExtraction(source: ExtractionSource, test: Test): readonly Facet[] {
@@ -88,7 +112,7 @@ class ValueFacet implements Facet {
   /** Tests that are equal have one check. */
   private readonly tests = new Map<Check, TestNode[]>();
   /** Decides most of them for a new value at once. */
-  private readonly texts: TextFacet;
+  private readonly texts: readonly TextFacet[];
   private readonly classes = new Map<string, number>();
   /** By class, what each test says. */
   private readonly outcomes: (readonly Outcome[])[] = [[]];
@@ -98,7 +122,7 @@ class ValueFacet implements Facet {
     field: Field,
     private readonly compiler: Compiler,
   ) {
-    this.texts = new TextFacet(field, false);
+    this.texts = [new TextFacet(field, false), new TextFacet(field, false, true)];
     this.interner = compiler.interner(field);
     this.known = this.interner.memo();
   }
@@ -109,7 +133,7 @@ class ValueFacet implements Facet {
     if (equal) equal.push(test);
     else if (
       this.tests.size < MAX_TESTS &&
-      (this.texts.add(test) || !PATTERNS.has(test.test.op) || this.patterns++ < MAX_PATTERNS)
+      (this.texts.some((texts) => texts.add(test)) || !PATTERNS.has(test.test.op) || this.patterns++ < MAX_PATTERNS)
     )
       this.tests.set(check, [test]);
     else return false;
@@ -143,7 +167,7 @@ class ValueFacet implements Facet {
 
   private classify(event: EventView): number {
     const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
-    this.texts.tell(this.texts.classOf(event), event, known);
+    for (const texts of this.texts) texts.tell(texts.classOf(event), event, known);
     const outcomes = [...this.tests].map(([check, [test]]) => known.outcomes.get(test) ?? tryCheck(check, event));
     const key = outcomes.join("");
     const same = this.classes.get(key);
@@ -274,19 +298,28 @@ function isTime(extraction: Extraction): boolean {
 /** Which of the texts that tests look for are in a value. */
 class TextFacet implements Facet {
   readonly cost: number;
-  private readonly needs = new Needs();
+  private readonly needs: Needs;
 
-  /** @param isBody tests of what lies below the field; else of its value, which is a string */
+  /**
+   * @param isBody tests of what lies below the field; else of its value, which is a string
+   * @param anyCase tests of that string in lower case
+   */
   constructor(
     private readonly field: Field,
     private readonly isBody: boolean,
+    private readonly anyCase = false,
   ) {
     this.cost = isBody ? 100 : 5;
+    this.needs = new Needs(anyCase);
   }
 
   add(test: TestNode): boolean {
     const { source, steps } = test.path;
-    const isPlain = source.kind === "field" && source.fold === undefined;
+    if (source.kind === "values") {
+      const isOurs = source.names.length > 0 ? this.isBody : !this.isBody && (source.fold === "lower") === this.anyCase;
+      return isOurs && this.needs.add(test);
+    }
+    const isPlain = !this.anyCase && source.kind === "field" && source.fold === undefined;
     return isPlain && steps.length > 0 === this.isBody && this.needs.add(test);
   }
 
@@ -313,6 +346,8 @@ const NULL = 0x6e;
 
 /** What a test says of a value of this shape, whatever is in it; undefined if that depends. */
 function outcomeOf({ path, test }: TestNode, shape: Shape): Outcome | undefined {
+  if (path.source.kind === "values")
+    return path.source.names.length > 0 && shape === Shape.scalar ? Outcome.no : undefined;
   const first = path.steps[0];
   if (first === undefined) {
     if (test.op !== "exists") return shape === Shape.object ? Outcome.no : undefined;

@@ -1,9 +1,9 @@
-import type { EventView, Field } from "../plugin/index.js";
+import { type EventView, type Field, ROW_WORDS, Row } from "../plugin/index.js";
 import { extractor } from "./extraction/extract.js";
 import { textsTest } from "./extraction/extraction-test.js";
 import { type Json, lineJson, textAsRead } from "./extraction/json.js";
 import { latencyOf } from "./latency.js";
-import { utcText, utf8, valueText } from "./text.js";
+import { lowerText, utcText, utf8, valueText } from "./text.js";
 import { type TextTest, textTest } from "./text-test.js";
 import {
   type Expression,
@@ -14,8 +14,11 @@ import {
   type Path,
   type Source,
   type Step,
+  type Test,
   type TestNode,
+  type ValuesSource,
 } from "./tree.js";
+import { isScalar, itemsOf, LIKE, outsideValue } from "./values.js";
 
 /**
  * The meaning of a tree, in plain sight: reads every value with JSON.parse and looks at both operands, always. The compiler
@@ -42,6 +45,11 @@ function interpretTest({ path, test, negated }: TestNode, event: EventView): Out
     const texts = extract(path.source.extraction)(event);
     return texts === undefined ? Outcome.no : textsTest(test, negated, extract)(texts, event);
   }
+  if (path.source.kind === "values") return interpretValues(test, negated, path.source, event);
+  if (path.source.kind === "strings") {
+    const strings = stringsOf(event);
+    return yesIf(strings.some((text) => test.op === "exists" || valueHolds(test, negated, path.source, text)));
+  }
   const value = sourceValue(path.source, event);
   if (path.steps.length > 0) {
     return (
@@ -55,6 +63,55 @@ function interpretTest({ path, test, negated }: TestNode, event: EventView): Out
   if (test.op === "exists") return yesIf(isThere(value) || structIsThere(path, value));
   if (value === undefined || value === null || isObject(value)) return Outcome.no;
   return textTest(test, negated)(valueText(value));
+}
+
+function interpretValues(test: Test, negated: boolean, source: ValuesSource, event: EventView): Outcome {
+  const found = foundValues(source, event);
+  if (test.op === "exists" && test.what === "member") return yesIf(found.length > 0);
+  const values = found.flatMap(itemsOf);
+  if (test.op === "exists") return yesIf(values.some(test.what === "null" ? (value) => value === null : isThere));
+  if (test.op !== "likeValue") return yesIf(values.some((value) => valueHolds(test, negated, source, value)));
+  const texts = (of: ValuesSource): string[] =>
+    foundValues(of, event)
+      .flatMap(itemsOf)
+      .filter(isScalar)
+      .map((value) => inCase(source, valueText(value)));
+  const others = test.of.flatMap(texts);
+  return yesIf(texts(source).some((text) => others.some((other) => LIKE[test.compare](text, other)) !== negated));
+}
+
+function valueHolds(test: Exclude<Test, { op: "exists" }>, negated: boolean, source: Source, value: unknown): boolean {
+  return isScalar(value) && textTest(test, negated)(inCase(source, valueText(value))) === Outcome.yes;
+}
+
+const inCase = (source: Source, text: string): string =>
+  "fold" in source && source.fold === "lower" ? lowerText(text) : text;
+
+/** What the names lead to: arrays are looked through, neighbouring names joined in every way. */
+function foundValues({ root, names }: ValuesSource, event: EventView): unknown[] {
+  const value = typeof root === "string" ? outsideValue(root, event) : json(root, event);
+  return value === undefined ? [] : below(value, names);
+}
+
+function below(value: unknown, names: readonly string[]): unknown[] {
+  if (names.length === 0) return [value];
+  return itemsOf(value)
+    .filter(isObject)
+    .flatMap((object) =>
+      names.flatMap((_, last) => {
+        const key = names.slice(0, last + 1).join(".");
+        return Object.hasOwn(object, key) ? below(object[key], names.slice(last + 1)) : [];
+      }),
+    );
+}
+
+/** Every string of the line that is no key. */
+function stringsOf(event: EventView): string[] {
+  const { table, bytes } = event.batch;
+  const row = event.row * ROW_WORDS;
+  const line = utf8(bytes, table[row + Row.start], table[row + Row.end]);
+  const tokens = [...line.matchAll(/"(?:[^"\\]|\\.)*"(?<key>\s*:)?/gs)];
+  return tokens.flatMap(({ 0: token, groups }) => (groups?.key === undefined ? [JSON.parse(token) as string] : []));
 }
 
 const lineAsRead = (event: EventView): Json => lineJson(event, textAsRead);
@@ -157,8 +214,7 @@ function sourceValue(source: Source, event: EventView): unknown {
       return (
         event.annotation(source.name) ?? (source.field === undefined ? undefined : (json(source.field, event) ?? ""))
       );
-    case "nothing":
-    case "extraction":
+    default:
       return undefined;
   }
 }

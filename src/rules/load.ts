@@ -3,10 +3,17 @@ import { AuditPolicy } from "./audit-policy.js";
 import { blindSpots } from "./blind-spots.js";
 import { FalcoReader } from "./dialects/falco/reader.js";
 import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
+import { SigmaReader } from "./dialects/sigma/reader.js";
 import { documentOf, listFiles, parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
-import { foreignDialect } from "./foreign.js";
 import { nearestPriority, rankOf } from "./priority.js";
-import type { FalcoOptions, Like, Reader, ReaderContext } from "./reader.js";
+import {
+  type FalcoOptions,
+  type Like,
+  type Reader,
+  type ReaderContext,
+  SIGMA_DEFAULTS,
+  type SigmaOptions,
+} from "./reader.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import { compileSet } from "./set.js";
 import { testsOf } from "./tree.js";
@@ -25,6 +32,8 @@ export interface LoadOptions {
   like?: Like;
   /** How Falco's rules run; the first that matches, of all priorities, if it is left out. */
   falco?: Partial<FalcoOptions>;
+  /** How Sigma's rules are read; without names and placeholders of one's own if it is left out. */
+  sigma?: Partial<SigmaOptions>;
   /** Resources that stand in no file, read after the paths: what is watched in a cluster. */
   resources?: readonly LiveResource[];
   /** kube-apiserver's audit policy: rules that never match under it are warned of. */
@@ -73,7 +82,7 @@ export interface LoadedRules {
 }
 
 /** One for each dialect. A document is read by the first that accepts it. */
-const READERS: readonly (new (context: ReaderContext) => Reader)[] = [KubeSphereReader, FalcoReader];
+const READERS: readonly (new (context: ReaderContext) => Reader)[] = [KubeSphereReader, FalcoReader, SigmaReader];
 
 /** Loads and compiles rules. Throws only for a priority that is none; what is wrong in files is in `refused`. */
 export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
@@ -86,6 +95,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     like: options.like ?? "upstream",
     stages: options.stages,
     falco: { matching: options.falco?.matching ?? "first", minPriority: options.falco?.minPriority ?? "Debug" },
+    sigma: { ...SIGMA_DEFAULTS, ...options.sigma },
     info: (info) => rules.push(info),
     refuse: (error) => refused.push(error),
     warn: (message, place) => warnings.push(warning(message, place)),
@@ -161,11 +171,7 @@ function threshold(key: string, name: string): number {
 }
 
 function unread(document: RuleDocument): RuleWarning {
-  const foreign = foreignDialect(document);
-  const message = foreign
-    ? `This is ${foreign}, which this version does not read; it is left out.`
-    : "This document holds no rules that auditship knows; it is left out.";
-  return warning(message, document.place([]));
+  return warning("This document holds no rules that auditship knows; it is left out.", document.place([]));
 }
 
 function warning(message: string, place: Place): RuleWarning {
@@ -183,6 +189,9 @@ function needsOf(rules: readonly Rule[]): Needs {
       if (source.kind === "field" && (source.field === Field.requestObject || source.field === Field.responseObject))
         needs.bodies = true;
       if (source.kind === "extraction" && source.inBody) needs.bodies = true;
+      if (source.kind === "values" && (source.root === Field.requestObject || source.root === Field.responseObject))
+        needs.bodies = true;
+      if (source.kind === "values" && source.root === "workspace") needs.workspace = true;
     }
   }
   return needs;

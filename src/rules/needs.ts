@@ -19,8 +19,13 @@ const MAX_TEXTS = 500;
 
 /** Tests of one value that can be decided, or ruled out, by the texts that occur in its bytes: all in one pass over them. */
 export class Needs {
-  private readonly automaton = new Automaton();
+  private readonly automaton: Automaton;
   private readonly needs: Need[] = [];
+
+  /** @param anyCase the texts of tests are in lower case, and values count so */
+  constructor(anyCase = false) {
+    this.automaton = new Automaton(anyCase);
+  }
 
   get size(): number {
     return this.needs.length;
@@ -28,7 +33,9 @@ export class Needs {
 
   /** Only before the first run. False if no text decides the test. */
   add(node: TestNode): boolean {
-    const need = node.path.steps.length > 0 ? this.needOfMember(node) : this.needOfText(node);
+    const { source, steps } = node.path;
+    const isMember = source.kind === "values" ? source.names.length > 0 : steps.length > 0;
+    const need = isMember ? this.needOfMember(node) : this.needOfText(node);
     if (need === undefined) return false;
     this.needs.push(need);
     return true;
@@ -55,14 +62,16 @@ export class Needs {
     const group = this.group(textsOf(node, true));
     if (group === undefined) return undefined;
     const [hit, miss] = negated ? [Outcome.no, Outcome.yes] : [Outcome.yes, Outcome.no];
-    return { test: node, groups: [group], found: test.op === "matches" ? undefined : hit, missed: miss };
+    const decides = test.op !== "matches" && test.op !== "matchesWhole";
+    return { test: node, groups: [group], found: decides ? hit : undefined, missed: miss };
   }
 
   /** Of a test of what lies below a value: without the keys there is nothing to say "yes" to, negated or not. */
   private needOfMember(node: TestNode): Need | undefined {
     const { path, test, negated } = node;
     const groups = keysOf(path, test.op === "exists").map((key) => this.group([key]));
-    const texts = negated || test.op === "matches" ? [] : textsOf(node, false);
+    const isExact = path.source.kind !== "values" && test.op !== "matches";
+    const texts = negated || !isExact ? [] : textsOf(node, false);
     if (texts.every(({ text }) => isOnlyString(text))) groups.push(this.group(texts));
     const usable = groups.filter((group) => group !== undefined);
     if (usable.length === 0) return undefined;
@@ -88,7 +97,12 @@ function textsOf({ test }: TestNode, whole: boolean): readonly Needle[] {
       return test.texts.map((text) => needle(text, whole));
     case "contains":
       return [needle(test.text, false)];
-    case "matches": {
+    case "startsWith":
+      return [{ text: test.text, begins: whole, ends: false }];
+    case "endsWith":
+      return [{ text: test.text, begins: false, ends: whole }];
+    case "matches":
+    case "matchesWhole": {
       const literal = literalOf(test.pattern);
       return literal ? [literal] : [];
     }
@@ -98,7 +112,8 @@ function textsOf({ test }: TestNode, whole: boolean): readonly Needle[] {
 }
 
 /** The last keys on a path. One outside of arrays may be joined to those before it by dots, and before `exists` go on so. */
-function keysOf({ steps }: Path, exists: boolean): readonly Needle[] {
+function keysOf({ source, steps }: Path, exists: boolean): readonly Needle[] {
+  if (source.kind === "values") return [{ text: source.names[source.names.length - 1], begins: false, ends: true }];
   const keys = steps.flatMap((step, index): Needle[] => {
     if (step.type === "items") return [];
     if (step.type === "member") return [{ text: step.name, begins: true, ends: true }];

@@ -17,6 +17,23 @@ export interface FalcoOptions {
  */
 export type Like = "upstream" | "anchored";
 
+/** How Sigma's rules are read. */
+export interface SigmaOptions {
+  /** Rules of another status are left out; one that has none never is. */
+  readonly status: readonly string[];
+  /** Where the fields lie that rules call by names of their own. */
+  readonly fields: Readonly<Record<string, readonly string[]>>;
+  /** Values of placeholders (`expand`), by name. */
+  readonly placeholders: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What is read if nothing else is said. */
+export const SIGMA_DEFAULTS: SigmaOptions = {
+  status: ["stable", "test", "experimental"],
+  fields: {},
+  placeholders: {},
+};
+
 /** What a reader is told, and tells. */
 export interface ReaderContext {
   /** Ranks from which archiving rules archive and alerting rules alert. What is read may set them, before rules are made. */
@@ -27,6 +44,7 @@ export interface ReaderContext {
   /** Audit stages that rules look at, where the dialect does not choose its own; undefined for all. */
   readonly stages: readonly string[] | undefined;
   readonly falco: FalcoOptions;
+  readonly sigma: SigmaOptions;
   /** A rule that was read, whether it runs or not. */
   info(info: RuleInfo): void;
   /** What is left out, and why; the rest is read. */
@@ -45,6 +63,7 @@ export function definitionsOnly(): ReaderContext {
     like: "upstream",
     stages: undefined,
     falco: { matching: "first", minPriority: "Debug" },
+    sigma: SIGMA_DEFAULTS,
     info: () => {},
     warn: () => {},
     refuse: (error) => {

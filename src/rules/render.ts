@@ -4,6 +4,7 @@ import { textAsShown } from "./extraction/json.js";
 import { latencyOf } from "./latency.js";
 import { utcText, valueText } from "./text.js";
 import type { FieldSource, Path, Step } from "./tree.js";
+import { shownValues } from "./values.js";
 import { findFlat, joinedNames } from "./walk.js";
 
 /**
@@ -25,7 +26,10 @@ export function render(path: Path, event: EventView): string {
       return source.field === undefined ? "" : renderField({ kind: "field", field: source.field }, event);
     }
     case "nothing":
+    case "strings":
       return "";
+    case "values":
+      return shownValues(source, event).join(", ");
     case "extraction":
       return extractor(source.extraction, textAsShown)(event)?.join(", ") ?? "";
   }

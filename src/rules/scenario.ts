@@ -3,6 +3,7 @@ import { onlyField } from "./extraction/extraction-test.js";
 import { foldCondition, isOutcome, type Knowledge } from "./fold.js";
 import { textTest } from "./text-test.js";
 import { type Expression, Outcome, type TestNode, testsOf } from "./tree.js";
+import { ownField } from "./values.js";
 
 /** Stands for any value that no test names. */
 export const OTHER = Symbol("other");
@@ -40,12 +41,13 @@ export function textsOf(condition: Expression, field: Field): Set<string> {
 /** The field whose whole value, and nothing else, a test looks at. */
 function fieldOf({ path: { source, steps }, test }: TestNode): Field | undefined {
   if (source.kind === "field" && steps.length === 0) return source.field;
-  return onlyField(source, test);
+  return source.kind === "values" ? ownField(source, test) : onlyField(source, test);
 }
 
 /** The field without which a test finds nothing. */
 function rootOf({ path: { source } }: TestNode): Field | undefined {
   if (source.kind === "field") return source.field;
+  if (source.kind === "values") return typeof source.root === "string" ? undefined : source.root;
   return source.kind === "extraction" ? source.root : undefined;
 }
 
@@ -56,10 +58,13 @@ function wanted({ test }: TestNode): readonly string[] {
 
 /** Undefined if the test does not tell. */
 function outcomeOf(node: TestNode, value: string | typeof OTHER): Outcome | undefined {
-  const { test, negated } = node;
+  const { test, negated, path } = node;
+  // What is empty is not there, but for KubeSphere's rules.
+  if (path.source.kind === "values" && (value === "" || (test.op === "exists" && test.what === "null")))
+    return Outcome.no;
   const texts = wanted(node);
   if (texts.length > 0) return texts.some((text) => text === value) !== negated ? Outcome.yes : Outcome.no;
-  if (value === OTHER || test.op === "compared") return undefined;
+  if (value === OTHER || test.op === "compared" || test.op === "likeValue") return undefined;
   if (test.op === "exists") return Outcome.yes;
   return test.op === "someIn" || test.op === "allIn" ? undefined : textTest(test, negated)(value);
 }

@@ -1,6 +1,8 @@
 import { RE2JS } from "re2js";
 import { compileGlob } from "./extraction/glob.js";
 import { PathPrefixes } from "./extraction/path-prefixes.js";
+import { addressIn } from "./network.js";
+import { timePart } from "./time-part.js";
 import { type NumberComparison, Outcome, type Test } from "./tree.js";
 
 /** A test of a value's text. */
@@ -88,6 +90,16 @@ function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boole
     }
     case "unequal":
       return (text) => text !== test.text;
+    case "numeric":
+      return (text) => DECIMAL.test(text) && compareNumbers(Number(text), test.compare, test.value);
+    case "inNetwork":
+      return addressIn(test.network);
+    case "timePart":
+      return (text) => {
+        const part = timePart(text, test.part);
+        return part !== undefined && compareNumbers(part, test.compare, test.value);
+      };
+    case "likeValue":
     case "allIn":
     case "someIn":
     case "compared":

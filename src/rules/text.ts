@@ -21,6 +21,13 @@ export function utf8(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
 }
 
+/** In lower case, letter by letter, whatever stands around them. */
+export function lowerText(text: string): string {
+  return IS_ASCII.test(text) ? text.toLowerCase() : Array.from(text, (letter) => letter.toLowerCase()).join("");
+}
+
+const IS_ASCII = /^[\x00-\x7f]*$/;
+
 /** Lone surrogates as U+FFFD, as Go reads them. */
 export function wellFormed(text: string): string {
   return /[\ud800-\udfff]/.test(text) ? Buffer.from(text, "utf8").toString("utf8") : text;

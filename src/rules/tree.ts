@@ -33,9 +33,30 @@ export type Test =
   | { readonly op: "in"; readonly texts: readonly string[] }
   /** An unanchored RE2 pattern. */
   | { readonly op: "matches"; readonly pattern: string }
-  /** True if there is a value other than null; of an object: if there is one anywhere in it. */
-  | { readonly op: "exists" }
-  | TextTestOf;
+  /**
+   * True if there is a value other than null; of an object: if there is one anywhere in it. Of named values also: if there is such
+   * a member, whatever its value, or a null.
+   */
+  | { readonly op: "exists"; readonly what?: "member" | "null" }
+  | TextTestOf
+  | NamedValueTest;
+
+/** What Sigma's rules ask further. What is no number, address or time is not what they look for; nothing fails. */
+export type NamedValueTest =
+  | { readonly op: "numeric"; readonly compare: NumberComparison; readonly value: number }
+  /** An IP address in a network in CIDR notation. */
+  | { readonly op: "inNetwork"; readonly network: string }
+  /** A part of an RFC 3339 time, in UTC. */
+  | { readonly op: "timePart"; readonly part: TimePart; readonly compare: NumberComparison; readonly value: number }
+  /** A comparison with a value that lies elsewhere, whose text counts in the same case. */
+  | {
+      readonly op: "likeValue";
+      readonly compare: "equals" | "contains" | "startsWith" | "endsWith";
+      readonly of: readonly ValuesSource[];
+    };
+
+/** `week` is that of ISO 8601. */
+export type TimePart = "minute" | "hour" | "day" | "week" | "month" | "year";
 
 /** What Falco's rules ask further of a text. Letters that are ignored in case are those of ASCII. */
 export type TextTestOf =
@@ -87,7 +108,28 @@ export type Source =
   | { readonly kind: "annotation"; readonly name: string; readonly field?: Field }
   /** Nothing is ever there. */
   | { readonly kind: "nothing" }
-  | ExtractionSource;
+  | ExtractionSource
+  | ValuesSource
+  | StringsSource;
+
+/**
+ * All values that member names lead to, through arrays as if these were not there: a test asks whether it holds for one of them.
+ * Neighbouring names may be joined by dots. There are no steps below them.
+ */
+export interface ValuesSource {
+  readonly kind: "values";
+  /** A field of the table, or the name of what a stage has added or of a member that the table does not have. */
+  readonly root: Field | string;
+  readonly names: readonly string[];
+  /** Texts are compared in lower case: those of the test are. */
+  readonly fold?: "lower";
+}
+
+/** Every string of the event, at any depth, but no key. */
+export interface StringsSource {
+  readonly kind: "strings";
+  readonly fold?: "lower";
+}
 
 /** Texts by Falco's rules. There are no steps below them. */
 export interface ExtractionSource {

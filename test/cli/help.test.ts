@@ -66,7 +66,7 @@ describe("the command line", () => {
     [["simulate", "--rate", "fast"], "It must be a number"],
     [["simulate", "--max-size", "large"], "it must be a size such as 10MiB."],
     [["check"], "check needs a configuration (-c FILE) or rules (--rules PATH)."],
-    [["eval", "--dialect", "sigma"], "eval does not know the dialect sigma in this version"],
+    [["eval", "--dialect", "prolog"], "Allowed choices are kubesphere, falco, sigma"],
   ])("ends with 2 and one line on stderr for %j", async (args, message) => {
     expect(await auditship(...args)).toBe(2);
     expect(err).toContain(message);

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type EventView, Flag } from "../../src/plugin/index.js";
+import { type EventView, Field, Flag } from "../../src/plugin/index.js";
 import { Compiler, tryCheck } from "../../src/rules/compile.js";
 import { interpret } from "../../src/rules/interpreter.js";
 import { compileSet } from "../../src/rules/set.js";
-import { type Expression, Outcome } from "../../src/rules/tree.js";
+import { lowerText } from "../../src/rules/text.js";
+import { type Expression, Outcome, type ValuesSource } from "../../src/rules/tree.js";
 import { parseCondition } from "./conditions.js";
 import { batchOf } from "./events.js";
 import { ruleOf } from "./rules.js";
@@ -99,6 +100,96 @@ const condition = fc.letrec<{ tree: string }>((tie) => ({
   ),
 })).tree;
 
+/** Tests of named values and of strings, as Sigma's rules make them. */
+const location = fc.record({
+  kind: fc.constant("values" as const),
+  root: fc.constantFrom<ValuesSource["root"]>(
+    Field.verb,
+    Field.level,
+    Field.auditID,
+    Field.requestURI,
+    Field.userUsername,
+    Field.userGroups,
+    Field.userExtra,
+    Field.sourceIPs,
+    Field.objectRefResource,
+    Field.objectRefName,
+    Field.objectRef,
+    Field.responseStatusCode,
+    Field.requestObject,
+    Field.annotations,
+    Field.requestReceivedTimestamp,
+    "workspace",
+    "other",
+  ),
+  names: fc.array(fc.constantFrom("a", "b", "__proto__", "constructor"), { maxLength: 3 }),
+});
+const folded = fc.constantFrom("lower" as const, undefined);
+const wanted = fc.constantFrom(...TEXTS, "ge", "k", "10.0.0.0", "ab");
+const comparison = fc.constantFrom("=" as const, "!=" as const, "<" as const, ">=" as const);
+const valueTest = fc.oneof(
+  fc
+    .constantFrom("equals" as const, "contains" as const, "startsWith" as const, "endsWith" as const)
+    .chain((op) => wanted.map((text) => ({ op, text }))),
+  fc.array(wanted, { minLength: 1, maxLength: 4 }).map((texts) => ({ op: "in" as const, texts })),
+  fc
+    .constantFrom("a", "^g[\\s\\S]*t$", "^[\\s\\S]b", "(?i)GET", "^a", "bc$", "b+c")
+    .map((pattern) => ({ op: "matches" as const, pattern })),
+  fc.constantFrom(undefined, "member" as const, "null" as const).map((what) => ({ op: "exists" as const, what })),
+  fc
+    .tuple(comparison, fc.constantFrom(0, 1, 10, 201))
+    .map(([compare, value]) => ({ op: "numeric" as const, compare, value })),
+  fc.constantFrom("10.0.0.0/8", "::/0", "10.0.0.1").map((network) => ({ op: "inNetwork" as const, network })),
+  fc
+    .tuple(fc.constantFrom("hour" as const, "week" as const, "minute" as const), comparison, fc.constantFrom(0, 18, 23))
+    .map(([part, compare, value]) => ({ op: "timePart" as const, part, compare, value })),
+  fc
+    .tuple(
+      fc.constantFrom("equals" as const, "contains" as const, "startsWith" as const, "endsWith" as const),
+      fc.array(location, { minLength: 1, maxLength: 2 }),
+    )
+    .map(([compare, of]) => ({ op: "likeValue" as const, compare, of })),
+);
+const namedTest = fc
+  .tuple(
+    fc.oneof({ weight: 5, arbitrary: location }, { weight: 1, arbitrary: fc.constant({ kind: "strings" as const }) }),
+    folded,
+    valueTest,
+  )
+  .filter(([source, , test]) => source.kind === "values" || test.op !== "likeValue")
+  .map(([source, fold, test]): Expression => {
+    const lower = (text: string) => (fold === "lower" ? lowerText(text) : text);
+    const inCase =
+      "text" in test
+        ? { ...test, text: lower(test.text) }
+        : "texts" in test
+          ? { ...test, texts: test.texts.map(lower) }
+          : test;
+    return {
+      type: "test",
+      path: { text: "", source: { ...source, fold }, steps: [] },
+      test: inCase,
+      negated: false,
+      text: "",
+    };
+  });
+const namedTree = fc.letrec<{ tree: Expression }>((tie) => ({
+  tree: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    namedTest,
+    fc
+      .tuple(fc.constantFrom("and" as const, "or" as const), tie("tree"), tie("tree"))
+      .map(([type, a, b]): Expression => ({ type, operands: [a, b] })),
+    tie("tree").map((operand): Expression => ({ type: "not", operand })),
+  ),
+})).tree;
+
+/** A tree and what to call it. */
+const named = fc.oneof(
+  condition.map((source) => ({ name: source, tree: parseCondition(source) })),
+  namedTree.map((tree) => ({ name: JSON.stringify(tree), tree })),
+);
+
 /** JSON texts of any shape, numbers and strings in odd spellings, keys twice. */
 const scalar = fc.oneof(
   fc.constantFrom(...TEXTS).map((value) => JSON.stringify(value)),
@@ -111,6 +202,10 @@ const scalar = fc.oneof(
     '"\\ud83d"',
     '"a\\/b"',
     '"\\u00e9"',
+    '"\\u212a"',
+    '"K"',
+    '"10.0.0.1"',
+    '"G\\u0045T"',
     '"2024-05-01T02:00:00+02:00"',
   ),
   fc.constantFrom("0", "-0", "1", "1.0", "1e0", "201", "1e400", "1e21", "0.00001", "12345678901234567890"),
@@ -179,61 +274,77 @@ const event = members(
   member("requestReceivedTimestamp", time),
   member("stageTimestamp", time),
   member("Workspace", scalar),
+  member("other", json),
 );
 
 const RUNS = Number(process.env.AUDITSHIP_FUZZ_RUNS ?? 3000);
+/** Milliseconds for one test: the usual runs need seconds, on a busy machine more. */
+const TIMEOUT = 20 * RUNS + 60_000;
 
 describe("the compiled closures and the interpreter", () => {
-  it("agree on random conditions over hostile events, plain and negated", () => {
-    fc.assert(
-      fc.property(
-        fc.array(condition, { minLength: 1, maxLength: 5 }),
-        fc.array(event, { maxLength: 4 }),
-        (texts, lines) => {
-          const trees = texts.map((text) => parseCondition(text)).flatMap((tree): Expression[] => [tree, not(tree)]);
-          const compiler = new Compiler();
-          const checks = trees.map((tree) => compiler.condition(tree));
-          const batch = batchOf(...lines);
-          for (let row = 0; row < batch.count; row++) {
-            if (batch.flags(row) & Flag.invalid) continue;
-            const view = batch.at(row);
-            compiler.next(view);
-            for (const [index, tree] of trees.entries()) {
-              const compiled = tryCheck(checks[index], view) === Outcome.yes;
-              if (compiled !== (oracle(tree, view) === Outcome.yes))
-                throw new Error(`closures say ${compiled}: ${texts[index >> 1]} (${index & 1}) on ${lines[row]}`);
-            }
-          }
-        },
-      ),
-      { numRuns: RUNS },
-    );
-  });
-
-  it("agree where a set folds conditions by what it knows of an event, on events seen before too", () => {
-    fc.assert(
-      fc.property(
-        fc.array(condition, { minLength: 1, maxLength: 5 }),
-        fc.array(event, { maxLength: 4 }),
-        (texts, lines) => {
-          const rules = texts.flatMap((text) => [ruleOf(text, text), ruleOf(`not (${text})`, `not (${text})`)]);
-          const set = compileSet(rules);
-          for (const batch of [batchOf(...lines), batchOf(...lines)]) {
-            set.evaluate(batch);
+  it(
+    "agree on random conditions over hostile events, plain and negated",
+    () => {
+      fc.assert(
+        fc.property(
+          fc.array(named, { minLength: 1, maxLength: 5 }),
+          fc.array(event, { maxLength: 4 }),
+          (conditions, lines) => {
+            const trees = conditions.flatMap(({ tree }): Expression[] => [tree, not(tree)]);
+            const compiler = new Compiler();
+            const checks = trees.map((tree) => compiler.condition(tree));
+            const batch = batchOf(...lines);
             for (let row = 0; row < batch.count; row++) {
               if (batch.flags(row) & Flag.invalid) continue;
-              const matching = rules.filter((rule) => oracle(rule.condition, batch.at(row)) === Outcome.yes);
-              expect(
-                batch.matches(row).map(({ rule }) => rule),
-                lines[row],
-              ).toEqual(matching.map(({ info }) => info.name));
+              const view = batch.at(row);
+              compiler.next(view);
+              for (const [index, tree] of trees.entries()) {
+                const compiled = tryCheck(checks[index], view) === Outcome.yes;
+                if (compiled !== (oracle(tree, view) === Outcome.yes))
+                  throw new Error(
+                    `closures say ${compiled}: ${conditions[index >> 1].name} (${index & 1}) on ${lines[row]}`,
+                  );
+              }
             }
-          }
-        },
-      ),
-      { numRuns: RUNS },
-    );
-  });
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "agree where a set folds conditions by what it knows of an event, on events seen before too",
+    () => {
+      fc.assert(
+        fc.property(
+          fc.array(named, { minLength: 1, maxLength: 5 }),
+          fc.array(event, { maxLength: 4 }),
+          (conditions, lines) => {
+            const rules = conditions.flatMap(({ name, tree }) => [
+              { ...ruleOf(name, "Level"), condition: tree },
+              { ...ruleOf(`not (${name})`, "Level"), condition: not(tree) },
+            ]);
+            const set = compileSet(rules);
+            for (const batch of [batchOf(...lines), batchOf(...lines)]) {
+              set.evaluate(batch);
+              for (let row = 0; row < batch.count; row++) {
+                if (batch.flags(row) & Flag.invalid) continue;
+                const matching = rules.filter((rule) => oracle(rule.condition, batch.at(row)) === Outcome.yes);
+                expect(
+                  batch.matches(row).map(({ rule }) => rule),
+                  lines[row],
+                ).toEqual(matching.map(({ info }) => info.name));
+              }
+            }
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    },
+    TIMEOUT,
+  );
 
   it("are tried on matching and on failing conditions alike", () => {
     const seen = new Set<Outcome>();

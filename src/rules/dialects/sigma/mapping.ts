@@ -1,0 +1,101 @@
+import { FIELD_PATHS, fieldOfPath } from "../../../plugin/index.js";
+import { nearest } from "../../../plugin/nearest.js";
+import type { ValuesSource } from "../../tree.js";
+
+/** Where a value lies. */
+export type Location = Pick<ValuesSource, "root" | "names">;
+
+const POD_SPECS = [
+  "requestObject.spec",
+  "requestObject.spec.template.spec",
+  "requestObject.spec.jobTemplate.spec.template.spec",
+];
+const CONTAINERS = ["containers", "initContainers", "ephemeralContainers"];
+
+/** Names of rules that no audit event has, and where what they mean lies in one. `rules.sigma.fields` adds to them. */
+export const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  apiGroup: ["objectRef.apiGroup"],
+  capabilities: POD_SPECS.flatMap((spec) => CONTAINERS.map((name) => `${spec}.${name}.securityContext.capabilities`)),
+  hostPath: POD_SPECS.map((spec) => `${spec}.volumes.hostPath.path`),
+};
+
+const DECISION = "annotations.authorization.k8s.io/decision";
+
+/** Values that a field never has, in lower case, and the field and value that say the same. */
+export const VALUES: Readonly<Record<string, Readonly<Record<string, { field: string; value: string }>>>> = {
+  "responseStatus.code": {
+    allow: { field: DECISION, value: "allow" },
+    forbid: { field: DECISION, value: "forbid" },
+  },
+};
+
+/** A name with more parts than that is refused. */
+const MAX_NAMES = 64;
+
+/** What rules' names mean. */
+export class Mapping {
+  private readonly fields: ReadonlyMap<string, readonly string[]>;
+
+  /** @param own names and where they lie; they come before ours */
+  constructor(own: Readonly<Record<string, readonly string[]>>) {
+    this.fields = new Map([...Object.entries(FIELDS), ...Object.entries(own)]);
+  }
+
+  /** Where the values of a field lie; undefined for a name of too many parts. */
+  locations(name: string): Location[] | undefined {
+    const paths = this.fields.get(name) ?? [name];
+    const found = paths.map(locate);
+    return found.some(({ names }) => names.length > MAX_NAMES) ? undefined : found;
+  }
+
+  /** The field and the value that stand for these. */
+  replacement(name: string, value: string): { field: string; value: string } | undefined {
+    const values = this.fields.has(name) ? undefined : VALUES[canonical(name)];
+    return values !== undefined && Object.hasOwn(values, value) ? values[value] : undefined;
+  }
+
+  /** What to say of a name that no audit event has; undefined if it is fine. */
+  problem(name: string): string | undefined {
+    const paths = this.fields.get(name) ?? [name];
+    if (paths.some(isKnown)) return undefined;
+    const head = name.split(".").slice(0, 2).join(".");
+    const suggestion = nearest(name, this.names()) ?? nearest(head, FIELD_PATHS);
+    return `no audit event has the field ${name}${suggestion ? `; did you mean ${suggestion}?` : "."}`;
+  }
+
+  private names(): string[] {
+    return [...this.fields.keys(), ...FIELD_PATHS];
+  }
+}
+
+function canonical(name: string): string {
+  const field = fieldOfPath(name);
+  return field === undefined ? "" : FIELD_PATHS[field];
+}
+
+/** The envelope's names count in any case, what lies below them exactly. */
+function locate(path: string): Location {
+  const [first, second, ...rest] = path.split(".");
+  if (path.toLowerCase() === WORKSPACE) return { root: WORKSPACE, names: [] };
+  if (second === undefined) return { root: fieldOfPath(first) ?? first, names: [] };
+  const pair = fieldOfPath(`${first}.${second}`);
+  return pair === undefined
+    ? { root: fieldOfPath(first) ?? first, names: [second, ...rest] }
+    : { root: pair, names: rest };
+}
+
+/** What the stage of this name has found. */
+const WORKSPACE = "workspace";
+
+/** Objects of the envelope whose members are all in the field table. */
+const CLOSED = new Set(
+  FIELD_PATHS.filter((path) => FIELD_PATHS.some((other) => other.startsWith(`${path}.`))).map((path) =>
+    path.toLowerCase(),
+  ),
+);
+
+function isKnown(path: string): boolean {
+  const { root, names } = locate(path);
+  if (root === WORKSPACE) return true;
+  return typeof root !== "string" && (names.length === 0 || !CLOSED.has(FIELD_PATHS[root].toLowerCase()));
+}

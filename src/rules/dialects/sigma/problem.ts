@@ -1,0 +1,12 @@
+import { AuditshipError, type ErrorCode, type Place } from "../../../plugin/index.js";
+
+/** What is wrong with a rule, and where. */
+export function invalid(message: string, place: Place, code: ErrorCode = "AUDITSHIP_RULE_INVALID"): AuditshipError {
+  return new AuditshipError(code, message.endsWith("?") ? message : `${message}.`, place);
+}
+
+/** A text in quotation marks, in one line and at most 60 characters of it. */
+export function quoted(text: string): string {
+  const line = text.slice(0, 200).replace(/\s+/g, " ");
+  return `“${line.length > 60 || text.length > 200 ? `${line.slice(0, 59)}…` : line}”`;
+}
