@@ -112,6 +112,9 @@ describe("fields of odd events", () => {
     expect(field("ka.req.pod.containers.privileged", two)).toEqual(["true"]);
     expect(field("ka.req.pod.containers.privileged[1]", two)).toBeUndefined();
     expect(field("ka.req.pod.containers.name", pod({ containers: { name: "one" } }))).toEqual(["one"]);
+    for (const name of ["name", "image.repository", "privileged", "eff_run_as_user", "host_port", "command"])
+      expect(field(`ka.req.pod.containers.${name}`, pod({ containers: [] })), name).toBeUndefined();
+    expect(field("ka.req.container.privileged", pod({ containers: [] }))).toBe("false");
   });
 
   it("read a port, a repository, words, capabilities as upstream does", () => {

@@ -49,8 +49,9 @@ function one(found: Json | undefined): Texts {
   return found === undefined ? absent : [found.text()];
 }
 
-function some(texts: readonly string[]): Texts {
-  return texts.length === 0 ? absent : texts;
+/** A list without texts is absent. */
+function some(texts: Texts): Texts {
+  return texts?.length === 0 ? absent : texts;
 }
 
 function itemTexts(found: Json | undefined): Texts {
@@ -94,7 +95,7 @@ function indexOf(argument: string | undefined): number | undefined {
 function listBelow(
   name: string,
   path: readonly string[],
-  read: (found: readonly Found[], event: Json) => Texts = (found) => some(texts(found)),
+  read: (found: readonly Found[], event: Json) => Texts = texts,
 ): FieldDefinition {
   return {
     name,
@@ -103,7 +104,7 @@ function listBelow(
     looksAt: "requestObject",
     read: (event, argument) => {
       const found = valuesAt(event, indexOf(argument), ["requestObject", ...path]);
-      return found === undefined ? absent : read(found, event);
+      return found === undefined ? absent : some(read(found, event));
     },
   };
 }
@@ -127,7 +128,7 @@ function joinedWords(found: readonly Found[]): Texts {
     if (!words?.every((word) => word.kind === Kind.string)) return absent;
     lines.push(words.map((word) => word.text()).join(" "));
   }
-  return some(lines);
+  return lines;
 }
 
 function hostPorts(found: readonly Found[]): Texts {
@@ -140,7 +141,7 @@ function hostPorts(found: readonly Found[]): Texts {
       if (number) ports.push(number.text());
     }
   }
-  return some(ports);
+  return ports;
 }
 
 /** Fields of the containers in one of a pod's three lists. */
@@ -152,7 +153,7 @@ function containerFields(list: string): FieldDefinition[] {
   const effective = (name: string, key: string) =>
     field(name, [key], (found, event) => {
       const fallback = valueAt(event, ["requestObject", "spec", key])?.text() ?? "0";
-      return some(found.map((each) => each?.text() ?? fallback));
+      return found.map((each) => each?.text() ?? fallback);
     });
   return [
     field("args", ["args"], joinedWords),
@@ -176,7 +177,7 @@ function containerFields(list: string): FieldDefinition[] {
 /** The items of an array in each of a role's rules. */
 function roleField(name: string, key: string): FieldDefinition {
   return listBelow(name, ["rules", key], (found) =>
-    some(found.flatMap((each) => (each?.kind === Kind.array ? texts(each.items()) : []))),
+    found.flatMap((each) => (each?.kind === Kind.array ? texts(each.items()) : [])),
   );
 }
 
@@ -314,7 +315,7 @@ const KUBERNETES: readonly FieldDefinition[] = [
   listBelow("ka.req.pod.volumes.hostpath", ["spec", "volumes", "hostPath", "path"]),
   listBelow("ka.req.pod.volumes.flexvolume_driver", ["spec", "volumes", "flexVolume", "driver"]),
   listBelow("ka.req.pod.volumes.volume_type", ["spec", "volumes", ""], (found) =>
-    some(found.flatMap((each) => each?.keys().filter((key) => key !== "name") ?? [])),
+    found.flatMap((each) => each?.keys().filter((key) => key !== "name") ?? []),
   ),
   {
     name: "ka.req.volume.hostpath",
