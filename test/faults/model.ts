@@ -14,8 +14,6 @@ import { AuditWriter } from "./writer.js";
 
 /** Milliseconds after which a reader that gives nothing has failed. */
 const PATIENCE = 5000;
-/** Play also what does not hold yet. */
-const TODO = process.env.AUDITSHIP_FAULTS_TODO !== undefined;
 const IDENTITY = /"auditID":"([^"]*)","stage":"([^"]*)"/;
 
 /** What a restart finds. */
@@ -91,7 +89,7 @@ export class LogUnderTest {
   async deleteBackup(seen: boolean): Promise<void> {
     const file = this.#log.backups.find((backup) => this.#exists(backup));
     if (!file) return;
-    if (!seen || this.#unbegun() || !(await this.#looked())) this.#forget(file.events);
+    if (!seen || !(await this.#looked())) this.#forget(file.events);
     if (this.#compressing?.file === file) this.#compressing = undefined;
     this.#log.delete(file);
     this.#lose(file);
@@ -100,16 +98,13 @@ export class LogUnderTest {
   /** Empties the active file; kube-apiserver has it open with O_APPEND. `seen`: not before the reader has looked. */
   async truncate(copy: boolean, seen: boolean): Promise<void> {
     const { file } = this.#log;
-    if (!seen || this.#unbegun() || !(await this.#looked())) this.#forget(file.events);
+    // TODO: what was seen of a truncated file is not always told where nobody had begun to read.
+    if (!seen || this.#delivered.size === 0 || !(await this.#looked())) this.#forget(file.events);
     this.#log.restart();
     if (copy) fs.copyFileSync(this.#log.path, `${this.#log.path}.1`);
     fs.truncateSync(this.#log.path);
     this.#lose(file);
     this.#log.startFile();
-    if (TODO) return;
-    // TODO: a rotation before anybody has looked at the emptied file is not survived yet.
-    this.write(1, 450);
-    await this.#looked();
   }
 
   /** Takes so many chunks, as long as there is something. */
@@ -229,9 +224,6 @@ export class LogUnderTest {
     return false;
   }
 
-  /** TODO: what was seen of files that nobody had begun to read is not always told yet. */
-  #unbegun = (): boolean => this.#delivered.size === 0 && !TODO;
-
   #forget(events: Iterable<Written>): void {
     for (const event of events) this.#unknown.add(event);
   }
@@ -320,9 +312,10 @@ export const COMMANDS = [
   command("lose state", (log) => log.loseState()),
 ];
 
-/** Plays so many sequences of commands. */
-export function playSequences(runs: number, most = 25): Promise<void> {
-  const property = fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: most, size: "max" }), async (commands) => {
+/** Plays so many sequences of commands; most of them are short unless `long`. */
+export function playSequences(runs: number, long: boolean): Promise<void> {
+  const size = long ? { maxCommands: 60, size: "max" as const } : { maxCommands: 25 };
+  const property = fc.asyncProperty(fc.commands(COMMANDS, size), async (commands) => {
     const log = await LogUnderTest.make();
     try {
       await fc.asyncModelRun(() => ({ model: {}, real: log }), commands);

@@ -215,7 +215,6 @@ export const identity: Scenario[] = [
   },
   {
     name: "11 cut to less and grown past the old end between two looks",
-    todo: "what stands before the cursor is not looked at",
     async run(site) {
       const log = site.writer();
       await site.start();
@@ -227,7 +226,6 @@ export const identity: Scenario[] = [
   },
   {
     name: "11 cut to less and grown past the old end while the agent is down",
-    todo: "what stands before the cursor is not looked at",
     async run(site) {
       const log = site.writer();
       await site.start();

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Scenario } from "../scenario.js";
 import type { Site } from "../site.js";
 import { mayMount } from "./rights.js";
@@ -24,6 +25,12 @@ async function outage(site: Site, rotations: number, compress = false): Promise<
 }
 
 const pinsOf = (site: Site): string[] => fs.readdirSync(site.at("log", ".auditship-apiserver"));
+
+/** Bytes of files that only a pin keeps. */
+function keptBytes(site: Site): number {
+  const stats = pinsOf(site).map((name) => fs.statSync(site.at("log", ".auditship-apiserver", name)));
+  return stats.filter(({ nlink }) => nlink === 1).reduce((sum, { size }) => sum + size, 0);
+}
 
 /** Files kept by hard links. */
 export const pinning: Scenario[] = [
@@ -70,11 +77,16 @@ export const pinning: Scenario[] = [
     async run(site) {
       site.configure({ source: { pin: true, pinSize: "250KiB" }, sink: SMALL_REQUESTS });
       await outage(site, 6);
+      // The budget is looked at with the next rotation.
+      site.log.rotate();
+      site.log.write(100);
+      await site.metric("auditship_rotations_total", {}, 7);
+      while (keptBytes(site) > 250 * 1024) await sleep(20);
       const kept = new Set(pinsOf(site).map((name) => name.split("-").at(-1)!.split(".")[0]));
       const short = (fingerprint: string) => Buffer.from(fingerprint.slice(0, 24), "hex").toString("base64url");
       const ids = new Set([...kept].map(short));
       const lost = site.log.backups.filter(({ id, backup }) => !ids.has(id) && !fs.existsSync(site.at("log", backup)));
-      if (lost.length === 0 || lost.length === 6) throw new Error(`${lost.length} of 6 files are not pinned`);
+      if (lost.length === 0 || lost.length === 7) throw new Error(`${lost.length} of 7 files are not pinned`);
       site.ledger.lose(lost);
       site.receiver.accept();
       await site.settled();

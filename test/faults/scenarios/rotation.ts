@@ -40,7 +40,6 @@ export const rotation: Scenario[] = [
   },
   {
     name: "2 several rotations between two looks",
-    todo: "told as a loss though every backup is there",
     async run(site) {
       const log = site.writer();
       await site.start();
@@ -144,7 +143,6 @@ export const rotation: Scenario[] = [
   },
   {
     name: "14 the active file is unlinked, and written on",
-    todo: "nobody is woken by what the unlinked file grew before it was looked at",
     async run(site) {
       const log = site.writer();
       await site.start();
