@@ -206,7 +206,9 @@ export class SigmaReader implements Reader {
       },
     });
     const searches = new Map<string, Search>();
-    for (const [name, value] of Object.entries(rule.detection)) {
+    // As it was written: a name may be one that JavaScript's objects have too.
+    const { detection } = document.value as { detection: Record<string, unknown> };
+    for (const [name, value] of Object.entries(detection)) {
       if (!NO_SEARCHES.includes(name)) searches.set(name, reader.search(value, ["detection", name]));
       else if (name === "timeframe")
         this.warn(entry, "timeframe is not looked at: conditions are about one event.", ["detection", name]);
