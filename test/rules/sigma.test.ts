@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { predicateOf } from "../../src/rules/condition.js";
 import { sigmaConditions } from "../../src/rules/dialects/sigma/conditions.js";
+import { parseDocuments } from "../../src/rules/documents.js";
 import { type LoadedRules, type LoadOptions, loadRules } from "../../src/rules/index.js";
 import { interpret } from "../../src/rules/interpreter.js";
 import { compileSet } from "../../src/rules/set.js";
@@ -395,6 +396,29 @@ describe("what is no search is refused with its place", () => {
   ])("%s", (yaml, message) => expect(problemOf(yaml)).toContain(message));
 });
 
+describe("eval", () => {
+  const rules = parseDocuments(
+    "r.yml",
+    "detection:\n  a: { verb: get }\n  b_1: { verb: create }\n  condition: a\n",
+  ).documents;
+  const evaluate = (text: string) => predicateOf(sigmaConditions(rules)(text))(viewOf(EVENT));
+
+  it("takes conditions over the searches of a file", () => {
+    expect(["a", "b_1", "a or 1 of b_*", "all of them"].map(evaluate)).toEqual([false, true, true, false]);
+    expect(() => evaluate("a and\n  c")).toThrow(expect.objectContaining({ place: { line: 2, column: 3 } }));
+  });
+
+  it("takes a rule, what stands in its detection, or a search, as YAML or JSON", () => {
+    const detection = { s: { "verb|startswith": "CRE" }, condition: "s" };
+    const texts = [{ title: "T", detection }, detection, detection.s, ["nginx"]].map((value) => JSON.stringify(value));
+    expect(texts.map(evaluate)).toEqual([true, true, true, true]);
+    expect(evaluate("s:\n  verb: get\ncondition: not s")).toBe(true);
+    expect(() => evaluate("s:\n  verb: get\ncondition: not t")).toThrow("there is no search “t”");
+    expect(() => evaluate("{a: 1")).toThrow("This is not valid YAML");
+    expect(() => evaluate("a: b\n---\nc: d")).toThrow("there is more than one document");
+  });
+});
+
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "auditship-sigma-"));
@@ -508,7 +532,7 @@ describe("a rule", () => {
       ["B", "y"],
     ]);
     expect(lines(loaded.warnings)).toEqual([
-      "rules.yml:8:8: “B” has the id of an earlier rule (" + `${directory}/rules.yml:1) and replaces it.`,
+      `rules.yml:8:8: “B” has the id of an earlier rule (${directory}/rules.yml:1) and replaces it.`,
       "rules.yml:15:8: “B” is the title of two rules; matches tell them apart by nothing else.",
     ]);
   });
@@ -547,9 +571,9 @@ describe("a rule", () => {
       `title: A\n${HEAD}detection:\n  sel: { objectRef.resorce: pods, nonsense: x, hostPath: x, user.username: y }\n  other: { verb: get }\n  timeframe: 5m\n  condition: sel\n`,
     );
     expect(lines(loaded.warnings)).toEqual([
+      "rules.yml:6:3: “A”: timeframe is not looked at: conditions are about one event.",
       "rules.yml:4:10: “A”: no audit event has the field objectRef.resorce; did you mean objectRef.resource?",
       "rules.yml:4:35: “A”: no audit event has the field nonsense.",
-      "rules.yml:6:3: “A”: timeframe is not looked at: conditions are about one event.",
       "rules.yml:5:3: “A”: the search “other” is in no condition.",
     ]);
   });

@@ -1,5 +1,6 @@
 import type { Place } from "../../../plugin/index.js";
 import { nearest } from "../../../plugin/nearest.js";
+import type { Keys, RuleDocument } from "../../documents.js";
 import type { Expression } from "../../tree.js";
 import { invalid, quoted } from "./problem.js";
 
@@ -45,6 +46,18 @@ export class ConditionParser {
     const expression = this.or();
     if (this.next.type !== "end") throw this.unexpected("and, or, or the end");
     return expression;
+  }
+
+  /** A condition, or a list of which one has to hold. */
+  parseAll(document: RuleDocument, keys: Keys, condition: unknown): Expression {
+    const all = Array.isArray(condition) ? condition : [condition];
+    const operands = all.map((text: unknown, index) => {
+      const where = Array.isArray(condition) ? [...keys, index] : keys;
+      if (typeof text !== "string") throw invalid("a condition is a text", document.place(where));
+      return this.parse(text, (offset) => document.placeIn(where, offset));
+    });
+    if (operands.length === 0) throw invalid("there is no condition", document.place(keys));
+    return operands.length === 1 ? operands[0] : { type: "or", operands };
   }
 
   private tokenize(): Token[] {

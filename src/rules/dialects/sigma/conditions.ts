@@ -1,28 +1,30 @@
 import { parseDocuments, type RuleDocument } from "../../documents.js";
-import { type ConditionReader, definitionsOnly } from "../../reader.js";
+import type { ConditionReader } from "../../reader.js";
 import type { Expression } from "../../tree.js";
 import { ConditionParser, type Search } from "./condition.js";
 import { DetectionReader } from "./detection.js";
 import { Mapping } from "./mapping.js";
 import { invalid } from "./problem.js";
-import { SigmaReader } from "./reader.js";
 
 /**
  * Reads conditions that name the searches of some rules, and what is YAML: a rule, what stands in its `detection`, or one search.
  * Throws AuditshipError for what is wrong in any of these.
  */
 export function sigmaConditions(documents: readonly RuleDocument[]): ConditionReader {
-  const reader = new SigmaReader(definitionsOnly());
-  for (const document of documents) if (reader.accepts(document)) reader.read(document);
-  const searches = reader.searches();
+  const searches = new Map<string, Search>(
+    documents.filter(isMap).flatMap((document) => {
+      const { detection, keys } = detectionOf(document);
+      return isObject(detection) ? [...readerOf(document).searches(detection, keys)] : [];
+    }),
+  );
   return (text) => {
     const { documents: read, errors } = parseDocuments("", text);
     const [document] = read;
-    const isText = document === undefined || typeof document.value !== "object";
-    if (isText && (searches.size > 0 || errors.length === 0)) return parseText(text, searches);
+    const isText = errors.length > 0 ? !/[:{[]/.test(text) : document === undefined || !isContainer(document.value);
+    if (isText) return parseText(text, searches);
     for (const error of errors) throw error;
     if (read.length > 1) throw invalid("there is more than one document", read[1].place([]));
-    return detectionOf(document);
+    return parseDocument(document);
   };
 }
 
@@ -33,24 +35,29 @@ function parseText(text: string, searches: ReadonlyMap<string, Search>): Express
   });
 }
 
-function detectionOf(document: RuleDocument): Expression {
-  const rule = document.value as Record<string, unknown>;
-  const isRule = Object.hasOwn(rule, "detection");
-  const detection = (isRule ? rule.detection : rule) as Record<string, unknown>;
-  const keys = isRule ? ["detection"] : [];
-  const reader = new DetectionReader({ document, mapping: new Mapping({}), placeholders: new Map() });
-  if (typeof detection !== "object" || detection === null || !Object.hasOwn(detection, "condition"))
-    return reader.search(detection, keys).expression;
-  const { condition, timeframe: _, ...definitions } = detection;
-  const searches = new Map(
-    Object.entries(definitions).map(([name, value]) => [name, reader.search(value, [...keys, name])] as const),
+function parseDocument(document: RuleDocument): Expression {
+  const { detection, keys } = detectionOf(document);
+  const reader = readerOf(document);
+  if (!isObject(detection) || !Object.hasOwn(detection, "condition")) return reader.search(detection, keys).expression;
+  return new ConditionParser(reader.searches(detection, keys)).parseAll(
+    document,
+    [...keys, "condition"],
+    detection.condition,
   );
-  const parser = new ConditionParser(searches);
-  const conditions = (Array.isArray(condition) ? condition : [condition]).map((one: unknown, index) => {
-    const where = Array.isArray(condition) ? [...keys, "condition", index] : [...keys, "condition"];
-    if (typeof one !== "string") throw invalid("a condition is a text", document.place(where));
-    return parser.parse(one, (offset) => document.placeIn(where, offset));
-  });
-  if (conditions.length === 0) throw invalid("there is no condition", document.place([...keys, "condition"]));
-  return conditions.length === 1 ? conditions[0] : { type: "or", operands: conditions };
 }
+
+const readerOf = (document: RuleDocument): DetectionReader =>
+  new DetectionReader({ document, mapping: new Mapping({}), placeholders: new Map() });
+
+/** A rule's detection; what is no rule is one itself. */
+function detectionOf({ value }: RuleDocument): { detection: unknown; keys: string[] } {
+  if (isObject(value) && Object.hasOwn(value, "detection")) return { detection: value.detection, keys: ["detection"] };
+  return { detection: value, keys: [] };
+}
+
+const isMap = ({ value }: RuleDocument): boolean => isObject(value);
+
+const isContainer = (value: unknown): boolean => typeof value === "object" && value !== null;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -15,6 +15,9 @@ const MAX_DEPTH = 20;
 /** Longer patterns with wildcards, and longer regular expressions, are refused. */
 const MAX_PATTERN = 10_000;
 
+/** Members of `detection` that are no searches. */
+const NO_SEARCHES = ["condition", "timeframe"];
+
 /** A field, or a keyword, with its modifiers. */
 interface Item {
   /** Undefined for keywords, which are looked for in all strings. */
@@ -39,6 +42,12 @@ export class DetectionReader {
   private tests = 0;
 
   constructor(private readonly context: DetectionContext) {}
+
+  /** The searches of a `detection`, by their names. */
+  searches(detection: Readonly<Record<string, unknown>>, keys: Keys): Map<string, Search> {
+    const named = Object.entries(detection).filter(([name]) => !NO_SEARCHES.includes(name));
+    return new Map(named.map(([name, value]) => [name, this.search(value, [...keys, name])]));
+  }
 
   search(value: unknown, keys: Keys): Search {
     const before = this.tests;

@@ -18,8 +18,6 @@ const LEVELS = ["informational", "low", "medium", "high", "critical"];
 const STATUSES = ["stable", "test", "experimental", "deprecated", "unsupported"];
 /** Of a rule that does not say. */
 const LEVEL = "medium";
-/** Members of `detection` that are no searches. */
-const NO_SEARCHES = ["condition", "timeframe"];
 
 interface Entry {
   readonly rule: RuleFile;
@@ -85,11 +83,6 @@ export class SigmaReader implements Reader {
       }
     }
     return rules;
-  }
-
-  /** The searches of all rules that were read, by their names. Throws AuditshipError for what is wrong with one. */
-  searches(): Map<string, Search> {
-    return new Map(this.entries.flatMap((entry) => [...this.searchesOf(entry)]));
   }
 
   private skipStatus(status: string, place: Place): void {
@@ -181,15 +174,11 @@ export class SigmaReader implements Reader {
     const { rule, document } = entry;
     const searches = this.searchesOf(entry);
     const parser = new ConditionParser(searches);
-    const { condition } = rule.detection;
-    const keys: Keys = ["detection", "condition"];
-    const read = (text: string, where: Keys) => parser.parse(text, (offset) => document.placeIn(where, offset));
-    const conditions =
-      typeof condition === "string" ? [read(condition, keys)] : condition.map((text, i) => read(text, [...keys, i]));
+    const condition = parser.parseAll(document, ["detection", "condition"], rule.detection.condition);
     for (const name of searches.keys())
       if (!parser.used.has(name))
         this.warn(entry, `the search ${quoted(name)} is in no condition.`, ["detection", name]);
-    return conditions.length === 1 ? conditions[0] : { type: "or", operands: conditions };
+    return condition;
   }
 
   private searchesOf(entry: Entry): Map<string, Search> {
@@ -205,15 +194,11 @@ export class SigmaReader implements Reader {
         told.add(field);
       },
     });
-    const searches = new Map<string, Search>();
     // As it was written: a name may be one that JavaScript's objects have too.
     const { detection } = document.value as { detection: Record<string, unknown> };
-    for (const [name, value] of Object.entries(detection)) {
-      if (!NO_SEARCHES.includes(name)) searches.set(name, reader.search(value, ["detection", name]));
-      else if (name === "timeframe")
-        this.warn(entry, "timeframe is not looked at: conditions are about one event.", ["detection", name]);
-    }
-    return searches;
+    if (Object.hasOwn(detection, "timeframe"))
+      this.warn(entry, "timeframe is not looked at: conditions are about one event.", ["detection", "timeframe"]);
+    return reader.searches(detection, ["detection"]);
   }
 
   private shownPaths(name: string, place: Place): Path[] {
