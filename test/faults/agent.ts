@@ -17,6 +17,10 @@ export class Agent {
   constructor(entry: string, directory: string, { env = {}, uid }: AgentOptions = {}) {
     const options = uid === undefined ? {} : { uid, gid: uid };
     this.program = new Program(["run", "-c", "auditship.yaml"], directory, env, [entry], options);
+    // A scenario that takes too long is left where it is; its agent must not outlive the tests.
+    const kill = () => this.program.child.kill("SIGKILL");
+    process.once("exit", kill);
+    void this.program.exited.then(() => process.off("exit", kill));
   }
 
   get pid(): number {
