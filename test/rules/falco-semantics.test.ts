@@ -74,6 +74,23 @@ describe("comparisons", () => {
     noneHolds("ka.response.code >= 99", "ka.verb=Create", "ka.verb=creat");
   });
 
+  it("end a text at a NUL", () => {
+    const event = '{"auditID":"x","verb":"get\\u0000x","objectRef":{"name":"get\\u0000x"}}';
+    for (const condition of [
+      "ka.verb=get",
+      "ka.verb in (get)",
+      "ka.target.name=get",
+      "ka.target.name <= 0 or ka.verb endswith t",
+    ])
+      expect(holds(condition, event), condition).toBe(true);
+    for (const condition of [
+      "ka.verb contains x",
+      "ka.target.name != get",
+      "ka.target.name > 9 and ka.verb endswith x",
+    ])
+      expect(holds(condition, event), condition).toBe(false);
+  });
+
   it("look for parts, in any case only if they say so", () => {
     allHold("ka.verb contains eat", "ka.verb icontains EAT", "ka.verb startswith cr", "ka.verb endswith te");
     allHold('ka.verb contains ""', "ka.user.name icontains alice");

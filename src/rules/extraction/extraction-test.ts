@@ -1,5 +1,6 @@
 import type { EventView, Field } from "../../plugin/index.js";
 import { type SpanTest, spanTest } from "../spans.js";
+import { isPlain } from "../text.js";
 import { compareIntegers, compareTexts, lowerAscii, textTest } from "../text-test.js";
 import { type Comparison, type Extraction, type ExtractionSource, Outcome, type Test, type TestNode } from "../tree.js";
 import { type Extractor, untilNul, withoutNuls } from "./extract.js";
@@ -26,7 +27,7 @@ export function extractionTest(
   const field = onlyField(source, test);
   const isList = source.extraction.type === "field" && source.extraction.list === true;
   if (field !== undefined && !isList) {
-    const holds: SpanTest = test.op === "exists" ? () => yes : spanTest(test, negated, rawText);
+    const holds: SpanTest = test.op === "exists" ? () => yes : plainTest(test, negated);
     return (event) => {
       const start = event.start(field);
       return start === 0 ? no : holds(event.batch.bytes, start, event.end(field));
@@ -38,6 +39,14 @@ export function extractionTest(
     const texts = read(event);
     return texts === undefined ? no : holds(texts, event);
   };
+}
+
+/** Bytes are compared where nothing is escaped: a text ends at a NUL, whatever stands behind it. */
+function plainTest(test: Exclude<Test, { op: "exists" }>, negated: boolean): SpanTest {
+  const plain = spanTest(test, negated, rawText);
+  const escaped = textTest(test, negated);
+  return (bytes, start, end) =>
+    isPlain(bytes, start, end) ? plain(bytes, start, end) : escaped(rawText(bytes, start, end));
 }
 
 /** A test made ready. Texts may end in a NUL or hold some, which count where upstream compares by length. */
