@@ -1,26 +1,42 @@
 import { type Batch, defineStage, Flag, type RuleMatch, type StageHost } from "../../src/plugin/index.js";
 
+/** Of so many batches one tells what each rule takes. */
+const SAMPLED = 64;
+
 /** Adds to each event the rules in force that match it. */
 export default defineStage({
   kind: "stage",
   name: "match",
   options: (z) => z.strictObject({}),
-  create: (_, host) => ({
-    run(batch) {
-      const failed = new Map<RuleMatch, number>();
-      host.rules().evaluate(batch, (rule) => failed.set(rule, (failed.get(rule) ?? 0) + 1));
-      for (const [{ rule }, count] of failed) host.meter.add("auditship_rule_errors_total", count, rule);
-      countMatches(batch, host);
-    },
-  }),
+  create(_, host) {
+    let batches = 0;
+    return {
+      run(batch) {
+        const started = performance.now();
+        const failed = new Map<RuleMatch, number>();
+        const times = batches++ % SAMPLED === 0 ? new Map<RuleMatch, number>() : undefined;
+        const fail = (rule: RuleMatch) => add(failed, rule, 1);
+        host.rules().evaluate(batch, fail, times && ((rule, milliseconds) => add(times, rule, milliseconds)));
+        host.meter.add("auditship_match_seconds_total", (performance.now() - started) / 1000);
+        for (const [{ rule }, count] of failed) host.meter.add("auditship_rule_errors_total", count, rule);
+        for (const [{ rule, dialect }, milliseconds] of times ?? [])
+          host.meter.add("auditship_rule_seconds_total", (milliseconds / 1000) * SAMPLED, rule, dialect);
+        countMatches(batch, host);
+      },
+    };
+  },
 });
+
+function add(sums: Map<RuleMatch, number>, rule: RuleMatch, value: number): void {
+  sums.set(rule, (sums.get(rule) ?? 0) + value);
+}
 
 /** Each event counts once, however often it is worked on. */
 function countMatches(batch: Batch, host: StageHost): void {
   const counts = new Map<RuleMatch, number>();
   for (let row = 0; row < batch.count; row++) {
     if ((batch.flags(row) & (Flag.matched | Flag.again)) !== Flag.matched) continue;
-    for (const match of batch.matches(row)) counts.set(match, (counts.get(match) ?? 0) + 1);
+    for (const match of batch.matches(row)) add(counts, match, 1);
   }
   for (const [{ rule, dialect, priority }, count] of counts)
     host.meter.add("auditship_matches_total", count, rule, dialect, priority);

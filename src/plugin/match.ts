@@ -35,9 +35,15 @@ export interface RuleSet {
   /** Short hash of everything that decides its answers; stands in every document with matches. */
   readonly hash: string;
   readonly size: number;
-  /** Looks at every row that is an event and adds its matches. `onError` hears of each rule that failed on an event. */
-  evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void;
+  /** Looks at every row that is an event and adds its matches. */
+  evaluate(batch: Batch, onError?: OnError, onTime?: OnTime): void;
 }
+
+/** Hears of each rule that failed on an event. */
+export type OnError = (rule: RuleMatch) => void;
+
+/** Hears what a rule's own tests took on an event. To be asked for now and then: the clock costs more than most tests. */
+export type OnTime = (rule: RuleMatch, milliseconds: number) => void;
 
 /** A condition on one event (`select:`, `drop:`). */
 export type Predicate = (event: EventView) => boolean;

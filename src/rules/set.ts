@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Batch, Field, Flag, type RuleMatch, type RuleSet } from "../plugin/index.js";
+import { type Batch, Field, Flag, type OnError, type OnTime, type RuleSet } from "../plugin/index.js";
 import { Compiler, tryCheck } from "./compile.js";
 import { Dispatch } from "./dispatch.js";
 import { asksForNumber, numberBatch } from "./event-number.js";
@@ -32,7 +32,7 @@ class CompiledSet implements RuleSet {
     this.dispatch = new Dispatch(entries, this.compiler);
   }
 
-  evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void {
+  evaluate(batch: Batch, onError?: OnError, onTime?: OnTime): void {
     batch.rules = this.hash;
     if (this.size === 0) return;
     if (this.numbered) this.events = numberBatch(batch, this.events);
@@ -45,7 +45,9 @@ class CompiledSet implements RuleSet {
       for (let i = 0; i < candidates.length; i++) {
         const { entry, check } = candidates[i];
         if (isTaken && entry.exclusive) continue;
+        const started = onTime && performance.now();
         const outcome = check === undefined ? Outcome.yes : tryCheck(check, event);
+        if (started !== undefined) onTime?.(entry.match, performance.now() - started);
         if (outcome === Outcome.yes) {
           batch.addMatch(row, entry.match);
           if (entry.exclusive) isTaken = true;

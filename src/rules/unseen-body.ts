@@ -5,6 +5,8 @@ import {
   Field,
   Flag,
   Kind,
+  type OnError,
+  type OnTime,
   ROW_HEADER,
   ROW_WORDS,
   Row,
@@ -60,8 +62,8 @@ export class WithUnseenBody implements RuleSet {
     return this.#set.size;
   }
 
-  evaluate(batch: Batch, onError?: (rule: RuleMatch) => void): void {
-    this.#set.evaluate(batch, onError);
+  evaluate(batch: Batch, onError?: OnError, onTime?: OnTime): void {
+    this.#set.evaluate(batch, onError, onTime);
     for (let row = 0; row < batch.count; row++) {
       if (!mayBeUnseen(batch, row)) continue;
       const event = batch.at(row);

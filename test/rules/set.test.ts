@@ -144,4 +144,24 @@ describe("a set of rules", () => {
     for (let row = 0; row < batch.count; row++)
       if (!(batch.flags(row) & Flag.invalid)) expect(batch.matches(row).at(-1)?.rule).toBe("last");
   });
+
+  it("tells, when it is asked, what its rules take, each that was still possible", () => {
+    const set = compileSet([
+      ruleOf("A", 'RequestObject.a = "x"'),
+      ruleOf("B", 'ObjectRef.Resource = "pods"'),
+      ruleOf("C", "Verb exists"),
+    ]);
+    const lines = Array.from({ length: 5 }, (_, i) => ({
+      verb: "get",
+      objectRef: { resource: "nodes" },
+      requestObject: { a: `y${i}` },
+    }));
+    const times = new Map<string, number>();
+    set.evaluate(batchOf(...lines), undefined, ({ rule }, milliseconds) => {
+      expect(milliseconds).toBeGreaterThanOrEqual(0);
+      times.set(rule, (times.get(rule) ?? 0) + 1);
+    });
+    expect(times.get("C")).toBe(5);
+    expect(times.get("B")).toBeUndefined();
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import match from "../../plugins/stages/match.js";
-import { type Batch, Flag, type RuleMatch, type RuleSet } from "../../src/plugin/index.js";
+import { type Batch, Flag, type OnError, type OnTime, type RuleMatch, type RuleSet } from "../../src/plugin/index.js";
 import { loadEvents, stageHost } from "./support.js";
 
 const rule = (name: string): RuleMatch => ({
@@ -20,8 +20,10 @@ const BROKEN = rule("Broken");
 const SET: RuleSet = {
   hash: "0123456789ab",
   size: 2,
-  evaluate(batch: Batch, onError?: (rule: RuleMatch) => void) {
+  evaluate(batch: Batch, onError?: OnError, onTime?: OnTime) {
     batch.rules = this.hash;
+    onTime?.(SEEN, 250);
+    onTime?.(SEEN, 250);
     for (let row = 0; row < batch.count; row++) {
       batch.addMatch(row, SEEN);
       if (row % 2 === 0) onError?.(BROKEN);
@@ -46,10 +48,18 @@ describe("the stage match", () => {
     const batch = loadEvents({ verb: "a" }, { verb: "b" }, { verb: "c" });
     batch.setFlags(1, Flag.again);
     await stage.run(batch);
-    expect(Object.fromEntries(host.counts)).toEqual({
+    expect(Object.fromEntries(host.counts)).toMatchObject({
       "auditship_matches_total Seen kubesphere INFO": 2,
       "auditship_rule_errors_total Broken": 2,
     });
+  });
+
+  it("asks one batch in 64 what each rule takes, and counts it for all", async () => {
+    const host = stageHost({ rules: () => SET });
+    const stage = await match.create({}, host);
+    for (let batch = 0; batch < 65; batch++) await stage.run(loadEvents({ verb: "a" }));
+    expect(host.counts.get("auditship_rule_seconds_total Seen kubesphere")).toBe(2 * 64 * 0.5);
+    expect(host.counts.get("auditship_match_seconds_total")).toBeGreaterThan(0);
   });
 
   it("takes no options", async () => {
