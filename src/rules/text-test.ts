@@ -111,11 +111,18 @@ function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boole
 const MAX_COMPILED = 1000;
 const compiled = new Map<string, RE2JS>();
 
+/** Longer patterns, in UTF-16 units, are refused: they take long to compile. */
+const MAX_PATTERN = 20_000;
+/** So are those of more instructions: at worst each is tried at each place of a text. */
+const MAX_PROGRAM = 10_000;
+
 /** RE2 syntax and linear time, whatever the pattern. Throws an Error that says what is wrong with it. */
 export function compilePattern(pattern: string): RE2JS {
   let known = compiled.get(pattern);
   if (known === undefined) {
+    if (pattern.length > MAX_PATTERN) throw new Error(`it is longer than ${MAX_PATTERN} characters`);
     known = RE2JS.compile(pattern);
+    if (known.programSize() > MAX_PROGRAM) throw new Error("it is too large; use fewer alternatives and repetitions");
     if (compiled.size === MAX_COMPILED) compiled.clear();
     compiled.set(pattern, known);
   }
