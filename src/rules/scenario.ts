@@ -1,6 +1,7 @@
 import type { Field } from "../plugin/index.js";
 import { onlyField } from "./extraction/extraction-test.js";
 import { foldCondition, isOutcome, type Knowledge } from "./fold.js";
+import { lowerText } from "./text.js";
 import { textTest } from "./text-test.js";
 import { type Expression, Outcome, type TestNode, testsOf } from "./tree.js";
 import { ownField } from "./values.js";
@@ -63,8 +64,9 @@ function outcomeOf(node: TestNode, value: string | typeof OTHER): Outcome | unde
   if (path.source.kind === "values" && (value === "" || (test.op === "exists" && test.what === "null")))
     return Outcome.no;
   const texts = wanted(node);
-  if (texts.length > 0) return texts.some((text) => text === value) !== negated ? Outcome.yes : Outcome.no;
-  if (value === OTHER || test.op === "compared" || test.op === "likeValue") return undefined;
+  const seen = "fold" in path.source && path.source.fold === "lower" && value !== OTHER ? lowerText(value) : value;
+  if (texts.length > 0) return texts.some((text) => text === seen) !== negated ? Outcome.yes : Outcome.no;
+  if (typeof seen === "symbol" || test.op === "compared" || test.op === "likeValue") return undefined;
   if (test.op === "exists") return Outcome.yes;
-  return test.op === "someIn" || test.op === "allIn" ? undefined : textTest(test, negated)(value);
+  return test.op === "someIn" || test.op === "allIn" ? undefined : textTest(test, negated)(seen);
 }

@@ -36,6 +36,30 @@ describe("exec by WebSocket", () => {
   }
 });
 
+describe("rules of the other dialects", () => {
+  it("are warned of exec by WebSocket, and of bodies that are not recorded", async () => {
+    const sigma = (verb: string) =>
+      `title: S ${verb}\nid: 1b6f2c5e-0000-4000-8000-00000000000${verb.length}\nstatus: stable\nlogsource: { product: kubernetes, service: audit }\nlevel: medium\n` +
+      `detection: { s: { verb: ${verb}, objectRef.resource: pods, objectRef.subresource: exec, level: Metadata }, condition: s }\n`;
+    const falco = (verb: string, more = "") =>
+      `- rule: F ${verb}\n  desc: d\n  condition: ka.verb=${verb} and ka.target.subresource in (exec, attach)${more}\n  output: o\n  priority: WARNING\n  source: k8s_audit\n`;
+    const loaded = await load(
+      {
+        "a.yaml": `${sigma("create")}---\n${sigma("get")}`,
+        "b.yaml": falco("create") + falco("get", " and ka.req.pod.host_network = true"),
+        "policy.txt": "kind: Policy\nrules: [{ level: Metadata }]\n",
+      },
+      { auditPolicy: join(directory, "policy.txt") },
+    );
+    expect(lines(loaded.refused)).toEqual([]);
+    expect(lines(loaded.warnings).filter((line) => line.includes(" it "))).toEqual([
+      expect.stringMatching(/Rule F create: exec, attach: it matches the verb create only/),
+      expect.stringMatching(/Rule F get: it never matches under the audit policy .* Metadata at most/),
+      expect.stringMatching(/Rule S create: exec: it matches the verb create only/),
+    ]);
+  });
+});
+
 describe("stages that rules do not look at", () => {
   const stages = ["ResponseComplete", "Panic"];
   const left = ["it never matches: it asks for the stage RequestReceived, which rules.stages leaves out."];
