@@ -78,7 +78,7 @@ export class EventBatch implements Batch {
     this.memory = capacity > 0 ? WasmMemory.create(capacity, maxRows) : undefined;
     this.buffer = this.memory?.buffer ?? Buffer.allocUnsafeSlow(capacity);
     this.bytes = this.buffer;
-    this.rows = new Rows(maxRows, this.memory?.table);
+    this.rows = new Rows(maxRows, this.memory);
     this.lines = new LineScanner(this.rows, maxRows, arrays, this.memory);
     this.members = new MemberWriter(documents);
     this.view = new RowView(this, this.edits, this.members);
@@ -129,6 +129,14 @@ export class EventBatch implements Batch {
 
   get table(): Uint32Array {
     return this.rows.table;
+  }
+
+  get numbers(): Uint16Array {
+    return this.rows.numbers;
+  }
+
+  get numbering(): object {
+    return this.memory?.numbering ?? this;
   }
 
   get time(): Float64Array {
@@ -239,6 +247,7 @@ export class EventBatch implements Batch {
     this.edits.clear();
     this.bodies.clear();
     this.oversized = undefined;
+    this.memory?.startOver();
     this.length = 0;
     this.rules = "";
   }

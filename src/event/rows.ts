@@ -1,4 +1,17 @@
-import { Flag, type InvalidLine, type InvalidReason, ROW_WORDS, Row } from "../plugin/index.js";
+import { Flag, type InvalidLine, type InvalidReason, NUMBERED, ROW_WORDS, Row } from "../plugin/index.js";
+
+/** What the rows of a batch lie in. */
+export interface RowMemory {
+  readonly table: Uint32Array<ArrayBuffer>;
+  readonly numbers: Uint16Array<ArrayBuffer>;
+}
+
+function heapRows(capacity: number): RowMemory {
+  return {
+    table: new Uint32Array(capacity * ROW_WORDS),
+    numbers: new Uint16Array(capacity * NUMBERED.length),
+  };
+}
 
 /**
  * The rows of a batch: the field table and the columns beside it. Grows, is reused, and keeps every row beyond `count`
@@ -7,6 +20,8 @@ import { Flag, type InvalidLine, type InvalidReason, ROW_WORDS, Row } from "../p
 export class Rows {
   count = 0;
   table = new Uint32Array(0);
+  /** See {@link Batch.numbers}. */
+  numbers = new Uint16Array(0);
   /** See {@link Batch.time}, {@link Batch.latency}. */
   time = new Float64Array(0);
   latency = new Float64Array(0);
@@ -15,18 +30,18 @@ export class Rows {
 
   /**
    * @param capacity rows that there is always room for; more come and go with the lists that need them
-   * @param home the table as long as there are no more, all zero
+   * @param home the table and the numbers as long as there are no more, all zero
    */
   constructor(
     private readonly capacity: number,
-    private readonly home = new Uint32Array(capacity * ROW_WORDS),
+    private readonly home: RowMemory = heapRows(capacity),
   ) {
     this.resize(capacity);
   }
 
   /** True as long as the rows are where they are at home. */
   get atHome(): boolean {
-    return this.table === this.home;
+    return this.table === this.home.table;
   }
 
   /** Takes all rows away. */
@@ -72,6 +87,7 @@ export class Rows {
   /** Takes rows away until there are `count`. */
   truncate(count: number): void {
     this.table.fill(0, count * ROW_WORDS, this.count * ROW_WORDS);
+    this.numbers.fill(0, count * NUMBERED.length, this.count * NUMBERED.length);
     this.time.fill(Number.NaN, count, this.count);
     this.latency.fill(Number.NaN, count, this.count);
     for (const row of this.reasons.keys()) if (row >= count) this.reasons.delete(row);
@@ -80,12 +96,18 @@ export class Rows {
 
   /** Makes room for `capacity` rows and keeps those that fit. */
   private resize(capacity: number): void {
-    const { table, time, latency } = this;
-    this.table = capacity === this.capacity ? this.home : new Uint32Array(capacity * ROW_WORDS);
+    const { table, numbers, time, latency } = this;
+    const memory = capacity === this.capacity ? this.home : heapRows(capacity);
+    this.table = memory.table;
+    this.numbers = memory.numbers;
     this.time = new Float64Array(capacity).fill(Number.NaN);
     this.latency = new Float64Array(capacity).fill(Number.NaN);
     this.table.set(table.subarray(0, this.count * ROW_WORDS));
-    if (table === this.home && this.table !== this.home) table.fill(0, 0, this.count * ROW_WORDS);
+    this.numbers.set(numbers.subarray(0, this.count * NUMBERED.length));
+    if (table === this.home.table && !this.atHome) {
+      table.fill(0, 0, this.count * ROW_WORDS);
+      numbers.fill(0, 0, this.count * NUMBERED.length);
+    }
     this.time.set(time.subarray(0, this.count));
     this.latency.set(latency.subarray(0, this.count));
   }

@@ -1,13 +1,16 @@
-import { FIELD_COUNT, FIELD_PATHS, type FindList, type Needles, ROW_WORDS } from "../plugin/index.js";
+import { FIELD_COUNT, FIELD_PATHS, type FindList, type Needles, NUMBERED, ROW_WORDS } from "../plugin/index.js";
 import { encodeNeedles } from "./teddy.js";
 import { SCANNER } from "./wasm.js";
 
 /** What `assembly/index.ts` exports. Addresses and lengths are in bytes. */
 interface Exports {
   readonly heap: WebAssembly.Global;
-  addKey(table: number, length: number, field: number, nested: number): number;
-  begin(bytes: number, rowBytes: number): void;
-  scan(from: number, to: number, rows: number, max: number): number;
+  addKey(table: number, length: number, field: number, nested: number, number: number): number;
+  begin(bytes: number, rowBytes: number, numbersBytes: number): void;
+  scan(from: number, to: number, rows: number, numbers: number, max: number): number;
+  beginNumbers(at: number): void;
+  /** 1 if there was no room for a value. */
+  readonly full: WebAssembly.Global;
   /** Where `scan` stopped. */
   readonly position: WebAssembly.Global;
   skip(at: number): number;
@@ -17,7 +20,10 @@ interface Exports {
 }
 
 const ROW_BYTES = 4 * ROW_WORDS;
+const NUMBERS_BYTES = 2 * NUMBERED.length;
 const PAGE = 65_536;
+/** Bytes for what `assembly/intern.ts` keeps. */
+const INTERNER = 272 * 1024;
 /** Bytes behind the batch's that may be read. */
 const PADDING = 64;
 /** Bytes for sets of needles. */
@@ -50,9 +56,14 @@ export class WasmMemory {
   readonly buffer: Buffer;
   /** Rows of the field table, all zero. */
   readonly table: Uint32Array<ArrayBuffer>;
+  /** Numbers of values, all zero: see {@link Batch.numbers}. */
+  readonly numbers: Uint16Array<ArrayBuffer>;
+  /** Another object when the numbers have started over. */
+  numbering: object = {};
   readonly #exports: Exports;
   readonly #rows: number;
   readonly #bytes: number;
+  readonly #interner: number;
   readonly #found: Uint32Array;
   #nextSet: number;
   readonly #sets = new WeakMap<Needles, number>();
@@ -64,18 +75,23 @@ export class WasmMemory {
   }
 
   private constructor(module: WebAssembly.Module, capacity: number, maxRows: number) {
-    const size = 2 * PAGE + SETS + FOUND_BYTES + maxRows * ROW_BYTES + capacity + PADDING;
+    const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES);
+    const size = 2 * PAGE + SETS + FOUND_BYTES + INTERNER + rows + capacity + PADDING;
     const pages = Math.ceil(size / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
     this.#nextSet = (this.#exports.heap.value + 15) & ~15;
     const found = this.#nextSet + SETS;
-    this.#rows = found + FOUND_BYTES;
-    this.#bytes = this.#rows + maxRows * ROW_BYTES;
+    this.#interner = found + FOUND_BYTES;
+    this.#rows = this.#interner + INTERNER;
+    const numbers = this.#rows + maxRows * ROW_BYTES;
+    this.#bytes = (numbers + maxRows * NUMBERS_BYTES + 15) & ~15;
     this.#found = new Uint32Array(memory.buffer, found, 2 * MAX_FOUND);
     this.table = new Uint32Array(memory.buffer, this.#rows, maxRows * ROW_WORDS);
     this.buffer = Buffer.from(memory.buffer, this.#bytes, capacity);
-    this.#exports.begin(this.#bytes, ROW_BYTES);
+    this.numbers = new Uint16Array(memory.buffer, numbers, maxRows * NUMBERED.length);
+    this.#exports.begin(this.#bytes, ROW_BYTES, NUMBERS_BYTES);
+    this.#exports.beginNumbers(this.#interner);
     for (const [table, keys] of TABLES.entries()) for (const key of keys) this.#addKey(table, key);
   }
 
@@ -89,7 +105,15 @@ export class WasmMemory {
    * where it stopped: before a line that is for the TypeScript scanner, if neither `to` nor `max` is reached.
    */
   scan(from: number, to: number, row: number, max: number): number {
-    return this.#exports.scan(from, to, this.#rows + row * ROW_BYTES, max);
+    const numbers = this.numbers.byteOffset + row * NUMBERS_BYTES;
+    return this.#exports.scan(from, to, this.#rows + row * ROW_BYTES, numbers, max);
+  }
+
+  /** Numbers values anew if there is no more room; between two batches. */
+  startOver(): void {
+    if (this.#exports.full.value === 0) return;
+    this.#exports.beginNumbers(this.#interner);
+    this.numbering = {};
   }
 
   get position(): number {
@@ -129,7 +153,7 @@ export class WasmMemory {
   }
 
   #addKey(table: number, [name, field, nested]: Key): void {
-    const at = this.#exports.addKey(table, name.length, field, nested);
+    const at = this.#exports.addKey(table, name.length, field, nested, NUMBERED.indexOf(field) + 1);
     new Uint8Array(this.table.buffer).set(Buffer.from(`${name}"`), at);
   }
 }

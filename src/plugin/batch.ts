@@ -1,5 +1,5 @@
 import type { EventView } from "./event.js";
-import { FIELD_COUNT } from "./field.js";
+import { FIELD_COUNT, Field } from "./field.js";
 import type { RuleMatch } from "./match.js";
 import type { Finds, Needles } from "./needles.js";
 import type { FileRef, Position } from "./position.js";
@@ -98,6 +98,12 @@ export interface Batch {
   readonly time: Float64Array;
   /** stageTimestamp − requestReceivedTimestamp in milliseconds, NaN if either is missing; filled by `parse`. */
   readonly latency: Float64Array;
+  /**
+   * `count` rows of numbers, one for each of {@link NUMBERED}: equal for equal bytes of a value, as long as {@link numbering} is
+   * the same object; 0 where none is known.
+   */
+  readonly numbers: Uint16Array;
+  readonly numbering: object;
   /** Short hash of the rule set that looked at this batch, "" before `match`. */
   rules: string;
 
@@ -136,6 +142,30 @@ export interface Batch {
 
 /** A value that a stage may add to an event. */
 export type Annotation = string | number | boolean | readonly string[];
+
+/** Fields that have few different values: see {@link Batch.numbers}. */
+export const NUMBERED: readonly Field[] = [
+  Field.level,
+  Field.stage,
+  Field.verb,
+  Field.userUsername,
+  Field.userGroups,
+  Field.impersonatedUserUsername,
+  Field.impersonatedUserGroups,
+  Field.sourceIPs,
+  Field.userAgent,
+  Field.objectRefResource,
+  Field.objectRefNamespace,
+  Field.objectRefApiGroup,
+  Field.objectRefApiVersion,
+  Field.objectRefSubresource,
+  Field.responseStatusStatus,
+  Field.responseStatusReason,
+  Field.responseStatusCode,
+];
+
+/** Numbers of values are below this. */
+export const NUMBERS = 4096;
 
 /** Words of one row: the header and two for each field. */
 export const ROW_WORDS = ROW_HEADER + 2 * FIELD_COUNT;

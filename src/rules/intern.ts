@@ -1,25 +1,16 @@
-import { type EventView, FIELD_PATHS, Field, fieldOfPath, ROW_HEADER, ROW_WORDS } from "../plugin/index.js";
+import {
+  type EventView,
+  FIELD_PATHS,
+  type Field,
+  fieldOfPath,
+  NUMBERED,
+  NUMBERS,
+  ROW_HEADER,
+  ROW_WORDS,
+} from "../plugin/index.js";
 
 /** Fields with few different values: a test of one is done once per value, not once per event. */
-export const INTERNED: ReadonlySet<Field> = new Set([
-  Field.level,
-  Field.stage,
-  Field.verb,
-  Field.userUsername,
-  Field.userGroups,
-  Field.impersonatedUserUsername,
-  Field.impersonatedUserGroups,
-  Field.sourceIPs,
-  Field.userAgent,
-  Field.objectRefResource,
-  Field.objectRefNamespace,
-  Field.objectRefApiGroup,
-  Field.objectRefApiVersion,
-  Field.objectRefSubresource,
-  Field.responseStatusStatus,
-  Field.responseStatusReason,
-  Field.responseStatusCode,
-]);
+export const INTERNED: ReadonlySet<Field> = new Set(NUMBERED);
 
 /** True if the field's value is an object. */
 export function isObject(event: EventView, field: Field): boolean {
@@ -40,6 +31,11 @@ export class Turn {
   now = 0;
   /** The bytes of its batch, four at a time. */
   words: DataView = new DataView(NO_BYTES.buffer);
+  /** See {@link Batch.numbering}. */
+  numbering: object = this;
+  private numbers: Uint16Array = new Uint16Array(0);
+  /** Where those of the event begin. */
+  private numbersAt = 0;
   private table: Uint32Array = new Uint32Array(0);
   /** Where the spans of its fields begin in the table. */
   private fields = 0;
@@ -50,9 +46,17 @@ export class Turn {
     this.now = (this.now + 1) | 0;
     this.table = batch.table;
     this.fields = row * ROW_WORDS + ROW_HEADER;
+    this.numbers = batch.numbers;
+    this.numbersAt = row * NUMBERED.length;
+    this.numbering = batch.numbering;
     if (batch.bytes === this.bytes) return;
     this.bytes = batch.bytes;
     this.words = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+  }
+
+  /** The number of the value of NUMBERED[index]; 0 if it has none. */
+  number(index: number): number {
+    return this.numbers[this.numbersAt + index];
   }
 
   /** See {@link EventView.start}. */
@@ -111,6 +115,10 @@ export class Interner {
   private readonly spans = new Uint32Array(2 * MAX_IDS);
   private readonly arena = new DataView(new ArrayBuffer(ARENA));
   private readonly memos: Memo[] = [];
+  /** Ids by the numbers that batches give to values, of one numbering. */
+  private readonly byNumber = new Uint16Array(NUMBERS);
+  private numbering: object = this;
+  private readonly index: number;
   private used = 0;
   private next = FIRST;
   /** The turn that `id` is of. */
@@ -125,6 +133,7 @@ export class Interner {
     private readonly turn: Turn,
   ) {
     this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
+    this.index = NUMBERED.indexOf(field);
   }
 
   /** What is kept by id is forgotten when the ids are. */
@@ -141,8 +150,22 @@ export class Interner {
     this.seen = turn.now;
     const start = turn.start(this.field);
     if (start === 0) this.id = this.within !== undefined && isObject(event, this.within) ? UNSET : ABSENT;
-    else this.id = this.find(turn.words, start, turn.end(this.field) - start);
+    else this.id = this.idOfNumber(turn.number(this.index), start);
     return this.id;
+  }
+
+  /** The id of a value that has a number, which is looked up once per number. */
+  private idOfNumber(number: number, start: number): number {
+    const { turn } = this;
+    if (this.numbering !== turn.numbering) {
+      this.byNumber.fill(0);
+      this.numbering = turn.numbering;
+    }
+    const known = this.byNumber[number];
+    if (known !== UNKNOWN) return known;
+    const id = this.find(turn.words, start, turn.end(this.field) - start);
+    if (number !== 0) this.byNumber[number] = id;
+    return id;
   }
 
   private find(words: DataView, start: number, length: number): number {
@@ -176,6 +199,7 @@ export class Interner {
 
   private clear(): void {
     this.slots.fill(0);
+    this.byNumber.fill(0);
     for (const memo of this.memos) memo.clear();
     this.used = 0;
     this.next = FIRST;

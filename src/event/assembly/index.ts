@@ -1,5 +1,6 @@
 /** What `../wasm-memory.ts` calls. */
 export { find, foundTo } from "./find";
+export { beginNumbers, full } from "./intern";
 export { addKey, begin, position, scan, skip } from "./scan";
 
 /** The first byte that nothing here uses. */

@@ -3,6 +3,7 @@
  * Stops before the first line that is anything else: malformed, blank, an EventList, Go's names of keys, a key twice or
  * with an escape, a member named as one of ours. That line is for the TypeScript scanner, which both are held equal to.
  */
+import { numberOf } from "./intern";
 import {
   afterColon,
   CLOSE_BRACE,
@@ -20,8 +21,8 @@ import {
 prepare();
 
 /*
- * A key: its length, its field, the index of the table of its members' keys (0: none), then from byte 8 on its name and
- * the closing quote. Tables are filled from outside, once.
+ * A key: its length, its field, the index of the table of its members' keys (0: none), the place of its value's number in the
+ * row of numbers plus one (0: it has none), then from byte 8 on its name and the closing quote. Tables are filled from outside, once.
  */
 const KEY: usize = 48;
 const NAME: usize = 8;
@@ -32,13 +33,14 @@ const tables: usize = memory.data(8 * 32 * 48);
 const lengths: usize = memory.data(8 * 4);
 
 /** Adds a key to a table, and returns where its name is to be written. */
-export function addKey(table: u32, length: u32, field: u32, nested: u32): usize {
+export function addKey(table: u32, length: u32, field: u32, nested: u32, number: u32): usize {
   const count = load<u32>(lengths + table * 4);
   store<u32>(lengths + table * 4, count + 1);
   const key = tables + <usize>table * TABLE + <usize>count * KEY;
   store<u8>(key, <u8>length);
   store<u8>(key, <u8>field, 1);
   store<u8>(key, <u8>nested, 2);
+  store<u8>(key, <u8>number, 3);
   return key + NAME;
 }
 
@@ -49,6 +51,9 @@ const HEADER: usize = 8 * 4;
 let rowBytes: usize = 0;
 let bytes: usize = 0;
 let row: usize = 0;
+/** Where the numbers of the row's values go, two bytes each. */
+let numbers: usize = 0;
+let numbersBytes: usize = 0;
 
 /** What the members of the event take so far that are its known ones, with their commas. */
 let regularLength: usize = 0;
@@ -56,26 +61,33 @@ let regularLength: usize = 0;
 /** Where the last call stopped: the offset of a line. */
 export let position: u32 = 0;
 
-/** Says where the batch's bytes lie, and how long a row is. */
-export function begin(batch: usize, rowLength: usize): void {
+/** Says where the batch's bytes lie, and how long a row and its numbers are. Bytes. */
+export function begin(batch: usize, rowLength: usize, numbersLength: usize): void {
   bytes = batch;
   rowBytes = rowLength;
+  numbersBytes = numbersLength;
 }
 
-/** Scans lines in [from, to) into `rows`, whose words are zero, at most `max` of them; returns how many. */
-export function scan(from: u32, to: u32, rows: usize, max: u32): u32 {
+/**
+ * Scans lines in [from, to) into `rows`, whose words are zero, and `rowNumbers`, which are too, at most `max` of them; returns
+ * how many.
+ */
+export function scan(from: u32, to: u32, rows: usize, rowNumbers: usize, max: u32): u32 {
   let at = bytes + from;
   const end = bytes + to;
   let count: u32 = 0;
   row = rows;
+  numbers = rowNumbers;
   while (at < end && count < max) {
     const next = line(at);
     if (!next) {
       memory.fill(row, 0, rowBytes);
+      memory.fill(numbers, 0, numbersBytes);
       break;
     }
     at = next;
     row += rowBytes;
+    numbers += numbersBytes;
     count++;
   }
   position = <u32>(min(at, end) - bytes);
@@ -149,6 +161,8 @@ function known(key: usize, start: usize): usize {
   const end = nested && load<u8>(start) === OPEN_BRACE ? members(nested, start) : valueEnd(start);
   store<u32>(field, <u32>(start - bytes));
   store<u32>(field, <u32>(end - bytes), 4);
+  const number = load<u8>(key, 3);
+  if (number && end) store<u16>(numbers + <usize>number * 2 - 2, <u16>numberOf(start, end));
   return end;
 }
 
