@@ -578,6 +578,18 @@ describe("a rule", () => {
     ]);
   });
 
+  it("is warned of where the audit policy does not record what it looks at", async () => {
+    const policy = join(directory, "policy.txt");
+    await writeFile(policy, "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n");
+    const searches = "{ verb: Create, objectRef.resource: Pods, hostPath: '*', objectRef.subresource: null }";
+    const text = `title: A\n${HEAD}detection: { sel: ${searches}, condition: sel }\n`;
+    expect(lines((await load(text, { auditPolicy: policy })).warnings)).toEqual([
+      expect.stringContaining("it records such requests at level Metadata at most"),
+    ]);
+    await writeFile(policy, "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Request }]\n");
+    expect(lines((await load(text, { auditPolicy: policy })).warnings)).toEqual([]);
+  });
+
   it("may call fields by names of its own, and take values from the configuration", async () => {
     const text = `title: A\n${HEAD}detection:\n  sel:\n    pod_image|expand: '%Bad%'\n    who|contains|expand: 'x-%Names%-\\%y'\n  condition: sel\n`;
     const sigma = {

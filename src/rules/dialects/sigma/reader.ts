@@ -127,8 +127,8 @@ export class SigmaReader implements Reader {
   private rule(entry: Entry): Rule {
     const { rule, document } = entry;
     const info = this.info(entry);
-    this.context.info(info);
     const condition = this.condition(entry);
+    this.context.info(info);
     const paths = (rule.fields ?? []).flatMap((name, index) =>
       this.shownPaths(name, document.place(["fields", index])),
     );
