@@ -221,6 +221,23 @@ describe("references", () => {
     expect(names(loaded, EVENT)).toEqual(["Shared", "Among", "Field"]);
   });
 
+  it("nest as documented: lists in rules, macros and lists, aliases in all of them and in outputs", async () => {
+    const loaded = await load({
+      "a.yaml": resource([
+        "{ name: ref, type: alias, alias: ObjectRef }",
+        "{ name: kind, type: alias, alias: '${ref}.Resource' }",
+        "{ name: some, type: list, list: [pods] }",
+        "{ name: more, type: list, list: ['${some}', nodes, '${kind}'] }",
+        "{ name: known, type: macro, macro: '${kind} in ${more}' }",
+        "{ name: writes, type: macro, macro: '${known} and Verb in ${verbs}' }",
+        "{ name: verbs, type: list, list: [create] }",
+        rule("R", "${writes} and ${kind} not in ${verbs}", "output: '${kind}: ${more}; ${cr.some}'"),
+      ]),
+    });
+    expect(lines([...loaded.refused, ...loaded.warnings])).toEqual([]);
+    expect(run(loaded, EVENT)).toMatchObject([{ message: "pods: pods, nodes, ObjectRef.Resource; pods" }]);
+  });
+
   it("count a macro as if in parentheses", async () => {
     const loaded = await load({
       "a.yaml": resource([
