@@ -6,14 +6,14 @@ import { type Expression, testsOf } from "./tree.js";
 
 /** Larger conditions are not looked at: it would take long. */
 const MAX_TESTS = 2000;
-/** Kinds of requests, at most. */
-const MAX_KINDS = 500;
+/** Nor are those that have so many tests over all kinds of requests. */
+const MAX_WORK = 50_000;
 
 /** What a rule does not see, though it was meant to. */
 export function blindSpots(rule: Rule, policy: AuditPolicy | undefined): string[] {
   let tests = 0;
   for (const _ of testsOf(rule.condition)) if (++tests > MAX_TESTS) return [];
-  return [sessionsByWebSocket(rule.condition), stagesLeftOut(rule), policy && notRecorded(rule, policy)].filter(
+  return [sessionsByWebSocket(rule.condition), stagesLeftOut(rule), policy && notRecorded(rule, policy, tests)].filter(
     (warning) => warning !== undefined,
   );
 }
@@ -56,11 +56,12 @@ const ABSENT: Record<Level, ReadonlySet<Field>> = {
   RequestResponse: new Set(),
 };
 
-function notRecorded({ condition, stages = STAGES }: Rule, policy: AuditPolicy): string | undefined {
+function notRecorded({ condition, stages = STAGES }: Rule, policy: AuditPolicy, tests: number): string | undefined {
   let most = 0;
-  let kinds = 0;
+  let work = 0;
   for (const kind of kindsOf(condition, policy)) {
-    if (++kinds > MAX_KINDS) return undefined;
+    work += tests;
+    if (work > MAX_WORK) return undefined;
     if (!canMatch(condition, { values: kind.values })) continue;
     for (const { level, stages: recorded } of policy.recordings(kind)) {
       most = Math.max(most, LEVELS.indexOf(level));
