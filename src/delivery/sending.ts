@@ -56,6 +56,7 @@ export class SendingRunner extends Runner {
       // A line's events stay together in a request, so that acknowledged bytes are whole lines.
       const full = this.#builder.bytes + sizeOf(batch, row) > maxBytes || this.#builder.count >= maxEvents;
       if (full && this.#builder.count > 0 && !isLaterItem(batch, row) && !(await this.#enqueue(patient))) return false;
+      if (sizeOf(batch, row) > maxBytes && !isLaterItem(batch, row) && !(await this.#alone(patient))) return false;
       if (this.#builder.count === 0) this.#builder.since = this.host.now();
       this.#encode(batch.at(row), ledger, entry);
     }
@@ -124,6 +125,19 @@ export class SendingRunner extends Runner {
       .add(() => this.#deliver(request).finally(() => this.#landed()))
       .catch((error: Error) => this.park(error.message));
     return true;
+  }
+
+  /**
+   * Waits until nothing is on its way: an event beyond `maxBytes` is alone in memory. False if that takes longer than `stallAfter`.
+   */
+  async #alone(patient: boolean): Promise<boolean> {
+    while (this.#inFlight > 0) {
+      if (!this.taking) return false;
+      const idle = this.#queue.onIdle().then(() => true);
+      if (await Promise.race([idle, this.wait(this.options.stallAfter).then(() => false)])) break;
+      if (!patient || this.failing) return false;
+    }
+    return this.taking;
   }
 
   /** An event that the sink cannot encode is a dead letter; the others go on. */

@@ -23,6 +23,8 @@ import { kindOf } from "./tape.js";
 
 const DAY = 86_400_000;
 
+/** Room for what we add to a line, at a guess. */
+const MEMBERS = 4096;
 /** Which field says when an event was, in order of preference. */
 const TIME_FIELDS = [Field.stageTimestamp, Field.requestReceivedTimestamp, Field.timestamp];
 
@@ -164,6 +166,8 @@ export class RowView implements EventView {
       return;
     }
     const start = this.word(Row.start);
+    // A line of many MiB is not to be copied again for what comes behind it.
+    out.reserve(this.word(Row.end) - start + MEMBERS);
     if ((flags & Flag.reserved) !== 0) this.copyForeign(out);
     else {
       this.copy(out, start, this.word(Row.end) - 1);

@@ -1,7 +1,12 @@
+import { largeBuffer } from "./large-buffer.js";
+
 /** Fewer bytes are copied one by one: even a call would cost more. */
 const TINY = 8;
 /** Fewer bytes are copied one by one: a view of them would cost more. */
 const SHORT = 48;
+
+/** Above it, memory grows by a quarter at a time, not to its double. */
+const LARGE = 4 * 1024 * 1024;
 
 /** A growing run of bytes. What sinks encode into. */
 export class ByteWriter {
@@ -21,7 +26,9 @@ export class ByteWriter {
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const { length } = this.bytes;
+    const room = Math.max(needed, length + Math.min(length, Math.max(LARGE, length >> 2)));
+    const grown = room > LARGE ? largeBuffer(room) : Buffer.allocUnsafeSlow(room);
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
   }

@@ -1,10 +1,13 @@
 import { createHash, type Hash } from "node:crypto";
 import type { ExtractedLine, LineExtractor } from "../plugin/index.js";
+import { largeBuffer } from "../plugin/large-buffer.js";
 import type { ByteSource } from "./byte-source.js";
 
 const NEWLINE = 0x0a;
-/** First size of the spare buffer. */
-const SMALLEST_SPARE = 64 * 1024;
+/** Least bytes read at once of a line that is collected. */
+const SMALLEST_READ = 64 * 1024;
+/** A spare buffer of which no more is in use is kept. */
+const KEPT = 4 * 1024 * 1024;
 
 const NULS = Buffer.alloc(16 * 1024);
 /** So many NULs at the end of what was read are a hole in the file. */
@@ -47,7 +50,7 @@ export function holeBefore(bytes: Uint8Array, count: number): number {
 }
 
 /**
- * A line that does not fit into the caller's buffer: collected in a spare one that grows up to the limit; beyond it only
+ * A line that does not fit into the caller's buffer: collected in a spare one up to the limit; beyond it only
  * hashed and looked through for an event, in bounded memory. Goes on where it stopped when more of the line is there. A hole
  * in the file ends a line.
  */
@@ -55,6 +58,8 @@ export class LongLine {
   readonly #limit: number;
   readonly #openExtractor: () => LineExtractor;
   #spare: Uint8Array | undefined;
+  /** Bytes of it that were written to, and are memory since. */
+  #used = 0;
   #hash: Hash | undefined;
   #extractor: LineExtractor | undefined;
   /** Bytes of the line that were looked at. */
@@ -91,32 +96,34 @@ export class LongLine {
     return finished ? this.#finish(0) : { kind: "open" };
   }
 
-  /** Forgets the line; frees the spare buffer. */
+  /** Forgets the line; gives the spare buffer back if much of it was used. */
   reset(): void {
-    this.#spare = undefined;
+    if (this.#used > KEPT) this.#free();
     this.#hash = undefined;
     this.#extractor = undefined;
     this.#length = 0;
   }
 
+  #free(): void {
+    this.#spare = undefined;
+    this.#used = 0;
+  }
+
   /** Where the next bytes go: the spare buffer, or the caller's once they are only looked through. */
   #room(work: Uint8Array): Uint8Array {
     if (this.#hash) return work;
-    const most = this.#limit + 1;
-    this.#spare ??= Buffer.allocUnsafeSlow(Math.min(most, Math.max(SMALLEST_SPARE, work.length * 2)));
-    if (this.#length === this.#spare.length && this.#length === most) {
+    // Room for the longest line at once: pages that nothing is written to are no memory, and growing would leave garbage.
+    this.#spare ??= largeBuffer(this.#limit + 1);
+    if (this.#length === this.#spare.length) {
       this.#hash = createHash("sha256").update(this.#spare);
       this.#extractor = this.#openExtractor();
       this.#extractor.add(this.#spare);
-      this.#spare = undefined;
+      this.#free();
       return work;
     }
-    if (this.#length === this.#spare.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(most, this.#spare.length * 2));
-      grown.set(this.#spare);
-      this.#spare = grown;
-    }
-    return this.#spare.subarray(this.#length);
+    const end = Math.min(this.#spare.length, this.#length + Math.max(SMALLEST_READ, work.length));
+    this.#used = Math.max(this.#used, end);
+    return this.#spare.subarray(this.#length, end);
   }
 
   /** @param ending bytes of its newline, 0 or 1. */

@@ -28,16 +28,22 @@ afterEach(async () => {
 
 function run(
   sink: SendingSink,
-  options: { maxEvents?: number; stallAfter?: number; compression?: "gzip" | "none"; retry?: number } = {},
+  options: {
+    maxEvents?: number;
+    stallAfter?: number;
+    compression?: "gzip" | "none";
+    retry?: number;
+    concurrency?: number;
+  } = {},
 ) {
-  const { maxEvents = 100, stallAfter = 2000, compression = "none", retry: initial = 1 } = options;
+  const { maxEvents = 100, stallAfter = 2000, compression = "none", retry: initial = 1, concurrency = 1 } = options;
   const runner = new SendingRunner(
     sink,
     host,
     {
       request: { maxBytes: 1 << 20, maxEvents, maxWait: 20 },
       retry: { initial, max: Math.max(2, initial), slow: 2 },
-      concurrency: 1,
+      concurrency,
       compression,
       stallAfter,
       select: createSelect("all", () => () => true),
@@ -262,5 +268,23 @@ describe("a sink whose far end is gone", () => {
     expect(await offered).toBe(true);
     await runner.drain();
     expect(sink.received).toEqual(range(0, 5));
+  });
+
+  it("has one event beyond maxBytes in memory at a time", async () => {
+    const sink = Object.assign(new FarEnd(), { ordered: false });
+    let most = 0;
+    let onItsWay = 0;
+    sink.answer = async () => {
+      most = Math.max(most, ++onItsWay);
+      await new Promise(setImmediate);
+      onItsWay--;
+      return DONE;
+    };
+    const { runner, ledger } = run(sink, { concurrency: 4 });
+    const annotations = { padding: "y".repeat(2 << 20) };
+    await runner.offer(batchOf(range(0, 5).map((number) => auditLine(number, { annotations }))), ledger, true);
+    await runner.drain();
+    expect(sink.received).toEqual(range(0, 5));
+    expect(most).toBe(1);
   });
 });

@@ -135,7 +135,6 @@ export const lines: Scenario[] = [
   ...[3, 16, 23].map(
     (mib): Scenario => ({
       name: `21 lines of ${mib} MiB`,
-      ...(mib > 3 && { todo: "too much memory for lines of this length" }),
       async run(site) {
         const log = site.writer();
         await site.start();
