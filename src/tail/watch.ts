@@ -2,8 +2,10 @@ import fs from "node:fs";
 
 /** A watch that has fired is armed again after so many milliseconds: a busy writer costs a look each, not an event each. */
 const REST = 10;
-/** Milliseconds between looks where the kernel does not tell of changes. */
-const BLIND_POLL = 40;
+/** Milliseconds between looks where the kernel does not tell of changes: a look is two system calls. */
+const BLIND_POLL = 16;
+/** Milliseconds until a watch that was refused is asked for again. */
+const REFUSED = 1000;
 /** Changes in a row that a look finds and an armed watch did not tell of, before the watch is given up. */
 const MOST_MISSED = 3;
 
@@ -18,7 +20,7 @@ export interface WatchOptions {
 
 /**
  * Looks at something when it has changed: `fs.watch` is the hint, a look at it every `poll` milliseconds the truth. Looks
- * every 40 ms where the watch is refused or keeps silent (NFS, some overlays). DESIGN §4, "Change detection".
+ * every 16 ms where the watch is refused or keeps silent (NFS, some overlays). DESIGN §4, "Change detection".
  */
 export class Watch {
   readonly #options: WatchOptions;
@@ -26,6 +28,8 @@ export class Watch {
   #rest: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
   #missed = 0;
+  /** When a watch was refused, by `performance.now()`. */
+  #refused = Number.NEGATIVE_INFINITY;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -46,7 +50,8 @@ export class Watch {
   }
 
   #arm(): void {
-    const target = this.#missed < MOST_MISSED ? this.#options.target() : undefined;
+    if (this.#missed >= MOST_MISSED || performance.now() - this.#refused < REFUSED) return;
+    const target = this.#options.target();
     if (target === undefined) return;
     try {
       const watcher = fs.watch(target, () => {
@@ -56,7 +61,8 @@ export class Watch {
       watcher.on("error", () => this.#disarm());
       this.#watcher = watcher;
     } catch {
-      // Refused (no such file yet, no watches left, a file system without them): polling goes on.
+      // No such file yet, no watches left, a file system without them: polling goes on.
+      this.#refused = performance.now();
       return;
     }
     // What happened before it was armed.
