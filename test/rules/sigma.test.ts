@@ -513,11 +513,14 @@ describe("a rule", () => {
         rule("Old", "status: deprecated\n"),
         rule("Odd", "status: unsupported\n"),
         rule("New", "status: experimental\n"),
+        rule("Typo", "status: stabel\n"),
+        "title: Y\nlogsource: { product: windows }\ndetection: odd\n",
       ].join("---\n"),
     );
-    expect(loaded.rules.map(({ name }) => name)).toEqual(["X", "New"]);
+    expect(loaded.rules.map(({ name }) => name)).toEqual(["X", "New", "Typo"]);
     expect(lines(loaded.warnings)).toEqual([
-      "rules.yml:2:12: 3 Sigma rules are left out: windows/process_creation (2), kubernetes/event (1). Only product kubernetes, service audit is read.",
+      "rules.yml:48:9: “Typo”: there is no status “stabel”; did you mean stable?",
+      "rules.yml:2:12: 4 Sigma rules are left out: windows/process_creation (2), kubernetes/event (1), windows (1). Only product kubernetes, service audit is read.",
       "rules.yml:27:9: 2 Sigma rules are left out: deprecated (1), unsupported (1). rules.sigma.status says which are read.",
     ]);
     expect((await load(rule("Old", "status: deprecated\n"), { sigma: { status: ["deprecated"] } })).rules.length).toBe(
@@ -533,7 +536,7 @@ describe("a rule", () => {
     ]);
     expect(lines(loaded.warnings)).toEqual([
       `rules.yml:8:8: “B” has the id of an earlier rule (${directory}/rules.yml:1) and replaces it.`,
-      "rules.yml:15:8: “B” is the title of two rules; matches tell them apart by nothing else.",
+      "rules.yml:15:8: “B” is the title of two rules: what matched is told by its id alone.",
     ]);
   });
 

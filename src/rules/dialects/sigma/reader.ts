@@ -12,7 +12,7 @@ import { Mapping } from "./mapping.js";
 import { messageOf } from "./message.js";
 import type { Placeholders } from "./modifiers.js";
 import { invalid, quoted } from "./problem.js";
-import { isSigma, otherKind, type RuleFile, ruleSchema } from "./rule-file.js";
+import { isSigma, type LogSource, logsourceSchema, otherKind, type RuleFile, ruleSchema } from "./rule-file.js";
 
 const LEVELS = ["informational", "low", "medium", "high", "critical"];
 const STATUSES = ["stable", "test", "experimental", "deprecated", "unsupported"];
@@ -57,18 +57,14 @@ export class SigmaReader implements Reader {
       this.context.refuse(titled(value, invalid(other.reason, document.placeOfKey([other.key]))));
       return;
     }
-    const parsed = ruleSchema.safeParse(value);
-    if (!parsed.success) {
-      this.context.refuse(titled(value, shapeError(parsed.error, document)));
+    const source = logsourceSchema.safeParse(value).data?.logsource;
+    if (source && !isOurs(source)) {
+      this.leaveOut("source", nameOf(source), document.place(["logsource"]));
       return;
     }
-    const rule = parsed.data;
-    const source = [rule.logsource.product, rule.logsource.service].map((part) => part?.toLowerCase());
-    if (source[0] !== "kubernetes" || (source[1] !== undefined && source[1] !== "audit"))
-      this.leaveOut("source", sourceOf(rule), document.place(["logsource"]));
-    else if (rule.status && !this.context.sigma.status.includes(rule.status))
-      this.skipStatus(rule.status, document.place(["status"]));
-    else this.entries.push({ rule, document });
+    const parsed = ruleSchema.safeParse(value);
+    if (parsed.success) this.add({ rule: parsed.data, document });
+    else this.context.refuse(titled(value, shapeError(parsed.error, document)));
   }
 
   rules(): Rule[] {
@@ -85,9 +81,14 @@ export class SigmaReader implements Reader {
     return rules;
   }
 
-  private skipStatus(status: string, place: Place): void {
-    if (STATUSES.includes(status)) this.leaveOut("status", status, place);
-    else this.context.warn(`No rule has the status ${quoted(status)}${near(status, STATUSES)}`, place);
+  private add(entry: Entry): void {
+    const { status, title } = entry.rule;
+    const place = entry.document.place(["status"]);
+    const isKnown = !status || STATUSES.includes(status);
+    if (!isKnown)
+      this.context.warn(`${quoted(title)}: there is no status ${quoted(status)}${near(status, STATUSES)}`, place);
+    if (isKnown && status && !this.context.sigma.status.includes(status)) this.leaveOut("status", status, place);
+    else this.entries.push(entry);
   }
 
   private leaveOut(reason: "source" | "status", kind: string, place: Place): void {
@@ -115,10 +116,7 @@ export class SigmaReader implements Reader {
       if (replaced)
         this.context.warn(`${quoted(title)} has the id of an earlier rule (${at(replaced)}) and replaces it.`, place);
       else if (byTitle.has(title))
-        this.context.warn(
-          `${quoted(title)} is the title of two rules; matches tell them apart by nothing else.`,
-          place,
-        );
+        this.context.warn(`${quoted(title)} is the title of two rules: what matched is told by its id alone.`, place);
       byTitle.set(title, entry);
     }
     return this.entries.filter((entry) => !entry.rule.id || byId.get(entry.rule.id.toLowerCase()) === entry);
@@ -225,7 +223,12 @@ function factsOf({ id, author, references, falsepositives, status, license }: Ru
   return Object.fromEntries(Object.entries(facts).filter((fact): fact is [string, string] => !!fact[1]));
 }
 
-function sourceOf({ logsource: { category, product, service } }: RuleFile): string {
+/** A rule that names no service is about all of Kubernetes' logs. */
+function isOurs({ product, service }: LogSource): boolean {
+  return product?.toLowerCase() === "kubernetes" && (!service || service.toLowerCase() === "audit");
+}
+
+function nameOf({ category, product, service }: LogSource): string {
   return [product, category, service].filter(Boolean).join("/") || "no log source";
 }
 

@@ -5,8 +5,15 @@ const TEXTS = "expected a text, or a list of texts";
 const text = z.union([z.string(), z.number(), z.boolean()], "expected a text").transform(String);
 const texts = z.union([text.transform((one) => [one]), z.array(text)], TEXTS).nullish();
 
+/** Where the events come from that a rule is about. */
+export const logsourceSchema = z.looseObject({
+  logsource: z.looseObject({ category: text.nullish(), product: text.nullish(), service: text.nullish() }),
+});
+
+export type LogSource = z.infer<typeof logsourceSchema>["logsource"];
+
 /** A Sigma rule, as far as it is read: `sigma-rules-specification.md` 2.1. Whatever else is in it is its own. */
-export const ruleSchema = z.looseObject({
+export const ruleSchema = logsourceSchema.extend({
   title: text.refine((title) => title.trim() !== "", "it is empty"),
   id: text.nullish(),
   status: text.nullish(),
@@ -14,7 +21,6 @@ export const ruleSchema = z.looseObject({
   license: text.nullish(),
   author: text.nullish(),
   references: texts,
-  logsource: z.looseObject({ category: text.nullish(), product: text.nullish(), service: text.nullish() }),
   detection: z.looseObject({ condition: z.union([z.string(), z.array(z.string()).min(1)], TEXTS) }),
   fields: texts,
   falsepositives: texts,
