@@ -4,7 +4,7 @@ import { lowerText, numberText } from "../../text.js";
 import { compilePattern } from "../../text-test.js";
 import type { Expression, Test, TestNode, ValuesSource } from "../../tree.js";
 import { MAX_TESTS, type Search } from "./condition.js";
-import type { Location, Mapping } from "./mapping.js";
+import { type Location, type Mapping, pathOf } from "./mapping.js";
 import { asUtf8, isModifier, ModifierError, modify, nearestModifier, type Placeholders } from "./modifiers.js";
 import { between, parsePattern, patternTest, plainText } from "./pattern.js";
 import { invalid, quoted } from "./problem.js";
@@ -300,7 +300,6 @@ export class DetectionReader {
 
   /** The test of a field's values, wherever they lie. */
   private fieldTest(item: Item, fold: "lower" | undefined, test: Test, wanted: string): Expression {
-    const text = `${item.text}: ${wanted}`;
     // Whether there is a value does not depend on its case.
     const inCase = test.op === "exists" ? undefined : fold;
     const locations = this.locations(item.field ?? "", item.place);
@@ -311,7 +310,7 @@ export class DetectionReader {
         path: { text: item.field ?? "", source: source(location, inCase), steps: [] },
         test,
         negated: false,
-        text,
+        text: `${item.text}${locations.length > 1 ? ` (${pathOf(location)})` : ""}: ${wanted}`,
       })),
     );
   }

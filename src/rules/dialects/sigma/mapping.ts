@@ -84,6 +84,11 @@ function locate(path: string): Location {
     : { root: pair, names: rest };
 }
 
+/** A location as rules could write it. */
+export function pathOf({ root, names }: Location): string {
+  return [typeof root === "string" ? root : FIELD_PATHS[root], ...names].join(".");
+}
+
 /** What the stage of this name has found. */
 const WORKSPACE = "workspace";
 
