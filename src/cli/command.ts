@@ -1,3 +1,5 @@
+import { Option } from "commander";
+
 /** What a command ends with. DESIGN §8. */
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
 
@@ -8,6 +10,13 @@ export type Finish = (code: number) => void;
 export function examples(...lines: readonly (readonly [command: string, purpose: string])[]): string {
   return `\nExamples:\n${lines.map(([command, purpose]) => `  # ${purpose}\n  $ ${command}\n`).join("")}`;
 }
+
+/** As `rules.like` of the configuration. */
+export const likeOption = (): Option =>
+  new Option("--like <how>", "KubeSphere rules: like is found anywhere, or is the whole text").choices([
+    "upstream",
+    "anchored",
+  ]);
 
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];

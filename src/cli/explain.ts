@@ -1,10 +1,11 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { collect, EXIT, examples, type Finish } from "./command.js";
+import { collect, EXIT, examples, type Finish, likeOption } from "./command.js";
 
 interface Options {
   rules: string[];
   rule?: string;
   event?: number;
+  like?: "upstream" | "anchored";
   redact?: string;
   json?: boolean;
 }
@@ -17,6 +18,7 @@ export function addExplain(program: Command, finish: Finish): void {
     .requiredOption("--rules <path>", "a rules file or directory; may be repeated", collect)
     .option("--rule <name>", "only this rule")
     .option("--event <n>", "only the event of this number, as match shows it", eventNumber)
+    .addOption(likeOption())
     .option("--redact <profile>", "show what would leave: default, or the configuration that says what is redacted")
     .option("--json", "one JSON line per event and rule")
     .addHelpText(

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Dialect } from "../plugin/match.js";
-import { collect, EXIT, examples, type Finish } from "./command.js";
+import { collect, EXIT, examples, type Finish, likeOption } from "./command.js";
 
 interface Options {
   rules: string[];
@@ -8,6 +8,7 @@ interface Options {
   matching: "first" | "all";
   summary?: boolean;
   failOn?: string;
+  like?: "upstream" | "anchored";
   redact?: string;
 }
 
@@ -27,6 +28,7 @@ export function addMatch(program: Command, finish: Finish): void {
     )
     .option("--summary", "counts per rule instead of the matches")
     .option("--fail-on <priority>", "exit with 1 if something matches at this priority or above")
+    .addOption(likeOption())
     .option("--redact <profile>", "show what would leave: default, or the configuration that says what is redacted")
     .addHelpText(
       "after",

@@ -10,6 +10,8 @@ export interface RuleChoice {
   dialect?: Dialect;
   /** Falco's rules: the first that matches, or all; the first if it is left out. */
   matching?: "first" | "all";
+  /** How KubeSphere's `like` is read; `upstream` if it is left out. */
+  like?: "upstream" | "anchored";
 }
 
 /**
@@ -17,9 +19,9 @@ export interface RuleChoice {
  * @throws AuditshipError AUDITSHIP_RULE_INVALID if there is none
  */
 export async function loadForCommand(choice: RuleChoice, output: CommandOutput): Promise<LoadedRules> {
-  const { rules, dialect, matching } = choice;
+  const { rules, dialect, matching, like } = choice;
   const thresholds = { archivingPriority: "DEBUG", alertingPriority: "WARNING" };
-  const loaded = await loadRules({ paths: rules, ...thresholds, dialect, falco: { matching } });
+  const loaded = await loadRules({ paths: rules, ...thresholds, dialect, like, falco: { matching } });
   for (const warning of loaded.warnings) output.complain(`warning: ${warning.line()}`);
   for (const error of loaded.refused) output.complain(error.line());
   if (loaded.set.size > 0) return loaded;

@@ -51,6 +51,15 @@ describe("match", () => {
     expect(cli.err).toContain("--fail-on WARNIN is no priority; did you mean WARNING?");
   });
 
+  it("reads like as --like says", async () => {
+    await write("rules.yaml", RULES.replace('ObjectRef.Resource = "secrets"', 'ObjectRef.Resource like "ecret"'));
+    await write("a.log", event("one"));
+    const args = ["match", "--summary", "--rules", cli.path("rules.yaml"), cli.path("a.log")];
+    await cli.run(...args);
+    await cli.run(...args, "--like", "anchored");
+    expect(cli.out.match(/\d+ matches of/g)).toEqual(["1 matches of", "0 matches of"]);
+  });
+
   it("matches the original and shows what would leave with --redact", async () => {
     await write("rules.yaml", RULES);
     await write("a.log", event("one", { requestObject: { kind: "Secret", data: { token: "hunter2" } } }));
