@@ -296,8 +296,9 @@ export class Catalog {
   #takeActive(descriptor: Descriptor | undefined): void {
     const before = this.#active;
     if (!descriptor) {
-      // Without a successor it may be written to under no name; as a backup it is done with.
-      if (before?.file && !before.file.finished) this.#grow(before.file, before.descriptor.stat().size);
+      // Without a successor it may be written to under no name; as a backup, or before one, it is done with.
+      const isLast = before?.file !== undefined && before.file === this.#table.last();
+      if (isLast && !before.file!.finished) this.#grow(before.file!, before.descriptor.stat().size);
       else if (before) this.#leaveActive(before);
       return;
     }

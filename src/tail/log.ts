@@ -141,6 +141,11 @@ export class Log {
     return undefined;
   }
 
+  /** The first file that can be read, or whose bytes are gone unread: who begins there finds what was lost. */
+  firstUnread(): LogFile | undefined {
+    return this.table.files.find((file) => this.isReadable(file) || (file.read ?? 0) < file.size);
+  }
+
   /** Name of a file, for messages. */
   nameOf(file: LogFile | undefined): string {
     return file ? this.#catalog.nameOf(file) : this.#options.path;

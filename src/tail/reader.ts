@@ -92,8 +92,9 @@ export class LogReader implements Reader {
 
   position(): Position | undefined {
     if (this.#file) return { file: this.#file.ref, offset: this.#offset };
-    const first = this.#start ? undefined : this.#log.next(Number.NEGATIVE_INFINITY);
-    return first && { file: first.ref, offset: 0 };
+    if (this.#start) return undefined;
+    const first = this.#fromBeginning ? this.#log.firstUnread() : this.#log.next(Number.NEGATIVE_INFINITY);
+    return first && { file: first.ref, offset: first.gone ? (first.read ?? 0) : 0 };
   }
 
   atEnd(): boolean {
