@@ -8,6 +8,7 @@ export function addFields(program: Command, finish: Finish): void {
     .argument("<file...>", "audit files, plain or gzip, or directories of them; - is standard input")
     .addOption(new Option("--dialect <name>", "whose fields").choices(["falco"]).makeOptionMandatory())
     .option("--field <name>", "one more, with its argument: ka.uri.param[q]; may be repeated", collect)
+    .option("--redact <profile>", "show what would leave: default, or the configuration that says what is redacted")
     .addHelpText(
       "after",
       examples(
@@ -15,10 +16,10 @@ export function addFields(program: Command, finish: Finish): void {
         ["auditship fields --dialect falco --field 'jevt.value[/stage]' audit.log", "and one with an argument"],
       ),
     )
-    .action(async (files: string[], { field = [] }: { field?: string[] }) => {
+    .action(async (files: string[], options: { field?: string[]; redact?: string }) => {
       const { listFileFields } = await import("../pipeline/fields.js");
       const { Output } = await import("./output.js");
-      await listFileFields(files, field, new Output());
+      await listFileFields(files, options, new Output());
       finish(EXIT.fine);
     });
 }

@@ -9,6 +9,7 @@ const COMMANDS = [
   "explain",
   "test",
   "eval",
+  "fields",
   "setup",
   "dlq",
   "dlq list",

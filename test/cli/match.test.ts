@@ -98,6 +98,20 @@ describe("match", () => {
   });
 });
 
+describe("fields", () => {
+  it("shows what would leave with --redact", async () => {
+    await write("a.log", event("one", { requestObject: { kind: "Secret", data: { token: "hunter2" } } }));
+    const token = "jevt.value[/requestObject/data/token]";
+    const args = ["fields", "--dialect", "falco", "--field", token, cli.path("a.log")];
+    await cli.run(...args);
+    expect(found()[0].fields[token]).toBe("hunter2");
+    cli.out = "";
+    expect(await cli.run(...args, "--redact", "default")).toBe(0);
+    expect(found()[0].fields[token]).toMatch(/^hmac:/);
+    expect(cli.out).not.toContain("hunter2");
+  });
+});
+
 describe("progress", () => {
   const [out, err] = [process.stdout.isTTY, process.stderr.isTTY];
   afterEach(() => {
