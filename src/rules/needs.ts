@@ -111,9 +111,15 @@ function textsOf({ test }: TestNode, whole: boolean): readonly Needle[] {
   }
 }
 
-/** The last keys on a path. One outside of arrays may be joined to those before it by dots, and before `exists` go on so. */
+/**
+ * The last keys on a path. One outside of arrays may be joined to those before it by dots, and before `exists` go on so; those of
+ * named values may be joined to any.
+ */
 function keysOf({ source, steps }: Path, exists: boolean): readonly Needle[] {
-  if (source.kind === "values") return [{ text: source.names[source.names.length - 1], begins: false, ends: true }];
+  if (source.kind === "values") {
+    const names = source.names.slice(-2);
+    return names.map((text, index) => ({ text, begins: false, ends: index === names.length - 1 }));
+  }
   const keys = steps.flatMap((step, index): Needle[] => {
     if (step.type === "items") return [];
     if (step.type === "member") return [{ text: step.name, begins: true, ends: true }];
