@@ -143,6 +143,12 @@ export class Catalog {
     }
   }
 
+  /** The handle of the file under the active name is stale, as NFS has it: the file is opened anew by the next update. */
+  dropStale(): void {
+    if (this.#active?.file) this.#files.forget(this.#active.file);
+    this.close();
+  }
+
   close(): void {
     this.#active?.descriptor.release();
     this.#active = undefined;

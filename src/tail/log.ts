@@ -126,7 +126,8 @@ export class Log {
   }
 
   /** Tries again at the next poll; whoever waits is woken then. */
-  retryLater(failure: Error): void {
+  retryLater(failure: NodeJS.ErrnoException): void {
+    if (failure.code === "ESTALE") this.#catalog.dropStale();
     this.#failure = failure;
   }
 
@@ -256,6 +257,7 @@ export class Log {
     } catch (error) {
       const what = "The audit log cannot be looked at; trying again.";
       this.reports.complain("read", this.#options.path, what, error);
+      this.retryLater(error as NodeJS.ErrnoException);
       return false;
     }
   }
@@ -289,7 +291,7 @@ export class Log {
       this.#failure = blocked;
       return changed;
     } catch (error) {
-      this.#failure = error as Error;
+      this.retryLater(error as NodeJS.ErrnoException);
       this.#complain(error as NodeJS.ErrnoException);
       return false;
     }

@@ -29,6 +29,28 @@ function failWith(
   onTestFinished(() => spy.mockRestore());
 }
 
+/** Every descriptor that is open of a file by now ends with ESTALE until it is closed. */
+function makeStale(path: string): void {
+  const { ino } = fs.statSync(path);
+  const isOpen = (fd: number) => {
+    try {
+      return fs.fstatSync(fd).ino === ino;
+    } catch {
+      return false;
+    }
+  };
+  const stale = new Set(Array.from({ length: 256 }, (_, fd) => fd).filter(isOpen));
+  for (const method of ["readSync", "fstatSync", "closeSync"] as const) {
+    const real = fs[method] as (fd: number, ...args: unknown[]) => unknown;
+    const spy = vi.spyOn(fs, method).mockImplementation(((fd: number, ...args: unknown[]) => {
+      if (method === "closeSync") stale.delete(fd);
+      else if (stale.has(fd)) throw Object.assign(new Error("ESTALE: injected"), { code: "ESTALE" });
+      return real(fd, ...args);
+    }) as never);
+    onTestFinished(() => spy.mockRestore());
+  }
+}
+
 function errors(recorded: Recorded, kind: string): number {
   return recorded.metrics.get(`auditship_source_errors_total{apiserver,${kind}}`) ?? 0;
 }
@@ -170,6 +192,32 @@ describe("what cannot be read", () => {
     broken = false;
     expect(await waiting).toBe(lines(0, 3));
     expect(said(recorded, "read")).toEqual(["warn", "info"]);
+  });
+
+  it("because its handle is stale is opened again by its name, and every byte is read once", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await next(reader)).toBe(lines(0, 3));
+    makeStale(path);
+    writer.write(lines(3, 6));
+    expect(await next(reader)).toBe(lines(3, 6));
+    writer.rotate();
+    writer.write(lines(6, 9));
+    expect(await next(reader)).toBe(lines(6, 9));
+    expect(recorded.losses).toEqual([]);
+  });
+
+  it("because its handle is stale while nobody reads is found again", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const { source, recorded } = await openSource(path);
+    makeStale(path);
+    writer.write(lines(3, 6));
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 6));
+    expect(errors(recorded, "read")).toBeGreaterThan(0);
+    expect(await next(await source.reader({ at: "beginning" }))).toBe(lines(0, 6));
   });
 
   it("fails a run that reads only what is there", async () => {
