@@ -4,7 +4,7 @@ import { type Descriptor, inodeOf } from "./descriptor.js";
 import { type Backup, bornAt, Directory, hintOf, type Inspected, inspect } from "./directory.js";
 import type { FileTable, LogFile, NewFile } from "./file-table.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
-import { lastStanding } from "./marks.js";
+import { lastStanding, stands } from "./marks.js";
 import type { OpenFiles } from "./open-files.js";
 import { Pinning, type PinOptions } from "./pinning.js";
 import { plainRead, stillBegins } from "./plain.js";
@@ -147,6 +147,22 @@ export class Catalog {
   dropStale(): void {
     if (this.#active?.file) this.#files.forget(this.#active.file);
     this.close();
+  }
+
+  /**
+   * A file was cut, but not to nothing, and perhaps written on since: it is read again from where it is still the same, and the
+   * bytes that were seen and not read are lost.
+   */
+  cut(file: LogFile, size: number, descriptor: Descriptor): void {
+    const read = file.read ?? 0;
+    const bytes = file.size - Math.max(size, read);
+    if (bytes > 0) this.#reports.lost({ reason: "overwritten", bytes, file: file.ref.id });
+    const newest = file.marks.at(-1);
+    const changed = newest !== undefined && !stands(newest, descriptor);
+    if (read > size || changed) file.read = lastStanding(file.marks, size, descriptor);
+    file.size = size;
+    const what = "The active audit file was cut; reading goes on where it is still what was read.";
+    this.#reports.tell("replaced", this.nameOf(file), what);
   }
 
   close(): void {
@@ -337,8 +353,8 @@ export class Catalog {
   /** Finds out which file the active one is; it may have been written anew under its descriptor. */
   #identify(active: Active): void {
     const { descriptor, file: before } = active;
-    const stands = active.first && stillBegins(descriptor, active.first);
-    const first = stands ? active.first : firstLine(plainRead(descriptor), false);
+    const isSame = active.first && stillBegins(descriptor, active.first);
+    const first = isSame ? active.first : firstLine(plainRead(descriptor), false);
     const stat = descriptor.stat();
     const truncated = before !== undefined && first?.fingerprint !== before.ref.fingerprint;
     if (truncated) this.#truncated(before);
@@ -354,7 +370,7 @@ export class Catalog {
     };
     const known = this.#table.get(first.fingerprint);
     const file = known ?? (truncated ? this.#table.append(fresh) : this.#rotated(fresh));
-    if (stat.size < file.size) this.#shrunk(file, stat.size, descriptor);
+    if (stat.size < file.size) this.cut(file, stat.size, descriptor);
     this.#changed ||= file.size !== stat.size || file.gone !== undefined;
     const now = { size: stat.size, exact: true, hint: hintOf(stat), finished: false };
     Object.assign(file, now, { base: undefined, rotated: undefined, gone: undefined });
@@ -379,15 +395,6 @@ export class Catalog {
     Object.assign(file, { finished: true, gone: "overwritten" });
     this.#cut = file;
     this.#changed = true;
-  }
-
-  /** Cut, but not to nothing, and perhaps written on since: the bytes that nobody had read are lost. */
-  #shrunk(file: LogFile, size: number, descriptor: Descriptor): void {
-    const bytes = file.size - Math.max(size, file.read ?? 0);
-    if (bytes > 0) this.#reports.lost({ reason: "overwritten", bytes, file: file.ref.id });
-    if ((file.read ?? 0) > size) file.read = lastStanding(file.marks, size, descriptor);
-    const what = "The active audit file was cut; reading goes on where it is still what was read.";
-    this.#reports.tell("replaced", this.nameOf(file), what);
   }
 
   #unlinked(): void {

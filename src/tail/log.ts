@@ -5,7 +5,6 @@ import type { Descriptor } from "./descriptor.js";
 import { FileTable, type LogFile, type LoseOptions } from "./file-table.js";
 import { firstLine } from "./fingerprint.js";
 import { GzipSource } from "./gzip.js";
-import { lastStanding } from "./marks.js";
 import { OpenFiles } from "./open-files.js";
 import { PlainSource, plainRead } from "./plain.js";
 import { Reports } from "./reports.js";
@@ -172,10 +171,8 @@ export class Log {
   cut(file: LogFile): void {
     const descriptor = this.borrow(file);
     if (!descriptor) return;
-    file.read = lastStanding(file.marks, Number.POSITIVE_INFINITY, descriptor);
+    this.#catalog.cut(file, descriptor.stat().size, descriptor);
     descriptor.release();
-    const what = "The active audit file was cut and written on; reading goes on where it is still what was read.";
-    this.reports.tell("replaced", this.nameOf(file), what);
   }
 
   /** A plain file's descriptor, for the caller to release; undefined if it is compressed or not to be had. */

@@ -29,8 +29,6 @@ export class Pinning {
   readonly #context: SourceContext;
   /** The table came without files: whatever is pinned is still to be read. */
   readonly #fresh: boolean;
-  /** Everything before it is done with. */
-  #needed: Position | undefined;
   #oldest: number;
   #directory: Directory | undefined;
   #pins: Pins | undefined;
@@ -98,7 +96,6 @@ export class Pinning {
 
   /** Everything before `oldest` is done with. */
   release(oldest: Position): void {
-    this.#needed = oldest;
     this.#oldest = oldest.file.ordinal;
     const pins = this.#pins;
     if (!pins) return;
@@ -141,8 +138,8 @@ export class Pinning {
     const what = "A pinned audit file was given up: pinSize is used up. What nobody had read of it is lost.";
     this.#reports.tell("pin", this.#directory!.path, what);
     if (this.#files.get(file)) return;
-    const from = this.#needed?.file === file.ref ? this.#needed.offset : 0;
-    for (const loss of this.#table.lose(file, from)) this.#reports.lost(loss);
+    // What was read may have been delivered: whoever has not got it says so when he comes for it.
+    for (const loss of this.#table.lose(file, file.read ?? 0)) this.#reports.lost(loss);
   }
 
   /** Pinned files, from an ordinal on, that are not in the table. */

@@ -318,6 +318,23 @@ describe("a file that is not the one it was", () => {
     expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(6, 10) }]);
   });
 
+  it.each([
+    ["who reads", true],
+    ["a look", false],
+  ])("after it was cut, not to nothing, loses nothing that was read, whether %s finds out", async (_who, readFirst) => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await readAll(reader, size(0, 10))).toBe(lines(0, 10));
+    fs.truncateSync(path, size(0, 4));
+    fs.appendFileSync(path, lines(20, 21));
+    if (!readFirst) await vi.waitUntil(() => errors(recorded, "replaced") > 0);
+    expect(await readAll(reader, size(20, 21))).toContain(lines(20, 21));
+    await vi.waitUntil(() => source.lag(reader.position()).bytes === 0);
+    expect(recorded.losses).toEqual([]);
+  });
+
   it("after it was cut, not to nothing, and grown past its old end between two looks, is read again from where it is the same", async () => {
     const { path, writer } = setUp();
     const { source, recorded } = await openSource(path);
