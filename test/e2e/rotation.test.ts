@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
-import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -16,40 +17,31 @@ const KUBE_LOAD = process.env.AUDITSHIP_TEST_KUBE_LOAD;
 const SECONDS = Number(process.env.AUDITSHIP_TEST_ROTATION_SECONDS ?? 40);
 const KILLS = 10;
 const IDENTITY = /"auditID":"([^"]*)","stage":"([^"]*)"/;
-/** Milliseconds between two looks of the copier: a file that comes and goes between them is missed by it. */
-const LOOK = 3;
 
-/** Gives every file that comes under the active name a second name, under which nobody deletes it. */
+/** The second reader, a process: see copier.mjs. */
 class Copier {
-  readonly files: string[] = [];
-  #seen = "";
-  readonly #timer: NodeJS.Timeout;
+  readonly #child: ChildProcess;
 
   constructor(
-    private readonly path: string,
+    path: string,
     private readonly to: string,
   ) {
-    mkdirSync(to);
-    this.#timer = setInterval(() => this.#look(), LOOK);
-    this.#look();
+    const script = join(import.meta.dirname, "copier.mjs");
+    this.#child = spawn(process.execPath, [script, path, to], { stdio: ["pipe", "pipe", "inherit"] });
   }
 
-  stop(): void {
-    clearInterval(this.#timer);
-    this.#look();
+  async ready(): Promise<void> {
+    await once(this.#child.stdout!, "data");
   }
 
-  #look(): void {
-    try {
-      if (String(statSync(this.path).ino) === this.#seen) return;
-      const name = join(this.to, String(this.files.length));
-      linkSync(this.path, name);
-      this.#seen = String(statSync(name).ino);
-      this.files.push(name);
-    } catch (error) {
-      // Between the rename and the creation.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+  /** What it has kept so far. */
+  get files(): string[] {
+    return readdirSync(this.to).map((name) => join(this.to, name));
+  }
+
+  async stop(): Promise<void> {
+    this.#child.stdin!.end();
+    if (this.#child.exitCode === null) await once(this.#child, "exit");
   }
 }
 
@@ -59,6 +51,7 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD)(
     let directory: string;
     let server: BulkServer;
     let agent: Agent | undefined;
+    let copier: Copier | undefined;
     let peak = 0;
     /** What the agents said that were killed. */
     let said = "";
@@ -82,8 +75,9 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD)(
         const config = join(directory, "auditship.yaml");
         writeFileSync(config, JSON.stringify(configuration(server.url)));
         mkdirSync(join(directory, "before"));
+        copier = new Copier(join(AUDIT_DIRECTORY!, "audit.log"), join(directory, "copies"));
+        await copier.ready();
         const before = copyLog(AUDIT_DIRECTORY!, join(directory, "before"));
-        const copier = new Copier(join(AUDIT_DIRECTORY!, "audit.log"), join(directory, "copies"));
         agent = new Agent(config);
         const load = makeRequests("varied", SECONDS);
         for (let kill = 0; kill < KILLS; kill++) {
@@ -100,7 +94,7 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD)(
         for (let i = 0; i < 200 && missing(due, arrived).length > 0; i++) await sleep(100);
         peak = Math.max(peak, agent.peak());
         expect(await agent.stop("SIGTERM"), agent.log).toBe(0);
-        copier.stop();
+        await copier.stop();
         written = identitiesOf([...before, ...copier.files]);
       },
       SECONDS * 2000 + 60_000,
@@ -108,6 +102,7 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD)(
 
     afterAll(async () => {
       await agent?.stop("SIGKILL");
+      await copier?.stop();
       await server?.close();
       rmSync(directory, { recursive: true });
     });
