@@ -105,7 +105,7 @@ const MAX_PATTERNS = 50;
 const PATTERNS: ReadonlySet<Test["op"]> = new Set<Test["op"]>(["matches", "matchesWhole", "glob"]);
 
 /** The value of a field with few values: two are of one class if all tests say the same of them. */
-class ValueFacet implements Facet {
+export class ValueFacet implements Facet {
   readonly cost = 1;
   private readonly interner: Interner;
   private readonly known: Memo;

@@ -1,4 +1,5 @@
 import {
+  type Batch,
   type EventView,
   FIELD_PATHS,
   type Field,
@@ -44,12 +45,16 @@ export class Turn {
   /** The next event begins. */
   next({ batch, row }: EventView): void {
     this.now = (this.now + 1) | 0;
-    this.table = batch.table;
     this.fields = row * ROW_WORDS + ROW_HEADER;
-    this.numbers = batch.numbers;
     this.numbersAt = row * NUMBERED.length;
+    if (batch.table !== this.table || batch.bytes !== this.bytes || batch.numbering !== this.numbering)
+      this.turnTo(batch);
+  }
+
+  private turnTo(batch: Batch): void {
+    this.table = batch.table;
+    this.numbers = batch.numbers;
     this.numbering = batch.numbering;
-    if (batch.bytes === this.bytes) return;
     this.bytes = batch.bytes;
     this.words = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
