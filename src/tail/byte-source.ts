@@ -8,6 +8,8 @@ export interface ByteSource {
   read(into: Uint8Array, at: number): number | Promise<number>;
   /** Bytes that are there now; undefined where only reading them to the end would tell. */
   size(): number | undefined;
+  /** How many NULs it is known to begin with. */
+  readonly hole?: number;
   /** Why the file ends before its time (a damaged `.gz`); known once its end was read. */
   readonly damage: string | undefined;
   close(): void;

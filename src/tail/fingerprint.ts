@@ -19,6 +19,8 @@ export interface FirstLine {
   readonly fingerprint: string;
   /** Offset of the bytes that were hashed. */
   readonly start: number;
+  /** How many NULs the file begins with: a hole. */
+  readonly hole: number;
   /** The bytes that were hashed. */
   readonly head: Buffer;
   /** Time of the event on it, epoch milliseconds. */
@@ -33,9 +35,9 @@ export type Read = (into: Buffer, at: number) => number;
  * `finished`: nothing more will be written, so that a last line needs no newline.
  */
 export function firstLine(read: Read, finished: boolean): FirstLine | undefined {
-  const start = firstByte(read);
-  if (start === undefined) return undefined;
-  return lineAt(read, start, finished, scratch) ?? lineAt(read, start, finished, Buffer.allocUnsafeSlow(LARGE));
+  const found = firstByte(read);
+  if (found === undefined) return undefined;
+  return lineAt(read, found, finished, scratch) ?? lineAt(read, found, finished, Buffer.allocUnsafeSlow(LARGE));
 }
 
 export function fingerprintOf(head: Uint8Array): string {
@@ -47,23 +49,31 @@ export function shortFingerprint(fingerprint: string): string {
   return Buffer.from(fingerprint.slice(0, 24), "hex").toString("base64url");
 }
 
-/** Offset of the first byte that is neither NUL nor the end of an empty line; undefined if there is none. */
-function firstByte(read: Read): number | undefined {
-  for (let from = 0; ; from += scratch.length) {
-    const count = read(scratch, from);
-    let at = nulsAt(scratch, 0, count);
-    while (at < count && (scratch[at] === NEWLINE || scratch[at] === RETURN || scratch[at] === 0)) at++;
-    if (at < count) return from + at;
-    if (count < scratch.length) return undefined;
+type Beginning = Pick<FirstLine, "start" | "hole">;
+
+/** Finds the first byte that is neither NUL nor the end of an empty line; undefined if there is none. */
+function firstByte(read: Read): Beginning | undefined {
+  let bytes = scratch;
+  let hole: number | undefined;
+  for (let from = 0; ; from += bytes.length) {
+    // A hole may have a gigabyte.
+    if (from === SMALL) bytes = Buffer.allocUnsafeSlow(LARGE);
+    const count = read(bytes, from);
+    let at = nulsAt(bytes, 0, count);
+    if (at < count) hole ??= from + at;
+    while (at < count && (bytes[at] === NEWLINE || bytes[at] === RETURN || bytes[at] === 0)) at++;
+    if (at < count) return { start: from + at, hole: hole! };
+    if (count < bytes.length) return undefined;
   }
 }
 
-function lineAt(read: Read, start: number, finished: boolean, bytes: Buffer): FirstLine | undefined {
+function lineAt(read: Read, found: Beginning, finished: boolean, bytes: Buffer): FirstLine | undefined {
+  const { start } = found;
   const count = read(bytes, start);
   const newline = bytes.subarray(0, count).indexOf(NEWLINE);
   const complete = newline >= 0 || (count < bytes.length ? finished : bytes.length === LARGE);
   if (!complete) return undefined;
   const line = bytes.subarray(0, newline < 0 ? count : newline);
   const head = Buffer.from(line.subarray(0, FINGERPRINT_BYTES));
-  return { fingerprint: fingerprintOf(head), start, head, time: newline < 0 ? undefined : eventTime(line) };
+  return { fingerprint: fingerprintOf(head), ...found, head, time: newline < 0 ? undefined : eventTime(line) };
 }

@@ -32,6 +32,10 @@ export class PlainSource implements ByteSource {
     return count;
   }
 
+  get hole(): number {
+    return this.#first.hole;
+  }
+
   size(): number {
     return this.#descriptor.stat().size;
   }

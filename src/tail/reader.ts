@@ -278,7 +278,11 @@ export class LogReader implements Reader {
   async #enter(): Promise<boolean> {
     if (this.#start && !(await this.#begin(this.#start))) return false;
     while (!this.#bytes) {
-      if (this.#file && !this.#done && (await this.#open(this.#file))) break;
+      if (this.#file && !this.#done && (await this.#open(this.#file))) {
+        // A hole of a gigabyte is not looked at once more.
+        this.#advance(Math.max(0, (this.#bytes!.hole ?? 0) - this.#offset));
+        break;
+      }
       const next = this.#log.next(this.#file?.ref.ordinal ?? Number.NEGATIVE_INFINITY);
       if (!next) return false;
       if (this.#file)
