@@ -25,7 +25,11 @@ export class Edits {
 
   /** Gives the edits in rising order, and forgets them. */
   drain(): Edit[] {
-    return this.#edits.splice(0).sort((a, b) => a.start - b.start);
+    const edits = this.#edits.splice(0);
+    for (let i = 1; i < edits.length; i++) {
+      if (edits[i - 1].start > edits[i].start) return edits.sort((a, b) => a.start - b.start);
+    }
+    return edits;
   }
 
   /** The bytes with the edits made, as text. */

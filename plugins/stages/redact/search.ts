@@ -74,6 +74,12 @@ const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
 ];
 const CONFIG_MAP = ['"ConfigMap', Trace.kind] as const;
 
+/** A URL is found after the string that it stands in has begun; nothing else is out of order. */
+function inOrder(spots: Spot[]): Spot[] {
+  for (let i = 1; i < spots.length; i++) if (spots[i - 1].at > spots[i].at) return spots.sort((a, b) => a.at - b.at);
+  return spots;
+}
+
 /** By needle. */
 interface Meanings {
   readonly traces: Uint8Array;
@@ -178,7 +184,7 @@ export class Traces {
     }
     if (walk) return urls ? WALK_TEXT : WALK;
     if (spots?.length === 0) return NOTHING;
-    return { found: Found.spots | Found.text, spots: spots?.sort((a, b) => a.at - b.at) };
+    return { found: Found.spots | Found.text, spots: spots && inOrder(spots) };
   }
 
   #last(first: number, end: number): number {
