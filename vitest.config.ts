@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // Most tests wait for files and processes: one worker for each core, not one less.
+    maxWorkers: "100%",
     // For .ci/run, which sums up several runs.
     reporters: process.env.AUDITSHIP_TEST_TOTALS ? ["default", "./test/support/totals.ts"] : ["default"],
     projects: [

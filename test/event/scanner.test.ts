@@ -62,12 +62,12 @@ describe("the scanner and JSON.parse", () => {
   it("agree on every field of objects with keys in any order, number, spelling and type", () => {
     fc.assert(
       fc.property(eventText, (text) => expectLine(Buffer.from(text))),
-      { numRuns: 1500 },
+      { numRuns: 750 },
     );
   });
 
   it("agree on what is an event after random changes of bytes", () => {
-    fc.assert(fc.property(mutated(eventText), expectLine), { numRuns: 3000 });
+    fc.assert(fc.property(mutated(eventText), expectLine), { numRuns: 1500 });
   });
 
   it("agree on what is an event for any JSON value and changes of it", () => {
@@ -75,13 +75,13 @@ describe("the scanner and JSON.parse", () => {
       fc.property(jsonText, (text) => expectLine(Buffer.from(text))),
       { numRuns: 500 },
     );
-    fc.assert(fc.property(mutated(jsonText), expectLine), { numRuns: 2000 });
+    fc.assert(fc.property(mutated(jsonText), expectLine), { numRuns: 1000 });
   });
 
   it("agree on what is an event in any run of tokens", () => {
     fc.assert(
       fc.property(tokens, (text) => expectLine(Buffer.from(`{"a":${text}}`))),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 

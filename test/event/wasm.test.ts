@@ -70,7 +70,7 @@ describe("the WebAssembly module", () => {
     });
     fc.assert(
       fc.property(lines, fc.constantFrom("\n", "\r\n"), (texts, end) => expectSameRows(Buffer.from(texts.join(end)))),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -82,7 +82,7 @@ describe("the WebAssembly module", () => {
         bytes[at % line.length] = byte;
         expectSameRows(bytes);
       }),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 
