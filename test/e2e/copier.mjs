@@ -1,29 +1,33 @@
-// The second reader, in a process of its own: gives every file that comes under the active name a second name, under which
-// nobody deletes it. node copier.mjs ACTIVE DIRECTORY; ends when its input does.
-import { linkSync, mkdirSync, statSync } from "node:fs";
+// The second reader, in a process of its own: gives every plain file of the log a second name, under which nobody deletes it.
+// node copier.mjs DIRECTORY TO; ends when its input does.
+import { linkSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** Milliseconds between two looks: a file that comes and goes between them is missed. */
+/** Milliseconds between two looks: a file that comes, is compressed and goes between them is missed. */
 const LOOK = 1;
 
-const [, , active, directory] = process.argv;
-let seen = "";
+const [, , directory, to] = process.argv;
+/** Inodes that have their second name, and so are nobody else's. */
+const seen = new Set();
 let files = 0;
 
 function look() {
+  for (const name of readdirSync(directory)) if (/^audit.*\.log$/.test(name)) keep(join(directory, name));
+}
+
+function keep(file) {
   try {
-    if (String(statSync(active).ino) === seen) return;
-    const name = join(directory, String(files));
-    linkSync(active, name);
-    seen = String(statSync(name).ino);
-    files++;
+    if (seen.has(statSync(file).ino)) return;
+    const name = join(to, String(files++));
+    linkSync(file, name);
+    seen.add(statSync(name).ino);
   } catch (error) {
-    // Between the rename and the creation.
+    // Renamed or deleted meanwhile.
     if (error.code !== "ENOENT") throw error;
   }
 }
 
-mkdirSync(directory);
+mkdirSync(to);
 look();
 process.stdout.write("ready\n");
 setInterval(look, LOOK);

@@ -23,11 +23,11 @@ class Copier {
   readonly #child: ChildProcess;
 
   constructor(
-    path: string,
+    log: string,
     private readonly to: string,
   ) {
     const script = join(import.meta.dirname, "copier.mjs");
-    this.#child = spawn(process.execPath, [script, path, to], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#child = spawn(process.execPath, [script, log, to], { stdio: ["pipe", "pipe", "inherit"] });
   }
 
   async ready(): Promise<void> {
@@ -75,7 +75,7 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD)(
         const config = join(directory, "auditship.yaml");
         writeFileSync(config, JSON.stringify(configuration(server.url)));
         mkdirSync(join(directory, "before"));
-        copier = new Copier(join(AUDIT_DIRECTORY!, "audit.log"), join(directory, "copies"));
+        copier = new Copier(AUDIT_DIRECTORY!, join(directory, "copies"));
         await copier.ready();
         const before = copyLog(AUDIT_DIRECTORY!, join(directory, "before"));
         agent = new Agent(config);
