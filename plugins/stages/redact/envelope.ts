@@ -8,9 +8,7 @@ export enum Mark {
   text = 1,
   /** The requestURI has a query that needs a look. */
   query = 2,
-  /** The annotations hold JSON in a string, perhaps. */
-  annotations = 4,
-  everything = 7,
+  everything = 3,
 }
 
 /** The fields at an event's top level: all of them lie side by side in the event. */
@@ -49,8 +47,6 @@ function markOf(traces: Traces, index: number, envelope: Envelope, known: number
     case Trace.query:
       if ((known & Mark.query) !== 0 || !envelope.isIn(Field.requestURI, at)) return 0;
       return isHarmlessQuery(traces.bytes, at, envelope.endOf(Field.requestURI) - 1) ? 0 : Mark.query;
-    case Trace.json:
-      return envelope.isIn(Field.annotations, at) ? Mark.annotations : 0;
     default:
       return 0;
   }

@@ -87,7 +87,7 @@ export class EventRedaction {
       for (const field of TOP_FIELDS) if (!isBody(field)) this.#known(field);
     } else {
       if ((marks & Mark.query) !== 0) this.#known(Field.requestURI);
-      if ((marks & Mark.annotations) !== 0) this.#known(Field.annotations);
+      if (this.#holdsBracket(Field.annotations)) this.#known(Field.annotations);
     }
     this.#known(Field.requestObject);
     this.#known(Field.responseObject);
@@ -213,6 +213,13 @@ export class EventRedaction {
     this.countBody(reason);
   }
 
+  /** Whether there is a bracket in an object but its own: a string in it may be JSON. */
+  #holdsBracket(field: Field): boolean {
+    const end = this.#end(field);
+    for (let at = this.#start(field) + 1; at < end; at++) if (IS_BRACKET[this.#bytes[at]] === 1) return true;
+    return false;
+  }
+
   #about(): number {
     const start = this.#start(Field.objectRefResource);
     if (start === 0) return About.nothing;
@@ -240,6 +247,11 @@ export class EventRedaction {
     return this.#batch.table[this.#row * ROW_WORDS + ROW_HEADER + 2 * field + 1];
   }
 }
+
+/** As a table over bytes. */
+const IS_BRACKET = new Uint8Array(256);
+IS_BRACKET[OPEN_BRACE] = 1;
+IS_BRACKET[OPEN_BRACKET] = 1;
 
 const BODIES: readonly Field[] = [Field.requestObject, Field.responseObject];
 
