@@ -447,6 +447,13 @@ describe("Secrets known by their shape", () => {
     });
     expect(redact(patch("x"))).toEqual(patch(hash("x")));
   });
+  it("looks into any array or object in an annotation's string, whatever comes first in it", () => {
+    const event = (...tokens: string[]) => ({
+      annotations: { a: JSON.stringify([null, tokens[0]]), b: ` ${JSON.stringify({ x: tokens[1] })}` },
+      objectRef: ref("pods"),
+    });
+    expect(redact(event(base64(JWT), base64(PEM)))).toEqual(event(hash(JWT), hash(PEM)));
+  });
 });
 
 describe("requestURI", () => {
