@@ -1,0 +1,27 @@
+import type { ConnectionOptions } from "node:tls";
+import type { HttpOptions } from "../plugin/index.js";
+import { FreshFile } from "./fresh-file.js";
+
+/** Gives the TLS options of the next connection: the same object until one of the files changes. */
+export function createTls(
+  tls: HttpOptions["tls"],
+  resolve: (path: string) => string,
+): () => Promise<ConnectionOptions> {
+  const file = (path: string | undefined, what: string) =>
+    path === undefined ? undefined : new FreshFile(resolve(path), what);
+  const files = [
+    file(tls?.caFile, "tls.caFile"),
+    file(tls?.certFile, "tls.certFile"),
+    file(tls?.keyFile, "tls.keyFile"),
+  ];
+  const servername = tls?.serverName;
+  const rejectUnauthorized = !tls?.insecureSkipVerify;
+  let current: ConnectionOptions | undefined;
+  return async () => {
+    const [ca, cert, key] = await Promise.all(files.map((each) => each?.read()));
+    if (!current || current.ca !== ca || current.cert !== cert || current.key !== key) {
+      current = { ca, cert, key, servername, rejectUnauthorized };
+    }
+    return current;
+  };
+}
