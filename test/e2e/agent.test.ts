@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { copyLog, type Line, readLines } from "./audit-files.js";
 import { Agent, auditship } from "./program.js";
-import { countDocuments, pages, SEARCH_SERVER, sinkOptions } from "./search-server.js";
+import { ELASTICSEARCH } from "./search-server.js";
 
 /** Of a real kube-apiserver, the directory of its audit log, and a program that makes many varied requests to it. */
 const KUBECONFIG = process.env.AUDITSHIP_TEST_KUBECONFIG;
@@ -39,7 +39,7 @@ interface Hit {
   _source: Event & { auditship: { offset: number } };
 }
 
-describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD || !SEARCH_SERVER || !ALERTMANAGER)(
+describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD || !ELASTICSEARCH.url || !ALERTMANAGER)(
   "an agent that is killed twice while a real kube-apiserver writes and rotates its log",
   () => {
     const cluster = `e2e-${process.pid}-${Date.now()}`;
@@ -60,7 +60,7 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD || !SEARCH_SERVER 
       agent = new Agent(config);
       const load = makeRequests(canaries);
       for (let kill = 0; kill < KILLS; kill++) {
-        await stored(cluster, (await countDocuments(cluster)) + BETWEEN_KILLS);
+        await stored(cluster, (await ELASTICSEARCH.countDocuments(cluster)) + BETWEEN_KILLS);
         await agent.stop("SIGKILL");
         agent = new Agent(config);
       }
@@ -84,7 +84,7 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD || !SEARCH_SERVER 
 
     it("stores every line of the audit files exactly once", async () => {
       const shipped: string[] = [];
-      for await (const page of pages(cluster)) {
+      for await (const page of ELASTICSEARCH.pages(cluster)) {
         for (const { _source } of hitsOf(page)) shipped.push(nameOf(_source, _source.auditship.offset));
       }
       const lines = new Set(written.map(nameOfLine));
@@ -116,7 +116,7 @@ describe.skipIf(!KUBECONFIG || !AUDIT_DIRECTORY || !KUBE_LOAD || !SEARCH_SERVER 
       const forms = secretForms(readFileSync(canaries, "utf8").trim().split("\n"));
       expect(forms.filter((form) => written.some(({ text }) => text.includes(form))).length).toBeGreaterThan(2);
       const found: string[] = [];
-      for await (const page of pages(cluster)) {
+      for await (const page of ELASTICSEARCH.pages(cluster)) {
         if (!forms.some((form) => page.includes(form))) continue;
         const leaky = hitsOf(page).filter((hit) => forms.some((form) => JSON.stringify(hit).includes(form)));
         found.push(...leaky.map(({ _source }) => `${_source.verb} ${_source.requestURI.split("?")[0]}`));
@@ -140,7 +140,7 @@ function configuration(cluster: string): object {
     rules: { paths: [RULES] },
     stages: ["parse", { workspace: { static: WORKSPACES } }, "match", { redact: { configMaps: true } }],
     sinks: {
-      archive: { type: "elasticsearch", ...sinkOptions(), index: cluster },
+      archive: { type: "elasticsearch", ...ELASTICSEARCH.sinkOptions(), index: cluster },
       pager: { type: "alertmanager", urls: [ALERTMANAGER], startAt: "beginning", maxAge: "7d" },
     },
     observe: { listen: "127.0.0.1:0" },
@@ -155,7 +155,7 @@ async function makeRequests(canaries: string): Promise<void> {
 
 /** Resolves when so many events are stored. */
 async function stored(index: string, count: number): Promise<void> {
-  const enough = async () => expect(await countDocuments(index)).toBeGreaterThanOrEqual(count);
+  const enough = async () => expect(await ELASTICSEARCH.countDocuments(index)).toBeGreaterThanOrEqual(count);
   await vi.waitFor(enough, { timeout: 120_000, interval: 100 });
 }
 

@@ -1,0 +1,20 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** Directory of the scripts that start real servers, for tests that start, kill or restart one of their own. */
+export const SCRIPTS = process.env.AUDITSHIP_TEST_SERVERS;
+
+export type Script = "elasticsearch-up" | "opensearch-up" | "alertmanager-up" | "kube-up";
+
+/**
+ * Runs a script. @param env what names the server (`NAME`, `PORT`, …) and sets it up, beside this process's environment
+ * @returns the last line that it printed: the server's address, where it started one
+ */
+export async function script(name: Script, env: Record<string, string>, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(join(SCRIPTS!, name), args, {
+    env: { ...process.env, ...env },
+    timeout: 280_000,
+  });
+  return stdout.trim().split("\n").at(-1)!;
+}
