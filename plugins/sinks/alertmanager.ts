@@ -10,6 +10,7 @@ import {
 } from "../../src/plugin/index.js";
 import { Sender, type SenderOptions } from "./alertmanager/sender.js";
 import { AlertTable } from "./alertmanager/table.js";
+import { native } from "./alerts/native.js";
 
 /** Alerts to Prometheus' Alertmanager, API v2. */
 export default defineSink({
@@ -63,8 +64,8 @@ export class AlertmanagerSink implements FoldingSink {
     this.#host = host;
     this.#http = http;
     this.#maxAge = options.maxAge;
-    const context = { cluster: host.cluster, labels: { ...host.labels, ...options.labels } };
-    this.#table = new AlertTable(context, options.maxAlerts);
+    const context = { cluster: host.cluster, node: host.node, labels: { ...host.labels, ...options.labels } };
+    this.#table = new AlertTable(native(context), options.maxAlerts);
     this.#sender = new Sender(this.#table, http, host, options);
   }
 

@@ -86,7 +86,7 @@ function fold(sink: AlertmanagerSink, lines: object[], rules: RuleMatch[] = [mat
 }
 
 function started(peers = new Peers(), options: Partial<AlertmanagerOptions> = {}, state?: SinkState) {
-  const host = testHost({ cluster: "prod", labels: { env: "test" } });
+  const host = testHost({ cluster: "prod", node: "cp-1", labels: { env: "test" } });
   const sink = new AlertmanagerSink({ ...OPTIONS, ...options }, host, peers);
   sink.restore(state);
   return { sink, peers, told: host.told };
@@ -119,6 +119,7 @@ describe("an alert", () => {
           priority: "WARNING",
           dialect: "kubesphere",
           cluster: "prod",
+          node: "cp-1",
           source: "apiserver",
           user: "alice",
           verb: "get",
@@ -130,8 +131,10 @@ describe("an alert", () => {
           message: "a secret was read",
           description: "Reads of secrets",
           user: "alice",
+          groups: "dev",
           verb: "get",
           objectRef: "secrets shop/db",
+          observedAt: "prod/cp-1/apiserver",
           requestURI: "/api/v1/namespaces/shop/secrets/db",
           sourceIPs: "10.0.0.7, 10.0.0.8",
           userAgent: "kubectl",

@@ -1,3 +1,16 @@
+import { type EventView, Field } from "../../../src/plugin/index.js";
+
+/** A request, the same in each of its stages (DESIGN §5, "An alert counts a request once"); auditID is the client's to choose. */
+export const requestOf = (event: EventView): string => JSON.stringify(REQUEST_FIELDS.map((field) => event.text(field)));
+
+const REQUEST_FIELDS = [
+  Field.auditID,
+  Field.requestReceivedTimestamp,
+  Field.userUsername,
+  Field.verb,
+  Field.requestURI,
+];
+
 /** The last `limit` keys that were added: memory does not grow with what comes. */
 export class RecentKeys {
   readonly #keys = new Set<string>();

@@ -1,16 +1,8 @@
 import { hash } from "node:crypto";
 import { type EventView, Field, type RuleMatch, type Selection, type SinkState } from "../../../src/plugin/index.js";
-import {
-  type AlertContext,
-  annotationsOf,
-  keyOf,
-  labelsOf,
-  overflowLabelsOf,
-  type Pairs,
-  requestOf,
-  sanitiseLabels,
-} from "./alert.js";
-import { RecentKeys } from "./recent.js";
+import type { Rendering } from "../alerts/rendering.js";
+import type { Pairs } from "../alerts/text.js";
+import { RecentKeys, requestOf } from "./recent.js";
 
 /** An alert that is active: matches with equal labels, counted. Times are epoch milliseconds. */
 export interface Alert {
@@ -36,13 +28,13 @@ const RECENT_KEPT = 2048;
 
 /** Which alerts are active. All of it is bounded: alerts by `maxAlerts` and one more per rule, texts by their lengths. */
 export class AlertTable {
-  readonly #context: AlertContext;
+  readonly #rendering: Rendering;
   readonly #maxAlerts: number;
   #alerts = new Map<string, Alert>();
   #recent = new RecentKeys(RECENT);
 
-  constructor(context: AlertContext, maxAlerts: number) {
-    this.#context = { ...context, labels: sanitiseLabels(context.labels) };
+  constructor(rendering: Rendering, maxAlerts: number) {
+    this.#rendering = rendering;
     this.#maxAlerts = maxAlerts;
   }
 
@@ -98,7 +90,7 @@ export class AlertTable {
     for (const match of matches) {
       const [key, labels] = this.#place(event, match);
       if (!this.#recent.add(digest(request, key))) continue;
-      const alert = this.#alerts.get(key) ?? begin(event, match, labels);
+      const alert = this.#alerts.get(key) ?? begin(event, labels, this.#rendering.annotations(event, match));
       this.#alerts.set(key, alert);
       alert.count++;
       alert.lastAuditID = auditID(event);
@@ -112,19 +104,19 @@ export class AlertTable {
 
   /** The alert that a match belongs to: its own, or the rule's overflow when the table is full. */
   #place(event: EventView, match: RuleMatch): [string, Pairs] {
-    const labels = labelsOf(event, match, this.#context);
+    const labels = this.#rendering.labels(event, match);
     const key = keyOf(labels);
     if (this.#alerts.has(key) || this.#alerts.size < this.#maxAlerts) return [key, labels];
-    const overflow = overflowLabelsOf(event, match, this.#context);
+    const overflow = this.#rendering.overflow(event, match);
     return [keyOf(overflow), overflow];
   }
 }
 
-function begin(event: EventView, match: RuleMatch, labels: Pairs): Alert {
+function begin(event: EventView, labels: Pairs, annotations: Pairs): Alert {
   const time = event.timeMs();
   return {
     labels,
-    annotations: annotationsOf(event, match),
+    annotations,
     firstAuditID: auditID(event),
     lastAuditID: auditID(event),
     count: 0,
@@ -134,6 +126,9 @@ function begin(event: EventView, match: RuleMatch, labels: Pairs): Alert {
     deliveredAt: 0,
   };
 }
+
+/** Labels as one string: equal alerts have equal keys. */
+const keyOf = (labels: Pairs): string => JSON.stringify(labels);
 
 /** A client may set it in a header, at any length. */
 const auditID = (event: EventView): string => (event.text(Field.auditID) ?? "").slice(0, 128);
