@@ -83,6 +83,7 @@ class Elasticsearch implements SendingSink {
       headers: request.encoding === "gzip" ? { ...HEADERS, "content-encoding": "gzip" } : HEADERS,
       body: request.body,
       signal,
+      spread: true,
       maxAnswer: MAX_ANSWER,
     });
     return bulkVerdicts(answer, request.count, this.#host.now());

@@ -1,16 +1,36 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { HttpRequest } from "../plugin/index.js";
 
+/**
+ * There is no answer: its message says why in words, never with a byte of what was sent. `unsent`: no connection came to be,
+ * so that another endpoint may take it. `stale`: a kept connection was closed as it was used again. `stopped`: by the caller.
+ */
+export class NoAnswer extends Error {
+  constructor(
+    message: string,
+    readonly why: "unsent" | "stale" | "stopped" | "lost",
+    cause: unknown,
+  ) {
+    super(message, { cause });
+  }
+}
+
 /** One request and its answer, within bounds. */
 export class Exchange {
-  /** False as long as nothing can have been sent. */
-  connected = false;
-  /** True if it was given up after its time. */
-  late = false;
   readonly #request: ClientRequest;
+  readonly #origin: string;
+  /** False as long as nothing can have been sent. */
+  #connected = false;
+  #answered = false;
+  #late = false;
 
-  constructor(request: ClientRequest, connectTimeout: number) {
+  /**
+   * @param origin where it goes, for errors: no path, which may hold a secret
+   * @param connectTimeout milliseconds
+   */
+  constructor(request: ClientRequest, origin: string, connectTimeout: number) {
     this.#request = request;
+    this.#origin = origin;
     const timer = setTimeout(
       () => request.destroy(Object.assign(new Error("no connection"), { code: "ETIMEDOUT" })),
       connectTimeout,
@@ -18,7 +38,7 @@ export class Exchange {
     request.once("close", () => clearTimeout(timer));
     request.once("socket", (socket) => {
       const connected = () => {
-        this.connected = true;
+        this.#connected = true;
         clearTimeout(timer);
       };
       if (request.reusedSocket) connected();
@@ -26,12 +46,12 @@ export class Exchange {
     });
   }
 
-  /** Sends the body and reads the answer up to `max` bytes, all within `timeout` ms. */
+  /** Sends the body and reads the answer up to `max` bytes, all within `timeout` ms. Throws {@link NoAnswer}. */
   async run(body: HttpRequest["body"], max: number, timeout: number, signal: AbortSignal | undefined) {
     const request = this.#request;
     const stop = () => request.destroy(new Error("stopped"));
     const timer = setTimeout(() => {
-      this.late = true;
+      this.#late = true;
       stop();
     }, timeout);
     signal?.addEventListener("abort", stop, { once: true });
@@ -42,13 +62,27 @@ export class Exchange {
       if (signal?.aborted) stop();
       else request.end(body);
       const response = await answered;
+      this.#answered = true;
       return { response, ...(await read(response, max)) };
+    } catch (cause) {
+      throw this.#failure(cause as NodeJS.ErrnoException, timeout, signal);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", stop);
       // Of a server that answers before it has read everything: the body's memory must not be needed any more.
       if (!request.writableFinished) request.destroy();
     }
+  }
+
+  #failure(cause: NodeJS.ErrnoException, timeout: number, signal: AbortSignal | undefined): NoAnswer {
+    const failure = (why: NoAnswer["why"], reason: string) => new NoAnswer(`${reason} (${this.#origin})`, why, cause);
+    // A time limit of the caller's is no stop: the endpoint was too slow for it.
+    if (signal?.aborted && signal.reason?.name !== "TimeoutError") return failure("stopped", "stopped");
+    if (signal?.aborted) return failure("lost", "no complete answer in time");
+    if (this.#late) return failure("lost", `no complete answer within ${Number((timeout / 1000).toFixed(1))} s`);
+    if (!this.#connected) return failure("unsent", describe(cause));
+    const closed = cause.code === "ECONNRESET" || cause.code === "EPIPE";
+    return failure(closed && this.#request.reusedSocket && !this.#answered ? "stale" : "lost", describe(cause));
   }
 }
 
@@ -76,6 +110,6 @@ const SENTENCES: Record<string, string> = {
 };
 
 /** What happened, in words; never a byte of what was sent. */
-export function describe(error: NodeJS.ErrnoException): string {
+function describe(error: NodeJS.ErrnoException): string {
   return SENTENCES[error.code ?? ""] ?? (error.message || error.code || error.name);
 }

@@ -1,32 +1,29 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { ConnectionOptions } from "node:tls";
-import type { HttpAnswer, HttpClient, HttpOptions, HttpRequest, Logger } from "../plugin/index.js";
+import type { Host, HttpAnswer, HttpClient, HttpOptions, HttpRequest } from "../plugin/index.js";
 import { createAuthorization } from "./authorization.js";
-import { describe, Exchange } from "./exchange.js";
+import { type Endpoint, Endpoints } from "./endpoints.js";
+import { Exchange, NoAnswer } from "./exchange.js";
 import { createTls } from "./tls.js";
-
-export interface HttpDeps {
-  log: Logger;
-  /** Resolves a path of the configuration. */
-  resolve(path: string): string;
-  /** `auditship/1.2.3`. */
-  userAgent: string;
-}
 
 /**
  * The HTTP client of all network sinks: keep-alive connections per endpoint, failover, credentials and certificates that
  * are read again when their files change, and bounds on time and on the answer's size. Redirects are not followed.
  */
-export function createHttp(options: HttpOptions, deps: HttpDeps): HttpClient & { close(): Promise<void> } {
-  return new Http(options, deps);
+export function createHttp(options: HttpOptions, host: HttpHost): HttpClient & { close(): Promise<void> } {
+  return new Http(options, host);
 }
+
+type HttpHost = Pick<Host, "name" | "log" | "meter" | "resolve" | "version">;
 
 const DEFAULT_TIMEOUT = 30_000;
 const CONNECT_TIMEOUT = 10_000;
 const MAX_ANSWER = 1024 ** 2;
 /** Shorter than what servers and load balancers commonly allow, so that we rarely send into a closing connection. */
 const KEEP_ALIVE = 20_000;
+/** Answers of a server, or of the proxy before it, that cannot serve: another one may. */
+const UNAVAILABLE = new Set([502, 503, 504]);
 
 class Http implements HttpClient {
   readonly #options: HttpOptions;
@@ -34,23 +31,19 @@ class Http implements HttpClient {
   readonly #userAgent: string;
   readonly #authorization: () => Promise<string | undefined>;
   readonly #tls: () => Promise<ConnectionOptions>;
-  readonly #endpoints: readonly URL[];
+  readonly #endpoints: Endpoints;
   /** Connections with other certificates are others to them: a renewed one is used at once. */
   readonly #agents = { http: new HttpAgent(AGENT), https: new HttpsAgent(AGENT) };
-  /** The endpoint that is tried first: the last one that did not fail. */
-  #first = 0;
-  /** Errors of connections that never came to be: the request was not sent, so another endpoint may take it. */
-  readonly #unsent = new WeakSet<object>();
 
-  constructor(options: HttpOptions, deps: HttpDeps) {
+  constructor(options: HttpOptions, host: HttpHost) {
     this.#options = options;
-    this.#endpoints = options.urls.map((url) => new URL(url));
+    this.#endpoints = new Endpoints(options.urls, host);
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    this.#userAgent = deps.userAgent;
-    this.#authorization = createAuthorization(options.auth, deps.resolve);
-    this.#tls = createTls(options.tls, deps.resolve);
+    this.#userAgent = `auditship/${host.version}`;
+    this.#authorization = createAuthorization(options.auth, host.resolve);
+    this.#tls = createTls(options.tls, host.resolve);
     if (options.tls?.insecureSkipVerify) {
-      deps.log.warn(
+      host.log.warn(
         { urls: options.urls.map(origin) },
         "Server certificates are not verified (tls.insecureSkipVerify).",
       );
@@ -59,17 +52,14 @@ class Http implements HttpClient {
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
     const prepared = await this.#prepare(request);
-    const { length } = this.#endpoints;
     const failures: string[] = [];
-    for (let turn = this.#first, left = length; left > 0; turn++, left--) {
-      const index = turn % length;
+    for (const endpoint of this.#endpoints.choose(request.spread ?? false)) {
+      if (prepared.deadline <= performance.now()) break;
       try {
-        return await this.#send(this.#endpoints[index], request, prepared);
+        return await this.#ask(endpoint, request, prepared);
       } catch (error) {
-        if (request.signal?.aborted) throw error;
-        if (this.#first === index) this.#first = (index + 1) % length;
         failures.push((error as Error).message);
-        if (!this.#unsent.has(error as Error)) break;
+        if (!(error instanceof NoAnswer && error.why === "unsent")) break;
       }
     }
     throw new Error(failures.join("; "));
@@ -77,7 +67,13 @@ class Http implements HttpClient {
 
   async requestAll(request: HttpRequest): Promise<PromiseSettledResult<HttpAnswer>[]> {
     const prepared = await this.#prepare(request);
-    return Promise.allSettled(this.#endpoints.map((endpoint) => this.#send(endpoint, request, prepared)));
+    const reachable = this.#endpoints.reachable();
+    return Promise.allSettled(
+      this.#endpoints.all.map(async (endpoint) => {
+        if (!reachable.has(endpoint)) throw new Error(`left out since it failed (${endpoint.url.origin})`);
+        return this.#ask(endpoint, request, prepared);
+      }),
+    );
   }
 
   async close(): Promise<void> {
@@ -92,25 +88,41 @@ class Http implements HttpClient {
     for (const more of [this.#options.headers, authorization ? { authorization } : {}, request.headers]) {
       for (const [name, value] of Object.entries(more ?? {})) headers[name.toLowerCase()] = value;
     }
-    return { tls, headers };
+    return { tls, headers, deadline: performance.now() + this.#timeout };
   }
 
-  async #send(endpoint: URL, request: HttpRequest, prepared: Prepared): Promise<HttpAnswer> {
-    const { body, signal, maxAnswer = MAX_ANSWER } = request;
-    let exchange: Exchange | undefined;
+  /** Asks one endpoint and notes how it does. */
+  async #ask(endpoint: Endpoint, request: HttpRequest, prepared: Prepared, again = false): Promise<HttpAnswer> {
+    endpoint.inFlight++;
     try {
-      exchange = new Exchange(this.#open(endpoint, request, prepared), Math.min(CONNECT_TIMEOUT, this.#timeout / 2));
-      const { response, ...read } = await exchange.run(body, maxAnswer, this.#timeout, signal);
-      return { status: response.statusCode ?? 0, headers: flatten(response.headers), ...read, url: endpoint.origin };
-    } catch (cause) {
-      const reason = signal?.aborted
-        ? "stopped"
-        : exchange?.late
-          ? `no complete answer within ${this.#timeout / 1000} s`
-          : describe(cause as Error);
-      const error = new Error(`${reason} (${endpoint.origin})`, { cause });
-      if (exchange?.connected === false && !exchange.late) this.#unsent.add(error);
-      throw error;
+      const answer = await this.#send(endpoint.url, request, prepared);
+      if (UNAVAILABLE.has(answer.status)) this.#endpoints.failed(endpoint, `it answers with ${answer.status}`);
+      else this.#endpoints.answered(endpoint);
+      return answer;
+    } catch (error) {
+      const why = error instanceof NoAnswer ? error.why : undefined;
+      if (why === "unsent" || why === "lost") this.#endpoints.failed(endpoint, (error as Error).message);
+      // The other connections that nobody uses are likely closed, too: the next one is to be a fresh one.
+      if (why === "stale") this.#closeIdle();
+      if (why !== "stale" || again || request.method === "POST") throw error;
+    } finally {
+      endpoint.inFlight--;
+    }
+    return this.#ask(endpoint, request, prepared, true);
+  }
+
+  async #send(url: URL, request: HttpRequest, prepared: Prepared): Promise<HttpAnswer> {
+    const { body, signal, maxAnswer = MAX_ANSWER } = request;
+    const timeout = prepared.deadline - performance.now();
+    const connectTimeout = Math.min(CONNECT_TIMEOUT, timeout / 2);
+    const exchange = new Exchange(this.#open(url, request, prepared), url.origin, connectTimeout);
+    const { response, ...read } = await exchange.run(body, maxAnswer, timeout, signal);
+    return { status: response.statusCode ?? 0, headers: flatten(response.headers), ...read, url: url.origin };
+  }
+
+  #closeIdle(): void {
+    for (const agent of [this.#agents.http, this.#agents.https]) {
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
     }
   }
 
@@ -127,6 +139,8 @@ class Http implements HttpClient {
 interface Prepared {
   tls: ConnectionOptions;
   headers: Record<string, string>;
+  /** When it is to be answered, by whichever endpoint; by `performance.now()`. */
+  deadline: number;
 }
 
 /** `#send` bounds the whole request; this is for connections that nobody uses. */

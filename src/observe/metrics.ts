@@ -174,6 +174,11 @@ export const METRICS = {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   },
   auditship_sink_in_flight: { type: "gauge", help: "Requests in flight.", labels: ["sink"] },
+  auditship_sink_endpoint_up: {
+    type: "gauge",
+    help: "1 if an endpoint (host and port as configured) answered when it was last asked, 0 since it failed.",
+    labels: ["sink", "endpoint"],
+  },
   auditship_sink_state: {
     type: "gauge",
     help: "1 for the state the sink is in: live, parked, catching-up.",

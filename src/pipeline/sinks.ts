@@ -77,11 +77,7 @@ export function sinkHost(host: Host, closers: (() => Promise<void>)[]): SinkHost
     ...host,
     condition: (text) => compileCondition(text),
     http(options) {
-      const client = createHttp(options, {
-        log: host.log,
-        resolve: host.resolve,
-        userAgent: `auditship/${host.version}`,
-      });
+      const client = createHttp(options, host);
       closers.push(() => client.close());
       return client;
     },

@@ -3,7 +3,7 @@ import { duration } from "./units.js";
 
 /** Options that every HTTP sink takes, as the configuration spells them. */
 export interface HttpOptions {
-  /** Base URLs; tried in turn when one does not answer. */
+  /** Base URLs of equals: one that fails is left out for a while. */
   urls: string[];
   auth?: {
     username?: string;
@@ -29,6 +29,8 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: Uint8Array | string;
   signal?: AbortSignal;
+  /** True if any endpoint will do: load is spread over them. Else requests stay with one until it fails. */
+  spread?: boolean;
   /** Most bytes of the answer that are read; default 1 MiB. */
   maxAnswer?: number;
 }
@@ -46,7 +48,7 @@ export interface HttpAnswer {
 /** Never throws for a status; throws an Error with a readable message if no endpoint answered. Redirects are not followed. */
 export interface HttpClient {
   request(request: HttpRequest): Promise<HttpAnswer>;
-  /** The same to every endpoint (Alertmanager peers): one result each, in order. */
+  /** The same to every endpoint (Alertmanager peers): one result each, in order; those left out fail at once. */
   requestAll(request: HttpRequest): Promise<PromiseSettledResult<HttpAnswer>[]>;
 }
 
@@ -55,7 +57,12 @@ export interface HttpClient {
  * fits {@link HttpOptions}.
  */
 export const httpShape = (zod: Zod) => ({
-  urls: zod.array(endpoint(zod)).min(1).describe("Base URLs; the next one is tried when one cannot be reached."),
+  urls: zod
+    .array(endpoint(zod))
+    .min(1)
+    .describe(
+      "Base URLs of equals. One that cannot be reached, gives no answer in time or answers 502, 503 or 504 is left out for a second to a minute, while others can be asked.",
+    ),
   auth: zod
     .strictObject({
       username: zod.string().optional().describe("Basic authentication, with password or passwordFile."),

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { createHttp } from "../../src/delivery/http.js";
 import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
+import { quietHost } from "../support/far-end.js";
 
 async function serve(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
@@ -33,7 +34,7 @@ async function deadUrl(): Promise<string> {
 
 function client(options: HttpOptions, warnings: string[] = []) {
   const log = { debug() {}, info() {}, warn: (_: object, message: string) => warnings.push(message), error() {} };
-  const http = createHttp(options, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" });
+  const http = createHttp(options, { ...quietHost("archive"), log });
   onTestFinished(() => http.close());
   return http;
 }
@@ -70,7 +71,7 @@ test("configured headers and ours go with every request, the request's own over 
   const http = client({ urls: [url], headers: { "X-Team": "audit", "Content-Type": "text/plain" } });
   await http.request({ method: "POST", path: "", headers: { "content-type": "application/json" }, body: "{}" });
   expect(seen[0].headers).toMatchObject({
-    "user-agent": "auditship/0.0.0",
+    "user-agent": "auditship/0",
     "x-team": "audit",
     "content-type": "application/json",
   });
@@ -131,6 +132,78 @@ test("a request that may have arrived is not sent to another endpoint, but the n
   );
   expect(seen).toHaveLength(0);
   expect((await http.request(get)).url).toBe(url);
+});
+
+test("requests that are spread use every endpoint; one that is down is left out, and used again once it is back", async () => {
+  const [first, second] = [await recorder(), await recorder()];
+  const gone = new URL(await deadUrl());
+  const http = client({ urls: [first.url, gone.href, second.url] });
+  const spread = { ...get, spread: true };
+  for (let i = 0; i < 6; i++) await http.request(spread);
+  expect(first.seen.length + second.seen.length).toBe(6);
+  expect(Math.min(first.seen.length, second.seen.length)).toBeGreaterThan(1);
+
+  const back = createServer((_, response) => response.end());
+  await new Promise<void>((resolve) => back.listen(Number(gone.port), "127.0.0.1", resolve));
+  onTestFinished(() => void back.close());
+  await expect.poll(async () => (await http.request(spread)).url, { timeout: 10_000 }).toBe(gone.origin);
+});
+
+test("an endpoint that is too slow for a probe's own time limit is passed over by the next probe", async () => {
+  const silent = await serve(() => {});
+  const { url } = await recorder();
+  const http = client({ urls: [silent, url] });
+  await expect(http.request({ ...get, signal: AbortSignal.timeout(50) })).rejects.toThrow(
+    `no complete answer in time (${silent})`,
+  );
+  expect((await http.request(get)).url).toBe(url);
+});
+
+test("an endpoint that says it cannot serve is an answer, and the next request goes to another", async () => {
+  const failing = await serve((_, response) => response.writeHead(503).end());
+  const { url } = await recorder();
+  const http = client({ urls: [failing, url] });
+  expect((await http.request(get)).status).toBe(503);
+  expect((await http.request(get)).url).toBe(url);
+});
+
+test("an endpoint that takes no connection leaves time for another one within the timeout", async () => {
+  const mute = createTcpServer(() => {});
+  const tls = (await listen(mute as Server)).replace("http:", "https:");
+  onTestFinished(() => void mute.close());
+  const { url } = await recorder();
+  expect((await client({ urls: [tls, url], timeout: 400 }).request(get)).url).toBe(url);
+});
+
+/** A server that closes its first connection as soon as a second request comes over it. */
+async function closesFirst(): Promise<{ url: string; connections: () => number }> {
+  const seen: object[] = [];
+  const asked = new Set<object>();
+  const url = await serve(({ socket }, response) => {
+    if (!seen.includes(socket)) seen.push(socket);
+    if (socket === seen[0] && asked.has(socket)) socket.destroy();
+    else response.end();
+    asked.add(socket);
+  });
+  return { url, connections: () => seen.length };
+}
+
+test("a question over a kept connection that was just closed is asked again over a fresh one", async () => {
+  const { url, connections } = await closesFirst();
+  const http = client({ urls: [url] });
+  await http.request(get);
+  expect((await http.request(get)).status).toBe(200);
+  expect(connections()).toBe(2);
+});
+
+test("a post over a kept connection that was just closed may have arrived: the caller decides, and its endpoint is asked on", async () => {
+  const { url, connections } = await closesFirst();
+  const http = client({ urls: [url, await deadUrl()] });
+  const post = { method: "POST", path: "" } as const;
+  await http.request(post);
+  await expect(http.request(post)).rejects.toThrow(`connection closed before the answer was complete (${url})`);
+  expect((await http.request(post)).url).toBe(url);
+  expect(connections()).toBe(2);
 });
 
 test("a request to all endpoints gives one result for each, in their order", async () => {

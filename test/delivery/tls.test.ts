@@ -9,6 +9,7 @@ import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createHttp } from "../../src/delivery/http.js";
 import type { HttpOptions } from "../../src/plugin/index.js";
+import { quietHost } from "../support/far-end.js";
 
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const get = { method: "GET", path: "" } as const;
@@ -75,8 +76,7 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
   }
 
   function client(options: HttpOptions) {
-    const log = { debug() {}, info() {}, warn() {}, error() {} };
-    const http = createHttp(options, { log, resolve: at, userAgent: "auditship/0.0.0" });
+    const http = createHttp(options, { ...quietHost("archive"), resolve: at });
     onTestFinished(() => http.close());
     return http;
   }

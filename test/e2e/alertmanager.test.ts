@@ -24,8 +24,7 @@ async function active(rule: string): Promise<Shown[]> {
 function started(more: { resolveAfter?: number } = {}) {
   const rule = `e2e-${process.pid}-${Math.random().toString(36).slice(2)}`;
   const host = testHost({ cluster: "e2e" });
-  const deps = { log: host.log, resolve: (path: string) => path, userAgent: "auditship/e2e" };
-  const http = createHttp({ urls: [URL!] }, deps);
+  const http = createHttp({ urls: [URL!] }, host);
   const times = { maxAge: 3_600_000, resolveAfter: 300_000, resendEvery: 60_000, ...more };
   const options = { labels: { "team.name": "x" }, maxAlerts: 2000, perPeer: true, ...times };
   const sink = new AlertmanagerSink(options, host, http);

@@ -5,6 +5,7 @@ import { createHttp } from "../../src/delivery/http.js";
 import { EventBatch } from "../../src/event/index.js";
 import { ByteWriter, type EventView, type Request, type SendingSink, type Verdict } from "../../src/plugin/index.js";
 import { testHost } from "../sinks/support.js";
+import { quietHost } from "../support/far-end.js";
 import { SEARCH_SERVERS } from "./search-server.js";
 
 const signal = new AbortController().signal;
@@ -22,9 +23,8 @@ for (const server of SEARCH_SERVERS) {
     });
 
     async function open(index: string): Promise<SendingSink> {
-      const log = { debug() {}, info() {}, warn() {}, error() {} };
       const host = testHost({
-        http: (options) => createHttp(options, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" }),
+        http: (options) => createHttp(options, quietHost("archive")),
       });
       return (await elasticsearch.create(
         elasticsearch.options(z).parse({ ...server.sinkOptions(), index }),

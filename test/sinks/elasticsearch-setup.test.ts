@@ -5,6 +5,7 @@ import { z } from "zod";
 import { mappings } from "../../plugins/sinks/elasticsearch/template.js";
 import elasticsearch from "../../plugins/sinks/elasticsearch.js";
 import { createHttp } from "../../src/delivery/http.js";
+import { quietHost } from "../support/far-end.js";
 import { testHost } from "./support.js";
 
 type Json = Record<string, unknown>;
@@ -50,10 +51,9 @@ async function server(distribution: "elasticsearch" | "opensearch", missing: Reg
 }
 
 async function setup(url: string, options: object = {}): Promise<string[]> {
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
   const host = testHost({
     http: (httpOptions) => {
-      const http = createHttp(httpOptions, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" });
+      const http = createHttp(httpOptions, quietHost("sink"));
       onTestFinished(() => http.close());
       return http;
     },

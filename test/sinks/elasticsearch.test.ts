@@ -7,18 +7,18 @@ import elasticsearch from "../../plugins/sinks/elasticsearch.js";
 import { createHttp } from "../../src/delivery/http.js";
 import { ByteWriter, type EventView, type Request, type SendingSink, type Verdict } from "../../src/plugin/index.js";
 import { type BulkServer, type Script, startBulkServer } from "../support/bulk-server.js";
+import { quietHost } from "../support/far-end.js";
 import { events, testHost } from "./support.js";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 const signal = new AbortController().signal;
 
 async function sink(url: string, options: object = {}, cluster = ""): Promise<SendingSink> {
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
   const host = testHost({
     cluster,
     now: () => NOW,
     http: (httpOptions) => {
-      const http = createHttp(httpOptions, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" });
+      const http = createHttp(httpOptions, quietHost("sink"));
       onTestFinished(() => http.close());
       return http;
     },

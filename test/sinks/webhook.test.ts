@@ -10,6 +10,7 @@ import { z } from "zod";
 import webhook from "../../plugins/sinks/webhook.js";
 import { createHttp } from "../../src/delivery/http.js";
 import { ByteWriter, type Request, type SendingSink } from "../../src/plugin/index.js";
+import { quietHost } from "../support/far-end.js";
 import { events, testHost } from "./support.js";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
@@ -49,13 +50,12 @@ async function receiver(answer: (n: number) => Answer = () => ({ status: 200 }))
 }
 
 async function sink(options: object): Promise<SendingSink> {
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
   const host = testHost({
     cluster: "prod 1",
     node: "cp-1",
     now: () => NOW,
     http: (httpOptions) => {
-      const http = createHttp(httpOptions, { log, resolve: (path) => path, userAgent: "auditship/0.0.0" });
+      const http = createHttp(httpOptions, quietHost("sink"));
       onTestFinished(() => http.close());
       return http;
     },
@@ -110,7 +110,7 @@ describe("the format events", () => {
     expect(received[0].headers).toMatchObject({
       "content-type": "application/json",
       "idempotency-key": `${sent.ids[0]}..${sent.ids[2]}`,
-      "user-agent": "auditship/0.0.0",
+      "user-agent": "auditship/0",
     });
     const list = JSON.parse(received[0].body.toString());
     expect(list).toMatchObject({ kind: "EventList", apiVersion: "audit.k8s.io/v1", metadata: {} });
