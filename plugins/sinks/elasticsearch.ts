@@ -1,9 +1,9 @@
 import {
-  AuditshipError,
   type ByteWriter,
   defineSink,
   duration,
   type EventView,
+  type Expiry,
   type HttpClient,
   httpShape,
   type Request,
@@ -12,7 +12,9 @@ import {
   type Verdict,
   type Zod,
 } from "../../src/plugin/index.js";
+import { preview, type SetupOptions } from "./elasticsearch/preview.js";
 import { safeDocument } from "./elasticsearch/safe-shape.js";
+import { indexOf, type Target, targetOf } from "./elasticsearch/target.js";
 import { bulkVerdicts, FILTER_PATH } from "./elasticsearch/verdicts.js";
 
 const options = (zod: Zod) =>
@@ -26,7 +28,9 @@ const options = (zod: Zod) =>
     retention: zod
       .union([zod.literal("none"), duration()])
       .prefault("7d")
-      .describe("How long setup's lifecycle policy keeps events, or none: for ever."),
+      .describe(
+        "How long events are kept, or none: for ever. By the lifecycle policy that setup makes, or by auditship retention.",
+      ),
   });
 
 type Options = ReturnType<ReturnType<typeof options>["parse"]>;
@@ -46,16 +50,17 @@ class Elasticsearch implements SendingSink {
   readonly gzip = true;
   readonly #host: SinkHost;
   readonly #http: HttpClient;
-  readonly #retention: Options["retention"];
-  readonly #index: string;
+  readonly #target: Target;
+  readonly #setup: SetupOptions;
   #day = "";
   /** The action line of `#day` up to the id. */
   #action = Buffer.alloc(0);
 
   constructor(options: Options, host: SinkHost) {
     this.#host = host;
-    this.#index = indexName(options.index, host.cluster);
-    this.#retention = options.retention;
+    this.#target = targetOf(options, host.cluster);
+    const retention = options.retention === "none" ? undefined : options.retention;
+    this.#setup = { target: this.#target, shape: options.shape, retention };
     this.#http = host.http(options);
   }
 
@@ -99,19 +104,26 @@ class Elasticsearch implements SendingSink {
     if (status !== 200) this.#host.log.debug({ status }, "The server answers, but not to GET /.");
   }
 
-  /** The client is loaded here alone: sending needs nothing of it, and it is a third of what there is to load. */
+  /** The client is loaded here and in `expire` alone: sending needs nothing of it, and it is a third of what there is to load. */
   async setup(signal: AbortSignal): Promise<string[]> {
     const { setup } = await import("./elasticsearch/setup.js");
-    const pattern = this.#index.replace("{date}", "*");
-    const retention = this.#retention === "none" ? undefined : this.#retention;
-    return setup(this.#http, { pattern, daily: pattern !== this.#index, retention }, signal);
+    return setup(this.#http, this.#setup, signal);
+  }
+
+  preview(): string {
+    return preview(this.#setup);
+  }
+
+  async expire(expiry: Expiry, signal: AbortSignal): Promise<void> {
+    const { expire } = await import("./elasticsearch/retention.js");
+    return expire(this.#http, this.#setup, expiry, this.#host.now(), signal);
   }
 
   /** Appends the action line up to the id. */
   #openAction(day: string, out: ByteWriter): void {
     if (day !== this.#day) {
       this.#day = day;
-      this.#action = Buffer.from(`{"create":{"_index":"${this.#index.replace("{date}", day)}","_id":"`);
+      this.#action = Buffer.from(`{"create":{"_index":"${indexOf(this.#target, day)}","_id":"`);
     }
     out.copy(this.#action);
   }
@@ -125,19 +137,3 @@ const MAX_ANSWER = 8 * 1024 ** 2;
 
 const ACTION_END = Buffer.from('"}}\n');
 const NEWLINE = 0x0a;
-
-/** The configured name with the cluster filled in; `{date}` stays. Throws AUDITSHIP_CONFIG_VALUE. */
-function indexName(name: string, cluster: string): string {
-  if (name.includes("{cluster}") && cluster === "") {
-    throw new AuditshipError("AUDITSHIP_CONFIG_VALUE", `index ${name} needs a cluster's name: set cluster.`);
-  }
-  const filled = name.replaceAll("{cluster}", cluster.toLowerCase());
-  // Elasticsearch's rules for names, and no variable but one {date}.
-  if (!/^(?=[^{}]*(\{date\})?[^{}]*$)[a-z0-9.{][a-z0-9._{}-]{0,200}$/.test(filled) || /^\.{1,2}$/.test(filled)) {
-    throw new AuditshipError(
-      "AUDITSHIP_CONFIG_VALUE",
-      `index ${filled} is not an index name: lower-case letters, digits, ".", "-" and "_", with {date} at most once.`,
-    );
-  }
-  return filled;
-}

@@ -9,6 +9,7 @@ import { addExplain } from "./explain.js";
 import { addFields } from "./fields.js";
 import { addMatch } from "./match.js";
 import { addQuickstart } from "./quickstart.js";
+import { addRetention } from "./retention.js";
 import { addRun } from "./run.js";
 import { addSetup } from "./setup.js";
 import { addSimulate } from "./simulate.js";
@@ -46,6 +47,7 @@ export function createProgram(finish: Finish): Command {
     addEval,
     addFields,
     addSetup,
+    addRetention,
     addDlq,
     addSimulate,
     addQuickstart,

@@ -7,16 +7,19 @@ export function addSetup(program: Command, finish: Finish): void {
     .description("Prepare the far end of each sink: index templates and lifecycle policies.")
     .requiredOption("-c, --config <file>", "the configuration")
     .option("--sink <name>", "only this sink")
+    .option("--print", "print what would be sent, for consoles of the servers; ask nobody")
     .addHelpText(
       "after",
       examples(
         ["auditship setup -c auditship.yaml", "once, before the first run, with an account that may do it"],
         ["auditship setup -c auditship.yaml --sink archive", "one sink only"],
+        ["auditship setup -c auditship.yaml --print", "for somebody else who may do it"],
       ),
     )
-    .action(async (options: { config: string; sink?: string }) => {
-      const { setUpSinks } = await import("../pipeline/setup.js");
-      const done = await setUpSinks(options.config, options.sink, (line) => void process.stdout.write(`${line}\n`));
+    .action(async (options: { config: string; sink?: string; print?: boolean }) => {
+      const { printSetup, setUpSinks } = await import("../pipeline/upkeep.js");
+      const work = options.print ? printSetup : setUpSinks;
+      const done = await work(options.config, options.sink, (line) => void process.stdout.write(`${line}\n`));
       finish(done ? EXIT.fine : EXIT.failed);
     });
 }

@@ -24,6 +24,7 @@ export const ERRORS = {
   AUDITSHIP_SINK_REJECTED: "A sink refused an event for good.",
   AUDITSHIP_DEAD_LETTERS: "The dead letters cannot be read or written.",
   AUDITSHIP_SETUP: "A sink's far end could not be set up.",
+  AUDITSHIP_RETENTION: "What is older than a sink is to keep could not be deleted.",
   AUDITSHIP_INPUT: "An input file of a command cannot be read.",
 } as const;
 

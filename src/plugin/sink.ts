@@ -22,7 +22,7 @@ export interface Request {
 }
 
 /** A sink that sends requests. Everything but these few functions is the host's (DESIGN §3). */
-export interface SendingSink {
+export interface SendingSink extends Upkeep {
   readonly mode: "send";
   /** True if requests must go one at a time, in order. */
   readonly ordered: boolean;
@@ -40,9 +40,25 @@ export interface SendingSink {
   encodeSafe?(event: EventView, reason: string, out: ByteWriter, id: string): void;
   /** Resolves if the far end answers; rejects with a readable reason. Leaves nothing behind: `check` only looks. */
   probe(signal: AbortSignal): Promise<void>;
+  close?(): void | Promise<void>;
+}
+
+/** What an operator can have done at a sink's far end, beside delivery. */
+export interface Upkeep {
   /** What `auditship setup` does; returns what it did, one line each. */
   setup?(signal: AbortSignal): Promise<string[]>;
-  close?(): void | Promise<void>;
+  /** What {@link setup} would send, as text for people (`auditship setup --print`). Asks nobody. */
+  preview?(): string;
+  /** What `auditship retention` does: deletes what is older than the sink is to keep. Throws if not all could be. */
+  expire?(expiry: Expiry, signal: AbortSignal): Promise<void>;
+}
+
+/** How old things are deleted. */
+export interface Expiry {
+  /** True if nothing is deleted, only told. */
+  readonly dryRun: boolean;
+  /** Tells of one thing that was, or would be, deleted. */
+  print(line: string): void;
 }
 
 /** The events of a batch that a sink selected. */
@@ -57,7 +73,7 @@ export type SinkState = { [key: string]: unknown };
  * A sink with state of its own (files, alerts). The events are acknowledged when `fold` resolves; the cursor and `state()`,
  * taken at the same moment, are written to disk together after `flush`.
  */
-export interface FoldingSink {
+export interface FoldingSink extends Upkeep {
   readonly mode: "fold";
   /**
    * Called before the first `fold` and again before a catch-up, with the state of the cursor it starts from. A throw parks the
@@ -71,7 +87,6 @@ export interface FoldingSink {
   /** Makes durable what `state()` described when called. */
   flush(): Promise<void>;
   probe(signal: AbortSignal): Promise<void>;
-  setup?(signal: AbortSignal): Promise<string[]>;
   close?(): void | Promise<void>;
 }
 

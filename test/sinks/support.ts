@@ -2,16 +2,22 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { z } from "zod";
+import elasticsearch from "../../plugins/sinks/elasticsearch.js";
+import { createHttp } from "../../src/delivery/http.js";
 import { EventBatch } from "../../src/event/index.js";
 import {
   type EventView,
   fieldOfPath,
   type Host,
   type HttpClient,
+  type HttpOptions,
   type RuleMatch,
   type Selection,
+  type Sink,
   type SinkHost,
 } from "../../src/plugin/index.js";
+import { quietHost } from "../support/far-end.js";
 
 /** An empty directory that goes when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
@@ -55,6 +61,20 @@ export function testHost(overrides: Partial<SinkHost & { client: HttpClient }> =
     told,
     ...overrides,
   };
+}
+
+/** The agent's HTTP client, closed when the test ends. */
+export function httpAt(url: string, options: Partial<HttpOptions> = {}): HttpClient {
+  const parsed = elasticsearch.options(z).parse({ urls: [url], ...options }) as HttpOptions;
+  const http = createHttp(parsed, quietHost("sink"));
+  onTestFinished(() => http.close());
+  return http;
+}
+
+/** An elasticsearch sink that talks to a real server. */
+export function elasticsearchAt(url: string, options: object = {}, overrides: Partial<SinkHost> = {}): Sink {
+  const host = testHost({ http: () => httpAt(url), ...overrides });
+  return elasticsearch.create(elasticsearch.options(z).parse({ urls: [url], ...options }), host) as Sink;
 }
 
 /** Events that are nothing but their documents. */
