@@ -13,7 +13,7 @@ import {
   type Zod,
 } from "../../src/plugin/index.js";
 import { preview, type SetupOptions } from "./elasticsearch/preview.js";
-import { safeDocument } from "./elasticsearch/safe-shape.js";
+import { writeSafeDocument } from "./elasticsearch/safe-shape.js";
 import { indexOf, type Target, targetOf } from "./elasticsearch/target.js";
 import { bulkVerdicts, FILTER_PATH } from "./elasticsearch/verdicts.js";
 
@@ -72,12 +72,11 @@ class Elasticsearch implements SendingSink {
     out.byte(NEWLINE);
   }
 
-  encodeSafe(event: EventView, reason: string, out: ByteWriter, id: string): void {
-    const { text, time } = safeDocument(event, reason);
-    this.#openAction(time?.slice(0, 10).replaceAll("-", ".") ?? event.day(), out);
-    out.text(id);
+  encodeSafe(event: EventView, reason: string, out: ByteWriter): void {
+    this.#openAction(event.day(), out);
+    event.writeId(out);
     out.copy(ACTION_END);
-    out.text(text);
+    writeSafeDocument(event, reason, out);
     out.byte(NEWLINE);
   }
 

@@ -23,6 +23,8 @@ export interface DocumentSpan {
 enum Word {
   /** One past its last byte; the next item begins there. */
   end,
+  /** 1 if the document lies beside the body. */
+  documentKept,
   documentStart,
   documentMembers,
   documentEnd,
@@ -32,11 +34,11 @@ enum Word {
   run,
 }
 
-const WORDS = 6;
+const WORDS = 7;
 
 /**
  * The events of a request in their order, as columns: an event costs no object. Offsets count from the start of the plain
- * body.
+ * body, those of kept documents from the start of what is kept.
  */
 export class Items {
   count = 0;
@@ -58,21 +60,24 @@ export class Items {
     this.#runs.length = 0;
   }
 
-  /** Adds the event that was just encoded into `out`. */
-  add(event: EventView, out: ByteWriter, ledger: Ledger, entry: LedgerEntry): void {
+  /** Adds the event that was just encoded into `out`; `kept` is where its document was put, if that is not in there. */
+  add(event: EventView, out: ByteWriter, kept: ByteWriter | undefined, ledger: Ledger, entry: LedgerEntry): void {
     this.#join(event, ledger, entry);
     event.writeId(this.#ids);
-    const { start, members, end } = out.document;
-    this.#push(out.length, start, members, end);
+    this.#push(out.length, kept !== undefined, (kept ?? out).document);
   }
 
-  /** Adds an item of another request, whose document lies `by` bytes further on here and which ends at `end`. */
-  addOf(items: Items, index: number, end: number, by: number): void {
+  /** Adds an item of another request, which ends at `end` here, and whose document lies `by` bytes further on. */
+  addOf(items: Items, index: number, end: number, kept: boolean, by: number): void {
     const run = items.#runs[items.#word(index, Word.run)];
     if (this.#runs[this.#runs.length - 1] !== run) this.#runs.push(run);
     this.#ids.copy(items.#ids.bytes, items.#idStart(index), items.#word(index, Word.idEnd));
     const document = items.document(index);
-    this.#push(end, document.start + by, document.members + by, document.end + by);
+    this.#push(end, kept, {
+      start: document.start + by,
+      members: document.members + by,
+      end: document.end + by,
+    });
   }
 
   start(index: number): number {
@@ -89,6 +94,11 @@ export class Items {
       members: this.#word(index, Word.documentMembers),
       end: this.#word(index, Word.documentEnd),
     };
+  }
+
+  /** True if its document lies beside the body. */
+  isKept(index: number): boolean {
+    return this.#word(index, Word.documentKept) === 1;
   }
 
   id(index: number): string {
@@ -126,14 +136,15 @@ export class Items {
   }
 
   /** Adds an item of the last run, whose id was appended. */
-  #push(end: number, documentStart: number, documentMembers: number, documentEnd: number): void {
+  #push(end: number, kept: boolean, document: DocumentSpan): void {
     const at = this.count++ * WORDS;
     if (at === this.#words.length) this.#grow();
     const words = this.#words;
     words[at + Word.end] = end;
-    words[at + Word.documentStart] = documentStart;
-    words[at + Word.documentMembers] = documentMembers;
-    words[at + Word.documentEnd] = documentEnd;
+    words[at + Word.documentKept] = kept ? 1 : 0;
+    words[at + Word.documentStart] = document.start;
+    words[at + Word.documentMembers] = document.members;
+    words[at + Word.documentEnd] = document.end;
     words[at + Word.idEnd] = this.#ids.length;
     words[at + Word.run] = this.#runs.length - 1;
   }

@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
 import { ByteWriter, type EventView, type Request, type SendingSink } from "../plugin/index.js";
-import { type DocumentSpan, Items } from "./items.js";
+import { Items } from "./items.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 
 const compress = promisify(gzip);
@@ -11,13 +11,18 @@ const SLACK = 64 * 1024;
 /** Items that a request has room for at first, and those made of few items of another. */
 const FIRST_ITEMS = 256;
 const FEW_ITEMS = 16;
+/** For what most sinks have no use of. */
+const FEW_BYTES = 64;
 
 /** A request being filled: events of one or many batches, encoded one behind the other. */
 export class RequestBuilder {
   #out: ByteWriter;
+  /** Native documents of the events that the sink encodes as something else: dead letters are made of them. */
+  #kept = new ByteWriter(FEW_BYTES);
   #items = new Items(FIRST_ITEMS);
   readonly #capacity: number;
   readonly #spare: ByteWriter[] = [];
+  readonly #spareKept: ByteWriter[] = [];
   readonly #spareItems: Items[] = [];
   /** Epoch milliseconds when the first event came. */
   since = 0;
@@ -27,8 +32,9 @@ export class RequestBuilder {
     this.#out = new ByteWriter(this.#capacity);
   }
 
+  /** What it takes in memory. */
   get bytes(): number {
-    return this.#out.length;
+    return this.#out.length + this.#kept.length;
   }
 
   get count(): number {
@@ -37,25 +43,35 @@ export class RequestBuilder {
 
   /** Encodes one event; what `encode` throws leaves the builder as it was. */
   add(sink: Pick<SendingSink, "encode">, event: EventView, ledger: Ledger, entry: LedgerEntry): void {
-    const start = this.#out.length;
+    const out = this.#out;
+    const start = out.length;
+    out.document.end = 0;
     try {
-      sink.encode(event, this.#out);
+      sink.encode(event, out);
     } catch (error) {
-      this.#out.length = start;
+      out.length = start;
       throw error;
     }
-    this.#items.add(event, this.#out, ledger, entry);
+    const kept = out.document.end === 0 ? this.#kept : undefined;
+    if (kept) event.writeDocument(kept);
+    this.#items.add(event, out, kept, ledger, entry);
   }
 
   /** What was gathered, as a request of its own; the builder is empty again. */
   take(): PendingRequest {
     const writer = this.#out;
+    const kept = this.#kept;
     const items = this.#items;
-    const request = new PendingRequest(writer.view(), items, {
-      body: () => this.#recycle(writer),
-      items: () => this.#recycleItems(items),
-    });
+    const memory = {
+      body: () => this.#recycle(writer, this.#spare),
+      rest: () => {
+        this.#recycle(kept, this.#spareKept);
+        this.#recycleItems(items);
+      },
+    };
+    const request = new PendingRequest(writer.view(), kept.view(), items, memory);
     this.#out = this.#spare.pop() ?? new ByteWriter(this.#capacity);
+    this.#kept = this.#spareKept.pop() ?? new ByteWriter(FEW_BYTES);
     this.#items = this.#spareItems.pop() ?? new Items(Math.max(FIRST_ITEMS, items.count));
     return request;
   }
@@ -63,15 +79,17 @@ export class RequestBuilder {
   /** Forgets what was gathered, and gives its memory back. */
   release(): void {
     this.#out = new ByteWriter(64);
+    this.#kept = new ByteWriter(FEW_BYTES);
     this.#spare.length = 0;
+    this.#spareKept.length = 0;
     this.#spareItems.length = 0;
     this.#items = new Items(FEW_ITEMS);
   }
 
-  #recycle(writer: ByteWriter): void {
+  #recycle(writer: ByteWriter, spare: ByteWriter[]): void {
     if (writer.bytes.length > this.#capacity) return;
     writer.clear();
-    this.#spare.push(writer);
+    spare.push(writer);
   }
 
   #recycleItems(items: Items): void {
@@ -80,11 +98,10 @@ export class RequestBuilder {
   }
 }
 
-/** Why an item goes in safe shape; refused again, it is a dead letter. */
-export interface SafeShape {
-  readonly reason: string;
-  /** Its native document; the item's {@link Items.document} points into it. */
-  readonly original: Uint8Array;
+/** An event's native document, cut in two: its line, and our members as an object of their own. */
+export interface Document {
+  readonly line: string;
+  readonly members: string;
 }
 
 /** What gives a request's memory back, each called once at most. */
@@ -92,7 +109,7 @@ interface RequestMemory {
   /** The plain body is not needed any more. */
   body?: () => void;
   /** Nor is the request. */
-  items?: () => void;
+  rest?: () => void;
 }
 
 /** A request that waits or is on its way. */
@@ -104,14 +121,16 @@ export class PendingRequest implements Request {
   #memory: RequestMemory | undefined;
 
   /**
+   * @param kept documents of items that are encoded as something else
    * @param memory what it lends
-   * @param safe set when its one item goes in safe shape
+   * @param safe why its one item goes in safe shape; refused again, it is a dead letter
    */
   constructor(
     body: Uint8Array,
+    private readonly kept: Uint8Array,
     private readonly items: Items,
     memory?: RequestMemory,
-    readonly safe?: SafeShape,
+    readonly safe?: string,
   ) {
     this.body = body;
     this.#memory = memory;
@@ -133,9 +152,15 @@ export class PendingRequest implements Request {
     return this.items.id(index);
   }
 
-  /** Where an item's document lies in the plain body, or in the original of its safe shape. */
-  document(index: number): DocumentSpan {
-    return this.items.document(index);
+  /** An item's native document; `plain` is the plain body. */
+  document(index: number, plain: Uint8Array): Document {
+    const { start, members, end } = this.items.document(index);
+    const bytes = asBuffer(this.items.isKept(index) ? this.kept : plain);
+    return {
+      // The report of an invalid line has no line.
+      line: members > start ? `${bytes.toString("utf8", start, members)}}` : "{}",
+      members: `{${bytes.toString("utf8", members, end).replace(/^[,{]/, "")}`,
+    };
   }
 
   /** See {@link Items.acknowledge}. */
@@ -163,27 +188,33 @@ export class PendingRequest implements Request {
     return this.encoding === "gzip" ? gunzipSync(this.body) : this.body;
   }
 
-  /** One of its items once more, encoded in safe shape from the view of its own document, the `original`. */
-  reshape(sink: SendingSink, index: number, view: EventView, safe: SafeShape): PendingRequest {
+  /** One of its items once more, encoded in safe shape from the event that it was; `plain` is the plain body. */
+  reshape(sink: SendingSink, index: number, event: EventView, reason: string, plain: Uint8Array): PendingRequest {
     const out = new ByteWriter(4096);
-    sink.encodeSafe!(view, safe.reason, out, this.id(index));
+    sink.encodeSafe!(event, reason, out);
+    const { start, end } = this.items.document(index);
+    const kept = (this.items.isKept(index) ? this.kept : plain).slice(start, end);
     const items = new Items(1);
-    items.addOf(this.items, index, out.length, -this.document(index).start);
-    return new PendingRequest(out.view(), items, undefined, safe);
+    items.addOf(this.items, index, out.length, true, -start);
+    return new PendingRequest(out.view(), kept, items, undefined, reason);
   }
 
   /** A request of some of its items, in order, with bytes of its own. */
   pick(indexes: readonly number[]): PendingRequest {
     const plain = this.plain();
     const out = new ByteWriter(4096);
+    const kept = new ByteWriter(FEW_BYTES);
     const items = new Items(FEW_ITEMS);
     for (const index of indexes) {
       const start = this.items.start(index);
-      const by = this.safe ? 0 : out.length - start;
+      const isKept = this.items.isKept(index);
+      const document = this.items.document(index);
+      const by = isKept ? kept.length - document.start : out.length - start;
+      if (isKept) kept.copy(this.kept, document.start, document.end);
       out.copy(plain, start, this.items.end(index));
-      items.addOf(this.items, index, out.length, by);
+      items.addOf(this.items, index, out.length, isKept, by);
     }
-    const picked = new PendingRequest(out.view(), items, undefined, this.safe);
+    const picked = new PendingRequest(out.view(), kept.view(), items, undefined, this.safe);
     picked.attempt = this.attempt;
     picked.unsure = this.unsure;
     return picked;
@@ -192,7 +223,7 @@ export class PendingRequest implements Request {
   /** Gives its memory back: it is over. */
   release(): void {
     this.#releaseBody();
-    this.#memory?.items?.();
+    this.#memory?.rest?.();
     this.#memory = undefined;
   }
 
@@ -201,3 +232,5 @@ export class PendingRequest implements Request {
     if (this.#memory) this.#memory.body = undefined;
   }
 }
+
+const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

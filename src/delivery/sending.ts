@@ -15,12 +15,12 @@ import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
 import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
 
-/** Views one document as an event, for `encodeSafe`. The host's, because delivery knows nothing of JSON. */
-export type ViewDocument = (document: Uint8Array) => EventView | undefined;
+/** What would be a dead letter as an event again, for `encodeSafe`. The host's, because delivery knows nothing of JSON. */
+export type ViewLetter = (letter: DeadLetter) => EventView | undefined;
 
 export interface SendingDeps {
   deadLetters: DeadLetters;
-  viewDocument: ViewDocument;
+  viewLetter: ViewLetter;
 }
 
 /**
@@ -240,10 +240,11 @@ export class SendingRunner extends Runner {
     const plain = request.plain();
     for (const index of refused) {
       const { reason } = verdicts[index] as { reason: string };
-      const reshaped = request.safe ? undefined : this.#reshape(request, index, plain, reason);
-      if (reshaped) safe.push(reshaped);
+      const letter = this.#letter(request, index, plain, request.safe ?? reason, request.attempt + 1);
+      const event = request.safe || !this.#sink.encodeSafe ? undefined : this.#deps.viewLetter(letter);
+      if (event) safe.push(request.reshape(this.#sink, index, event, reason, plain));
       else {
-        letters.push(this.#letter(request, index, plain, request.safe?.reason ?? reason, request.attempt + 1));
+        letters.push(letter);
         buried.push(index);
       }
     }
@@ -251,25 +252,14 @@ export class SendingRunner extends Runner {
     return safe;
   }
 
-  #reshape(request: PendingRequest, index: number, plain: Uint8Array, reason: string): PendingRequest | undefined {
-    const { start, end } = request.document(index);
-    const original = plain.slice(start, end);
-    const view = this.#sink.encodeSafe && this.#deps.viewDocument(original);
-    return view && request.reshape(this.#sink, index, view, { reason, original });
-  }
-
   #letter(request: PendingRequest, index: number, plain: Uint8Array, reason: string, attempts: number): DeadLetter {
-    const { start, members, end } = request.document(index);
-    const bytes = Buffer.from(request.safe?.original ?? plain);
     return {
       id: request.id(index),
       sink: this.name,
       reason,
       time: new Date(this.host.now()).toISOString(),
       attempts,
-      // The report of an invalid line has no line.
-      line: members > start ? `${bytes.toString("utf8", start, members)}}` : "{}",
-      members: `{${bytes.toString("utf8", members, end).replace(/^[,{]/, "")}`,
+      ...request.document(index, plain),
     };
   }
 

@@ -1,11 +1,12 @@
-import type {
-  Annotation,
-  ByteWriter,
-  EventView,
-  FileRef,
-  InvalidLine,
-  OversizedLine,
-  RuleMatch,
+import {
+  type Annotation,
+  type ByteWriter,
+  EncodedTexts,
+  type EventView,
+  type FileRef,
+  type InvalidLine,
+  type OversizedLine,
+  type RuleMatch,
 } from "../plugin/index.js";
 import { CLOSE_BRACE, COMMA, OPEN_BRACE, QUOTE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { EVENT_KEYS, RESERVED } from "./keys.js";
@@ -17,9 +18,6 @@ export interface DocumentOrigin {
   labels: Readonly<Record<string, string>>;
 }
 
-/** Distinct annotation values kept encoded. */
-const MAX_ENCODED = 1024;
-
 const HEAD = Buffer.from('"@timestamp":');
 const ITEM = Buffer.from(',"item":');
 const LATENCY = Buffer.from(',"latencyMs":');
@@ -27,6 +25,7 @@ const SALVAGED = Buffer.from(',"salvaged":true');
 const TRUNCATED = Buffer.from(',"truncated":');
 const INVALID = Buffer.from(',"invalid":');
 const ID = Buffer.from(',"id":"');
+const SAFE_SHAPE = Buffer.from(',"safeShape":');
 const CLOSE_BRACKET = 0x5d;
 
 /** Writes the two members that we add to an event (DESIGN §9). What does not change is encoded once. */
@@ -40,7 +39,7 @@ export class MemberWriter {
   private matchesOpening = Buffer.alloc(0);
   private rulesName: string | undefined;
   private readonly rules = new WeakMap<RuleMatch, Buffer>();
-  private readonly values = new Map<string, Buffer>();
+  private readonly texts = new EncodedTexts();
 
   constructor(private readonly origin: DocumentOrigin) {}
 
@@ -82,9 +81,9 @@ export class MemberWriter {
   annotation(out: ByteWriter, name: string, value: Annotation): void {
     if (isEmpty(value)) return;
     out.byte(COMMA);
-    out.copy(this.encoded(name));
+    out.copy(this.texts.get(name));
     out.byte(0x3a);
-    if (typeof value === "string") out.copy(this.encoded(value));
+    if (typeof value === "string") out.copy(this.texts.get(value));
     else out.json(value);
   }
 
@@ -127,6 +126,11 @@ export class MemberWriter {
     out.byte(QUOTE);
   }
 
+  safeShape(out: ByteWriter, reason: string): void {
+    out.copy(SAFE_SHAPE);
+    out.json(reason);
+  }
+
   close(out: ByteWriter): void {
     out.byte(CLOSE_BRACE);
   }
@@ -138,17 +142,6 @@ export class MemberWriter {
       const { rule, priority, dialect } = match;
       bytes = Buffer.from(`${JSON.stringify({ rule, priority, dialect }).slice(0, -1)},"message":`);
       this.rules.set(match, bytes);
-    }
-    return bytes;
-  }
-
-  /** A text as JSON. */
-  private encoded(text: string): Buffer {
-    let bytes = this.values.get(text);
-    if (bytes === undefined) {
-      bytes = Buffer.from(JSON.stringify(text));
-      if (this.values.size === MAX_ENCODED) this.values.clear();
-      this.values.set(text, bytes);
     }
     return bytes;
   }

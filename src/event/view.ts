@@ -1,8 +1,8 @@
 import {
   type Annotation,
   ByteWriter,
+  DayNames,
   type DocumentOptions,
-  dayName,
   type EventView,
   Field,
   Flag,
@@ -20,8 +20,6 @@ import type { Edits } from "./edits.js";
 import { IdText, SpanHash } from "./id.js";
 import { asBuffer, BACKSLASH, CLOSE_BRACE, COMMA, decode, OPEN_BRACE } from "./json.js";
 import { kindOf } from "./tape.js";
-
-const DAY = 86_400_000;
 
 /** Room for what we add to a line, at a guess. */
 const MEMBERS = 4096;
@@ -42,9 +40,7 @@ export class RowView implements EventView {
   /** The row's id, once it was asked for: a request and the document in it both name it. */
   private readonly idText = new IdText();
   private knowsId = false;
-  /** The day of the last answer, as a number and as text. */
-  private lastDay = Number.NaN;
-  private lastDayName = "";
+  private readonly days = new DayNames();
 
   constructor(
     readonly batch: EventBatch,
@@ -92,6 +88,10 @@ export class RowView implements EventView {
     return decode(asBuffer(edited.bytes), 0, edited.length);
   }
 
+  writeSpan(start: number, end: number, out: ByteWriter): void {
+    this.copy(out, start, end);
+  }
+
   timestampField(): Field | undefined {
     for (const field of TIME_FIELDS) if (this.kind(field) === Kind.string) return field;
     return undefined;
@@ -101,18 +101,22 @@ export class RowView implements EventView {
     const parsed = this.batch.time[this.row];
     if (!Number.isNaN(parsed)) return parsed;
     const field = this.timestampField();
-    const time = field === undefined ? Number.NaN : this.parse(field);
+    const time = field === undefined ? Number.NaN : this.timeOf(field);
     return Number.isNaN(time) ? this.batch.file.time : time;
   }
 
+  timeOf(field: Field): number {
+    const { bytes } = this.batch;
+    const start = this.start(field);
+    const end = this.end(field);
+    if (this.kind(field) !== Kind.string) return Number.NaN;
+    if (!this.isEdited(start, end) && !this.isEscaped(start, end)) return parseTime(bytes, start + 1, end - 1);
+    const text = Buffer.from(this.textAt(start, end));
+    return parseTime(text, 0, text.length);
+  }
+
   day(): string {
-    const time = this.timeMs();
-    const day = Math.floor(time / DAY);
-    if (day !== this.lastDay) {
-      this.lastDay = day;
-      this.lastDayName = dayName(time);
-    }
-    return this.lastDayName;
+    return this.days.nameOf(this.timeMs());
   }
 
   matches(): readonly RuleMatch[] {
@@ -239,6 +243,7 @@ export class RowView implements EventView {
     if ((flags & Flag.salvaged) !== 0) members.salvaged(out);
     if ((flags & Flag.truncated) !== 0) members.truncated(out, batch.oversized!);
     if (options?.id) members.id(out, this);
+    if (options?.safeShape !== undefined) members.safeShape(out, options.safeShape);
     members.close(out);
   }
 
@@ -253,20 +258,10 @@ export class RowView implements EventView {
     const field = this.timestampField();
     const start = field === undefined ? 0 : this.start(field);
     const end = field === undefined ? 0 : this.end(field);
-    if (field === undefined || Number.isNaN(this.parse(field))) this.members.open(out);
+    if (field === undefined || Number.isNaN(this.timeOf(field))) this.members.open(out);
     else if (!this.isEdited(start, end) && !this.isEscaped(start, end)) {
       this.members.open(out, this.batch.bytes, start, end);
     } else this.members.open(out, Buffer.from(JSON.stringify(this.textAt(start, end))));
-  }
-
-  /** The time in a field that is a string; NaN if it is none. */
-  private parse(field: Field): number {
-    const { bytes } = this.batch;
-    const start = this.start(field);
-    const end = this.end(field);
-    if (!this.isEdited(start, end) && !this.isEscaped(start, end)) return parseTime(bytes, start + 1, end - 1);
-    const text = Buffer.from(this.textAt(start, end));
-    return parseTime(text, 0, text.length);
   }
 
   /** True if there is a backslash in [start, end). */

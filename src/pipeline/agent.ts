@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSink, type LoadedSource, requireArchivingRules } from "../config/load.js";
 import type { Config } from "../config/schema.js";
-import { EventBatch, EventExtractor, openTape, viewDocument } from "../event/index.js";
+import { EventBatch, EventExtractor, openTape } from "../event/index.js";
 import { type Control, takeControl } from "../observe/control.js";
 import { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
@@ -32,6 +32,7 @@ import { type MadeSink, makeSink, type RunningSink } from "./sinks.js";
 import { Slots } from "./slots.js";
 import { StageSet } from "./stages.js";
 import { type SinkRecord, StateStore } from "./state.js";
+import { StoredEvent } from "./stored-event.js";
 
 export interface AgentOptions {
   /** Read what is there, deliver it, end. */
@@ -256,7 +257,7 @@ export class Agent {
     const made: MadeSink[] = [];
     try {
       for (const loaded of sinks) {
-        const deps = { memory: this.#memory, state: this.#loaded.config.state, viewDocument };
+        const deps = { memory: this.#memory, state: this.#loaded.config.state, viewLetter: StoredEvent.of };
         made.push(await makeSink(loaded, { ...deps, host: (name, signal) => this.#host(name, signal) }));
       }
     } catch (error) {

@@ -4,7 +4,7 @@ import { FoldingRunner } from "../delivery/folding.js";
 import { createHttp } from "../delivery/http.js";
 import type { Runner, RunnerOptions } from "../delivery/runner.js";
 import { createSelect } from "../delivery/select.js";
-import { SendingRunner, type ViewDocument } from "../delivery/sending.js";
+import { SendingRunner, type ViewLetter } from "../delivery/sending.js";
 import type { Host, Sink, SinkHost, SinkState } from "../plugin/index.js";
 import { compileCondition } from "../rules/index.js";
 import type { MemoryPlan } from "./memory.js";
@@ -24,7 +24,7 @@ export interface SinkDeps {
   memory: MemoryPlan;
   /** The state directory. */
   state: string;
-  viewDocument: ViewDocument;
+  viewLetter: ViewLetter;
 }
 
 /** A sink that is made, and has not begun. */
@@ -60,7 +60,7 @@ export async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<Made
       } else {
         const deadLetters = await DeadLetters.open(deps.state, loaded.name, loaded.common.deadLetters, host.meter);
         closers.push(() => deadLetters.close());
-        runner = new SendingRunner(sink, host, options, { deadLetters, viewDocument: deps.viewDocument });
+        runner = new SendingRunner(sink, host, options, { deadLetters, viewLetter: deps.viewLetter });
       }
       const stop = () => {
         runner.close();

@@ -5,6 +5,7 @@ import {
   type Batch,
   type ByteWriter,
   type DocumentOptions,
+  dayName,
   type EventView,
   type Field,
   Flag,
@@ -89,6 +90,10 @@ export class StoredEvent implements EventView {
     return this.#line.textAt(start, end);
   }
 
+  writeSpan(start: number, end: number, out: ByteWriter): void {
+    this.#line.writeSpan(start, end, out);
+  }
+
   timestampField(): Field | undefined {
     return this.#line.timestampField();
   }
@@ -97,8 +102,12 @@ export class StoredEvent implements EventView {
     return Date.parse(this.#timestamp);
   }
 
+  timeOf(field: Field): number {
+    return this.#line.timeOf(field);
+  }
+
   day(): string {
-    return new Date(this.timeMs()).toISOString().slice(0, 10).replaceAll("-", ".");
+    return dayName(this.timeMs());
   }
 
   matches(): readonly RuleMatch[] {
@@ -129,8 +138,11 @@ export class StoredEvent implements EventView {
   }
 
   #members(options?: DocumentOptions): string {
-    const auditship = options?.id ? { ...this.#ours, id: this.#letter.id } : this.#ours;
-    return JSON.stringify({ "@timestamp": this.#timestamp, auditship });
+    const id = options?.id ? this.#letter.id : undefined;
+    return JSON.stringify({
+      "@timestamp": this.#timestamp,
+      auditship: { ...this.#ours, id, safeShape: options?.safeShape },
+    });
   }
 }
 

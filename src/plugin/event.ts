@@ -36,10 +36,15 @@ export interface EventView {
   /** The text of any value of an opened body (or of `bytes` at a span): strings decoded, others as they stand. */
   textAt(start: number, end: number): string;
 
+  /** Appends [start, end) of `batch.bytes`, which lies in the event, as readers see it. */
+  writeSpan(start: number, end: number, out: ByteWriter): void;
+
   /** The event's time as it stands in the document: JSON string bytes of stageTimestamp, requestReceivedTimestamp or timestamp. */
   timestampField(): Field | undefined;
   /** Epoch milliseconds: the row's `time` if `parse` filled it, else parsed now, else the file's time. */
   timeMs(): number;
+  /** Epoch milliseconds of the time in a field, with fractions; NaN if it holds none. */
+  timeOf(field: Field): number;
   /** UTC day of {@link timeMs} as `YYYY.MM.DD`. */
   day(): string;
 
@@ -65,6 +70,8 @@ export interface EventView {
 export interface DocumentOptions {
   /** Add `"id"` to the `auditship` member (webhook, stdout). */
   id?: boolean;
+  /** Add `"safeShape"`, the reason why the document is in safe shape, to the `auditship` member. */
+  safeShape?: string;
 }
 
 /** Where an opened body lies in the tape. */

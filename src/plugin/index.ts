@@ -1,5 +1,6 @@
 /** What a plugin author imports: `import { defineSink } from "auditship/plugin"`. See docs/plugins.md. */
 export * from "./batch.js";
+export * from "./encoded.js";
 export * from "./error.js";
 export * from "./event.js";
 export * from "./field.js";

@@ -28,16 +28,19 @@ export interface SendingSink extends Upkeep {
   readonly ordered: boolean;
   /** True if `send` takes a gzipped body; the host then compresses when the configuration says so. */
   readonly gzip: boolean;
-  /** Appends one event to a request. Reads `event` only during the call. */
+  /**
+   * Appends one event to a request. Reads `event` only during the call. Where it does not write the event's native document,
+   * the host keeps one beside, for a dead letter.
+   */
   encode(event: EventView, out: ByteWriter): void;
   /** Delivers; one verdict for all, or one per item in order. A throw is `retry` (no answer: `unsure`). */
   send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]>;
   /**
-   * Encodes an item once more in a shape that the far end cannot refuse for what is in its bodies; `event` views the item's
-   * own document, whose place in the log is not known to it any more: the event's id is `id`, not `event.id()`. Sinks
-   * without it go straight to the dead letter. DESIGN §6.
+   * Encodes an item once more in a shape that the far end cannot refuse for what is in its bodies. `event` is what a dead
+   * letter would keep of it: line, id, time, matches and annotations are as they were, its batch holds nothing else, and
+   * it is valid UTF-8. Sinks without it go straight to the dead letter. DESIGN §6.
    */
-  encodeSafe?(event: EventView, reason: string, out: ByteWriter, id: string): void;
+  encodeSafe?(event: EventView, reason: string, out: ByteWriter): void;
   /** Resolves if the far end answers; rejects with a readable reason. Leaves nothing behind: `check` only looks. */
   probe(signal: AbortSignal): Promise<void>;
   close?(): void | Promise<void>;

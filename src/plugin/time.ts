@@ -77,6 +77,21 @@ export function dayName(time: number): string {
   return new Date(time).toISOString().slice(0, 10).replaceAll("-", ".");
 }
 
+/** {@link dayName} of times that nearly always are of the same day. */
+export class DayNames {
+  private day = Number.NaN;
+  private name = "";
+
+  nameOf(time: number): string {
+    const day = Math.floor(time / DAY);
+    if (day !== this.day) {
+      this.day = day;
+      this.name = dayName(time);
+    }
+    return this.name;
+  }
+}
+
 /** Minutes east of UTC of the zone in [at, end); NaN if malformed. */
 function offsetMinutes(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] === Z) return at + 1 === end ? 0 : Number.NaN;

@@ -8,6 +8,17 @@ const SHORT = 48;
 /** Above it, memory grows by a quarter at a time, not to its double. */
 const LARGE = 4 * 1024 * 1024;
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const ZERO = 0x30;
+const LETTER_U = 0x75;
+const HEX = Buffer.from("0123456789abcdef");
+
+/** By byte: how much longer it is in a JSON string. */
+const ESCAPE_LENGTH = new Uint8Array(256).fill(5, 0, 0x20);
+ESCAPE_LENGTH[QUOTE] = 1;
+ESCAPE_LENGTH[BACKSLASH] = 1;
+
 /** A growing run of bytes. What sinks encode into. */
 export class ByteWriter {
   bytes: Buffer;
@@ -58,6 +69,39 @@ export class ByteWriter {
   /** Appends a value as JSON. */
   json(value: unknown): void {
     this.text(JSON.stringify(value));
+  }
+
+  /** Makes a JSON string of the UTF-8 text (valid JSON, mostly) that was appended since `start`. */
+  quote(start: number): void {
+    const { length } = this;
+    let escapes = 0;
+    for (let i = start; i < length; i++) escapes += ESCAPE_LENGTH[this.bytes[i]];
+    this.reserve(escapes + 2);
+    const { bytes } = this;
+    let to = length + escapes + 2;
+    this.length = to;
+    bytes[--to] = QUOTE;
+    // From the end, so that nothing is overwritten before it was read.
+    for (let i = length - 1; i >= start; i--) {
+      const byte = bytes[i];
+      switch (ESCAPE_LENGTH[byte]) {
+        case 0:
+          bytes[--to] = byte;
+          break;
+        case 1:
+          bytes[--to] = byte;
+          bytes[--to] = BACKSLASH;
+          break;
+        default:
+          bytes[--to] = HEX[byte & 15];
+          bytes[--to] = HEX[byte >> 4];
+          bytes[--to] = ZERO;
+          bytes[--to] = ZERO;
+          bytes[--to] = LETTER_U;
+          bytes[--to] = BACKSLASH;
+      }
+    }
+    bytes[--to] = QUOTE;
   }
 
   /** What was written. A view: copy it to keep it. */

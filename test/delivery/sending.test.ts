@@ -6,7 +6,7 @@ import { DeadLetters, readDeadLetters } from "../../src/delivery/dead-letters.js
 import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
-import { viewDocument } from "../../src/event/index.js";
+import { StoredEvent } from "../../src/pipeline/stored-event.js";
 import { DONE, DUPLICATE, reject, retry, type SendingSink, split } from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
@@ -48,7 +48,7 @@ function run(
       stallAfter,
       select: createSelect("all", () => () => true),
     },
-    { deadLetters: letters, viewDocument },
+    { deadLetters: letters, viewLetter: StoredEvent.of },
   );
   const ledger = new Ledger();
   runner.addLedger(ledger);
@@ -129,7 +129,7 @@ describe("a sink that sends", () => {
     const sink = new FarEnd();
     const safe: string[] = [];
     sink.encodeSafe = (event, reason, out) => {
-      safe.push(`${event.batch.count} ${reason}`);
+      safe.push(`${event.id()} ${reason}`);
       out.text(`{"auditID":"${String(numberOf(event.batch.bytes)).padStart(12, "0")}","safe":true}\n`);
     };
     sink.answer = (request, numbers) =>
@@ -139,13 +139,27 @@ describe("a sink that sends", () => {
       });
     const { runner, ledger } = run(sink);
     const batch = batchOf(lines(0, 4));
+    const ids = [1, 2].map((row) => batch.at(row).id());
     await runner.offer(batch, ledger, true);
     await runner.drain();
-    expect(safe).toEqual(["1 mapping", "1 mapping"]);
+    expect(safe).toEqual(ids.map((id) => `${id} mapping`));
     expect(ledger.cursor).toEqual(batch.end);
     const kept = [];
     for await (const letter of readDeadLetters(letters.path)) kept.push(letter.line);
     expect(kept).toEqual([auditLine(1)]);
+  });
+
+  it("puts aside the event itself, whatever the sink made of it", async () => {
+    const sink = new FarEnd();
+    sink.encode = (event, out) => out.text(`{"auditID":"${String(event.row).padStart(12, "0")}","shape":"another"}\n`);
+    sink.answer = (_, numbers) => numbers.map((number) => (number === 0 ? DONE : reject("mapping")));
+    const { runner, ledger } = run(sink, { compression: "gzip" });
+    await runner.offer(batchOf(lines(0, 3)), ledger, true);
+    await runner.drain();
+    const kept = [];
+    for await (const letter of readDeadLetters(letters.path)) kept.push(letter);
+    expect(kept.map(({ line }) => line)).toEqual([auditLine(1), auditLine(2)]);
+    expect(JSON.parse(kept[1].members)).toMatchObject({ auditship: { source: "test" } });
   });
 
   it("parks instead of emptying itself into the dead letters", async () => {

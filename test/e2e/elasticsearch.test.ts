@@ -6,6 +6,7 @@ import { EventBatch } from "../../src/event/index.js";
 import { ByteWriter, type EventView, type Request, type SendingSink, type Verdict } from "../../src/plugin/index.js";
 import { testHost } from "../sinks/support.js";
 import { quietHost } from "../support/far-end.js";
+import { stored } from "../support/stored.js";
 import { SEARCH_SERVERS } from "./search-server.js";
 
 const signal = new AbortController().signal;
@@ -162,12 +163,8 @@ for (const server of SEARCH_SERVERS) {
         if (verdict.kind !== "done") {
           expect(verdict.kind).toMatch(/reject|split/);
           const { reason } = verdict as { reason: string };
-          const native = new ByteWriter();
-          document.writeDocument(native);
-          const again = Object.create(document, {
-            writeLine: { value: (out: ByteWriter) => out.copy(native.view()) },
-          }) as EventView;
-          expect(await send((out) => sink.encodeSafe!(again, reason, out, document.id()))).toEqual([{ kind: "done" }]);
+          const again = stored(document);
+          expect(await send((out) => sink.encodeSafe!(again, reason, out))).toEqual([{ kind: "done" }]);
           const [source] = await search({ exists: { field: "auditship.safeShape" } }).then((all) =>
             all.filter((each) => each.auditID === id),
           );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Annotation, Field, Flag, Kind, type RuleMatch } from "../../src/plugin/index.js";
+import { type Annotation, ByteWriter, Field, Flag, Kind, type RuleMatch } from "../../src/plugin/index.js";
 import { FILE, lineOf, load, spanOf } from "./support.js";
 
 const match = (rule: string, ...actions: RuleMatch["actions"]): RuleMatch => ({
@@ -260,5 +260,26 @@ describe("an event's id", () => {
     const batch = load("x\ny\n");
     expect(batch.at(0).id()).toHaveLength(40);
     expect(batch.at(0).id()).not.toBe(batch.at(1).id());
+  });
+});
+
+describe("a span and a time of an event", () => {
+  it("are written and read as redaction left them", () => {
+    const batch = load('{"verb":"get","requestObject":{"a":"secret","b":[1]},"stageTimestamp":"2024-05-01T00:00:00Z"}');
+    const view = batch.at(0);
+    const written = (field: Field) => {
+      const out = new ByteWriter(1);
+      view.writeSpan(view.start(field), view.end(field), out);
+      return Buffer.from(out.view()).toString();
+    };
+    expect(written(Field.requestObject)).toBe('{"a":"secret","b":[1]}');
+    expect(view.timeOf(Field.stageTimestamp)).toBe(Date.UTC(2024, 4, 1));
+    batch.edit(0, ...spanOf(batch, '"secret"'), Buffer.from('"x"'));
+    batch.edit(0, ...spanOf(batch, '"2024-05-01T00:00:00Z"'), Buffer.from('"2023-05-01T00:00:00+01:00"'));
+    expect(written(Field.requestObject)).toBe('{"a":"x","b":[1]}');
+    expect(view.timeOf(Field.stageTimestamp)).toBe(Date.UTC(2023, 3, 30, 23));
+    expect(view.timeOf(Field.requestReceivedTimestamp)).toBeNaN();
+    expect(view.timeOf(Field.verb)).toBeNaN();
+    expect(view.timeOf(Field.requestObject)).toBeNaN();
   });
 });

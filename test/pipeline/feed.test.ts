@@ -7,10 +7,11 @@ import { DeadLetters } from "../../src/delivery/dead-letters.js";
 import type { Runner } from "../../src/delivery/runner.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
-import { EventBatch, viewDocument } from "../../src/event/index.js";
+import { EventBatch } from "../../src/event/index.js";
 import { Feed } from "../../src/pipeline/feed.js";
 import { CATCH_UP_LANES } from "../../src/pipeline/memory.js";
 import { Slots } from "../../src/pipeline/slots.js";
+import { StoredEvent } from "../../src/pipeline/stored-event.js";
 import { type Batch, DONE, retry, type StartPoint } from "../../src/plugin/index.js";
 import { auditLine } from "../support/batches.js";
 import { FarEnd, quietHost } from "../support/far-end.js";
@@ -83,7 +84,7 @@ async function makeSink(name: string, sink: FarEnd): Promise<SendingRunner> {
       stallAfter: 20,
       select: createSelect("all", () => () => true),
     },
-    { deadLetters, viewDocument },
+    { deadLetters, viewLetter: StoredEvent.of },
   );
   runner.onParked = () => feed.leave(runner);
   runner.onReady = () => feed.rejoin(runner);

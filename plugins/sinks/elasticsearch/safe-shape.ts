@@ -8,26 +8,37 @@ const OBJECTS = new Set([
   ...["requestObject", "responseObject", "annotations", "authenticationMetadata", "extra", "details"],
 ]);
 
+/** Members of a line that documents replace by ours. */
+const OURS = new Set(["@timestamp", "auditship"]);
+
 /**
- * A document that cannot be refused for what a client put into it: the envelope's scalars and lists of scalars as they
- * are, every other object as one string `<its name>Text`, which the template does not index (a `flattened` field takes no
- * string, so the name has to be another). Of duplicate keys the last one counts. `time` is its `@timestamp` in UTC.
- * DESIGN §6.
+ * Appends a document in shape native that cannot be refused for what a client put into it: the envelope's scalars and lists
+ * of scalars as they are, every other object as one string `<its name>Text`, which the template does not index (a `flattened`
+ * field takes no string, so the name has to be another). Of duplicate keys the last one counts. DESIGN §6.
  */
-export function safeDocument(document: EventView, reason: string): { text: string; time: string | undefined } {
-  const bytes = new ByteWriter();
-  document.writeLine(bytes);
-  const source = Buffer.from(bytes.view());
-  const all = lastOf(source, 0);
-  const fields = [...all.values()].map(({ key, text, start }) => {
-    if (key === "auditship") return `"auditship":${withReason(text, reason)}`;
-    if (ENVELOPE.has(key) && text.startsWith("{")) {
-      return `${JSON.stringify(key)}:{${[...lastOf(source, start).values()].map(safeMember).join()}}`;
-    }
-    return safeMember({ key, text });
-  });
-  return { text: `{${fields.join()}}`, time: utc(all.get("@timestamp")?.text) };
+export function writeSafeDocument(event: EventView, reason: string, out: ByteWriter): void {
+  const line = safeMembers(event);
+  if (line !== "") out.text(`{${line}`);
+  const ours = out.length;
+  event.writeMembers(out, { safeShape: reason });
+  if (line !== "") out.bytes[ours] = COMMA;
 }
+
+/** The members of an event's line in safe shape, as text. */
+export function safeMembers(event: EventView): string {
+  const bytes = new ByteWriter();
+  event.writeLine(bytes);
+  const source = Buffer.from(bytes.view());
+  return [...lastOf(source, 0).values()]
+    .filter(({ key }) => !OURS.has(key))
+    .map(({ key, text, start }) => {
+      if (!ENVELOPE.has(key) || !text.startsWith("{")) return safeMember({ key, text });
+      return `${JSON.stringify(key)}:{${[...lastOf(source, start).values()].map(safeMember).join()}}`;
+    })
+    .join();
+}
+
+const COMMA = 0x2c;
 
 interface TextMember {
   key: string;
@@ -52,17 +63,4 @@ function safeMember({ key, text }: Pick<TextMember, "key" | "text">): string {
 /** A scalar, or a list of scalars. */
 function isFlat(text: string): boolean {
   return !text.startsWith("{") && !(text.startsWith("[") && /[{[]/.test(text.slice(1)));
-}
-
-function withReason(text: string, reason: string): string {
-  if (!text.startsWith("{")) return JSON.stringify({ safeShape: reason });
-  const end = text.lastIndexOf("}");
-  const comma = /[^\s{]/.test(text.slice(0, end)) ? "," : "";
-  return `${text.slice(0, end)}${comma}"safeShape":${JSON.stringify(reason)}}`;
-}
-
-/** A JSON string's time as ISO 8601 in UTC; undefined if it is none. */
-function utc(text: string | undefined): string | undefined {
-  const time = text?.startsWith('"') ? Date.parse(JSON.parse(text) as string) : Number.NaN;
-  return Number.isNaN(time) ? undefined : new Date(time).toISOString();
 }
