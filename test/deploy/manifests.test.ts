@@ -67,6 +67,48 @@ describe("the DaemonSet", () => {
   });
 });
 
+describe("the component retention", () => {
+  const cronJob = read("daemonset/components/retention/cronjob.yaml");
+  const job = cronJob.spec.jobTemplate.spec.template;
+  const [cleaner] = job.spec.containers;
+
+  it("runs the command with the agent's configuration, at the place where the agent has it, and on no other's day", () => {
+    expect(cleaner.args).toEqual(["retention", ...container.args.slice(1)]);
+    const config = (spec: { volumes: { name: string }[] }) => spec.volumes.find(({ name }) => name === "config");
+    expect(config(job.spec)).toEqual(config(pod));
+    expect(cleaner.volumeMounts).toEqual(
+      container.volumeMounts.filter((mount: { name: string }) => mount.name === "config"),
+    );
+    expect([cronJob.spec.timeZone, cronJob.spec.concurrencyPolicy]).toEqual(["Etc/UTC", "Forbid"]);
+  });
+
+  it("gives it every variable that the configuration asks for", async () => {
+    const env = Object.fromEntries(cleaner.env.map(({ name }: { name: string }) => [name, "given"]));
+    await expect(loadConfig(`${ROOT}daemonset/base/auditship.yaml`, { env })).resolves.toBeDefined();
+  });
+
+  it("gives it no right beyond talking to the sinks", () => {
+    expect(job.spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    expect(cleaner.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+    expect(job.spec.automountServiceAccountToken).toBe(false);
+    expect(job.spec.volumes.flatMap(Object.keys)).not.toContain("hostPath");
+  });
+
+  it("is no pod of the agent's Service, DaemonSet or NetworkPolicy, and has a policy of its own without a way in", () => {
+    const agents = daemonset.spec.selector.matchLabels;
+    expect(read("daemonset/base/service.yaml").spec.selector).toEqual(agents);
+    expect(read("daemonset/base/networkpolicy.yaml").spec.podSelector.matchLabels).toEqual(agents);
+    expect(job.metadata.labels).not.toMatchObject(agents);
+    const { podSelector, policyTypes, ingress } = read("daemonset/components/retention/networkpolicy.yaml").spec;
+    expect(job.metadata.labels).toMatchObject(podSelector.matchLabels);
+    expect([policyTypes, ingress]).toEqual([["Ingress", "Egress"], undefined]);
+  });
+});
+
 describe("the rules' ConfigMap", () => {
   it("holds every file of the rule pack", () => {
     const [{ files }] = read("config/kustomization.yaml").configMapGenerator;

@@ -55,16 +55,39 @@ describe.skipIf(!KUBECONFIG)("the manifests, at a real kube-apiserver,", () => {
     );
   });
 
-  it("take the ServiceMonitor as a component", () => {
+  /** What an overlay with a component is built into. */
+  function builtWith(component: string, more: object = {}): Resource[] {
     const directory = mkdtempSync(join(ROOT, "daemonset", "overlays", ".test-"));
     try {
       const upTo = (path: string) => relative(directory, join(ROOT, "daemonset", path));
-      const overlay = { resources: [upTo("base")], components: [upTo("components/servicemonitor")] };
+      const overlay = { resources: [upTo("base")], components: [upTo(`components/${component}`)], ...more };
       writeFileSync(join(directory, "kustomization.yaml"), JSON.stringify(overlay));
-      const monitor = built(directory).find((resource) => resource.kind === "ServiceMonitor");
-      expect(monitor?.metadata).toMatchObject({ name: "auditship", namespace: "auditship" });
+      return built(directory);
     } finally {
       rmSync(directory, { recursive: true });
     }
+  }
+
+  it("take the ServiceMonitor as a component", () => {
+    const monitor = builtWith("servicemonitor").find((resource) => resource.kind === "ServiceMonitor");
+    expect(monitor?.metadata).toMatchObject({ name: "auditship", namespace: "auditship" });
+  });
+
+  it("take the retention as a component, with the agent's image, in pods that admission lets in", () => {
+    const images = [{ name: "auditship", newName: "registry.example/auditship", newTag: "9" }];
+    const resources = builtWith("retention", { images });
+    const cronJob = resources.find((resource) => resource.kind === "CronJob");
+    const { metadata, spec } = cronJob!.spec.jobTemplate.spec.template;
+    expect(spec.containers[0].image).toBe("registry.example/auditship:9");
+    expect(kubectl(apply("--dry-run=server", "-f", "-"), JSON.stringify(cronJob))).toContain("serverside-applied");
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { ...metadata, name: "cleaner", namespace: "auditship" },
+      spec,
+    };
+    expect(kubectl(apply("--dry-run=server", "-f", "-"), JSON.stringify(pod))).toContain(
+      "pod/cleaner serverside-applied",
+    );
   });
 });
