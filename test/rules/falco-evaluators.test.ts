@@ -223,10 +223,17 @@ const event = members(
   member("a", json),
 );
 
-const RUNS = Number(process.env.AUDITSHIP_FUZZ_RUNS ?? 3000);
+/** With AUDITSHIP_LONG more than a million pairs of a tree and an event, for the decision tree too. */
+const LONG = process.env.AUDITSHIP_LONG !== undefined;
+const RUNS = Number(process.env.AUDITSHIP_FUZZ_RUNS ?? (LONG ? 200_000 : 3000));
+/** Events that one decision tree is put to: the more there are, the more of them share what it has learned from others. */
+const LEARNED_FROM = LONG ? 40 : 3;
+/** Milliseconds for one test: the usual runs need seconds, on a busy machine more. */
+const TIMEOUT = 20 * RUNS + 60_000;
 
 describe("in Falco's dialect, the compiled closures and the interpreter", () => {
-  it("agree on random conditions over hostile events, plain and negated", () => {
+  it("agree on random conditions over hostile events, plain and negated", { timeout: TIMEOUT }, () => {
+    let pairs = 0;
     fc.assert(
       fc.property(
         fc.array(condition, { minLength: 1, maxLength: 4 }),
@@ -241,6 +248,7 @@ describe("in Falco's dialect, the compiled closures and the interpreter", () => 
             const view = batch.at(row);
             compiler.next(view);
             for (const [index, tree] of trees.entries()) {
+              pairs++;
               const compiled = tryCheck(checks[index], view);
               if (compiled !== oracle(tree, view))
                 throw new Error(`closures say ${compiled}: ${texts[index >> 1]} (${index & 1}) on ${lines[row]}`);
@@ -250,13 +258,17 @@ describe("in Falco's dialect, the compiled closures and the interpreter", () => 
       ),
       { numRuns: RUNS },
     );
+    expect(pairs).toBeGreaterThan(LONG ? 1_000_000 : RUNS);
   });
 
-  it("agree where a set folds conditions, on events seen before too, and only the first rule counts", () => {
+  it("agree with the decision tree, on events seen before too, where only the first rule counts", {
+    timeout: TIMEOUT,
+  }, () => {
+    let pairs = 0;
     fc.assert(
       fc.property(
         fc.array(condition, { minLength: 1, maxLength: 5 }),
-        fc.array(event, { maxLength: 3 }),
+        fc.array(event, { maxLength: LEARNED_FROM }),
         fc.boolean(),
         (texts, lines, exclusive) => {
           const rules = texts.map((shown) => ruleOf(shown, exclusive));
@@ -265,6 +277,7 @@ describe("in Falco's dialect, the compiled closures and the interpreter", () => 
             set.evaluate(batch);
             for (let row = 0; row < batch.count; row++) {
               if (batch.flags(row) & Flag.invalid) continue;
+              pairs += rules.length;
               const all = rules.filter((rule) => oracle(rule.condition, batch.at(row)) === Outcome.yes);
               const matching = exclusive ? all.slice(0, 1) : all;
               const names = batch.matches(row).map(({ rule }) => rule);
@@ -273,8 +286,9 @@ describe("in Falco's dialect, the compiled closures and the interpreter", () => 
           }
         },
       ),
-      { numRuns: Math.ceil(RUNS / 6) },
+      { numRuns: LONG ? 10_000 : Math.ceil(RUNS / 6) },
     );
+    expect(pairs).toBeGreaterThan(LONG ? 1_000_000 : RUNS / 6);
   });
 
   it("are tried on conditions that match and on those that do not", () => {
