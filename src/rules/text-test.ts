@@ -1,7 +1,7 @@
-import { RE2JS } from "re2js";
 import { compileGlob } from "./extraction/glob.js";
 import { PathPrefixes } from "./extraction/path-prefixes.js";
 import { addressIn } from "./network.js";
+import { compilePattern } from "./pattern.js";
 import { timePart } from "./time-part.js";
 import { type NumberComparison, Outcome, type Test } from "./tree.js";
 
@@ -32,7 +32,7 @@ function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boole
     }
     case "matches": {
       const pattern = compilePattern(test.pattern);
-      return (text) => pattern.test(text);
+      return (text) => pattern.isIn(text);
     }
     case "boolean":
       return (text) => {
@@ -66,7 +66,7 @@ function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boole
     }
     case "matchesWhole": {
       const pattern = compilePattern(test.pattern);
-      return (text) => pattern.matches(text);
+      return (text) => pattern.isWhole(text);
     }
     case "below": {
       const paths = new PathPrefixes(test.paths);
@@ -107,28 +107,6 @@ function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boole
   }
 }
 
-/** Patterns that are kept compiled: a condition is parsed several times before it runs, and rules share patterns. */
-const MAX_COMPILED = 1000;
-const compiled = new Map<string, RE2JS>();
-
-/** Longer patterns, in UTF-16 units, are refused: they take long to compile. */
-const MAX_PATTERN = 20_000;
-/** So are those of more instructions: at worst each is tried at each place of a text. */
-const MAX_PROGRAM = 10_000;
-
-/** RE2 syntax and linear time, whatever the pattern. Throws an Error that says what is wrong with it. */
-export function compilePattern(pattern: string): RE2JS {
-  let known = compiled.get(pattern);
-  if (known === undefined) {
-    if (pattern.length > MAX_PATTERN) throw new Error(`it is longer than ${MAX_PATTERN} characters`);
-    known = RE2JS.compile(pattern);
-    if (known.programSize() > MAX_PROGRAM) throw new Error("it is too large; use fewer alternatives and repetitions");
-    if (compiled.size === MAX_COMPILED) compiled.clear();
-    compiled.set(pattern, known);
-  }
-  return known;
-}
-
 /** ASCII letters in lower case, as C does without a locale. */
 export function lowerAscii(text: string): string {
   return /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text;
@@ -147,16 +125,31 @@ const BOOLEANS = new Map<string, boolean>([
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INFINITE = /^([+-]?)inf(?:inity)?$/i;
+const HEXADECIMAL = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)p([+-]?\d+)$/i;
+/** Stand between two digits; the x of `0x` counts as one. */
+const UNDERSCORES = /(?<=\d)_(?=\d)/g;
+const HEXADECIMAL_UNDERSCORES = /(?<=[\da-fx])_(?=[\da-f])/gi;
 
-/** Go's `strconv.ParseFloat`, decimal forms: undefined for what it refuses, out of range included. */
+/** Go's `strconv.ParseFloat`: undefined for what it refuses, out of range included. */
 export function parseNumber(text: string): number | undefined {
-  if (DECIMAL.test(text)) {
-    const value = Number(text);
+  const underscores = /^[+-]?0x/i.test(text) ? HEXADECIMAL_UNDERSCORES : UNDERSCORES;
+  const plain = text.includes("_") ? text.replace(underscores, "") : text;
+  if (DECIMAL.test(plain)) {
+    const value = Number(plain);
     return Number.isFinite(value) ? value : undefined;
   }
+  const hexadecimal = HEXADECIMAL.exec(plain);
+  if (hexadecimal) return hexadecimalNumber(hexadecimal);
   const infinite = INFINITE.exec(text);
   if (infinite) return infinite[1] === "-" ? -Infinity : Infinity;
   return /^nan$/i.test(text) ? NaN : undefined;
+}
+
+function hexadecimalNumber([, sign, whole, fraction, exponent]: RegExpExecArray): number | undefined {
+  if (whole + fraction === "") return undefined;
+  const value = Number(`0x${whole}${fraction}`) * 2 ** (Number(exponent) - 4 * fraction.length);
+  if (!Number.isFinite(value)) return undefined;
+  return sign === "-" ? -value : value;
 }
 
 export function compareIntegers(a: bigint, comparison: NumberComparison, b: bigint): boolean {

@@ -49,6 +49,31 @@ function cases(event: object, table: [condition: string, expected: boolean][]): 
     it(`${condition} is ${expected}`, () => expect(answer(condition, event)).toBe(expected));
 }
 
+describe("a number, compared with a text that Go reads as one,", () => {
+  const CODES: [text: string, value: number | undefined][] = [
+    ["1_000", 1000],
+    ["1__000", undefined],
+    ["1_e3", undefined],
+    ["0x1p4", 16],
+    ["-0X_F.8P-1", -7.75],
+    ["0xp1", undefined],
+    ["0x10", undefined],
+    ["1e400", undefined],
+    ["0x1p9999", undefined],
+    ["-inf", -Infinity],
+    ["infinity", Infinity],
+    ["1_0e0_2", 1000],
+  ];
+  for (const [text, value] of CODES)
+    it(`${text} is ${value}`, () => {
+      const event = { responseStatus: { code: text } };
+      for (const wanted of [1000, 16, -7.75])
+        expect(answer(`ResponseStatus.code = ${wanted}`, event), `= ${wanted}`).toBe(value === wanted);
+      expect(answer("ResponseStatus.code < -1000000", event)).toBe(value === -Infinity);
+      expect(answer("(not (ResponseStatus.code = 5))", event)).toBe(value !== undefined);
+    });
+});
+
 describe("a missing field", () => {
   cases(POD, [
     ['Missing = "x"', false],

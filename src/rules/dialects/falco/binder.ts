@@ -1,6 +1,6 @@
 import { Field } from "../../../plugin/index.js";
 import { foldCondition, isOutcome } from "../../fold.js";
-import { compilePattern } from "../../text-test.js";
+import { compilePattern } from "../../pattern.js";
 import {
   type Comparison,
   type Expression,

@@ -1,5 +1,5 @@
+import { compilePattern } from "../../pattern.js";
 import type { Like } from "../../reader.js";
-import { compilePattern } from "../../text-test.js";
 import type { Expression, NumberComparison, Test, TestNode } from "../../tree.js";
 import { PathError, resolvePath } from "./fields.js";
 import { syntaxError, type Token } from "./lexer.js";

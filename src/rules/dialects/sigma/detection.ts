@@ -1,7 +1,7 @@
 import type { Place } from "../../../plugin/index.js";
 import type { Keys, RuleDocument } from "../../documents.js";
+import { compilePattern } from "../../pattern.js";
 import { lowerText, numberText } from "../../text.js";
-import { compilePattern } from "../../text-test.js";
 import type { Expression, Test, TestNode, ValuesSource } from "../../tree.js";
 import { MAX_TESTS, type Search } from "./condition.js";
 import { type Location, type Mapping, pathOf } from "./mapping.js";
