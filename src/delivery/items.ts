@@ -107,6 +107,16 @@ export class Items {
     );
   }
 
+  /** True if the item may have been sent before this request. */
+  unsure(index: number): boolean {
+    return this.#runs[this.#word(index, Word.run)].entry.unsure;
+  }
+
+  /** True if any may have been. */
+  get anyUnsure(): boolean {
+    return this.#runs.some(({ entry }) => entry.unsure);
+  }
+
   /** One item is delivered or a dead letter: its run is acknowledged with its last one. */
   acknowledge(index: number): void {
     const run = this.#runs[this.#word(index, Word.run)];

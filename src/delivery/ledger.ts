@@ -13,6 +13,8 @@ export interface StoredCursor extends StoredPosition {
 export interface LedgerEntry {
   readonly start: Position;
   readonly end: Position;
+  /** Its events may have been sent before. */
+  readonly unsure: boolean;
   /** Runs of the batch's events that are in requests and not acknowledged. */
   outstanding: number;
   /** True once every event of the batch was offered. */
@@ -31,6 +33,8 @@ export class Ledger {
   #cursor: Position | undefined;
   #ranges: DoneRange[];
   #entries: LedgerEntry[] = [];
+  /** What lies before it may have been sent. */
+  #sent: Position | undefined;
 
   constructor(cursor?: Position, ranges: DoneRange[] = []) {
     this.#cursor = cursor;
@@ -51,9 +55,15 @@ export class Ledger {
     this.#cursor ??= position;
   }
 
+  /** What lies before `position` may have been sent, by an agent or a runner before: its acknowledgement is not known. */
+  mayBeSent(position: Position | undefined): void {
+    if (compareCursors(position, this.#sent) > 0) this.#sent = position;
+  }
+
   /** Begins a batch; batches come in the order of the log. */
   open(start: Position, end: Position): LedgerEntry {
-    const entry: LedgerEntry = { start, end, outstanding: 0, sealed: false, done: [] };
+    const unsure = this.#sent !== undefined && comparePositions(start, this.#sent) < 0;
+    const entry: LedgerEntry = { start, end, unsure, outstanding: 0, sealed: false, done: [] };
     this.#cursor ??= start;
     this.#entries.push(entry);
     return entry;
@@ -88,6 +98,7 @@ export class Ledger {
   /** Forgets what is outstanding, as when the sink parks: it will be offered again from the cursor, less what is done. */
   drop(): void {
     this.#ranges = this.ranges();
+    this.mayBeSent(this.#entries.at(-1)?.end);
     this.#entries = [];
     if (this.#ranges.length > 0) this.onAdvance();
   }

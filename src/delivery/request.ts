@@ -117,7 +117,8 @@ export class PendingRequest implements Request {
   body: Uint8Array;
   encoding: "identity" | "gzip" = "identity";
   attempt = 0;
-  unsure = false;
+  /** A try of it ended so that nobody knows what was taken. */
+  unanswered = false;
   #memory: RequestMemory | undefined;
 
   /**
@@ -138,6 +139,15 @@ export class PendingRequest implements Request {
 
   get count(): number {
     return this.items.count;
+  }
+
+  get unsure(): boolean {
+    return this.unanswered || this.items.anyUnsure;
+  }
+
+  /** True if this item may have been taken before. */
+  mayBeTaken(index: number): boolean {
+    return this.unanswered || this.items.unsure(index);
   }
 
   get firstId(): string {
@@ -196,7 +206,9 @@ export class PendingRequest implements Request {
     const kept = (this.items.isKept(index) ? this.kept : plain).slice(start, end);
     const items = new Items(1);
     items.addOf(this.items, index, out.length, true, -start);
-    return new PendingRequest(out.view(), kept, items, undefined, reason);
+    const reshaped = new PendingRequest(out.view(), kept, items, undefined, reason);
+    reshaped.unanswered = this.unanswered;
+    return reshaped;
   }
 
   /** A request of some of its items, in order, with bytes of its own. */
@@ -216,7 +228,7 @@ export class PendingRequest implements Request {
     }
     const picked = new PendingRequest(out.view(), kept.view(), items, undefined, this.safe);
     picked.attempt = this.attempt;
-    picked.unsure = this.unsure;
+    picked.unanswered = this.unanswered;
     return picked;
   }
 

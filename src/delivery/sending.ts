@@ -35,6 +35,7 @@ export class SendingRunner extends Runner {
   readonly #refusals = new Refusals();
   #timer: NodeJS.Timeout | undefined;
   #inFlight = 0;
+  #toldConflict = false;
 
   constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
     super(host, options, random);
@@ -183,7 +184,7 @@ export class SendingRunner extends Runner {
       if (answer.length === request.count) return answer;
       return forAll(request, retry(`answer has ${answer.length} verdicts for ${request.count} events`));
     } catch (error) {
-      request.unsure = true;
+      request.unanswered = true;
       return forAll(request, retry((error as Error).message));
     } finally {
       this.host.meter.observe("auditship_sink_request_seconds", (performance.now() - started) / 1000, this.name);
@@ -192,24 +193,25 @@ export class SendingRunner extends Runner {
 
   /** Acknowledges, puts aside, and gives back what is to be sent (again), after the backoff it needs. */
   async #settle(request: PendingRequest, verdicts: readonly Verdict[]): Promise<PendingRequest[]> {
-    const sorted = sort(verdicts);
+    const sorted = sort(request, verdicts);
     this.#count(request, verdicts, sorted);
-    const { done, duplicate, retried, refused, split } = sorted;
+    const { done, duplicate, conflict, retried, refused, split } = sorted;
+    const taken = [...done, ...duplicate, ...conflict];
+    if (conflict.length > 0) this.#tellConflict(request.id(conflict[0]));
+    if (verdicts.some((verdict) => "unsure" in verdict && verdict.unsure)) request.unanswered = true;
     if (!this.#refusals.note(verdicts.length, refused.length)) {
       this.park(
         `more than half of the last ${this.#refusals.window} events were refused: ${reasonOf(verdicts, refused)}`,
       );
-      request.acknowledge(done);
-      request.acknowledge(duplicate);
+      request.acknowledge(taken);
       return [];
     }
     const next: PendingRequest[] = [];
     if (split.length > 0) next.push(...halves(request, split));
     if (refused.length > 0) next.push(...(await this.#refuse(request, refused, verdicts)));
     if (retried.length > 0) next.push(retried.length === request.count ? request : request.pick(retried));
-    request.acknowledge(done);
-    request.acknowledge(duplicate);
-    if (!next.includes(request) && !request.unsure) request.release();
+    request.acknowledge(taken);
+    if (!next.includes(request) && !request.unanswered) request.release();
     if (retried.length > 0) await this.#backOff(next.at(-1)!, verdicts, retried);
     else this.succeeded();
     return next;
@@ -279,18 +281,29 @@ export class SendingRunner extends Runner {
     request.acknowledge(indexes);
   }
 
+  /** Said once: who writes under our ids, or reads the same log for the same target, does so again. */
+  #tellConflict(id: string): void {
+    if (this.#toldConflict) return;
+    this.#toldConflict = true;
+    this.host.log.warn(
+      { sink: this.name, id },
+      "The far end has events under ids that this agent never sent before: another agent reads the same log, or somebody writes there.",
+    );
+  }
+
   #count(request: PendingRequest, verdicts: readonly Verdict[], sorted: Sorted): void {
     const { meter } = this.host;
     const events: [string, number[]][] = [
       ["created", sorted.done],
       ["duplicate", sorted.duplicate],
+      ["conflict", sorted.conflict],
       ["retried", sorted.retried],
       ["rejected", sorted.refused],
     ];
     for (const [result, { length }] of events) {
       if (length > 0) meter.add("auditship_sink_events_total", length, this.name, result);
     }
-    const taken = sorted.done.length + sorted.duplicate.length;
+    const taken = sorted.done.length + sorted.duplicate.length + sorted.conflict.length;
     const outcome =
       taken === request.count ? "ok" : sorted.split.length > 0 ? "split" : taken > 0 ? "partial" : "retry";
     meter.add("auditship_sink_requests_total", 1, this.name, outcome);
@@ -312,13 +325,15 @@ const forAll = (request: PendingRequest, verdict: Verdict): Verdict[] => new Arr
 interface Sorted {
   done: number[];
   duplicate: number[];
+  /** Said to be there already, though never sent before. */
+  conflict: number[];
   retried: number[];
   refused: number[];
   split: number[];
 }
 
-function sort(verdicts: readonly Verdict[]): Sorted {
-  const sorted: Sorted = { done: [], duplicate: [], retried: [], refused: [], split: [] };
+function sort(request: PendingRequest, verdicts: readonly Verdict[]): Sorted {
+  const sorted: Sorted = { done: [], duplicate: [], conflict: [], retried: [], refused: [], split: [] };
   const lists = {
     done: sorted.done,
     duplicate: sorted.duplicate,
@@ -327,7 +342,11 @@ function sort(verdicts: readonly Verdict[]): Sorted {
     // A single event that is too large cannot be halved: it is refused.
     split: verdicts.length > 1 ? sorted.split : sorted.refused,
   };
-  for (let index = 0; index < verdicts.length; index++) lists[verdicts[index].kind].push(index);
+  for (let index = 0; index < verdicts.length; index++) {
+    const { kind } = verdicts[index];
+    const isConflict = kind === "duplicate" && !request.mayBeTaken(index);
+    (isConflict ? sorted.conflict : lists[kind]).push(index);
+  }
   return sorted;
 }
 

@@ -146,7 +146,7 @@ export const METRICS = {
   },
   auditship_sink_events_total: {
     type: "counter",
-    help: "Events by what became of them: created, duplicate, rejected, retried.",
+    help: "Events by what became of them: created; duplicate: there already, from an earlier try; conflict: there already, though never sent before; retried; rejected.",
     labels: ["sink", "result"],
   },
   auditship_sink_requests_total: {

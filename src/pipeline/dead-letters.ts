@@ -155,6 +155,10 @@ class ReplayRequest implements Request {
     return this.#items[index];
   }
 
+  id(index: number): string {
+    return this.ids[index];
+  }
+
   /** False if the letter is no event any more. */
   add(sink: SendingSink, letter: DeadLetter): boolean {
     const event = StoredEvent.of(letter);

@@ -60,6 +60,8 @@ export class Feed {
   #dispatching = false;
   #stopped = false;
   #highWater: Position | undefined;
+  /** End of what was in the log before we read. */
+  readonly #before: Position | undefined;
   /** Oldest cursor when the state was asked for. */
   #oldest: Position | undefined;
   #idle: (() => void)[] = [];
@@ -68,6 +70,7 @@ export class Feed {
     this.#source = source;
     this.#deps = deps;
     this.#highWater = highWater && source.locate(highWater);
+    this.#before = source.end();
     source.onChange = () => deps.onProgress(undefined);
   }
 
@@ -80,6 +83,9 @@ export class Feed {
     const begun = stored !== undefined;
     const position = stored?.file ? this.#source.locate(stored) : undefined;
     const ledger = new Ledger(position, stored?.ranges);
+    // What was sent before a crash is not known. It was in the log when we started, or a sink before this one read it.
+    ledger.mayBeSent(this.#before);
+    ledger.mayBeSent(this.#highWater);
     ledger.onAdvance = () => this.#deps.onProgress(runner);
     const from: StartPoint = stored?.file ? { at: "position", position: stored } : begun ? { at: "beginning" } : start;
     const member: FeedMember = { runner, ledger, start: from, begun };

@@ -15,8 +15,13 @@ export interface Request {
   readonly lastId: string;
   /** How often it was tried before. */
   readonly attempt: number;
-  /** True if an earlier try ended without an answer: it may have been stored. */
+  /**
+   * True if some of it may have been taken before: an earlier try ended without an answer, or it was sent before a restart
+   * or before the sink parked. Only a far end that tells repeats by itself needs no second look at such a request.
+   */
   readonly unsure: boolean;
+  /** One event's id. */
+  id(index: number): string;
   /** One item's bytes (inflates a gzipped body: not for the usual way). */
   item(index: number): Uint8Array;
 }

@@ -96,6 +96,8 @@ export interface Source {
   reader(start: StartPoint): Promise<Reader>;
   /** The stored position as a place in this log; undefined if its file is gone (then see `onLoss`). */
   locate(stored: StoredPosition): Position | undefined;
+  /** No event that is in the log at this moment lies at or after it; undefined if the log is empty. */
+  end(): Position | undefined;
   /** Unread bytes and seconds behind a position. */
   lag(position: Position | undefined): Lag;
   /** JSON to keep across restarts: the file table from the oldest needed position on (DESIGN §4, "State"). */

@@ -64,6 +64,12 @@ export class FileSource implements Source {
     return complete && next ? { file: next.ref, offset: 0 } : undefined;
   }
 
+  end(): Position | undefined {
+    this.#log.refresh();
+    const last = this.#log.table.files.at(-1);
+    return last && { file: last.ref, offset: last.finished ? Number.MAX_SAFE_INTEGER : last.size };
+  }
+
   lag(position: Position | undefined): Lag {
     const from = position?.file.ordinal ?? Number.NEGATIVE_INFINITY;
     let bytes = 0;

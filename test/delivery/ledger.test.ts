@@ -110,3 +110,35 @@ describe("a sink that parks", () => {
     expect(ledger.stored()?.ranges).toEqual([{ file: "f1", from: 10, to: 30 }]);
   });
 });
+
+describe("what may have been sent before", () => {
+  const isUnsure = (ledger: Ledger, offset: number, ordinal = 1) =>
+    ledger.open(at(offset, ordinal), at(offset + 10, ordinal)).unsure;
+
+  it("is nothing of a ledger that begins anew", () => {
+    expect(isUnsure(new Ledger(), 0)).toBe(false);
+  });
+
+  it("is every batch that begins before the place up to which it may have been, in this file or one before", () => {
+    const ledger = new Ledger(at(0));
+    ledger.mayBeSent(at(100, 2));
+    expect([isUnsure(ledger, 5000, 1), isUnsure(ledger, 99, 2)]).toEqual([true, true]);
+    expect([isUnsure(ledger, 100, 2), isUnsure(ledger, 0, 3)]).toEqual([false, false]);
+  });
+
+  it("does not shrink when an earlier place is told", () => {
+    const ledger = new Ledger(at(0));
+    ledger.mayBeSent(at(100));
+    ledger.mayBeSent(at(50));
+    ledger.mayBeSent(undefined);
+    expect(isUnsure(ledger, 60)).toBe(true);
+  });
+
+  it("is what was outstanding when the sink parked, and nothing after it", () => {
+    const ledger = new Ledger();
+    offered(ledger, 0, 100, 1);
+    offered(ledger, 100, 200, 1);
+    ledger.drop();
+    expect([isUnsure(ledger, 0), isUnsure(ledger, 190), isUnsure(ledger, 200)]).toEqual([true, true, false]);
+  });
+});

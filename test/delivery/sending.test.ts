@@ -7,7 +7,7 @@ import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
 import { StoredEvent } from "../../src/pipeline/stored-event.js";
-import { DONE, DUPLICATE, reject, retry, type SendingSink, split } from "../../src/plugin/index.js";
+import { DONE, DUPLICATE, reject, retry, type SendingSink, split, unsure } from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
 
@@ -34,12 +34,14 @@ function run(
     compression?: "gzip" | "none";
     retry?: number;
     concurrency?: number;
+    warnings?: object[];
   } = {},
 ) {
   const { maxEvents = 100, stallAfter = 2000, compression = "none", retry: initial = 1, concurrency = 1 } = options;
+  const warn = (fields: object) => void options.warnings?.push(fields);
   const runner = new SendingRunner(
     sink,
-    host,
+    { ...host, log: { ...host.log, warn } },
     {
       request: { maxBytes: 1 << 20, maxEvents, maxWait: 20 },
       retry: { initial, max: Math.max(2, initial), slow: 2 },
@@ -201,6 +203,67 @@ describe("a sink that sends", () => {
     await runner.offer(batchOf([auditLine(9), `{"kind":"EventList","items":[${items}]}`, auditLine(8)]), ledger, true);
     await runner.drain();
     expect(sink.requests).toEqual([[9, 0, 1, 2, 3], [8]]);
+  });
+});
+
+describe("an event that the far end says it has", () => {
+  const results = () =>
+    [...counted].filter(([key]) => key.startsWith("auditship_sink_events_total")).map(([key]) => key.split(" ")[2]);
+
+  it("is a conflict if it was never sent before, acknowledged, and said once", async () => {
+    const sink = new FarEnd();
+    sink.answer = () => DUPLICATE;
+    const warnings: object[] = [];
+    const { runner, ledger } = run(sink, { maxEvents: 1, warnings });
+    const batch = batchOf(lines(0, 2));
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    expect(results()).toEqual(["conflict"]);
+    expect(ledger.cursor).toEqual(batch.end);
+    expect(warnings).toMatchObject([{ sink: "archive", id: batch.at(0).id() }]);
+  });
+
+  it("is a conflict too if the first try was answered with a refusal of it", async () => {
+    const sink = new FarEnd();
+    sink.answer = (request) => (request.attempt === 0 ? retry("busy") : DUPLICATE);
+    const { runner, ledger } = run(sink);
+    await runner.offer(batchOf(lines(0, 1)), ledger, true);
+    await runner.drain();
+    expect(results()).toEqual(["retried", "conflict"]);
+  });
+
+  it.each<[string, FarEnd["answer"]]>([
+    ["no answer", () => Promise.reject(new Error("connection closed"))],
+    ["an answer that leaves it open", () => unsure(retry("502"))],
+    [
+      "halves of a request whose answer leaves it open",
+      (_, numbers) => (numbers.length > 1 ? unsure(split("too long")) : DUPLICATE),
+    ],
+  ])("is a duplicate after %s", async (_, first) => {
+    const sink = new FarEnd();
+    sink.answer = (request, numbers) => (request.unsure ? DUPLICATE : first(request, numbers));
+    const { runner, ledger } = run(sink);
+    await runner.offer(batchOf(lines(0, 2)), ledger, true);
+    await runner.drain();
+    expect(results().filter((result) => result !== "retried")).toEqual(["duplicate"]);
+  });
+
+  it("is a duplicate where it may have been sent by an agent before; what comes after is sent as fresh", async () => {
+    const sink = new FarEnd();
+    const asked: boolean[] = [];
+    sink.answer = (request) => {
+      asked.push(request.unsure);
+      return request.unsure ? DUPLICATE : DONE;
+    };
+    const { runner, ledger } = run(sink);
+    const old = batchOf(lines(0, 3));
+    ledger.mayBeSent(old.end);
+    await runner.offer(old, ledger, true);
+    await runner.drain();
+    await runner.offer(batchOf(lines(3, 5), old.end.offset), ledger, true);
+    await runner.drain();
+    expect(asked).toEqual([true, false]);
+    expect(results()).toEqual(["duplicate", "created"]);
   });
 });
 

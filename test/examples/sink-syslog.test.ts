@@ -34,6 +34,7 @@ function requestOf(sink: SendingSink, ...events: EventView[]): Request {
     encoding: "identity",
     count: events.length,
     firstId: "a",
+    id: () => "",
     lastId: "b",
     attempt: 0,
     unsure: false,

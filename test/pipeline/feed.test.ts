@@ -244,6 +244,45 @@ describe("sinks on one source", () => {
   });
 });
 
+describe("events that were in the log before the agent started", () => {
+  /** For each event by number, whether its request said that it may have been sent before. */
+  function noting(sink: FarEnd): Map<number, boolean> {
+    const unsure = new Map<number, boolean>();
+    sink.answer = (request, numbers) => {
+      for (const number of numbers) unsure.set(number, request.unsure);
+      return DONE;
+    };
+    return unsure;
+  }
+
+  it("may have been sent, whatever was written down of it; what is written later was not", async () => {
+    source.append(lines(0, 10));
+    await feed.close();
+    feed = newFeed();
+    const sink = new FarEnd();
+    const unsure = noting(sink);
+    await addSink("archive", sink);
+    await expect.poll(() => unsure.size).toBe(10);
+    source.append(lines(10, 20));
+    await expect.poll(() => unsure.size).toBe(20);
+    expect([...unsure.values()]).toEqual(range(0, 20).map((number) => number < 10));
+  });
+
+  it("may have been sent, too, by a sink that was replaced", async () => {
+    const first = new FarEnd();
+    const old = await addSink("archive", first);
+    source.append(lines(0, 10));
+    await expect.poll(() => first.received.length).toBe(10);
+    feed.leave(old);
+    feed.remove(old);
+    const sink = new FarEnd();
+    const unsure = noting(sink);
+    await addSink("archive", sink);
+    await expect.poll(() => unsure.size).toBe(10);
+    expect([...unsure.values()]).toEqual(range(0, 10).map(() => true));
+  });
+});
+
 describe("whatever comes and goes", () => {
   const action = fc.oneof(
     fc.record({ do: fc.constant("append" as const), count: fc.integer({ min: 1, max: 200 }) }),

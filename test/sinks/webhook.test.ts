@@ -92,6 +92,7 @@ function request(
     count,
     ids,
     firstId: ids[0],
+    id: (index) => ids[index],
     lastId: ids[count - 1],
     attempt: 0,
     unsure: false,

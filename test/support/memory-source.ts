@@ -57,6 +57,10 @@ export class MemorySource implements Source {
     return stored.file === this.file.fingerprint ? { file: this.file, offset: stored.offset } : undefined;
   }
 
+  end(): Position | undefined {
+    return this.length === 0 ? undefined : { file: this.file, offset: this.length };
+  }
+
   lag(position: Position | undefined): Lag {
     return { bytes: this.length - (position?.offset ?? 0), seconds: 0 };
   }

@@ -149,3 +149,21 @@ describe("a first start on many backups", () => {
     }
   });
 });
+
+describe("the end of a log", () => {
+  it("is the end of its active file as it is now, behind every event in it", async () => {
+    const path = threeFiles();
+    const { source } = await openSource(path);
+    expect(source.end()?.offset).toBe(lines(20, 30).length);
+    fs.appendFileSync(path, lines(30, 31));
+    expect(source.end()?.offset).toBe(lines(20, 31).length);
+  });
+
+  it("lies behind whatever a log of backups only holds, and nowhere in an empty one", async () => {
+    const path = threeFiles();
+    fs.rmSync(path);
+    const { source } = await openSource(path);
+    expect(source.end()?.offset).toBeGreaterThanOrEqual(lines(10, 20).length);
+    expect((await openSource(join(tempDirectory(), "audit.log"))).source.end()).toBeUndefined();
+  });
+});
