@@ -1,5 +1,7 @@
+import { gunzipSync } from "node:zlib";
 import {
   type ByteWriter,
+  DUPLICATE,
   defineSink,
   duration,
   type EventView,
@@ -12,9 +14,12 @@ import {
   type Verdict,
   type Zod,
 } from "../../src/plugin/index.js";
+import { ActionLine } from "./elasticsearch/action.js";
+import { DataStream } from "./elasticsearch/data-stream.js";
 import { preview, type SetupOptions } from "./elasticsearch/preview.js";
+import { routingBy } from "./elasticsearch/routing.js";
 import { writeSafeDocument } from "./elasticsearch/safe-shape.js";
-import { indexOf, type Target, targetOf } from "./elasticsearch/target.js";
+import { targetOf } from "./elasticsearch/target.js";
 import { bulkVerdicts, FILTER_PATH } from "./elasticsearch/verdicts.js";
 
 const options = (zod: Zod) =>
@@ -22,8 +27,18 @@ const options = (zod: Zod) =>
     ...httpShape(zod),
     index: zod
       .string()
-      .default("audit-{date}")
-      .describe("Name of the index: {date} is the event's UTC day (YYYY.MM.DD), {cluster} the configured cluster."),
+      .optional()
+      .describe(
+        "Name of the index: {date} is the event's UTC day (YYYY.MM.DD), {cluster} the configured cluster. Default: audit-{date}.",
+      ),
+    dataStream: zod.string().optional().describe("Name of a data stream to write to, in place of index."),
+    pipeline: zod.string().min(1).optional().describe("Ingest pipeline that the server sends each event through."),
+    routing: zod
+      .string()
+      .optional()
+      .describe(
+        "Field of the event (objectRef.namespace) whose value decides the shard. For indices, not data streams.",
+      ),
     shape: zod.enum(["native"]).default("native").describe("native: the line as written and two members."),
     retention: zod
       .union([zod.literal("none"), duration()])
@@ -44,53 +59,77 @@ export default defineSink({
   create: (options, host) => new Elasticsearch(options as Options, host),
 });
 
+/** Bytes of a bulk request. */
+type Body = Pick<Request, "body" | "encoding" | "count">;
+
 class Elasticsearch implements SendingSink {
   readonly mode = "send";
   readonly ordered = false;
   readonly gzip = true;
   readonly #host: SinkHost;
   readonly #http: HttpClient;
-  readonly #target: Target;
   readonly #setup: SetupOptions;
-  #day = "";
-  /** The action line of `#day` up to the id. */
-  #action = Buffer.alloc(0);
+  readonly #action: ActionLine;
+  /** Path and query. */
+  readonly #bulk: string;
+  readonly #stream: DataStream | undefined;
 
   constructor(options: Options, host: SinkHost) {
     this.#host = host;
-    this.#target = targetOf(options, host.cluster);
+    const target = targetOf(options, host.cluster);
     const retention = options.retention === "none" ? undefined : options.retention;
-    this.#setup = { target: this.#target, shape: options.shape, retention };
+    this.#setup = { target, shape: options.shape, retention };
+    this.#action = new ActionLine(target, options.routing === undefined ? undefined : routingBy(options.routing, host));
     this.#http = host.http(options);
+    const pipeline = options.pipeline === undefined ? "" : `&pipeline=${encodeURIComponent(options.pipeline)}`;
+    this.#bulk = `/_bulk?filter_path=${encodeURIComponent(FILTER_PATH)}${pipeline}`;
+    if (target.kind === "dataStream") this.#stream = new DataStream(this.#http, target.name);
   }
 
   encode(event: EventView, out: ByteWriter): void {
-    this.#openAction(event.day(), out);
-    event.writeId(out);
-    out.copy(ACTION_END);
+    this.#action.write(event, out);
     event.writeDocument(out);
     out.byte(NEWLINE);
   }
 
   encodeSafe(event: EventView, reason: string, out: ByteWriter): void {
-    this.#openAction(event.day(), out);
-    event.writeId(out);
-    out.copy(ACTION_END);
+    this.#action.write(event, out);
     writeSafeDocument(event, reason, out);
     out.byte(NEWLINE);
   }
 
-  async send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]> {
+  send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]> {
+    if (this.#stream && request.unsure) return this.#createMissing(this.#stream, request, signal);
+    return this.#create(request, signal);
+  }
+
+  async #create({ body, encoding, count }: Body, signal: AbortSignal): Promise<Verdict | Verdict[]> {
     const answer = await this.#http.request({
       method: "POST",
-      path: BULK,
-      headers: request.encoding === "gzip" ? { ...HEADERS, "content-encoding": "gzip" } : HEADERS,
-      body: request.body,
+      path: this.#bulk,
+      headers: encoding === "gzip" ? { ...HEADERS, "content-encoding": "gzip" } : HEADERS,
+      body,
       signal,
       spread: true,
       maxAnswer: MAX_ANSWER,
     });
-    return bulkVerdicts(answer, request.count, this.#host.now());
+    return bulkVerdicts(answer, count, this.#host.now());
+  }
+
+  /** Of what may be stored already, sends what is not. */
+  async #createMissing(stream: DataStream, request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]> {
+    const ids = Array.from({ length: request.count }, (_, index) => request.id(index));
+    const found = await stream.find(ids, signal);
+    if (!(found instanceof Set)) return found;
+    if (found.size === 0) return this.#create(request, signal);
+    const missing = ids.flatMap((id, index) => (found.has(id) ? [] : [index]));
+    const verdicts: Verdict[] = ids.map(() => DUPLICATE);
+    if (missing.length === 0) return verdicts;
+    const items = itemsOf(request);
+    const body = Buffer.concat(missing.map((index) => items[index]));
+    const answer = await this.#create({ body, encoding: "identity", count: missing.length }, signal);
+    for (const [n, index] of missing.entries()) verdicts[index] = Array.isArray(answer) ? answer[n] : answer;
+    return verdicts;
   }
 
   /** A 403 is an answer: a key that may only write cannot ask for more. So is a 404, of a proxy that lets only `_bulk` through. */
@@ -117,22 +156,23 @@ class Elasticsearch implements SendingSink {
     const { expire } = await import("./elasticsearch/retention.js");
     return expire(this.#http, this.#setup, expiry, this.#host.now(), signal);
   }
-
-  /** Appends the action line up to the id. */
-  #openAction(day: string, out: ByteWriter): void {
-    if (day !== this.#day) {
-      this.#day = day;
-      this.#action = Buffer.from(`{"create":{"_index":"${indexOf(this.#target, day)}","_id":"`);
-    }
-    out.copy(this.#action);
-  }
 }
 
 /** Plain NDJSON and JSON: the one form that Elasticsearch 8, 9 and OpenSearch all take. */
 const HEADERS = { "content-type": "application/x-ndjson", accept: "application/json" };
-const BULK = `/_bulk?filter_path=${encodeURIComponent(FILTER_PATH)}`;
 /** A bulk answer says at most some hundred bytes about a refused item. */
 const MAX_ANSWER = 8 * 1024 ** 2;
 
-const ACTION_END = Buffer.from('"}}\n');
 const NEWLINE = 0x0a;
+
+/** The items of a request: an action and a document, a line each. */
+function itemsOf({ body, encoding }: Body): Uint8Array[] {
+  const bytes = encoding === "gzip" ? gunzipSync(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
+  const items: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(NEWLINE, bytes.indexOf(NEWLINE, start) + 1) + 1;
+    items.push(bytes.subarray(start, end));
+    start = end;
+  }
+  return items;
+}

@@ -67,6 +67,7 @@ for (const server of SEARCH_SERVERS) {
         encoding: "identity",
         count,
         firstId: "",
+        id: () => "",
         lastId: "",
         attempt: 0,
         unsure: false,

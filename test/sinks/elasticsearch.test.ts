@@ -1,70 +1,15 @@
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { z } from "zod";
-import elasticsearch from "../../plugins/sinks/elasticsearch.js";
-import { createHttp } from "../../src/delivery/http.js";
 import { StoredEvent } from "../../src/pipeline/stored-event.js";
-import { ByteWriter, type Request, type SendingSink, type Verdict } from "../../src/plugin/index.js";
+import { ByteWriter, type SendingSink, type Verdict } from "../../src/plugin/index.js";
 import { type BulkServer, type Script, startBulkServer } from "../support/bulk-server.js";
-import { quietHost } from "../support/far-end.js";
-import { events, testHost } from "./support.js";
+import { event, NOW, request, serve, sink } from "./elasticsearch.js";
 
-const NOW = Date.parse("2026-11-21T12:00:00Z");
 const signal = new AbortController().signal;
-
-async function sink(url: string, options: object = {}, cluster = ""): Promise<SendingSink> {
-  const host = testHost({
-    cluster,
-    now: () => NOW,
-    http: (httpOptions) => {
-      const http = createHttp(httpOptions, quietHost("sink"));
-      onTestFinished(() => http.close());
-      return http;
-    },
-  });
-  const parsed = elasticsearch.options(z).parse({ urls: [url], ...options });
-  return (await elasticsearch.create(parsed, host)) as SendingSink;
-}
 
 async function server(script?: Script): Promise<BulkServer> {
   const bulk = await startBulkServer({ script });
   onTestFinished(() => bulk.close());
   return bulk;
-}
-
-const event = (n: number) => ({
-  kind: "Event",
-  apiVersion: "audit.k8s.io/v1",
-  auditID: `${n}`,
-  stage: "ResponseComplete",
-  stageTimestamp: `2026-11-2${n % 10}T00:00:00.000000Z`,
-});
-
-/** A request of what the sink encodes for these events. */
-function request(of: SendingSink, lines: object[], encoding: Request["encoding"] = "identity"): Request {
-  const out = new ByteWriter();
-  const { selection } = events(...lines);
-  const spans: [number, number][] = [];
-  const ids: string[] = [];
-  for (const view of selection) {
-    const start = out.length;
-    of.encode(view, out);
-    spans.push([start, out.length]);
-    ids.push(view.id());
-  }
-  const plain = out.view();
-  return {
-    body: encoding === "gzip" ? gzipSync(plain) : plain,
-    encoding,
-    count: spans.length,
-    firstId: ids[0],
-    lastId: ids[ids.length - 1],
-    attempt: 0,
-    unsure: false,
-    item: (index) => plain.subarray(...spans[index]),
-  };
 }
 
 async function verdicts(script: Script, count = 2): Promise<Verdict | Verdict[]> {
@@ -142,7 +87,11 @@ describe("an item", () => {
     [200, undefined, { kind: "done" }],
     [409, "version_conflict_engine_exception", { kind: "duplicate" }],
     [429, "es_rejected_execution_exception", { kind: "retry", reason: "busy (429 es_rejected_execution_exception)" }],
-    [503, "unavailable_shards_exception", { kind: "retry", reason: "busy (503 unavailable_shards_exception)" }],
+    [
+      503,
+      "unavailable_shards_exception",
+      { kind: "retry", reason: "the server fails (503 unavailable_shards_exception)", unsure: true },
+    ],
     [
       403,
       "security_exception",
@@ -222,7 +171,7 @@ describe("an answer that says the same of all items", () => {
   });
 
   test.each([1, 3])("for %i of 2 events is nonsense", async (count) => {
-    const expected = { kind: "retry", reason: `nonsense answer: ${count} items for 2 events` };
+    const expected = { kind: "retry", unsure: true, reason: `nonsense answer: ${count} items for 2 events` };
     expect(await answers(JSON.stringify({ items: created(count) }), 2)).toEqual(expected);
   });
 });
@@ -428,13 +377,3 @@ describe("the probe", () => {
     await expect((await sink("http://127.0.0.1:1")).probe(signal)).rejects.toThrow("connection refused");
   });
 });
-
-async function serve(listener: RequestListener): Promise<string> {
-  const http = createServer(listener);
-  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    http.closeAllConnections();
-    http.close();
-  });
-  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-}

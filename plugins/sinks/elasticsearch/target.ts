@@ -12,9 +12,18 @@ export interface Target {
 const DEFAULT_INDEX = "audit-{date}";
 const DATE = "{date}";
 
-/** What the configuration means by `index` or `dataStream`. Throws AUDITSHIP_CONFIG_VALUE. */
-export function targetOf({ index, dataStream }: { index?: string; dataStream?: string }, cluster: string): Target {
+/** What the configuration says of the target. */
+export interface TargetOptions {
+  index?: string;
+  dataStream?: string;
+  routing?: string;
+}
+
+/** What it means. Throws AUDITSHIP_CONFIG_VALUE. */
+export function targetOf({ index, dataStream, routing }: TargetOptions, cluster: string): Target {
   if (dataStream !== undefined) {
+    if (index !== undefined) throw wrong("index and dataStream exclude each other: leave one of them out.");
+    if (routing !== undefined) throw wrong("routing goes with an index: data streams take none.");
     const name = fill("dataStream", dataStream, cluster);
     if (name.includes(DATE)) throw wrong(`dataStream ${name}: a data stream holds all days; leave {date} out.`);
     return { kind: "dataStream", name, pattern: name };

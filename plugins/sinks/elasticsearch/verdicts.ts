@@ -7,6 +7,7 @@ import {
   retryAfter,
   retrySlowly,
   split,
+  unsure,
   type Verdict,
 } from "../../../src/plugin/index.js";
 import { errorOf, parseAnswer, type ServerError } from "./answer.js";
@@ -21,20 +22,23 @@ export const FILTER_PATH = "items.*.status,items.*.error.type,items.*.error.reas
 
 /** One verdict per item of a bulk request, or one for all of them. */
 export function bulkVerdicts(answer: HttpAnswer, count: number, now: number): Verdict | Verdict[] {
-  if (answer.truncated) return split("the answer is too long");
+  if (answer.truncated) return unsure(split("the answer is too long"));
   return answer.status === 200 ? itemVerdicts(answer, count) : requestVerdict(answer, now);
 }
 
 function itemVerdicts(answer: HttpAnswer, count: number): Verdict | Verdict[] {
   if (isAllCreated(answer.body, count)) return DONE;
   const parsed = parseAnswer(answer);
-  if (parsed === undefined) return retry("nonsense answer: it is not JSON");
+  if (parsed === undefined) return nonsense("it is not JSON");
   const items = (parsed as BulkAnswer | null)?.items;
-  if (!Array.isArray(items)) return retry("nonsense answer: it has no items");
-  if (items.length !== count) return retry(`nonsense answer: ${items.length} items for ${count} events`);
+  if (!Array.isArray(items)) return nonsense("it has no items");
+  if (items.length !== count) return nonsense(`${items.length} items for ${count} events`);
   const verdicts = items.map((item) => itemVerdict(item?.create));
   return verdicts.every((verdict) => verdict === DONE) ? DONE : verdicts;
 }
+
+/** Who says such things is no search server; what stands behind it may have taken the events. */
+const nonsense = (what: string) => unsure(retry(`nonsense answer: ${what}`));
 
 const ITEMS = Buffer.from('"items":[');
 const CREATED = Buffer.from(',{"create":{"status":201}}');
@@ -58,20 +62,33 @@ function isAllCreated(body: Uint8Array, count: number): boolean {
 
 function itemVerdict(item: { status?: number; error?: ServerError } | undefined): Verdict {
   const status = item?.status;
-  if (typeof status !== "number") return retry("nonsense answer: an item without status");
+  if (typeof status !== "number") return nonsense("an item without status");
   if (status < 300) return DONE;
   if (status === 409) return DUPLICATE;
   const error = item?.error ?? {};
-  const cause = CLUSTER_FAULTS[typeOf(error)];
-  if (cause && status !== 429) return retrySlowly(`${cause} (${status} ${typeOf(error)})`);
-  if (status === 429 || status >= 500) return retry(`${cause ?? "busy"} (${status} ${typeOf(error)})`);
+  const said = `${status} ${typeOf(error)}`;
+  const cause = clusterFault(status, error);
+  if (status === 429) return retry(`${cause ?? "busy"} (${said})`);
+  if (cause !== undefined) return retrySlowly(`${cause} (${said})`);
+  if (status >= 500) return unsure(retry(`the server fails (${said})`));
   if (status === 400 || status === 413) return reject(`${typeOf(error)}${fieldOf(error)} (${status})`);
-  return retrySlowly(`item refused (${status} ${typeOf(error)})`);
+  return retrySlowly(`item refused (${said})`);
 }
 
-/** What is not the document's fault, in an operator's words. */
+/** What is not the document's fault and stays until somebody mends it, in an operator's words; undefined if it is not such. */
+function clusterFault(status: number, error: ServerError): string | undefined {
+  if (status >= 500) return undefined;
+  const type = typeOf(error);
+  if (type === "cluster_block_exception") {
+    return status === 429 ? "a disk is full, so the index takes no writes" : "the index is blocked for writing";
+  }
+  if (type === "illegal_argument_exception") {
+    return SETTINGS.find(({ pattern }) => pattern.test(String(error.reason ?? "")))?.cause;
+  }
+  return CLUSTER_FAULTS[type];
+}
+
 const CLUSTER_FAULTS: Record<string, string> = Object.assign(Object.create(null), {
-  cluster_block_exception: "the index is blocked for writing, by hand or because a disk is full",
   security_exception: "no right to write to the index",
   index_not_found_exception: "the index does not exist and is not to be created",
   index_closed_exception: "the index is closed",
@@ -79,19 +96,26 @@ const CLUSTER_FAULTS: Record<string, string> = Object.assign(Object.create(null)
   validation_exception: "the cluster takes no more shards",
 });
 
+/** Arguments that are not the document's, by how the server's sentence begins. */
+const SETTINGS = [
+  { pattern: /^pipeline with id \[/, cause: "the ingest pipeline does not exist" },
+  { pattern: /^no write index is defined for alias \[/, cause: "the alias has no index to write to" },
+];
+
 /** The verdict on a whole request that was answered with anything but 200. */
 function requestVerdict(answer: HttpAnswer, now: number): Verdict {
   const { status, headers } = answer;
   const error = errorOf(answer);
   const after = retryAfter(headers["retry-after"], now);
   const said = error.type === undefined ? `${status}` : `${status} ${typeOf(error)}`;
-  const cause = CLUSTER_FAULTS[typeOf(error)];
   if (status === 401) return retrySlowly(`the credentials are refused (${said})`);
   if (status === 413) return split("the request is too large (413)");
-  if (cause && status < 429) return retrySlowly(`${cause} (${said})`);
-  if (status === 400) return split(`the request is refused (${said})`);
-  if (status === 408 || status === 429) return retry(`busy (${said})`, after);
-  if (status >= 500) return retry(`the server fails (${said})`, after);
+  const cause = clusterFault(status, error);
+  if (status === 408 || status === 429) return retry(`${cause ?? "busy"} (${said})`, after);
+  if (cause !== undefined) return retrySlowly(`${cause} (${said})`);
+  // A server that reads the request while it comes may have taken what was before the fault.
+  if (status === 400) return unsure(split(`the request is refused (${said})`));
+  if (status >= 500) return unsure(retry(`the server fails (${said})`, after));
   if (status >= 300 && status < 400) return retrySlowly(`redirected (${said}); redirects are not followed`);
   if (status === 403) return retrySlowly(`no right to write (${said})`);
   return retrySlowly(`not the answer of a search server (${said})`);

@@ -1,0 +1,33 @@
+import type { ByteWriter, EventView } from "../../../src/plugin/index.js";
+import type { Routing } from "./routing.js";
+import { indexOf, type Target } from "./target.js";
+
+/** The action lines of a bulk request: `create`, the index of the event's day, its id, and its routing if it has one. */
+export class ActionLine {
+  readonly #target: Target;
+  readonly #routing: Routing | undefined;
+  #day = "";
+  /** The line up to the id, for `#day`. */
+  #start = Buffer.alloc(0);
+
+  constructor(target: Target, routing: Routing | undefined) {
+    this.#target = target;
+    this.#routing = routing;
+  }
+
+  /** Appends an event's line. */
+  write(event: EventView, out: ByteWriter): void {
+    const day = event.day();
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#start = Buffer.from(`{"create":{"_index":"${indexOf(this.#target, day)}","_id":"`);
+    }
+    out.copy(this.#start);
+    event.writeId(out);
+    const routing = this.#routing?.(event);
+    if (routing !== undefined) out.text(`","routing":"${routing}`);
+    out.copy(END);
+  }
+}
+
+const END = Buffer.from('"}}\n');
