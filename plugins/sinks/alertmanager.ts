@@ -1,4 +1,5 @@
 import {
+  AuditshipError,
   defineSink,
   duration,
   type FoldingSink,
@@ -7,45 +8,76 @@ import {
   type Selection,
   type SinkHost,
   type SinkState,
+  type Zod,
 } from "../../src/plugin/index.js";
-import { Sender, type SenderOptions } from "./alertmanager/sender.js";
-import { AlertTable } from "./alertmanager/table.js";
+import { Sender } from "./alertmanager/sender.js";
+import { AlertTable, type AlertTableOptions } from "./alertmanager/table.js";
+import { kubesphere } from "./alerts/kubesphere.js";
+import { LABEL_NAME, labelsForAlerts } from "./alerts/names.js";
 import { native } from "./alerts/native.js";
+import type { Rendering } from "./alerts/rendering.js";
+
+const options = (zod: Zod) =>
+  zod.strictObject({
+    ...httpShape(zod),
+    timeout: duration().prefault("5s").describe("Longest time for a whole request."),
+    format: zod
+      .enum(["native", "kubesphere"])
+      .default("native")
+      .describe(
+        "kubesphere: the labels and the annotation of KubeSphere's own alerts, whose time makes each request an alert of its own.",
+      ),
+    labels: zod
+      .record(
+        zod.string().regex(LABEL_NAME, "label names are letters, digits and underscores, and begin with no digit"),
+        zod.string().min(1),
+      )
+      .default({})
+      .describe("Further labels of every alert."),
+    runbook: zod
+      .string()
+      .optional()
+      .describe(
+        "URL of what to do, with {rule} in it, for the annotation runbook_url of alerts whose rule names none of its own.",
+      ),
+    maxAge: duration().prefault("1h").describe("Older matches are counted as stale, not sent."),
+    resolveAfter: duration().prefault("5m").describe("An alert ends when it was quiet for so long."),
+    resendEvery: duration().prefault("60s").describe("Active alerts are sent again so often."),
+    maxAlerts: zod
+      .number()
+      .int()
+      .positive()
+      .default(2000)
+      .describe(
+        "Most active alerts, a quarter of them of one rule; what comes beyond is counted in one alert per rule, labelled overflow.",
+      ),
+    perPeer: zod
+      .boolean()
+      .default(true)
+      .describe(
+        "Send to every URL, as the peers of an Alertmanager cluster want it; false: to the first that answers.",
+      ),
+  });
 
 /** Alerts to Prometheus' Alertmanager, API v2. */
 export default defineSink({
   kind: "sink",
   name: "alertmanager",
-  options: (zod) =>
-    zod.strictObject({
-      ...httpShape(zod),
-      timeout: duration().prefault("5s").describe("Longest time for a whole request."),
-      labels: zod.record(zod.string(), zod.string()).default({}).describe("Further labels of every alert."),
-      maxAge: duration().prefault("1h").describe("Older matches are counted as stale, not sent."),
-      resolveAfter: duration().prefault("5m").describe("An alert ends when it was quiet for so long."),
-      resendEvery: duration().prefault("60s").describe("Active alerts are sent again so often."),
-      maxAlerts: zod
-        .number()
-        .int()
-        .positive()
-        .default(2000)
-        .describe("Most active alerts; what comes beyond is counted in one alert per rule, labelled overflow."),
-      perPeer: zod
-        .boolean()
-        .default(true)
-        .describe(
-          "Send to every URL, as the peers of an Alertmanager cluster want it; false: to the first that answers.",
-        ),
-    }),
+  options,
   defaults: { select: "alerting", maxWait: 50 },
-  create: (options, host) => new AlertmanagerSink(options, host, host.http(options)),
+  create(options, host) {
+    const peers = options.perPeer ? options.urls.map((url) => [url]) : [options.urls];
+    const clients = peers.map((urls) => host.http({ ...options, urls }));
+    return new AlertmanagerSink(options, host, clients);
+  },
 });
 
-export interface AlertmanagerOptions extends SenderOptions {
+export interface AlertmanagerOptions extends AlertTableOptions {
+  format: "native" | "kubesphere";
   labels: Record<string, string>;
+  runbook?: string;
   /** Milliseconds. */
   maxAge: number;
-  maxAlerts: number;
 }
 
 /**
@@ -55,18 +87,18 @@ export interface AlertmanagerOptions extends SenderOptions {
 export class AlertmanagerSink implements FoldingSink {
   readonly mode = "fold";
   readonly #host: SinkHost;
-  readonly #http: HttpClient;
+  readonly #clients: readonly HttpClient[];
   readonly #maxAge: number;
   readonly #table: AlertTable;
   readonly #sender: Sender;
 
-  constructor(options: AlertmanagerOptions, host: SinkHost, http: HttpClient) {
+  /** @param clients one for each Alertmanager that is to be told everything. */
+  constructor(options: AlertmanagerOptions, host: SinkHost, clients: readonly HttpClient[]) {
     this.#host = host;
-    this.#http = http;
+    this.#clients = clients;
     this.#maxAge = options.maxAge;
-    const context = { cluster: host.cluster, node: host.node, labels: { ...host.labels, ...options.labels } };
-    this.#table = new AlertTable(native(context), options.maxAlerts);
-    this.#sender = new Sender(this.#table, http, host, options);
+    this.#table = new AlertTable(renderingOf(options, host), options);
+    this.#sender = new Sender(this.#table, clients, host, options);
   }
 
   restore(state: SinkState | undefined): void {
@@ -87,12 +119,31 @@ export class AlertmanagerSink implements FoldingSink {
 
   async flush(): Promise<void> {}
 
+  /** One Alertmanager that answers is enough. */
   async probe(signal: AbortSignal): Promise<void> {
-    const answer = await this.#http.request({ method: "GET", path: "/api/v2/status", signal });
-    if (answer.status !== 200) throw new Error(`${answer.url}/api/v2/status answered ${answer.status}, not 200`);
+    const probes = await Promise.allSettled(this.#clients.map((client) => probe(client, signal)));
+    const failures = probes.flatMap((result) => (result.status === "rejected" ? [result.reason.message] : []));
+    if (failures.length === probes.length) throw new Error(failures.join("; "));
   }
 
   close(): Promise<void> {
     return this.#sender.close();
   }
+}
+
+function renderingOf({ format, labels, runbook }: AlertmanagerOptions, host: SinkHost): Rendering {
+  const { cluster, node } = host;
+  const context = { cluster, node, labels: { ...labelsForAlerts(host.labels), ...labels }, runbook };
+  const rendering = format === "native" ? native(context) : kubesphere(context);
+  const taken = rendering.names.find((name) => Object.hasOwn(labels, name));
+  if (taken === undefined) return rendering;
+  throw new AuditshipError(
+    "AUDITSHIP_CONFIG_VALUE",
+    `sink ${host.name}: labels.${taken} is what auditship itself fills; give it another name.`,
+  );
+}
+
+async function probe(client: HttpClient, signal: AbortSignal): Promise<void> {
+  const { status, url } = await client.request({ method: "GET", path: "/api/v2/status", signal });
+  if (status !== 200) throw new Error(`${url}/api/v2/status answered ${status}, not 200`);
 }

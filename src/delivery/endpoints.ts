@@ -69,13 +69,6 @@ export class Endpoints {
     }
   }
 
-  /** Those that a request to all of them reaches: not those left out, unless there is no other. */
-  reachable(): ReadonlySet<Endpoint> {
-    const now = this.#now();
-    const well = this.all.filter((endpoint) => endpoint.failures === 0 || endpoint.isDue(now));
-    return new Set(well.length > 0 ? well : this.all);
-  }
-
   /** It answered a request. */
   answered(endpoint: Endpoint): void {
     if (endpoint.failures === 0) return;

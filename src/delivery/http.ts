@@ -65,17 +65,6 @@ class Http implements HttpClient {
     throw new Error(failures.join("; "));
   }
 
-  async requestAll(request: HttpRequest): Promise<PromiseSettledResult<HttpAnswer>[]> {
-    const prepared = await this.#prepare(request);
-    const reachable = this.#endpoints.reachable();
-    return Promise.allSettled(
-      this.#endpoints.all.map(async (endpoint) => {
-        if (!reachable.has(endpoint)) throw new Error(`left out since it failed (${endpoint.url.origin})`);
-        return this.#ask(endpoint, request, prepared);
-      }),
-    );
-  }
-
   async close(): Promise<void> {
     this.#agents.http.destroy();
     this.#agents.https.destroy();

@@ -192,6 +192,7 @@ export const METRICS = {
     labels: ["sink"],
   },
   auditship_alerts_active: { type: "gauge", help: "Alerts being sent.", labels: ["sink"] },
+  auditship_alerts_untold: { type: "gauge", help: "Alerts that no Alertmanager has taken yet.", labels: ["sink"] },
   auditship_alerts_stale_total: { type: "counter", help: "Matches too old to be alerted.", labels: ["sink"] },
   auditship_state_writes_total: { type: "counter", help: "State files written.", labels: ["result"] },
   auditship_state_age_seconds: {

@@ -48,8 +48,6 @@ export interface HttpAnswer {
 /** Never throws for a status; throws an Error with a readable message if no endpoint answered. Redirects are not followed. */
 export interface HttpClient {
   request(request: HttpRequest): Promise<HttpAnswer>;
-  /** The same to every endpoint (Alertmanager peers): one result each, in order; those left out fail at once. */
-  requestAll(request: HttpRequest): Promise<PromiseSettledResult<HttpAnswer>[]>;
 }
 
 /**

@@ -83,15 +83,6 @@ test("when all have failed all are tried, the one that has been out longest firs
     all.failed(all.all[index], "gone");
   }
   expect(order(all)).toEqual(["b:1", "a:1", "c:1"]);
-  expect([...all.reachable()].map(label)).toEqual(["a:1", "b:1", "c:1"]);
-});
-
-test("a request to all endpoints leaves out those that failed until they are due", () => {
-  const { all, clock } = endpoints(...three);
-  all.failed(all.all[2], "gone");
-  expect([...all.reachable()].map(label)).toEqual(["a:1", "b:1"]);
-  clock.now = 1000;
-  expect([...all.reachable()].map(label)).toEqual(["a:1", "b:1", "c:1"]);
 });
 
 test("the metric and the log say once that an endpoint fails, and that it answers again", () => {

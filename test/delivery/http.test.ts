@@ -206,14 +206,6 @@ test("a post over a kept connection that was just closed may have arrived: the c
   expect(connections()).toBe(2);
 });
 
-test("a request to all endpoints gives one result for each, in their order", async () => {
-  const dead = await deadUrl();
-  const { url } = await recorder();
-  const [first, second] = await client({ urls: [dead, url] }).requestAll(get);
-  expect(first).toMatchObject({ status: "rejected", reason: { message: `connection refused (${dead})` } });
-  expect(second).toMatchObject({ status: "fulfilled", value: { status: 200, url } });
-});
-
 test("a connection is used again for the next request", async () => {
   const { url, seen } = await recorder();
   const http = client({ urls: [url] });

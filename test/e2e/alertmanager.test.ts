@@ -26,8 +26,8 @@ function started(more: { resolveAfter?: number } = {}) {
   const host = testHost({ cluster: "e2e" });
   const http = createHttp({ urls: [URL!] }, host);
   const times = { maxAge: 3_600_000, resolveAfter: 300_000, resendEvery: 60_000, ...more };
-  const options = { labels: { "team.name": "x" }, maxAlerts: 2000, perPeer: true, ...times };
-  const sink = new AlertmanagerSink(options, host, http);
+  const options = { format: "native" as const, labels: { team: "x" }, maxAlerts: 8000, ...times };
+  const sink = new AlertmanagerSink(options, host, [http]);
   onTestFinished(async () => {
     await sink.close();
     await http.close();
@@ -70,7 +70,7 @@ describe.skipIf(!URL)("a real Alertmanager", () => {
       resource: "secrets",
       namespace: "shop",
       cluster: "e2e",
-      team_name: "x",
+      team: "x",
     });
     expect(alert.annotations).toMatchObject({ count: "1000", firstAuditID: "id-0", lastAuditID: "id-999" });
   });

@@ -1,20 +1,21 @@
+import { hash } from "node:crypto";
 import { type EventView, Field } from "../../../src/plugin/index.js";
 
-/** A request, the same in each of its stages (DESIGN §5, "An alert counts a request once"); auditID is the client's to choose. */
-export const requestOf = (event: EventView): string => JSON.stringify(REQUEST_FIELDS.map((field) => event.text(field)));
+/**
+ * A request, the same in each of its stages (DESIGN §5, "An alert counts a request once"): auditID alone is the client's to
+ * choose. 96 bits: nobody finds two requests that are one.
+ */
+export const requestOf = (event: EventView): string => digest(JSON.stringify(FIELDS.map((field) => event.text(field))));
 
-const REQUEST_FIELDS = [
-  Field.auditID,
-  Field.requestReceivedTimestamp,
-  Field.userUsername,
-  Field.verb,
-  Field.requestURI,
-];
+const FIELDS = [Field.auditID, Field.requestReceivedTimestamp, Field.userUsername, Field.verb, Field.requestURI];
 
-/** The last `limit` keys that were added: memory does not grow with what comes. */
+export const digest = (text: string): string => hash("sha256", text, "base64url").slice(0, 16);
+
+/** The last keys that were added, `limit` to twice as many: memory does not grow with what comes. */
 export class RecentKeys {
-  readonly #keys = new Set<string>();
   readonly #limit: number;
+  #young = new Set<string>();
+  #old = new Set<string>();
 
   constructor(limit: number, keys: readonly string[] = []) {
     this.#limit = limit;
@@ -23,14 +24,16 @@ export class RecentKeys {
 
   /** Adds a key; false if it is there already. */
   add(key: string): boolean {
-    if (this.#keys.has(key)) return false;
-    this.#keys.add(key);
-    if (this.#keys.size > this.#limit) this.#keys.delete(this.#keys.values().next().value!);
+    if (this.#young.has(key) || this.#old.has(key)) return false;
+    this.#young.add(key);
+    if (this.#young.size < this.#limit) return true;
+    this.#old = this.#young;
+    this.#young = new Set();
     return true;
   }
 
   /** The last `count` keys, oldest first. */
   last(count: number): string[] {
-    return [...this.#keys].slice(-count);
+    return [...this.#old, ...this.#young].slice(-count);
   }
 }

@@ -1,45 +1,69 @@
-import { hash } from "node:crypto";
 import { type EventView, Field, type RuleMatch, type Selection, type SinkState } from "../../../src/plugin/index.js";
-import type { Rendering } from "../alerts/rendering.js";
+import type { Rendering, Summary } from "../alerts/rendering.js";
 import type { Pairs } from "../alerts/text.js";
-import { RecentKeys, requestOf } from "./recent.js";
+import { digest, RecentKeys, requestOf } from "./recent.js";
 
 /** An alert that is active: matches with equal labels, counted. Times are epoch milliseconds. */
-export interface Alert {
-  readonly labels: Pairs;
+export interface Alert extends Summary {
   /** From the event that began it. */
   readonly annotations: Pairs;
-  readonly firstAuditID: string;
   lastAuditID: string;
-  /** Requests, not events. */
   count: number;
-  /** Event times. */
   firstTime: number;
   lastTime: number;
   /** When the last match came in, by our clock: what quiet is measured from. */
   seenAt: number;
-  /** When Alertmanager first took it; 0: not yet, and until then it does not end. */
+  /** When an Alertmanager first took it; 0: none has, and until then it does not end. */
   deliveredAt: number;
 }
 
+export interface AlertTableOptions {
+  maxAlerts: number;
+  /** Milliseconds. */
+  resolveAfter: number;
+  resendEvery: number;
+}
+
+/** Where a match belongs. */
+interface Place {
+  readonly key: string;
+  /** The key, short. */
+  readonly digest: string;
+  readonly labels: Pairs;
+}
+
 /** Requests that are remembered so that their later stages are not counted again, and how many of them over a restart. */
-const RECENT = 16_384;
+const RECENT = 8192;
 const RECENT_KEPT = 2048;
+/** Places that are remembered, so that the labels of a storm are made once. */
+const PLACES = 4096;
+/** One rule fills so much of the table at most: who makes it noisy hides no other. */
+const SHARE = 1 / 4;
 
 /** Which alerts are active. All of it is bounded: alerts by `maxAlerts` and one more per rule, texts by their lengths. */
 export class AlertTable {
-  readonly #rendering: Rendering;
-  readonly #maxAlerts: number;
+  readonly rendering: Rendering;
+  readonly #options: AlertTableOptions;
+  readonly #places = new Map<string, Place>();
   #alerts = new Map<string, Alert>();
+  /** How many alerts each rule has. */
+  #ofRule = new Map<string, number>();
   #recent = new RecentKeys(RECENT);
 
-  constructor(rendering: Rendering, maxAlerts: number) {
-    this.#rendering = rendering;
-    this.#maxAlerts = maxAlerts;
+  constructor(rendering: Rendering, options: AlertTableOptions) {
+    this.rendering = rendering;
+    this.#options = options;
   }
 
   get size(): number {
     return this.#alerts.size;
+  }
+
+  /** Alerts that no Alertmanager has taken yet. */
+  untold(): number {
+    let count = 0;
+    for (const { deliveredAt } of this.#alerts.values()) if (deliveredAt === 0) count++;
+    return count;
   }
 
   /** All alerts by key. */
@@ -47,8 +71,27 @@ export class AlertTable {
     return this.#alerts.entries();
   }
 
+  keys(): IterableIterator<string> {
+    return this.#alerts.keys();
+  }
+
   get(key: string): Alert | undefined {
     return this.#alerts.get(key);
+  }
+
+  /** When it was quiet for long enough. */
+  quietAt({ seenAt, deliveredAt }: Alert): number {
+    return Math.max(seenAt, deliveredAt) + this.#options.resolveAfter;
+  }
+
+  /** When an alert ends: never before somebody was told of it. */
+  endsAt(alert: Alert): number {
+    return alert.deliveredAt === 0 ? Number.POSITIVE_INFINITY : this.quietAt(alert);
+  }
+
+  /** When it has ended for those, too, who were not told of its end. */
+  goneAt(alert: Alert): number {
+    return this.endsAt(alert) + 3 * this.#options.resendEvery;
   }
 
   /**
@@ -62,13 +105,14 @@ export class AlertTable {
       const matches = event.matches().filter((match) => match.actions.includes("alerting"));
       if (matches.length === 0) continue;
       if (event.timeMs() < oldest) stale += matches.length;
-      else for (const key of this.#count(event, matches, now)) touched.add(key);
+      else this.#count(event, matches, now, touched);
     }
     return { touched, stale };
   }
 
   remove(key: string): void {
-    this.#alerts.delete(key);
+    const alert = this.#alerts.get(key);
+    if (alert && this.#alerts.delete(key)) this.#note(alert, -1);
   }
 
   /** A copy, as JSON. */
@@ -80,58 +124,83 @@ export class AlertTable {
   restore(state: SinkState | undefined): void {
     const { alerts = [], recent = [] } = (state ?? {}) as { alerts?: Alert[]; recent?: string[] };
     this.#alerts = new Map(alerts.map((alert) => [keyOf(alert.labels), { ...alert }]));
+    this.#ofRule.clear();
+    for (const alert of this.#alerts.values()) this.#note(alert, 1);
     this.#recent = new RecentKeys(RECENT, recent);
   }
 
-  #count(event: EventView, matches: readonly RuleMatch[], now: number): string[] {
+  #count(event: EventView, matches: readonly RuleMatch[], now: number, touched: Set<string>): void {
     const request = requestOf(event);
+    const identity = this.rendering.identity(event);
     const time = event.timeMs();
-    const counted: string[] = [];
     for (const match of matches) {
-      const [key, labels] = this.#place(event, match);
-      if (!this.#recent.add(digest(request, key))) continue;
-      const alert = this.#alerts.get(key) ?? begin(event, labels, this.#rendering.annotations(event, match));
-      this.#alerts.set(key, alert);
+      const place = this.#place(event, match, identity);
+      if (!this.#recent.add(request + place.digest)) continue;
+      const alert = this.#alerts.get(place.key) ?? this.#begin(event, match, place);
       alert.count++;
       alert.lastAuditID = auditID(event);
       alert.firstTime = Math.min(alert.firstTime, time);
       alert.lastTime = Math.max(alert.lastTime, time);
       alert.seenAt = now;
-      counted.push(key);
+      touched.add(place.key);
     }
-    return counted;
   }
 
-  /** The alert that a match belongs to: its own, or the rule's overflow when the table is full. */
-  #place(event: EventView, match: RuleMatch): [string, Pairs] {
-    const labels = this.#rendering.labels(event, match);
-    const key = keyOf(labels);
-    if (this.#alerts.has(key) || this.#alerts.size < this.#maxAlerts) return [key, labels];
-    const overflow = this.#rendering.overflow(event, match);
-    return [keyOf(overflow), overflow];
+  /** The alert that a match belongs to: its own, or the rule's overflow when there is no place. */
+  #place(event: EventView, match: RuleMatch, identity: string): Place {
+    const own = this.#ownPlace(event, match, identity);
+    if (this.#alerts.has(own.key) || this.#hasRoom(match.rule)) return own;
+    return placeOf(this.rendering.overflow(event, match));
   }
-}
 
-function begin(event: EventView, labels: Pairs, annotations: Pairs): Alert {
-  const time = event.timeMs();
-  return {
-    labels,
-    annotations,
-    firstAuditID: auditID(event),
-    lastAuditID: auditID(event),
-    count: 0,
-    firstTime: time,
-    lastTime: time,
-    seenAt: 0,
-    deliveredAt: 0,
-  };
+  #ownPlace(event: EventView, match: RuleMatch, identity: string): Place {
+    const { dialect, rule, priority } = match;
+    const name = `${dialect}\0${rule}\0${priority}\0${identity}`;
+    const known = this.#places.get(name);
+    if (known) return known;
+    const place = placeOf(this.rendering.labels(event, match));
+    if (this.#places.size >= PLACES) this.#places.clear();
+    this.#places.set(name, place);
+    return place;
+  }
+
+  #hasRoom(rule: string): boolean {
+    const { maxAlerts } = this.#options;
+    return this.#alerts.size < maxAlerts && (this.#ofRule.get(rule) ?? 0) < Math.ceil(maxAlerts * SHARE);
+  }
+
+  #begin(event: EventView, match: RuleMatch, { key, labels }: Place): Alert {
+    const time = event.timeMs();
+    const alert = {
+      labels,
+      annotations: this.rendering.annotations(event, match),
+      firstAuditID: auditID(event),
+      lastAuditID: auditID(event),
+      count: 0,
+      firstTime: time,
+      lastTime: time,
+      seenAt: 0,
+      deliveredAt: 0,
+    };
+    this.#alerts.set(key, alert);
+    this.#note(alert, 1);
+    return alert;
+  }
+
+  #note({ labels: { alertname } }: Alert, one: 1 | -1): void {
+    const left = (this.#ofRule.get(alertname) ?? 0) + one;
+    if (left > 0) this.#ofRule.set(alertname, left);
+    else this.#ofRule.delete(alertname);
+  }
 }
 
 /** Labels as one string: equal alerts have equal keys. */
 const keyOf = (labels: Pairs): string => JSON.stringify(labels);
 
+function placeOf(labels: Pairs): Place {
+  const key = keyOf(labels);
+  return { key, digest: digest(key), labels };
+}
+
 /** A client may set it in a header, at any length. */
 const auditID = (event: EventView): string => (event.text(Field.auditID) ?? "").slice(0, 128);
-
-/** 96 bits: nobody finds two requests that are one. */
-const digest = (request: string, key: string): string => hash("sha256", request + key, "base64url").slice(0, 16);

@@ -1,7 +1,6 @@
 import { type EventView, Field, type RuleMatch } from "../../../src/plugin/index.js";
 import { severityOf } from "../severity.js";
-import { labelsForAlerts } from "./names.js";
-import type { AlertContext, Rendering } from "./rendering.js";
+import { type AlertContext, OVERFLOW, type Rendering } from "./rendering.js";
 import { annotationText, cut, join, listOf, type Pairs, TEXT_LENGTH, VALUE_LENGTH } from "./text.js";
 
 /**
@@ -10,14 +9,28 @@ import { annotationText, cut, join, listOf, type Pairs, TEXT_LENGTH, VALUE_LENGT
  * overwrite, each other.
  */
 export function native(context: AlertContext): Rendering {
-  const labels = cut(VALUE_LENGTH, labelsForAlerts(context.labels));
+  const labels = cut(VALUE_LENGTH, context.labels);
   const ofRule = (event: EventView, match: RuleMatch): Pairs => ({ ...labels, ...ruleLabels(event, match, context) });
   return {
-    labels: (event, match) => ({ ...ofRule(event, match), ...eventLabels(event) }),
-    overflow: (event, match) => ({ ...ofRule(event, match), overflow: "true" }),
+    names: NAMES,
+    labels: (event, match) => ({ ...ofRule(event, match), ...cut(VALUE_LENGTH, distinctions(event)) }),
+    overflow: (event, match) => ({ ...ofRule(event, match), ...OVERFLOW }),
+    identity: (event) => JSON.stringify([event.batch.source, ...Object.values(distinctions(event))]),
     annotations: (event, match) => annotationsOf(event, match, context),
+    summary: ({ count, firstAuditID, lastAuditID, firstTime, lastTime }) => ({
+      count: String(count),
+      firstAuditID,
+      lastAuditID,
+      firstTime: new Date(firstTime).toISOString(),
+      lastTime: new Date(lastTime).toISOString(),
+    }),
   };
 }
+
+const NAMES =
+  "alertname alerttype severity priority dialect cluster node source user verb resource subresource namespace workspace overflow".split(
+    " ",
+  );
 
 function ruleLabels(event: EventView, match: RuleMatch, { cluster, node }: AlertContext): Pairs {
   return cut(VALUE_LENGTH, {
@@ -32,16 +45,15 @@ function ruleLabels(event: EventView, match: RuleMatch, { cluster, node }: Alert
   });
 }
 
-function eventLabels(event: EventView): Pairs {
-  return cut(VALUE_LENGTH, {
-    user: event.text(Field.userUsername),
-    verb: event.text(Field.verb),
-    resource: event.text(Field.objectRefResource),
-    subresource: event.text(Field.objectRefSubresource),
-    namespace: event.text(Field.objectRefNamespace),
-    workspace: workspaceOf(event),
-  });
-}
+/** By what alerts of one rule are told apart. */
+const distinctions = (event: EventView) => ({
+  user: event.text(Field.userUsername),
+  verb: event.text(Field.verb),
+  resource: event.text(Field.objectRefResource),
+  subresource: event.text(Field.objectRefSubresource),
+  namespace: event.text(Field.objectRefNamespace),
+  workspace: workspaceOf(event),
+});
 
 /** What an operator reads first: what, who, on what, where observed, from where, to where; how it ended, and why. */
 function annotationsOf(event: EventView, match: RuleMatch, { cluster, node, runbook }: AlertContext): Pairs {

@@ -1,0 +1,259 @@
+import { type HttpAnswer, type HttpClient, retryAfter, type SinkHost } from "../../../src/plugin/index.js";
+import { type Message, requests, writeAlert } from "./message.js";
+import type { Alert, AlertTable } from "./table.js";
+
+export interface PeerOptions {
+  /** Milliseconds. */
+  resendEvery: number;
+}
+
+/** What an Alertmanager was told last of an alert. */
+interface Told {
+  /** Epoch milliseconds. */
+  at: number;
+  count: number;
+  resolved: boolean;
+  /** It refused it: it is told again, in a request of its own, as if there were hope. */
+  refused: boolean;
+}
+
+/** How long new alerts wait for company. */
+const COALESCE = 20;
+/** An alert whose count changes is sent again so often at most. */
+const UPDATE_EVERY = 5000;
+/** The whole table is looked through so often at most. */
+const SCAN_EVERY = 250;
+const BACKOFF = { initial: 500, max: 30_000 };
+/** An Alertmanager (or a proxy before it) that refuses so many alerts in a row is out of order: the alerts are not. */
+const MOST_REFUSALS = 10;
+
+/**
+ * Sends the table's alerts to one Alertmanager, in the background and at its own pace: new ones at once, each again every
+ * `resendEvery` until it ends, then once with its end. One that is down, slow or lost its memory is nobody else's business.
+ */
+export class Peer {
+  /** Called when the whole table was looked through: what has ended may go. */
+  onScanned: () => void = () => {};
+  readonly #table: AlertTable;
+  readonly #http: HttpClient;
+  readonly #host: SinkHost;
+  readonly #options: PeerOptions;
+  readonly #told = new Map<string, Told>();
+  /** Keys of alerts that it has not been told of. */
+  readonly #fresh = new Set<string>();
+  readonly #abort = new AbortController();
+  /** When the table is to be looked through. */
+  #scanAt = Number.POSITIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #wakesAt = Number.POSITIVE_INFINITY;
+  #running: Promise<void> | undefined;
+  #failures = 0;
+  #retryAt = 0;
+  #refusals = 0;
+  #closed = false;
+
+  constructor(table: AlertTable, http: HttpClient, host: SinkHost, options: PeerOptions) {
+    this.#table = table;
+    this.#http = http;
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /** Alerts are new or changed. */
+  changed(keys: Iterable<string>): void {
+    for (const key of keys) {
+      if (this.#told.has(key)) this.#scanAt = Math.min(this.#scanAt, this.#dueAt(key, this.#table.get(key)!));
+      else this.#fresh.add(key);
+    }
+    this.#wake();
+  }
+
+  /** The table was replaced: sends all of it. */
+  restart(): void {
+    this.#told.clear();
+    this.#fresh.clear();
+    this.changed(this.#table.keys());
+  }
+
+  /** True if it knows that the alert has ended. */
+  knowsEnd(key: string, { count }: Alert): boolean {
+    const told = this.#told.get(key);
+    return told?.resolved === true && told.count === count;
+  }
+
+  refuses(key: string): boolean {
+    return this.#told.get(key)?.refused === true;
+  }
+
+  /** The alert is no longer in the table. */
+  forget(key: string): void {
+    this.#told.delete(key);
+    this.#fresh.delete(key);
+  }
+
+  /** Sends what it has not been told of, once, for `limit` ms at most. */
+  async close(limit: number): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const timer = setTimeout(() => this.#abort.abort(), limit);
+    await this.#running;
+    const untold = (key: string, { count }: Alert) => this.#told.get(key)?.count !== count;
+    await this.#round(this.#table.entries(), untold);
+    clearTimeout(timer);
+  }
+
+  #wake(): void {
+    if (this.#closed || this.#running) return;
+    const due = this.#fresh.size > 0 ? 0 : this.#scanAt;
+    if (due === Number.POSITIVE_INFINITY) return;
+    const now = this.#host.now();
+    const at = Math.max(due, now + COALESCE, this.#retryAt);
+    if (at >= this.#wakesAt) return;
+    clearTimeout(this.#timer);
+    this.#wakesAt = at;
+    this.#timer = setTimeout(() => void this.#run(), at - now).unref();
+  }
+
+  async #run(): Promise<void> {
+    this.#wakesAt = Number.POSITIVE_INFINITY;
+    this.#running = this.#host.now() < this.#scanAt ? this.#sendFresh() : this.#scan();
+    await this.#running;
+    this.#running = undefined;
+    this.#wake();
+  }
+
+  async #sendFresh(): Promise<void> {
+    const fresh = [...this.#fresh].map((key): [string, Alert] => [key, this.#table.get(key)!]);
+    await this.#round(fresh, () => true);
+    for (const [key, alert] of fresh) this.#scanAt = Math.min(this.#scanAt, this.#dueAt(key, alert));
+  }
+
+  async #scan(): Promise<void> {
+    await this.#round(this.#table.entries(), (key, alert, now) => this.#dueAt(key, alert) <= now);
+    this.onScanned();
+    let due = Number.POSITIVE_INFINITY;
+    for (const [key, alert] of this.#table.entries())
+      due = Math.min(due, this.#dueAt(key, alert), this.#table.goneAt(alert));
+    this.#scanAt = Math.max(due, this.#host.now() + SCAN_EVERY);
+  }
+
+  /** When it is to be told of an alert next. */
+  #dueAt(key: string, alert: Alert): number {
+    const told = this.#told.get(key);
+    if (told === undefined) return 0;
+    if (told.refused) return told.at + this.#options.resendEvery;
+    const isChanged = told.count !== alert.count;
+    if (told.resolved) return isChanged ? 0 : Number.POSITIVE_INFINITY;
+    if (isChanged) return told.at + UPDATE_EVERY;
+    return Math.min(told.at + this.#options.resendEvery, this.#table.endsAt(alert));
+  }
+
+  /** Sends the alerts that `due` picks. Never rejects: a failure is noted and the rest waits for the next round. */
+  async #round(alerts: Iterable<[string, Alert]>, due: (key: string, alert: Alert, now: number) => boolean) {
+    const now = this.#host.now();
+    try {
+      const messages: Message[] = [];
+      for (const [key, alert] of alerts) if (due(key, alert, now)) messages.push(this.#message(key, alert, now));
+      for (const request of requests(messages)) await this.#send(request);
+    } catch (error) {
+      this.#failed(error as Error);
+    }
+  }
+
+  #message(key: string, alert: Alert, now: number): Message {
+    const end = this.#table.endsAt(alert);
+    const resolved = end <= now;
+    const json = writeAlert(alert, this.#table.rendering, now, resolved ? now : now + 3 * this.#options.resendEvery);
+    return { key, json, count: alert.count, resolved, alone: this.refuses(key) };
+  }
+
+  /** A bad alert spoils its request (the good ones in it are taken, and harmless a second time): halve until it is alone. */
+  async #send(request: Message[]): Promise<void> {
+    const refusal = await this.#post(`[${request.map((message) => message.json).join(",")}]`);
+    if (refusal === undefined) this.#taken(request);
+    else if (request.length === 1) this.#refused(request[0], refusal);
+    else {
+      const middle = request.length >> 1;
+      await this.#send(request.slice(0, middle));
+      await this.#send(request.slice(middle));
+    }
+  }
+
+  /** @returns undefined if it was taken, or how it was refused. Throws if it is to be tried again. */
+  async #post(body: string): Promise<string | undefined> {
+    const started = performance.now();
+    const { meter, name } = this.#host;
+    const headers = { "content-type": "application/json" };
+    let outcome = "retry";
+    try {
+      const signal = this.#abort.signal;
+      const answer = await this.#http.request({ method: "POST", path: "/api/v2/alerts", headers, body, signal });
+      if (isSuccess(answer)) outcome = "ok";
+      else if (isRefusal(answer)) outcome = "failed";
+      else throw new Unavailable(said(answer), retryAfter(answer.headers["retry-after"], this.#host.now()));
+      return outcome === "ok" ? undefined : said(answer);
+    } finally {
+      meter.observe("auditship_sink_request_seconds", (performance.now() - started) / 1000, name);
+      meter.add("auditship_sink_requests_total", 1, name, outcome);
+      if (outcome === "ok") meter.add("auditship_sink_bytes_total", Buffer.byteLength(body), name);
+    }
+  }
+
+  #taken(request: Message[]): void {
+    this.#succeeded();
+    const at = this.#host.now();
+    for (const { key, count, resolved } of request) {
+      const alert = this.#table.get(key);
+      if (!alert) continue;
+      this.#fresh.delete(key);
+      this.#told.set(key, { at, count, resolved, refused: false });
+      alert.deliveredAt ||= at;
+    }
+  }
+
+  #refused({ key, count, resolved, alone }: Message, reason: string): void {
+    this.#fresh.delete(key);
+    this.#told.set(key, { at: this.#host.now(), count, resolved, refused: true });
+    const rule = this.#table.get(key)?.labels.alertname;
+    if (!alone) this.#host.log.error({ rule, reason }, "Alertmanager refuses an alert; it is tried again, alone");
+    if (++this.#refusals % MOST_REFUSALS === 0) throw new Unavailable(reason);
+  }
+
+  #succeeded(): void {
+    this.#refusals = 0;
+    this.#retryAt = 0;
+    if (this.#failures === 0) return;
+    this.#host.log.info({ failures: this.#failures }, "Alertmanager takes alerts again");
+    this.#failures = 0;
+    // It may have been restarted without its memory: tell it everything again.
+    for (const told of this.#told.values()) if (!told.refused) told.at = 0;
+    this.#scanAt = 0;
+  }
+
+  #failed({ message: reason, after = 0 }: Unavailable): void {
+    const alerts = this.#table.size;
+    if (this.#failures === 0)
+      this.#host.log.warn({ reason, alerts }, "Alertmanager takes no alerts; they are kept and retried");
+    const longest = Math.min(BACKOFF.max, BACKOFF.initial * 2 ** this.#failures);
+    this.#failures++;
+    this.#retryAt = this.#host.now() + Math.max(after, Math.random() * longest);
+    this.#host.meter.add("auditship_sink_retries_total", 1, this.#host.name, "unavailable");
+  }
+}
+
+/** It is to be tried again, after so many milliseconds at least if it said so. */
+class Unavailable extends Error {
+  constructor(
+    reason: string,
+    readonly after?: number,
+  ) {
+    super(reason);
+  }
+}
+
+const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status < 300;
+
+/** What Alertmanager answers to an alert that it will never take; 413 is a proxy's. */
+const isRefusal = ({ status }: HttpAnswer): boolean => [400, 413, 422].includes(status);
+
+const said = ({ url, status }: HttpAnswer): string => `${url} answered ${status}`;
