@@ -15,8 +15,8 @@ export interface RunnerOptions {
   select: Select;
 }
 
-/** live and catching-up: takes batches; parked: probes its far end, holds no buffer. */
-export type RunnerState = "live" | "catching-up" | "parked" | "closed";
+/** live and catching-up: takes batches; parked: probes its far end, holds no buffer; stopped: parked for good. */
+export type RunnerState = "live" | "catching-up" | "parked" | "stopped" | "closed";
 
 /** What a sink keeps on disk: its cursors and its state, both of one moment. */
 export interface Snapshot<Cursors> {
@@ -32,8 +32,10 @@ export interface Snapshot<Cursors> {
  */
 export abstract class Runner {
   readonly name: string;
-  /** Called when it parks: whoever offers must stop, its ledgers are behind. */
+  /** Called when it parks or stops: whoever offers must stop, its ledgers are behind. */
   onParked: (reason: string) => void = () => {};
+  /** Called when it stops. */
+  onStopped: (reason: string) => void = () => {};
   /** Called when it can go on from its cursors, before it does: what it starts from must be on disk. */
   onResumed: () => Promise<unknown> = async () => {};
   /** Called when the far end answers again. */
@@ -102,7 +104,7 @@ export abstract class Runner {
 
   /** Asks the far end whether it is there, until it answers or something was delivered. */
   async greet(): Promise<void> {
-    for (let attempt = 0; !this.#answered && this.#state !== "closed"; attempt++) {
+    for (let attempt = 0; !this.#answered && !OVER.has(this.#state); attempt++) {
       try {
         await this.probe(AbortSignal.any([this.host.signal, AbortSignal.timeout(PROBE_TIMEOUT)]));
         this.succeeded();
@@ -123,6 +125,20 @@ export abstract class Runner {
     );
     this.onParked(reason);
     void this.#recover();
+  }
+
+  /** Takes the sink off its lanes until a reload or a restart makes it anew: asking its far end again would not help. */
+  protected stop(reason: string): void {
+    if (!this.taking) return;
+    this.#failing = reason;
+    this.#become("stopped");
+    this.host.log.error(
+      { sink: this.name, reason },
+      "Sink stopped until a reload or a restart: its far end wants nothing more; its events wait in the audit files.",
+    );
+    this.onParked(reason);
+    this.onStopped(reason);
+    void this.#letGo();
   }
 
   /** Said by the lane that offers it batches: whether that is the live one. */
@@ -177,9 +193,13 @@ export abstract class Runner {
     return this.wait(backoff(attempt, this.options.retry, this.random));
   }
 
-  async #recover(): Promise<void> {
+  async #letGo(): Promise<void> {
     await this.halt();
     for (const ledger of this.#ledgers) ledger.drop();
+  }
+
+  async #recover(): Promise<void> {
+    await this.#letGo();
     for (let attempt = 0; this.#state === "parked"; attempt++) {
       await this.pause(attempt);
       if (this.#state !== "parked") return;
@@ -209,10 +229,13 @@ export abstract class Runner {
   }
 
   #show(): void {
-    for (const state of ["live", "catching-up", "parked"]) {
+    for (const state of ["live", "catching-up", "parked", "stopped"]) {
       this.host.meter.set("auditship_sink_state", state === this.#state ? 1 : 0, this.name, state);
     }
   }
 }
+
+/** States in which nobody waits for an answer any more. */
+const OVER: ReadonlySet<RunnerState> = new Set(["stopped", "closed"]);
 
 const PROBE_TIMEOUT = 10_000;

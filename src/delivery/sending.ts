@@ -206,13 +206,15 @@ export class SendingRunner extends Runner {
       request.acknowledge(taken);
       return [];
     }
+    const stopping = verdicts.find(({ kind }) => kind === "stop");
     const next: PendingRequest[] = [];
     if (split.length > 0) next.push(...halves(request, split));
     if (refused.length > 0) next.push(...(await this.#refuse(request, refused, verdicts)));
     if (retried.length > 0) next.push(retried.length === request.count ? request : request.pick(retried));
     request.acknowledge(taken);
     if (!next.includes(request) && !request.unanswered) request.release();
-    if (retried.length > 0) await this.#backOff(next.at(-1)!, verdicts, retried);
+    if (stopping) this.stop((stopping as { reason: string }).reason);
+    else if (retried.length > 0) await this.#backOff(next.at(-1)!, verdicts, retried);
     else this.succeeded();
     return next;
   }
@@ -330,10 +332,12 @@ interface Sorted {
   retried: number[];
   refused: number[];
   split: number[];
+  /** What a far end that wants nothing more did not take. */
+  left: number[];
 }
 
 function sort(request: PendingRequest, verdicts: readonly Verdict[]): Sorted {
-  const sorted: Sorted = { done: [], duplicate: [], conflict: [], retried: [], refused: [], split: [] };
+  const sorted: Sorted = { done: [], duplicate: [], conflict: [], retried: [], refused: [], split: [], left: [] };
   const lists = {
     done: sorted.done,
     duplicate: sorted.duplicate,
@@ -341,6 +345,7 @@ function sort(request: PendingRequest, verdicts: readonly Verdict[]): Sorted {
     reject: sorted.refused,
     // A single event that is too large cannot be halved: it is refused.
     split: verdicts.length > 1 ? sorted.split : sorted.refused,
+    stop: sorted.left,
   };
   for (let index = 0; index < verdicts.length; index++) {
     const { kind } = verdicts[index];

@@ -181,7 +181,7 @@ export const METRICS = {
   },
   auditship_sink_state: {
     type: "gauge",
-    help: "1 for the state the sink is in: live, parked, catching-up.",
+    help: "1 for the state the sink is in: live, catching-up, parked, stopped (its far end is gone for good).",
     labels: ["sink", "state"],
   },
   auditship_dead_letters_total: { type: "counter", help: "Events put into the dead letters.", labels: ["sink"] },

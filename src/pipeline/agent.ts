@@ -71,6 +71,7 @@ export class Agent {
   #server: ObserveServer | undefined;
   #end!: (end: AgentEnd) => void;
   #stopping: Promise<void> | undefined;
+  #failed = false;
   #reloading: Promise<unknown> = Promise.resolve();
 
   private constructor(loaded: LoadedConfig, options: AgentOptions) {
@@ -298,6 +299,9 @@ export class Agent {
     runner.onParked = () => {
       for (const feed of this.#feeds.values()) feed.leave(runner);
     };
+    runner.onStopped = (reason) => {
+      if (loaded.common.required) this.#readiness.await(condition, `stopped: ${reason}`);
+    };
     runner.onResumed = () => {
       this.#checkpoints.touch(runner);
       return this.#checkpoints.flush();
@@ -354,7 +358,10 @@ export class Agent {
     this.#tellWhatNeedsRestart(before, loaded);
     const config = { ...loaded.config, ...untilRestart(before.config) };
     const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
-    const stays = (name: string) => isSame(this.#sinks.get(name)?.loaded, wanted.get(name));
+    const stays = (name: string) => {
+      const running = this.#sinks.get(name);
+      return running?.runner.state !== "stopped" && isSame(running?.loaded, wanted.get(name));
+    };
     // All that may be wrong with it is found out before anything changes.
     const sinks = await this.#makeSinks(loaded.sinks.filter(({ name }) => !stays(name)));
     let stages = this.#stages;
@@ -399,6 +406,11 @@ export class Agent {
         for (const feed of this.#feeds.values()) await feed.finished();
         for (const { runner } of this.#sinks.values()) await runner.drain();
         if (this.#complete()) break;
+        const stopped = [...this.#sinks.values()].find(({ runner }) => runner.state === "stopped");
+        if (stopped) {
+          const { name, failing } = stopped.runner;
+          throw new AuditshipError("AUDITSHIP_SINK_FAILED", `sink ${name}: ${failing}`);
+        }
         await sleep(50);
       } while (!this.#stopping);
       await this.stop();
@@ -415,6 +427,7 @@ export class Agent {
   #fail(error: Error): void {
     const message = error instanceof AuditshipError ? error.line() : (error.stack ?? error.message);
     this.#options.log.error({ error: message }, "The agent has to stop.");
+    this.#failed = true;
     void this.stop().finally(() => this.#end({ failed: true }));
   }
 
@@ -432,7 +445,7 @@ export class Agent {
     const written = await this.#checkpoints.flush();
     await this.#close();
     this.#options.log.info({}, "Agent stopped.");
-    this.#end({ failed: !written });
+    this.#end({ failed: this.#failed || !written });
   }
 
   async #close(): Promise<void> {

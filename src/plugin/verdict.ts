@@ -8,7 +8,9 @@ export type Verdict =
   /** This document will never be taken: safe shape once if the sink has one, then dead letter. */
   | { kind: "reject"; reason: string }
   /** Too large: halve the request; a single item that is too large is a reject. */
-  | { kind: "split"; reason: string; unsure?: boolean };
+  | { kind: "split"; reason: string; unsure?: boolean }
+  /** The far end wants nothing, now and later: the sink stops, its cursor stays, until a reload or a restart. */
+  | { kind: "stop"; reason: string };
 
 type Retry = Extract<Verdict, { kind: "retry" }>;
 type Split = Extract<Verdict, { kind: "split" }>;
@@ -20,6 +22,7 @@ export const retry = (reason: string, after?: number): Retry => ({ kind: "retry"
 export const retrySlowly = (reason: string): Retry => ({ kind: "retry", reason, slow: true });
 export const reject = (reason: string): Verdict => ({ kind: "reject", reason });
 export const split = (reason: string): Split => ({ kind: "split", reason });
+export const stop = (reason: string): Verdict => ({ kind: "stop", reason });
 
 /** The same verdict on what may have been taken all the same: the next try says so (`Request.unsure`). */
 export const unsure = (verdict: Retry | Split): Verdict => ({ ...verdict, unsure: true });

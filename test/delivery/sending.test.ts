@@ -7,7 +7,7 @@ import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
 import { StoredEvent } from "../../src/pipeline/stored-event.js";
-import { DONE, DUPLICATE, reject, retry, type SendingSink, split, unsure } from "../../src/plugin/index.js";
+import { DONE, DUPLICATE, reject, retry, type SendingSink, split, stop, unsure } from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
 
@@ -317,6 +317,31 @@ describe("a sink whose far end is gone", () => {
     await runner.drain();
     expect(sink.received).toEqual(range(4, 20));
     expect(ledger.cursor).toEqual(batch.end);
+  });
+
+  it("that wants nothing more is not asked again, keeps its cursor, and has what it took before", async () => {
+    const sink = new FarEnd();
+    sink.answer = (_, numbers) => numbers.map((number) => (number < 3 ? DONE : stop("gone")));
+    const { runner, ledger } = run(sink, { maxEvents: 2 });
+    const said: string[] = [];
+    runner.onParked = (reason) => said.push(`parked: ${reason}`);
+    runner.onStopped = (reason) => said.push(`stopped: ${reason}`);
+    const batch = batchOf(lines(0, 6));
+    await runner.offer(batch, ledger, true);
+    await runner.drain();
+    await expect.poll(() => ledger.busy).toBe(false);
+    expect(said).toEqual(["parked: gone", "stopped: gone"]);
+    expect([runner.state, runner.taking, runner.failing]).toEqual(["stopped", false, "gone"]);
+    expect(sink.requests).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+    expect(await runner.offer(batch, ledger, true)).toBe(false);
+    await runner.greet();
+    expect(sink.probes).toBe(0);
+    expect(ledger.cursor).toEqual({ file: batch.file, offset: 0 });
+    expect(letters.count).toBe(0);
+    runner.close();
   });
 
   it("is not waited for by a stop, and gets what is left later", async () => {
