@@ -46,7 +46,10 @@ export class Exchange {
     });
   }
 
-  /** Sends the body and reads the answer up to `max` bytes, all within `timeout` ms. Throws {@link NoAnswer}. */
+  /**
+   * Sends the body and reads the answer up to `max` bytes, all within `timeout` ms; with 0 its head is all that is waited for.
+   * Throws {@link NoAnswer}.
+   */
   async run(body: HttpRequest["body"], max: number, timeout: number, signal: AbortSignal | undefined) {
     const request = this.#request;
     const stop = () => request.destroy(new Error("stopped"));
@@ -63,7 +66,7 @@ export class Exchange {
       else request.end(body);
       const response = await answered;
       this.#answered = true;
-      return { response, ...(await read(response, max)) };
+      return { response, ...(max === 0 ? await discard(response) : await read(response, max)) };
     } catch (cause) {
       throw this.#failure(cause as NodeJS.ErrnoException, timeout, signal);
     } finally {
@@ -98,6 +101,27 @@ async function read(response: IncomingMessage, max: number): Promise<{ body: Uin
   return { body: Buffer.concat(chunks, length), truncated: false };
 }
 
+/** Lets a body go that nobody wants: to its end if that comes soon, since the connection can be used again only then. */
+async function discard(response: IncomingMessage): Promise<{ body: Uint8Array; truncated: boolean }> {
+  const timer = setTimeout(() => response.destroy(), DISCARD_TIME);
+  let length = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > DISCARD_BYTES) break;
+    }
+  } catch {
+    // Its head said what there is to know.
+  } finally {
+    clearTimeout(timer);
+  }
+  return { body: Buffer.alloc(0), truncated: length > 0 };
+}
+
+/** Milliseconds. */
+const DISCARD_TIME = 1000;
+const DISCARD_BYTES = 64 * 1024;
+
 const SENTENCES: Record<string, string> = {
   ECONNREFUSED: "connection refused",
   ENOTFOUND: "the host name does not resolve",
@@ -107,6 +131,7 @@ const SENTENCES: Record<string, string> = {
   ECONNRESET: "connection closed before the answer was complete",
   EPIPE: "connection closed before the request was sent",
   ETIMEDOUT: "no connection in time",
+  HPE_HEADER_OVERFLOW: "the answer's headers are too large",
 };
 
 /** What happened, in words; never a byte of what was sent. */

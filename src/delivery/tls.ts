@@ -14,11 +14,12 @@ export function createTls(
     file(tls?.certFile, "tls.certFile"),
     file(tls?.keyFile, "tls.keyFile"),
   ];
+  const bundle = tls?.caBundle && Buffer.from(tls.caBundle, "base64").toString();
   const servername = tls?.serverName;
   const rejectUnauthorized = !tls?.insecureSkipVerify;
   let current: ConnectionOptions | undefined;
   return async () => {
-    const [ca, cert, key] = await Promise.all(files.map((each) => each?.read()));
+    const [ca = bundle, cert, key] = await Promise.all(files.map((each) => each?.read()));
     if (!current || current.ca !== ca || current.cert !== cert || current.key !== key) {
       current = { ca, cert, key, servername, rejectUnauthorized };
     }

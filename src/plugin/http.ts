@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { Zod } from "./host.js";
 import { duration } from "./units.js";
 
@@ -16,7 +17,14 @@ export interface HttpOptions {
     apiKey?: string;
     apiKeyFile?: string;
   };
-  tls?: { caFile?: string; certFile?: string; keyFile?: string; insecureSkipVerify?: boolean; serverName?: string };
+  tls?: {
+    caFile?: string;
+    caBundle?: string;
+    certFile?: string;
+    keyFile?: string;
+    insecureSkipVerify?: boolean;
+    serverName?: string;
+  };
   headers?: Record<string, string>;
   /** Milliseconds for a whole request. */
   timeout?: number;
@@ -31,7 +39,7 @@ export interface HttpRequest {
   signal?: AbortSignal;
   /** True if any endpoint will do: load is spread over them. Else requests stay with one until it fails. */
   spread?: boolean;
-  /** Most bytes of the answer that are read; default 1 MiB. */
+  /** Most bytes of the answer that are read; default 1 MiB. 0: its status is all that counts, whatever becomes of its body. */
   maxAnswer?: number;
 }
 
@@ -80,12 +88,18 @@ export const httpShape = (zod: Zod) => ({
   tls: zod
     .strictObject({
       caFile: zod.string().optional().describe("CA certificates (PEM) to trust instead of the system's."),
+      caBundle: zod
+        .string()
+        .refine(isCaBundle, "expected certificates (PEM) in base64")
+        .optional()
+        .describe("The same inline, as Kubernetes has it: PEM in base64; instead of caFile."),
       certFile: zod.string().optional().describe("Client certificate (PEM), with keyFile."),
       keyFile: zod.string().optional().describe("Its private key (PEM)."),
       serverName: zod.string().optional().describe("Name to expect in the server's certificate instead of the URL's."),
       insecureSkipVerify: zod.boolean().optional().describe("Do not verify the server's certificate."),
     })
     .refine((tls) => !tls.certFile === !tls.keyFile, "certFile and keyFile go together")
+    .refine((tls) => !tls.caFile || !tls.caBundle, "expected one of caFile and caBundle")
     .optional(),
   headers: zod.record(zod.string(), zod.string()).optional().describe("Further headers of every request."),
   timeout: duration().prefault("30s").describe("Longest time for a whole request, from connecting to its last byte."),
@@ -101,6 +115,15 @@ function isEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);
   return /^https?:$/.test(protocol) && !username && !password;
+}
+
+function isCaBundle(bundle: string): boolean {
+  try {
+    new X509Certificate(Buffer.from(bundle, "base64"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isOneCredential(auth: NonNullable<HttpOptions["auth"]>): boolean {

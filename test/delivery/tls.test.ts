@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { createHttp } from "../../src/delivery/http.js";
-import type { HttpOptions } from "../../src/plugin/index.js";
+import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
 import { quietHost } from "../support/far-end.js";
 
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
@@ -87,6 +88,16 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
     await expect(client({ urls: [url] }).request(get)).rejects.toThrow(/certificate.*\(https:\/\/localhost:/);
     const careless = client({ urls: [url], tls: { insecureSkipVerify: true } });
     expect((await careless.request(get)).status).toBe(200);
+  });
+
+  test("a private CA may stand in the configuration itself, PEM in base64 as Kubernetes has it", async () => {
+    const caBundle = readFileSync(at("ca.crt")).toString("base64");
+    const url = await serve(false);
+    expect((await client({ urls: [url], tls: { caBundle } }).request(get)).status).toBe(200);
+    const parse = (tls: object) => z.strictObject(httpShape(z)).safeParse({ urls: [url], tls });
+    expect(parse({ caBundle }).error).toBeUndefined();
+    expect(parse({ caBundle: "bm8gUEVN" }).error?.message).toContain("expected certificates (PEM) in base64");
+    expect(parse({ caBundle, caFile: "ca.crt" }).error?.message).toContain("one of caFile and caBundle");
   });
 
   test("a server whose certificate is not for its name is refused, unless that name is expected", async () => {
