@@ -9,22 +9,20 @@ import {
   defineSink,
   type EventView,
   endpoint,
-  type HttpAnswer,
   type HttpClient,
   httpShape,
   type Request,
   reject,
   retry,
-  retryAfter,
-  retrySlowly,
   type SendingSink,
   type SinkHost,
-  split,
   type Verdict,
   type Zod,
 } from "../../src/plugin/index.js";
-import { FORMATS, type Format } from "./webhook/formats.js";
-import { frame, type Item, items, writeItem } from "./webhook/items.js";
+import { verdictOf } from "./webhook/answer.js";
+import type { Format } from "./webhook/format.js";
+import { FORMATS } from "./webhook/formats.js";
+import { type Item, items, writeItem } from "./webhook/items.js";
 
 const options = (zod: Zod) => {
   const { urls, ...http } = httpShape(zod);
@@ -33,15 +31,22 @@ const options = (zod: Zod) => {
     urls: urls.optional().describe("Several of it, tried in turn; instead of url."),
     ...http,
     format: zod
-      .enum(["events", "cloudevents"])
+      .enum(["events", "cloudevents", "falco", "alertmanager"])
       .default("events")
-      .describe("events: an audit.k8s.io/v1 EventList. cloudevents: CloudEvents 1.0 as JSON."),
-    batch: zod.boolean().default(true).describe("Many events in one request; false: one by one."),
+      .describe(
+        "events: an audit.k8s.io/v1 EventList. cloudevents: CloudEvents 1.0 as JSON. falco: alerts as falcosidekick takes them. alertmanager: notifications as Alertmanager posts them to webhooks (for Alertmanager itself there is a sink of that type).",
+      ),
+    batch: zod
+      .boolean()
+      .optional()
+      .describe(
+        "Many events in one request, or one by one. Default: true where the format has a form for many (not falco).",
+      ),
     secretFile: zod
       .string()
       .optional()
       .describe(
-        "Key of X-Auditship-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of t, a dot and the body before compression>.",
+        "Keys of X-Auditship-Signature, one a line: t=<unix seconds>,v1=<hex HMAC-SHA256 of t, a dot and the body before compression>, a v1 for each key. Read again for each request.",
       ),
   });
 };
@@ -66,20 +71,22 @@ class Webhook implements SendingSink {
   readonly #format: Format;
   readonly #batch: boolean;
   readonly #secretFile: string | undefined;
+  /** The event whose first messages were taken before one had to wait, and how many: those are not posted again. */
+  #begun: { id: string; taken: number } | undefined;
 
   constructor(options: Options, host: SinkHost) {
     const { url, urls = url === undefined ? [] : [url], format, batch, secretFile, ...http } = options;
-    if (urls.length === 0 || (url !== undefined && options.urls !== undefined)) {
-      throw new AuditshipError(
-        "AUDITSHIP_CONFIG_VALUE",
-        `sink ${host.name}: a webhook needs url or urls, one of them.`,
-      );
-    }
     this.#host = host;
-    this.#http = host.http({ ...http, urls });
     this.#format = FORMATS[format](host);
-    this.#batch = batch;
-    this.gzip = batch;
+    if (urls.length === 0 || (url !== undefined && options.urls !== undefined)) {
+      throw this.#wrong("a webhook needs url or urls, one of them.");
+    }
+    if (batch && this.#format.batchType === undefined) {
+      throw this.#wrong(`format ${format} has no form for many in one request; leave batch out.`);
+    }
+    this.#http = host.http({ ...http, urls });
+    this.#batch = batch ?? this.#format.batchType !== undefined;
+    this.gzip = this.#batch;
     this.#secretFile = secretFile && host.resolve(secretFile);
   }
 
@@ -90,12 +97,14 @@ class Webhook implements SendingSink {
   async send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]> {
     const zipped = request.encoding === "gzip";
     const all = items(zipped ? await promisify(gunzip)(request.body) : request.body);
-    return this.#batch ? this.#post(all, zipped, signal) : this.#postEach(all, signal);
+    if (!this.#batch) return this.#postEach(all, signal);
+    const messages = all.flatMap((item) => item.messages);
+    return this.#post(messages, keyOf(all[0], all[all.length - 1]), zipped, signal);
   }
 
   /** Any answer but a failure of the server will do: few receivers know HEAD. */
   async probe(signal: AbortSignal): Promise<void> {
-    const { status } = await this.#http.request({ method: "HEAD", path: "", signal });
+    const { status } = await this.#http.request({ method: "HEAD", path: "", maxAnswer: 0, signal });
     if (status >= 500 && status !== 501) throw new Error(`the receiver answers with ${status}`);
   }
 
@@ -104,48 +113,67 @@ class Webhook implements SendingSink {
     const verdicts: Verdict[] = [];
     for (const item of all) {
       const last = verdicts.at(-1);
-      if (last?.kind === "retry") verdicts.push(last);
-      else verdicts.push(await this.#post([item], false, signal).catch((error: Error) => retry(error.message)));
+      verdicts.push(last && waits(last) ? last : await this.#postOne(item, signal));
     }
     return verdicts;
   }
 
-  async #post(all: readonly Item[], zipped: boolean, signal: AbortSignal): Promise<Verdict> {
-    const body = frame(this.#format, all, this.#batch);
+  /** All messages of an event. A refused one does not keep the others back, but makes the event refused. */
+  async #postOne(item: Item, signal: AbortSignal): Promise<Verdict> {
+    let outcome = DONE;
+    for (let taken = this.#begun?.id === item.id ? this.#begun.taken : 0; taken < item.messages.length; taken++) {
+      const key = keyOf(item, item) + (taken > 0 ? `/${taken + 1}` : "");
+      const verdict = await this.#post([item.messages[taken]], key, false, signal).catch((error: Error) =>
+        retry(error.message),
+      );
+      if (waits(verdict)) {
+        this.#begun = { id: item.id, taken };
+        return verdict;
+      }
+      // One that is too large cannot be halved.
+      if (verdict.kind === "split") outcome = reject(verdict.reason);
+      if (verdict.kind === "reject") outcome = verdict;
+    }
+    this.#begun = undefined;
+    return outcome;
+  }
+
+  async #post(messages: readonly Uint8Array[], key: string, zipped: boolean, signal: AbortSignal): Promise<Verdict> {
+    const { type, batchType } = this.#format;
+    const body = this.#format.body(messages, this.#batch);
     const answer = await this.#http.request({
       method: "POST",
       path: "",
       headers: {
-        "content-type": this.#batch ? this.#format.batchType : this.#format.type,
-        "idempotency-key": `${all[0].id}..${all[all.length - 1].id}`,
+        "content-type": (this.#batch && batchType) || type,
+        "idempotency-key": key,
         ...(zipped ? { "content-encoding": "gzip" } : {}),
         ...(await this.#signature(body)),
       },
       body: zipped ? await promisify(gzip)(body, { level: 1 }) : body,
+      maxAnswer: 0,
       signal,
     });
-    return verdict(answer, this.#host.now());
+    return verdictOf(answer, this.#host.now());
   }
 
   async #signature(body: Uint8Array): Promise<Record<string, string>> {
     if (this.#secretFile === undefined) return {};
     // Read each time, so that a renewed secret is used at once.
-    const secret = (await readFile(this.#secretFile, "utf8")).trim();
-    if (secret === "") throw new Error(`secretFile ${this.#secretFile} is empty`);
+    const secrets = (await readFile(this.#secretFile, "utf8")).split("\n").map((line) => line.trim());
+    const keys = secrets.filter((secret) => secret !== "");
+    if (keys.length === 0) throw new Error(`secretFile ${this.#secretFile} is empty`);
     const time = Math.floor(this.#host.now() / 1000);
-    const mac = createHmac("sha256", secret).update(`${time}.`).update(body).digest("hex");
-    return { "x-auditship-signature": `t=${time},v1=${mac}` };
+    const macs = keys.map((key) => `v1=${createHmac("sha256", key).update(`${time}.`).update(body).digest("hex")}`);
+    return { "x-auditship-signature": [`t=${time}`, ...macs].join(",") };
+  }
+
+  #wrong(what: string): AuditshipError {
+    return new AuditshipError("AUDITSHIP_CONFIG_VALUE", `sink ${this.#host.name}: ${what}`);
   }
 }
 
-function verdict({ status, headers }: HttpAnswer, now: number): Verdict {
-  if (status >= 200 && status < 300) return DONE;
-  if (status < 400) return retrySlowly(`redirected (${status}); redirects are not followed`);
-  if (status === 410) return retrySlowly("the receiver is gone (410)");
-  if (status === 413) return split("the request is too large (413)");
-  if (status >= 500 || RETRIED.has(status))
-    return retry(`the receiver is busy or failing (${status})`, retryAfter(headers["retry-after"], now));
-  return reject(`refused (${status})`);
-}
+const keyOf = (first: Item, last: Item): string => `${first.id}..${last.id}`;
 
-const RETRIED = new Set([408, 425, 429]);
+/** True if what comes after it has to wait, so that the order is kept. */
+const waits = ({ kind }: Verdict): boolean => kind === "retry" || kind === "stop";

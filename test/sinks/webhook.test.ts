@@ -1,104 +1,12 @@
 import { createHmac } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import webhook from "../../plugins/sinks/webhook.js";
-import { createHttp } from "../../src/delivery/http.js";
-import { ByteWriter, type Request, type SendingSink } from "../../src/plugin/index.js";
-import { quietHost } from "../support/far-end.js";
-import { events, testHost } from "./support.js";
-
-const NOW = Date.parse("2026-11-21T12:00:00Z");
-const signal = new AbortController().signal;
-
-interface Received {
-  method: string;
-  url: string;
-  headers: IncomingHttpHeaders;
-  body: Buffer;
-}
-
-interface Receiver {
-  url: string;
-  received: Received[];
-}
-
-type Answer = { status: number; headers?: Record<string, string> } | "reset";
-
-async function receiver(answer: (n: number) => Answer = () => ({ status: 200 })): Promise<Receiver> {
-  const received: Received[] = [];
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { method = "", url = "", headers } = request;
-    received.push({ method, url, headers, body: Buffer.concat(chunks) });
-    const said = answer(received.length);
-    if (said === "reset") request.socket.destroy();
-    else response.writeHead(said.status, said.headers).end("no matter what");
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook?key=x`, received };
-}
-
-async function sink(options: object): Promise<SendingSink> {
-  const host = testHost({
-    cluster: "prod 1",
-    node: "cp-1",
-    now: () => NOW,
-    http: (httpOptions) => {
-      const http = createHttp(httpOptions, quietHost("sink"));
-      onTestFinished(() => http.close());
-      return http;
-    },
-  });
-  return (await webhook.create(webhook.options(z).parse(options), host)) as SendingSink;
-}
-
-const event = (auditID: string) => ({
-  kind: "Event",
-  apiVersion: "audit.k8s.io/v1",
-  auditID,
-  stage: "ResponseComplete",
-  stageTimestamp: "2026-11-21T00:00:00.000001Z",
-  requestObject: { text: "a b, c" },
-});
-
-function request(
-  of: SendingSink,
-  lines: object[],
-  encoding: Request["encoding"] = "identity",
-): Request & { ids: string[] } {
-  const out = new ByteWriter();
-  const ids: string[] = [];
-  for (const view of events(...lines).selection) {
-    of.encode(view, out);
-    ids.push(view.id());
-  }
-  const plain = out.view();
-  const body = encoding === "gzip" ? gzipSync(plain) : plain;
-  const count = ids.length;
-  return {
-    body,
-    encoding,
-    count,
-    ids,
-    firstId: ids[0],
-    id: (index) => ids[index],
-    lastId: ids[count - 1],
-    attempt: 0,
-    unsure: false,
-    item: () => plain,
-  };
-}
+import { event, NOW, receiver, request, signal, sink } from "./webhook-receiver.js";
 
 describe("the format events", () => {
   test("is an EventList of the documents with their ids, keyed by the first and the last", async () => {
@@ -132,7 +40,7 @@ describe("the format events", () => {
   test("goes gzipped when the host has gzipped it", async () => {
     const { url, received } = await receiver();
     const hook = await sink({ url });
-    await hook.send(request(hook, [event("a"), event("b")], "gzip"), signal);
+    await hook.send(request(hook, [event("a"), event("b")], { encoding: "gzip" }), signal);
     expect(received[0].headers["content-encoding"]).toBe("gzip");
     expect(JSON.parse(gunzipSync(received[0].body).toString()).items).toHaveLength(2);
   });
@@ -144,7 +52,7 @@ describe("the format cloudevents", () => {
     id,
     type: "io.k8s.audit.event",
     source: "/auditship/prod%201/cp-1/apiserver",
-    time: "2026-11-21T00:00:00.000Z",
+    time: "2026-11-21T00:00:00.000001Z",
     datacontenttype: "application/json",
     data: expect.objectContaining(event(auditID)),
   });
@@ -193,10 +101,19 @@ describe("the signature", () => {
     ]);
   });
 
+  test("is given for each key in the file, so that a receiver can change its own when it likes", async () => {
+    const { url, received } = await receiver();
+    const hook = await sink({ url, secretFile: await secretFile("new\r\n\nold\n") });
+    await hook.send(request(hook, [event("a")]), signal);
+    const [{ headers, body }] = received;
+    const [, second] = sign("old", body).split(",");
+    expect(headers["x-auditship-signature"]).toBe(`${sign("new", body)},${second}`);
+  });
+
   test("covers the body before compression", async () => {
     const { url, received } = await receiver();
     const hook = await sink({ url, secretFile: await secretFile("secret") });
-    await hook.send(request(hook, [event("a")], "gzip"), signal);
+    await hook.send(request(hook, [event("a")], { encoding: "gzip" }), signal);
     expect(received[0].headers["x-auditship-signature"]).toBe(sign("secret", gunzipSync(received[0].body)));
   });
 
@@ -215,7 +132,7 @@ describe("an answer", () => {
     [200, { kind: "done" }],
     [202, { kind: "done" }],
     [204, { kind: "done" }],
-    [302, { kind: "retry", slow: true, reason: "redirected (302); redirects are not followed" }],
+    [302, { kind: "retry", slow: true, reason: "redirected (302) to nowhere; it is not followed" }],
     [400, { kind: "reject", reason: "refused (400)" }],
     [403, { kind: "reject", reason: "refused (403)" }],
     [404, { kind: "reject", reason: "refused (404)" }],
@@ -225,7 +142,7 @@ describe("an answer", () => {
     [429, { kind: "retry" }],
     [500, { kind: "retry", reason: "the receiver is busy or failing (500)" }],
     [503, { kind: "retry" }],
-    [410, { kind: "retry", slow: true, reason: "the receiver is gone (410)" }],
+    [410, { kind: "stop", reason: "the receiver is gone (410)" }],
     [413, { kind: "split" }],
   ])("of %i gets its verdict", async (status, expected) => {
     const { url } = await receiver(() => ({ status }));
@@ -259,6 +176,38 @@ describe("an answer", () => {
     expect(received).toHaveLength(3);
   });
 
+  test("of 410 to one of many sent one by one ends it there", async () => {
+    const { url, received } = await receiver((n) => ({ status: n === 2 ? 410 : 200 }));
+    const hook = await sink({ url, batch: false });
+    const verdicts = await hook.send(request(hook, ["a", "b", "c"].map(event)), signal);
+    expect(verdicts).toMatchObject([{ kind: "done" }, { kind: "stop" }, { kind: "stop" }]);
+    expect(received).toHaveLength(2);
+  });
+
+  test("of 413 to one alone refuses it, since it cannot be halved", async () => {
+    const { url } = await receiver(() => ({ status: 413 }));
+    const hook = await sink({ url, batch: false });
+    const verdicts = await hook.send(request(hook, ["a", "b"].map(event)), signal);
+    const refused = { kind: "reject", reason: "the request is too large (413)" };
+    expect(verdicts).toEqual([refused, refused]);
+  });
+
+  test.each([
+    ["http://other.example:8080/secret?token=x", "http://other.example:8080"],
+    ["/elsewhere", "another path there"],
+    ["http://[", "nowhere"],
+  ])("that redirects to %s is not followed; where to is said without its path", async (location, told) => {
+    const { url, received } = await receiver(() => ({ status: 307, headers: { location } }));
+    const hook = await sink({ url });
+    const verdict = await hook.send(request(hook, [event("a")]), signal);
+    expect(verdict).toMatchObject({
+      kind: "retry",
+      slow: true,
+      reason: `redirected (307) to ${told}; it is not followed`,
+    });
+    expect(received).toHaveLength(1);
+  });
+
   test("that gets lost in the middle of one by one leaves the first ones done", async () => {
     const { url } = await receiver((n) => (n === 2 ? "reset" : { status: 200 }));
     const hook = await sink({ url, batch: false });
@@ -288,5 +237,5 @@ describe("the probe", () => {
 test("a webhook needs url or urls, one of them", async () => {
   await expect(sink({})).rejects.toMatchObject({ code: "AUDITSHIP_CONFIG_VALUE" });
   await expect(sink({ url: "http://a", urls: ["http://b"] })).rejects.toMatchObject({ code: "AUDITSHIP_CONFIG_VALUE" });
-  expect(() => webhook.options(z).parse({ url: "http://a", format: "falco" })).toThrow();
+  expect(() => webhook.options(z).parse({ url: "http://a", format: "slack" })).toThrow();
 });

@@ -1,44 +1,38 @@
 import type { ByteWriter, EventView } from "../../../src/plugin/index.js";
-import type { Format } from "./formats.js";
+import type { Format } from "./format.js";
+import { toldMatches } from "./selected.js";
 
-/** One event as it waits in a request: `<id> <bytes>\n`. Audit events come from lines, so they hold no newline. */
+/** One event as it waits in a request. */
 export interface Item {
   id: string;
-  bytes: Uint8Array;
+  /** What is posted of it, in order. */
+  messages: Uint8Array[];
 }
 
-const SPACE = 0x20;
+// An item is lines, which begin with what they are: its id, or a message. Audit events come from lines: no newline is in them.
+const ID = 0x3d; // =
+const MESSAGE = 0x2b; // +
 const NEWLINE = 0x0a;
-const COMMA = Buffer.from(",");
 
 export function writeItem(out: ByteWriter, event: EventView, format: Format): void {
-  event.writeId(out);
-  out.byte(SPACE);
-  format.write(event, out);
-  out.byte(NEWLINE);
+  const line = (mark: number, write: () => void) => {
+    out.byte(mark);
+    write();
+    out.byte(NEWLINE);
+  };
+  line(ID, () => event.writeId(out));
+  if (format.of === "event") line(MESSAGE, () => format.write(event, out));
+  else for (const match of toldMatches(event)) line(MESSAGE, () => format.write(event, match, out));
 }
 
 export function items(body: Uint8Array): Item[] {
   const found: Item[] = [];
   for (let start = 0; start < body.length; ) {
-    const space = body.indexOf(SPACE, start);
-    const end = body.indexOf(NEWLINE, space);
-    found.push({
-      id: Buffer.from(body.subarray(start, space)).toString("latin1"),
-      bytes: body.subarray(space + 1, end),
-    });
+    const end = body.indexOf(NEWLINE, start);
+    const bytes = body.subarray(start + 1, end);
+    if (body[start] === ID) found.push({ id: Buffer.from(bytes).toString("latin1"), messages: [] });
+    else found[found.length - 1].messages.push(bytes);
     start = end + 1;
   }
   return found;
-}
-
-/** The body of one request: one by one it holds one event. */
-export function frame(format: Format, all: readonly Item[], batch: boolean): Buffer {
-  const [before, after] = batch ? format.batchFrame : format.frame;
-  const parts: Uint8Array[] = [Buffer.from(before)];
-  for (const [index, { bytes }] of all.entries()) {
-    if (index > 0) parts.push(COMMA);
-    parts.push(bytes);
-  }
-  return Buffer.concat([...parts, Buffer.from(after)]);
 }

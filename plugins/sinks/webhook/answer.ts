@@ -1,0 +1,32 @@
+import {
+  DONE,
+  type HttpAnswer,
+  reject,
+  retry,
+  retryAfter,
+  retrySlowly,
+  split,
+  stop,
+  type Verdict,
+} from "../../../src/plugin/index.js";
+
+/** What an answer says of what was posted; `now` in epoch milliseconds. DESIGN §6. */
+export function verdictOf({ status, headers, url }: HttpAnswer, now: number): Verdict {
+  if (status >= 200 && status < 300) return DONE;
+  if (status < 400)
+    return retrySlowly(`redirected (${status}) to ${target(headers.location, url)}; it is not followed`);
+  if (status === 410) return stop("the receiver is gone (410)");
+  if (status === 413) return split("the request is too large (413)");
+  if (status >= 500 || RETRIED.has(status))
+    return retry(`the receiver is busy or failing (${status})`, retryAfter(headers["retry-after"], now));
+  return reject(`refused (${status})`);
+}
+
+const RETRIED = new Set([408, 425, 429]);
+
+/** Where a redirect points to, without its path, which may hold a secret. */
+function target(location: string | undefined, from: string): string {
+  if (location === undefined || !URL.canParse(location, from)) return "nowhere";
+  const { origin } = new URL(location, from);
+  return origin === from ? "another path there" : origin;
+}

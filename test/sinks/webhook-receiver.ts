@@ -1,0 +1,100 @@
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
+import { onTestFinished } from "vitest";
+import { z } from "zod";
+import webhook from "../../plugins/sinks/webhook.js";
+import { createHttp } from "../../src/delivery/http.js";
+import { ByteWriter, type Request, type RuleMatch, type SendingSink } from "../../src/plugin/index.js";
+import { quietHost } from "../support/far-end.js";
+import { events, testHost } from "./support.js";
+
+export const NOW = Date.parse("2026-11-21T12:00:00Z");
+export const signal = new AbortController().signal;
+
+export interface Received {
+  method: string;
+  url: string;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+export interface Receiver {
+  url: string;
+  received: Received[];
+}
+
+type Answer = { status: number; headers?: Record<string, string> } | "reset";
+
+export async function receiver(answer: (n: number) => Answer = () => ({ status: 200 })): Promise<Receiver> {
+  const received: Received[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { method = "", url = "", headers } = request;
+    received.push({ method, url, headers, body: Buffer.concat(chunks) });
+    const said = answer(received.length);
+    if (said === "reset") request.socket.destroy();
+    else response.writeHead(said.status, said.headers).end("no matter what");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook?key=x`, received };
+}
+
+export async function sink(options: object): Promise<SendingSink> {
+  const host = testHost({
+    cluster: "prod 1",
+    node: "cp-1",
+    now: () => NOW,
+    http: (httpOptions) => {
+      const http = createHttp(httpOptions, quietHost("sink"));
+      onTestFinished(() => http.close());
+      return http;
+    },
+  });
+  return (await webhook.create(webhook.options(z).parse(options), host)) as SendingSink;
+}
+
+export const event = (auditID: string) => ({
+  kind: "Event",
+  apiVersion: "audit.k8s.io/v1",
+  auditID,
+  stage: "ResponseComplete",
+  stageTimestamp: "2026-11-21T00:00:00.000001Z",
+  requestObject: { text: "a b, c" },
+});
+
+/** A request with these events, each with these matches. */
+export function request(
+  of: SendingSink,
+  lines: object[],
+  { encoding = "identity", matches = [] }: { encoding?: Request["encoding"]; matches?: RuleMatch[] } = {},
+): Request & { ids: string[] } {
+  const out = new ByteWriter();
+  const ids: string[] = [];
+  const { batch, selection } = events(...lines);
+  for (let row = 0; row < batch.count; row++) for (const match of matches) batch.addMatch(row, match);
+  for (const view of selection) {
+    of.encode(view, out);
+    ids.push(view.id());
+  }
+  const plain = out.view();
+  const body = encoding === "gzip" ? gzipSync(plain) : plain;
+  const count = ids.length;
+  return {
+    body,
+    encoding,
+    count,
+    ids,
+    firstId: ids[0],
+    lastId: ids[count - 1],
+    attempt: 0,
+    unsure: false,
+    id: (index) => ids[index],
+    item: () => plain,
+  };
+}
