@@ -1,16 +1,22 @@
-import { AuditshipError, type EventView, Field, Flag } from "../plugin/index.js";
+import { type LoadedConfig, loadConfig } from "../config/load.js";
+import { AuditshipError, type EventView, Field, Flag, type Stage } from "../plugin/index.js";
 import { nearest } from "../plugin/nearest.js";
-import { auditIDOf, type Explanation, explain, type Rule } from "../rules/index.js";
+import { auditIDOf, type Explanation, explain, looksAt, type Rule } from "../rules/index.js";
+import { agentLogs } from "./agent-logs.js";
 import { readInput } from "./input.js";
 import { inputFiles } from "./input-files.js";
-import { loadForCommand, type RuleChoice } from "./load-rules.js";
+import { loadConfigured, loadForCommand, type RuleChoice } from "./load-rules.js";
 import type { CommandOutput } from "./output.js";
 
 export interface ExplainOptions extends RuleChoice {
+  /** An agent's configuration: its rules, on its own logs if no files are named, shown as they leave the node. */
+  config?: string;
   /** Only rules of this name. */
   rule?: string;
   /** Only the event of this number, from 1 over all files. */
   event?: number;
+  /** Only events of this auditID. */
+  auditId?: string;
   /** Show what would leave: the profile of `createRedaction`. */
   redact?: string;
   /** One JSON line per event and rule. */
@@ -29,24 +35,63 @@ export async function explainFiles(
   options: ExplainOptions,
   output: CommandOutput,
 ): Promise<void> {
-  const redaction =
-    options.redact === undefined ? undefined : await (await import("./redaction.js")).createRedaction(options.redact);
-  const rules = choose((await loadForCommand(options, output)).running, options.rule);
+  const subject = await (options.config === undefined
+    ? named(files, options, output)
+    : configured(await loadConfig(options.config), files, output));
+  const rules = choose(subject.rules, options.rule);
   let n = 0;
-  const batches = readInput(await inputFiles(files), ({ file, line, reason }) =>
+  let shown = 0;
+  const batches = readInput(subject.files, ({ file, line, reason }) =>
     output.complain(`${file}:${line}: no event (${reason})`),
   );
   for await (const batch of batches) {
-    await redaction?.run(batch);
+    const chosen: { row: number; n: number }[] = [];
     for (let row = 0; row < batch.count; row++) {
-      if ((batch.flags(row) & Flag.invalid) !== 0) continue;
-      if (++n === (options.event ?? n)) explainEvent(n, batch.at(row), rules, options, output);
+      if ((batch.flags(row) & Flag.invalid) === 0 && isChosen(++n, batch.at(row), options)) chosen.push({ row, n });
     }
+    if (chosen.length > 0) await subject.redaction?.run(batch);
+    for (const event of chosen) explainEvent(event.n, batch.at(event.row), rules, options, output);
+    shown += chosen.length;
     await output.drained();
-    if (n >= (options.event ?? Number.POSITIVE_INFINITY)) return;
+    if (n >= (options.event ?? Number.POSITIVE_INFINITY)) break;
   }
-  if (options.event !== undefined)
-    throw new AuditshipError("AUDITSHIP_USAGE", `there is no event ${options.event}; the files have ${n}.`);
+  if (shown === 0) tellNone(n, options);
+}
+
+/** What is explained, of what, and how it is shown. */
+interface Subject {
+  readonly rules: readonly Rule[];
+  readonly files: readonly string[];
+  readonly redaction: Stage | undefined;
+}
+
+async function named(files: readonly string[], options: ExplainOptions, output: CommandOutput): Promise<Subject> {
+  const { redact } = options;
+  const redaction = redact === undefined ? undefined : await (await import("./redaction.js")).createRedaction(redact);
+  return { rules: (await loadForCommand(options, output)).running, files: await inputFiles(files), redaction };
+}
+
+async function configured(loaded: LoadedConfig, files: readonly string[], output: CommandOutput): Promise<Subject> {
+  const { running, needs } = await loadConfigured(loaded.config.rules, output);
+  if (needs.workspace) output.complain("Workspace is known to the agent only: here it is missing");
+  const { redactionOf } = await import("./redaction.js");
+  return {
+    rules: running,
+    files: files.length > 0 ? await inputFiles(files) : agentLogs(loaded),
+    redaction: await redactionOf(loaded),
+  };
+}
+
+function isChosen(n: number, event: EventView, { event: wanted, auditId }: ExplainOptions): boolean {
+  return n === (wanted ?? n) && (auditId === undefined || auditIDOf(event) === auditId);
+}
+
+/** Nothing was to be shown, or what was asked for is not there. */
+function tellNone(n: number, { event, auditId }: ExplainOptions): void {
+  const of = auditId === undefined ? "" : ` of the auditID ${auditId}`;
+  if (event === undefined && auditId === undefined) return;
+  const what = event === undefined ? `no event${of}` : `no event ${event}${of}`;
+  throw new AuditshipError("AUDITSHIP_USAGE", `there is ${what}; the files have ${n}.`);
 }
 
 function choose(rules: readonly Rule[], name: string | undefined): readonly Rule[] {
@@ -73,25 +118,35 @@ function explainEvent(
   let first: string | undefined;
   for (const rule of rules) {
     const explanation = explain(rule.condition, event);
-    const isMatch = explanation.outcome === "yes";
+    const stageLeftOut = !looksAt(rule, event);
+    const isMatch = explanation.outcome === "yes" && !stageLeftOut;
     const shadowedBy = isMatch && rule.exclusive ? first : undefined;
     if (isMatch && rule.exclusive) first ??= titleOf(rule);
-    output.print(json ? jsonLine(n, event, rule, explanation, shadowedBy) : text(rule, explanation, shadowedBy));
+    const found = { condition: explanation, shadowedBy, stageLeftOut: stageLeftOut || undefined };
+    output.print(json ? jsonLine(n, event, rule, found) : text(rule, found));
   }
 }
 
-function jsonLine(n: number, event: EventView, rule: Rule, condition: Explanation, shadowedBy?: string): string {
-  const { name, resource, dialect } = rule.info;
-  const line = { n, auditID: auditIDOf(event), rule: name, resource, dialect, shadowedBy, condition };
-  return `${JSON.stringify(line)}\n`;
+interface Found {
+  readonly condition: Explanation;
+  /** The rule that comes first where only the first counts. */
+  readonly shadowedBy?: string;
+  /** The rule does not look at events of this stage. */
+  readonly stageLeftOut?: boolean;
 }
 
-function text(rule: Rule, explanation: Explanation, shadowedBy?: string): string {
+function jsonLine(n: number, event: EventView, rule: Rule, { condition, ...more }: Found): string {
+  const { name, resource, dialect } = rule.info;
+  return `${JSON.stringify({ n, auditID: auditIDOf(event), rule: name, resource, dialect, ...more, condition })}\n`;
+}
+
+function text(rule: Rule, { condition, shadowedBy, stageLeftOut }: Found): string {
   const { priority, place } = rule.info;
   const where = [place.file, place.line].filter((part) => part !== undefined).join(":");
-  const says = { yes: "matches", no: "does not match", failed: "fails" }[explanation.outcome];
+  const says = { yes: "matches", no: "does not match", failed: "fails" }[condition.outcome];
   const shadow = shadowedBy ? `, but ${shadowedBy} comes first (rules.falco.matching)` : "";
-  return `  ${titleOf(rule)}  ${priority}  ${says}${shadow}  ${where}\n${tree(explanation, 2)}\n`;
+  const stage = stageLeftOut ? ", and does not look at this stage (rules.stages)" : "";
+  return `  ${titleOf(rule)}  ${priority}  ${says}${shadow}${stage}  ${where}\n${tree(condition, 2)}\n`;
 }
 
 function tree({ text, outcome, saw, parts }: Explanation, depth: number): string {

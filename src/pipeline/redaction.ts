@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { type LoadedStage, loadConfig } from "../config/load.js";
+import { type LoadedConfig, type LoadedStage, loadConfig } from "../config/load.js";
 import { builtins } from "../config/plugins.js";
 import { openTape } from "../event/index.js";
 import { AuditshipError, type Stage, type StagePlugin } from "../plugin/index.js";
@@ -24,9 +24,15 @@ export async function createRedaction(profile: string): Promise<Stage> {
     const options = plugin.options(z).parse({}) as Record<string, unknown>;
     return make({ name: "redact", plugin, options }, { cluster: "", node: "", labels: {}, resolve });
   }
-  const loaded = await loadConfig(profile);
+  const redaction = await redactionOf(await loadConfig(profile));
+  if (redaction) return redaction;
+  throw new AuditshipError("AUDITSHIP_USAGE", "the configuration has no redact stage.", { file: profile });
+}
+
+/** The stage `redact` of a configuration, likewise; undefined if it has none. */
+export async function redactionOf(loaded: LoadedConfig): Promise<Stage | undefined> {
   const stage = loaded.stages.find(({ plugin }) => plugin.name === "redact");
-  if (!stage) throw new AuditshipError("AUDITSHIP_USAGE", "the configuration has no redact stage.", { file: profile });
+  if (!stage) return undefined;
   const { state, cluster, node, labels } = loaded.config;
   const own = join(state, "stages", stage.name);
   return make(

@@ -8,3 +8,4 @@ export { type Explanation, explain } from "./explain.js";
 export { type LoadedRules, type LoadOptions, loadRules, type Needs, type RuleWarning } from "./load.js";
 export { nearestPriority, rankOf } from "./priority.js";
 export type { Rule, RuleInfo } from "./rule.js";
+export { looksAt } from "./set.js";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Batch, Field, Flag, type OnError, type OnTime, type RuleSet } from "../plugin/index.js";
+import { type Batch, type EventView, Field, Flag, type OnError, type OnTime, type RuleSet } from "../plugin/index.js";
 import { Compiler, tryCheck } from "./compile.js";
 import { Dispatch } from "./dispatch.js";
 import { asksForNumber, numberBatch } from "./event-number.js";
@@ -55,6 +55,12 @@ class CompiledSet implements RuleSet {
       }
     }
   }
+}
+
+/** False if the event is of a stage that the rule does not look at, whatever its condition. */
+export function looksAt({ stages }: Rule, event: EventView): boolean {
+  const stage = event.text(Field.stage) ?? "";
+  return stages === undefined || stages.includes(stage) || !STAGES.includes(stage);
 }
 
 /** The rule's condition, of the stages that it looks at. No rule is kept from looking at stages that nobody knows. */

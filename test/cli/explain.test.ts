@@ -1,4 +1,5 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { commandLine } from "./fixture.js";
 import { event, RULES } from "./rules.js";
@@ -84,6 +85,59 @@ describe("explain", () => {
     expect(cli.out).toMatch(/^ {2}A {2}\w+ {2}matches {2}/m);
     expect(cli.out).toMatch(/^ {2}B {2}\w+ {2}matches, but A comes first/m);
     expect(cli.out).toContain('yes    ka.verb = get   "get"');
+  });
+
+  /** A log with a backup, and the configuration of an agent that reads it. */
+  async function agent(...stages: string[]): Promise<string> {
+    const secret = { requestObject: { kind: "Secret", data: { token: "hunter2" } } };
+    await mkdir(cli.path("log"));
+    await writeFile(cli.path("rules.yaml"), RULES);
+    await writeFile(cli.path("log/audit-2026-11-20T10-00-00.000.log.gz"), gzipSync(event("one", secret)));
+    await writeFile(cli.path("log/audit.log"), event("two", secret) + event("two", { stage: "RequestReceived" }));
+    await writeFile(
+      cli.path("auditship.yaml"),
+      `sources: { apiserver: { path: log } }\nstate: state\nrules: { paths: [rules.yaml] }\n` +
+        `stages: [${stages}]\nsinks: { out: { type: stdout } }\n`,
+    );
+    return cli.path("auditship.yaml");
+  }
+
+  it("beside an agent takes its rules, its log and its redaction", async () => {
+    const config = await agent("parse", "match", "redact");
+    expect(await cli.run("explain", "-c", config, "--rule", "Token")).toBe(0);
+    expect(cli.out.match(/id-\w+/g)).toEqual(["id-one", "id-two", "id-two"]);
+    expect(cli.out).toContain('yes    RequestObject.data.token = "hunter2"   "hmac:');
+    expect(cli.out).not.toContain('   "hunter2"');
+    expect(cli.out).toContain("and does not look at this stage (rules.stages)");
+  });
+
+  it("keeps to the events of one auditID, and says so if there are none", async () => {
+    const args = ["explain", "-c", await agent("parse", "match", "redact"), "--rule", "SecretRead", "--json"];
+    expect(await cli.run(...args, "--audit-id", "id-two")).toBe(0);
+    expect(
+      cli.out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      { n: 2, auditID: "id-two", condition: { outcome: "yes" } },
+      { n: 3, auditID: "id-two", condition: { outcome: "yes" }, stageLeftOut: true },
+    ]);
+    expect(await cli.run(...args, "--audit-id", "id-three")).toBe(2);
+    expect(cli.err).toContain("there is no event of the auditID id-three; the files have 3.");
+  });
+
+  it("needs rules and files, or a configuration that says which", async () => {
+    const config = await agent("parse", "match", "redact");
+    expect(await cli.run("explain", cli.path("log/audit.log"))).toBe(2);
+    expect(cli.err).toContain("explain needs rules (--rules PATH) or a configuration (-c FILE)");
+    expect(await cli.run("explain", "--rules", cli.path("rules.yaml"))).toBe(2);
+    expect(cli.err).toContain("explain needs audit files");
+    expect(await cli.run("explain", "-c", config, "--redact", "default")).toBe(2);
+    expect(cli.err).toContain("leave them out with -c");
+    await rm(cli.path("log"), { recursive: true });
+    expect(await cli.run("explain", "-c", config)).toBe(2);
+    expect(cli.err).toContain("its sources have no log files here");
   });
 
   it("cannot be made to write over the terminal by what an event holds", async () => {
