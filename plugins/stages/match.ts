@@ -1,4 +1,4 @@
-import { type Batch, defineStage, Flag, type RuleMatch, type StageHost } from "../../src/plugin/index.js";
+import { type Batch, defineStage, duration, Flag, type RuleMatch, type StageHost } from "../../src/plugin/index.js";
 
 /** Of so many batches one tells what each rule takes. */
 const SAMPLED = 64;
@@ -7,8 +7,16 @@ const SAMPLED = 64;
 export default defineStage({
   kind: "stage",
   name: "match",
-  options: (z) => z.strictObject({}),
-  create(_, host) {
+  annotates: ["stale"],
+  options: (z) =>
+    z.strictObject({
+      staleAfter: duration()
+        .prefault("1h")
+        .describe(
+          "Events with an alerting match that are older than this when they are first read are marked auditship.stale: with an alertmanager sink's maxAge of the same length, nobody was alerted to them.",
+        ),
+    }),
+  create({ staleAfter }, host) {
     let batches = 0;
     return {
       run(batch) {
@@ -22,6 +30,7 @@ export default defineStage({
         for (const [{ rule, dialect }, milliseconds] of times ?? [])
           host.meter.add("auditship_rule_seconds_total", (milliseconds / 1000) * SAMPLED, rule, dialect);
         countMatches(batch, host);
+        markStale(batch, host.now() - staleAfter);
       },
     };
   },
@@ -40,4 +49,12 @@ function countMatches(batch: Batch, host: StageHost): void {
   }
   for (const [{ rule, dialect, priority }, count] of counts)
     host.meter.add("auditship_matches_total", count, rule, dialect, priority);
+}
+
+/** What is read again was alerted to when it was new, whenever that was. */
+function markStale(batch: Batch, oldest: number): void {
+  for (let row = 0; row < batch.count; row++) {
+    if ((batch.flags(row) & (Flag.alerting | Flag.again)) !== Flag.alerting) continue;
+    if (batch.at(row).timeMs() < oldest) batch.annotate(row, "stale", true);
+  }
 }

@@ -47,6 +47,20 @@ describe("files", () => {
     expect(names(loaded, EVENT)).toEqual(["A"]);
   });
 
+  it("name a runbook for all rules of a resource", async () => {
+    const annotated = resource([rule("A", "Verb exists")]).replace(
+      "metadata: {",
+      'metadata: { annotations: { runbook_url: "https://runbooks.example/a" },',
+    );
+    const loaded = await load({ "a.yaml": annotated, "b.yaml": resource([rule("B", "Verb exists")], { name: "two" }) });
+    const batch = batchOf(EVENT);
+    loaded.set.evaluate(batch);
+    expect(batch.matches(0).map(({ rule, facts }) => [rule, facts])).toEqual([
+      ["A", { runbook_url: "https://runbooks.example/a" }],
+      ["B", {}],
+    ]);
+  });
+
   it("that hold no rules are told, and empty ones are not", async () => {
     const loaded = await load({
       "other.yaml": "kind: ConfigMap\n",

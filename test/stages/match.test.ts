@@ -13,6 +13,7 @@ const rule = (name: string): RuleMatch => ({
   facts: {},
   message: () => "",
 });
+const OPTIONS = { staleAfter: 3_600_000 };
 const SEEN = rule("Seen");
 const BROKEN = rule("Broken");
 
@@ -34,7 +35,7 @@ const SET: RuleSet = {
 describe("the stage match", () => {
   it("adds the matches of the rules in force, asked for anew with each batch", async () => {
     const sets: RuleSet[] = [SET, { hash: "", size: 0, evaluate: () => {} }];
-    const stage = await match.create({}, stageHost({ rules: () => sets.shift()! }));
+    const stage = await match.create(OPTIONS, stageHost({ rules: () => sets.shift()! }));
     const [first, second] = [loadEvents({ verb: "get" }), loadEvents({ verb: "get" })];
     await stage.run(first);
     await stage.run(second);
@@ -44,7 +45,7 @@ describe("the stage match", () => {
 
   it("counts matches of events that are new, and failures of rules", async () => {
     const host = stageHost({ rules: () => SET });
-    const stage = await match.create({}, host);
+    const stage = await match.create(OPTIONS, host);
     const batch = loadEvents({ verb: "a" }, { verb: "b" }, { verb: "c" });
     batch.setFlags(1, Flag.again);
     await stage.run(batch);
@@ -56,14 +57,39 @@ describe("the stage match", () => {
 
   it("asks one batch in 64 what each rule takes, and counts it for all", async () => {
     const host = stageHost({ rules: () => SET });
-    const stage = await match.create({}, host);
+    const stage = await match.create(OPTIONS, host);
     for (let batch = 0; batch < 65; batch++) await stage.run(loadEvents({ verb: "a" }));
     expect(host.counts.get("auditship_rule_seconds_total Seen kubesphere")).toBe(2 * 64 * 0.5);
     expect(host.counts.get("auditship_match_seconds_total")).toBeGreaterThan(0);
   });
 
-  it("takes no options", async () => {
+  it("marks what would alert but is too old when it is first read, and nothing else", async () => {
+    const alert: RuleMatch = { ...SEEN, actions: ["archived", "alerting"] };
+    const now = Date.parse("2026-11-21T10:00:00Z");
+    const set = (found: RuleMatch): RuleSet => ({
+      ...SET,
+      evaluate(batch) {
+        for (let row = 0; row < batch.count; row++) batch.addMatch(row, found);
+      },
+    });
+    const marks = async (found: RuleMatch) => {
+      const stage = await match.create(OPTIONS, stageHost({ rules: () => set(found), now: () => now }));
+      const batch = loadEvents(
+        { stageTimestamp: "2026-11-21T08:59:59.999000Z" },
+        { stageTimestamp: "2026-11-21T09:00:00.000000Z" },
+        { stageTimestamp: "2026-11-21T08:00:00.000000Z" },
+      );
+      batch.setFlags(2, Flag.again);
+      await stage.run(batch);
+      return [0, 1, 2].map((row) => batch.annotation(row, "stale"));
+    };
+    expect(await marks(alert)).toEqual([true, undefined, undefined]);
+    expect(await marks(SEEN)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("takes no other options", async () => {
     const { z } = await import("zod");
+    expect(match.options(z).parse({})).toEqual({ staleAfter: 3_600_000 });
     expect(match.options(z).safeParse({ rules: [] }).success).toBe(false);
   });
 });

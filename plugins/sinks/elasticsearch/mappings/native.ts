@@ -59,6 +59,7 @@ export function native(body: object): object {
         rules: keyword,
         matches: envelope({ rule: keyword, priority: keyword, dialect: keyword, message: text }),
         redaction: keyword,
+        stale: { type: "boolean" },
         salvaged: { type: "boolean" },
         truncated: envelope({ dropped: keyword, length: { type: "long" }, sha256: keyword }),
         invalid: envelope({ reason: keyword, length: { type: "long" }, sha256: keyword }),

@@ -18,7 +18,11 @@ const TYPES = ["rule", "macro", "list", "alias"] as const;
 
 /** A Rule resource, as far as it is read (CRD `rules.auditing.kubesphere.io/v1alpha1`). */
 const resourceSchema = z.looseObject({
-  metadata: z.looseObject({ name: z.string().min(1), labels: labelsSchema.nullish() }),
+  metadata: z.looseObject({
+    name: z.string().min(1),
+    labels: labelsSchema.nullish(),
+    annotations: z.looseObject({ runbook_url: z.string().optional() }).nullish(),
+  }),
   spec: z.looseObject({ rules: z.array(z.unknown()).nullish() }).nullish(),
 });
 
@@ -38,11 +42,16 @@ const itemSchema = z.looseObject({
 
 type Item = z.infer<typeof itemSchema>;
 
+/** What the resource says of all its items. */
+interface OfResource {
+  readonly labels: Labels;
+  readonly facts: RuleMatch["facts"];
+}
+
 /** An item with the resource it stands in. */
-interface Entry {
+interface Entry extends OfResource {
   readonly item: Item;
   readonly definition: Definition;
-  readonly labels: Labels;
   readonly document: RuleDocument;
   readonly keys: Keys;
 }
@@ -133,13 +142,15 @@ export class KubeSphereReader implements Reader {
     }
     const { metadata, spec } = resource.data;
     const labels = metadata.labels ?? {};
+    const runbook = metadata.annotations?.runbook_url;
+    const own: OfResource = { labels, facts: runbook ? { runbook_url: runbook } : {} };
     const items = spec?.rules ?? [];
     if (items.some(isRule)) this.resources.set(metadata.name, { labels, place: document.place([...keys, "metadata"]) });
     for (const [index, item] of items.entries())
-      this.readItem(item, metadata.name, labels, document, [...keys, "spec", "rules", index]);
+      this.readItem(item, metadata.name, own, document, [...keys, "spec", "rules", index]);
   }
 
-  private readItem(value: unknown, resource: string, labels: Labels, document: RuleDocument, keys: Keys): void {
+  private readItem(value: unknown, resource: string, own: OfResource, document: RuleDocument, keys: Keys): void {
     const parsed = itemSchema.safeParse(value);
     if (!parsed.success) {
       const name = (value as { name?: unknown } | null)?.name;
@@ -174,7 +185,7 @@ export class KubeSphereReader implements Reader {
         definition.place,
       );
     }
-    this.entries.push({ item, definition, labels, document, keys });
+    this.entries.push({ item, definition, ...own, document, keys });
   }
 
   private warnOfUnselected(): void {
@@ -217,7 +228,7 @@ export class KubeSphereReader implements Reader {
   }
 
   private rule(entry: Entry, expander: Expander, bare: Expander): Rule | undefined {
-    const { item, definition, document, keys } = entry;
+    const { item, definition, facts, document, keys } = entry;
     const { resource } = definition;
     const info = this.info(entry);
     this.context.info(info);
@@ -250,7 +261,7 @@ export class KubeSphereReader implements Reader {
       actions: info.actions,
       tags: [],
       description: info.description,
-      facts: {},
+      facts,
       message: (event) => {
         try {
           return renderOutput(output, event);
