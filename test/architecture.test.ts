@@ -9,10 +9,11 @@ const ARROWS: Record<string, readonly string[]> = {
   "src/plugin": [],
   "src/tail": ["src/plugin"],
   "src/event": ["src/plugin"],
+  "src/intake": ["src/plugin", "src/tail", "src/event"],
   "src/rules": ["src/plugin"],
   "src/delivery": ["src/plugin"],
   "src/observe": ["src/plugin", "src/version.ts"],
-  "src/config": ["src/plugin", "src/tail", "plugins"],
+  "src/config": ["src/plugin", "src/tail", "src/intake", "plugins"],
   "src/pipeline": [
     "src/plugin",
     "src/tail",

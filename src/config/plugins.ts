@@ -4,6 +4,7 @@ import { Registry } from "../plugin/registry.js";
 export function builtins(): Registry {
   const registry = new Registry();
   registry.register("source", "file", async () => (await import("../tail/index.js")).default);
+  registry.register("source", "webhook", async () => (await import("../intake/source.js")).default);
   registry.register("stage", "parse", async () => (await import("../../plugins/stages/parse.js")).default);
   registry.register("stage", "workspace", async () => (await import("../../plugins/stages/workspace.js")).default);
   registry.register("stage", "match", async () => (await import("../../plugins/stages/match.js")).default);

@@ -19,7 +19,7 @@ export const startAtSchema = z
 
 /** What every source takes, whatever its type. */
 export const sourceSchema = z.strictObject({
-  type: z.string().default("file").describe("file (built in), or the package or path of a source plugin."),
+  type: z.string().default("file").describe("file, webhook, or the package or path of a source plugin."),
   startAt: startAtSchema.default("beginning"),
   drop: z
     .string()

@@ -1,5 +1,5 @@
 import type { HttpOptions } from "../plugin/index.js";
-import { FreshFile } from "./fresh-file.js";
+import { FreshFile } from "../plugin/index.js";
 
 type Auth = NonNullable<HttpOptions["auth"]>;
 

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from "node:tls";
 import type { HttpOptions } from "../plugin/index.js";
-import { FreshFile } from "./fresh-file.js";
+import { FreshFile } from "../plugin/index.js";
 
 /** Gives the TLS options of the next connection: the same object until one of the files changes. */
 export function createTls(

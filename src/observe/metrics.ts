@@ -144,6 +144,17 @@ export const METRICS = {
     help: "Failed attempts to list, open or read audit files.",
     labels: ["source", "kind"],
   },
+  auditship_intake_bodies_total: {
+    type: "counter",
+    help: "Bodies posted to a webhook source: stored, repeated (taken before), full, busy, denied, malformed, too-large, failed.",
+    labels: ["source", "outcome"],
+  },
+  auditship_intake_spool_bytes: {
+    type: "gauge",
+    help: "Bytes in a webhook source's spool.",
+    labels: ["source"],
+    unit: "bytes",
+  },
   auditship_sink_events_total: {
     type: "counter",
     help: "Events by what became of them: created; duplicate: there already, from an earlier try; conflict: there already, though never sent before; retried; rejected.",

@@ -192,17 +192,20 @@ export class Agent {
   }
 
   #stageHost(name: string): StageHost {
-    const directory = join(this.#loaded.config.state, "stages", name.replace(/[^\w.-]/g, "_"));
     return {
       ...this.#host(name),
       rules: () => this.#rules.set,
       condition: (text) => compileCondition(text),
       openTape,
-      stateDirectory() {
-        mkdirSync(directory, { recursive: true, mode: 0o700 });
-        return directory;
-      },
+      stateDirectory: () => this.#ownDirectory("stages", name),
     };
+  }
+
+  /** A directory that a plugin has to itself. */
+  #ownDirectory(kind: "stages" | "spool", name: string): string {
+    const directory = join(this.#loaded.config.state, kind, name.replace(/[^\w.-]/g, "_"));
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return directory;
   }
 
   async #openSource({ name, plugin, options, common }: LoadedSource): Promise<void> {
@@ -214,6 +217,7 @@ export class Agent {
       once,
       maxLine: this.#loaded.config.maxLine,
       extractor: () => new EventExtractor(),
+      stateDirectory: () => this.#ownDirectory("spool", name),
     };
     const source = await plugin.open(options, context);
     source.onLoss = ({ reason, bytes, atMost, file }) => {

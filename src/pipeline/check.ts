@@ -73,7 +73,7 @@ function describeRule({ name, resource, dialect, priority, actions, enabled, wor
 function describeSource(source: LoadedSource, loaded: LoadedConfig, result: CheckResult, print: Print): void {
   const { name, plugin, options, common } = source;
   print(
-    `  ${name}  ${plugin.name}  ${plugin.name === "file" ? files(loaded.resolve(String(options.path)), result) : ""}`.trimEnd(),
+    `  ${name}  ${plugin.name}  ${plugin.name === "file" ? files(loaded.resolve(String(options.path)), result) : String(options.listen ?? "")}`.trimEnd(),
   );
   if (common.drop === undefined) return;
   print(`    drops ${common.drop}`);

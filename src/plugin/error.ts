@@ -17,6 +17,7 @@ export const ERRORS = {
   AUDITSHIP_SOURCE_PATH: "A source's path does not name one audit log.",
   AUDITSHIP_SOURCE_READ: "An audit file cannot be read.",
   AUDITSHIP_SOURCE_PIN: "Audit files cannot be pinned where the configuration says.",
+  AUDITSHIP_SOURCE_SPOOL: "A webhook source cannot keep what is posted to it.",
   AUDITSHIP_STATE_LOCKED: "Another agent uses the state directory.",
   AUDITSHIP_STATE_FORMAT: "A state file is damaged or was written by a newer version.",
   AUDITSHIP_STATE_WRITE: "The state directory cannot be written.",

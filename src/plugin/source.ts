@@ -122,6 +122,8 @@ export interface SourceContext extends Host {
   readonly maxLine: number;
   /** For a line longer than that: finds the event in it. */
   extractor(): LineExtractor;
+  /** A directory of the source's own under the state directory (0700), made when asked for. */
+  stateDirectory(): string;
 }
 
 export interface SourcePlugin<Options extends z.ZodObject = z.ZodObject> {

@@ -102,6 +102,11 @@ export class FileSource implements Source {
     this.#log.release(oldest);
   }
 
+  /** Names of the backups before a place. */
+  before({ file }: Position): string[] {
+    return this.#log.table.files.flatMap(({ ref, base }) => (base && ref.ordinal < file.ordinal ? [base] : []));
+  }
+
   async close(): Promise<void> {
     await this.#log.close();
     for (const reader of [...this.#readers]) await reader.close();

@@ -81,6 +81,9 @@ export function contextOf(
     once,
     maxLine,
     extractor: () => new EventExtractor(),
+    stateDirectory: () => {
+      throw new Error("this source keeps no files of its own");
+    },
   };
 }
 

@@ -1,0 +1,134 @@
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { KNOWN_FOR } from "../../src/intake/receipts.js";
+import { Spool } from "../../src/intake/spool.js";
+
+let directory: string;
+let time: number;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "auditship-spool-"));
+  time = Date.UTC(2026, 0, 2);
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+});
+
+/** Opens the spool as after a start. */
+async function open(options: { maxBytes?: number; segmentBytes?: number } = {}): Promise<Spool> {
+  const spool = new Spool({ directory, maxBytes: 1e6, segmentBytes: 1e6, ...options }, () => time);
+  await spool.open();
+  onTestFinished(() => spool.close());
+  return spool;
+}
+
+const put = (spool: Spool, text: string) => spool.put(Buffer.from(text), [Buffer.from(`${text}\n`)]);
+const active = () => readFile(join(directory, "audit.log"), "utf8");
+const rotated = async () => (await readdir(directory)).filter((name) => /^audit-.*\.log$/.test(name)).sort();
+
+describe("a spool", () => {
+  it("keeps lines where others do not see them, in the order in which they came", async () => {
+    const spool = await open();
+    expect(await Promise.all(["a", "b", "c"].map((text) => put(spool, text)))).toEqual(["stored", "stored", "stored"]);
+    expect(await active()).toBe("a\nb\nc\n");
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(directory, "audit.log"))).mode & 0o777).toBe(0o600);
+  });
+
+  it("stores a body once, also when it comes twice at the same time", async () => {
+    const spool = await open();
+    expect((await Promise.all([put(spool, "a"), put(spool, "a")])).sort()).toEqual(["repeated", "stored"]);
+    expect(await put(spool, "a")).toBe("repeated");
+    expect(await active()).toBe("a\n");
+  });
+
+  it("knows a body for ten minutes, and no longer", async () => {
+    const spool = await open();
+    await put(spool, "a");
+    time += KNOWN_FOR - 1;
+    expect(await put(spool, "a")).toBe("repeated");
+    time += 1;
+    expect(await put(spool, "a")).toBe("stored");
+  });
+
+  it("knows after a crash what it has answered for", async () => {
+    await put(await open(), "a");
+    // The first one is not closed, as a killed process does not.
+    const spool = await open();
+    expect(await put(spool, "a")).toBe("repeated");
+    expect(await put(spool, "b")).toBe("stored");
+    expect(await active()).toBe("a\nb\n");
+  });
+
+  it("does not take a receipt for the lines that a power failure took", async () => {
+    await put(await open(), "lost");
+    await truncate(join(directory, "audit.log"), 0);
+    expect(await put(await open(), "lost")).toBe("stored");
+    await writeFile(join(directory, "audit.log"), "\0\0\0\0\0");
+    expect(await put(await open(), "lost")).toBe("stored");
+  });
+
+  it("cuts a torn line off, and reads over a torn receipt", async () => {
+    await put(await open(), "a");
+    await appendFile(join(directory, "audit.log"), '{"half');
+    await appendFile(join(directory, ".receipts"), '{"time":1,"bo');
+    const spool = await open();
+    expect(await active()).toBe("a\n");
+    expect(await put(spool, "a")).toBe("repeated");
+    expect(await put(spool, "b")).toBe("stored");
+    expect(await put(await open(), "b")).toBe("repeated");
+  });
+
+  it("rotates as kube-apiserver does, with names in order though the clock goes back", async () => {
+    const spool = await open({ segmentBytes: 2 });
+    for (const text of ["a", "b", "c"]) {
+      await put(spool, text);
+      time -= 1000;
+    }
+    await spool.close();
+    expect(await rotated()).toEqual([
+      "audit-2026-01-02T00-00-00.000.log",
+      "audit-2026-01-02T00-00-00.001.log",
+      "audit-2026-01-02T00-00-00.002.log",
+    ]);
+    const contents = (await rotated()).map((name) => readFile(join(directory, name), "utf8"));
+    expect(await Promise.all(contents)).toEqual(["a\n", "b\n", "c\n"]);
+  });
+
+  it("knows the bodies of rotated files after a restart, of the newest and of those before it", async () => {
+    const before = await open({ segmentBytes: 2 });
+    for (const text of ["a", "b", "c"]) await put(before, text);
+    await before.close();
+    const spool = await open();
+    expect(await Promise.all(["a", "b", "c"].map((text) => put(spool, text)))).toEqual(Array(3).fill("repeated"));
+  });
+
+  it("is full at its size, and takes again what fits when files are released", async () => {
+    const spool = await open({ segmentBytes: 2, maxBytes: 6 });
+    for (const text of ["a", "b", "c"]) expect(await put(spool, text)).toBe("stored");
+    expect(await put(spool, "d")).toBe("full");
+    const [first] = await rotated();
+    await spool.release([first]);
+    expect(await put(spool, "d")).toBe("stored");
+    expect(await rotated()).not.toContain(first);
+  });
+
+  it("never releases the newest rotated file, nor anything that is not its own", async () => {
+    const spool = await open({ segmentBytes: 2 });
+    await put(spool, "a");
+    await put(spool, "b");
+    await writeFile(join(directory, "other"), "");
+    await spool.release([...(await rotated()), "other", "audit.log"]);
+    expect(await rotated()).toHaveLength(1);
+    expect(await readdir(directory)).toEqual(expect.arrayContaining(["other", "audit.log"]));
+  });
+
+  it("forgets old receipts on disk when it rotates", async () => {
+    const spool = await open({ segmentBytes: 4 });
+    await put(spool, "a");
+    time += KNOWN_FOR;
+    await put(spool, "b");
+    await spool.close();
+    expect((await readFile(join(directory, ".receipts"), "utf8")).trim().split("\n")).toHaveLength(1);
+  });
+});
