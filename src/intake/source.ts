@@ -61,6 +61,10 @@ export class IntakeSource implements Source {
     return this.#files.locate(stored);
   }
 
+  end(): Position | undefined {
+    return this.#files.end();
+  }
+
   lag(position: Position | undefined): Lag {
     return this.#files.lag(position);
   }
