@@ -18,7 +18,8 @@ import { ActionLine } from "./elasticsearch/action.js";
 import { DataStream } from "./elasticsearch/data-stream.js";
 import { preview, type SetupOptions } from "./elasticsearch/preview.js";
 import { routingBy } from "./elasticsearch/routing.js";
-import { writeSafeDocument } from "./elasticsearch/safe-shape.js";
+import { createShape } from "./elasticsearch/shapes/index.js";
+import type { Shape } from "./elasticsearch/shapes/shape.js";
 import { targetOf } from "./elasticsearch/target.js";
 import { bulkVerdicts, FILTER_PATH } from "./elasticsearch/verdicts.js";
 
@@ -29,7 +30,7 @@ const options = (zod: Zod) =>
       .string()
       .optional()
       .describe(
-        "Name of the index: {date} is the event's UTC day (YYYY.MM.DD), {cluster} the configured cluster. Default: audit-{date}.",
+        "Name of the index: {date} is the event's UTC day (YYYY.MM.DD), {cluster} the configured cluster. Default: audit-{date}; of shape kubesphere: ks-logstash-auditing-{date}; of shape ecs: logs-kubernetes.audit_logs-{date}.",
       ),
     dataStream: zod.string().optional().describe("Name of a data stream to write to, in place of index."),
     pipeline: zod.string().min(1).optional().describe("Ingest pipeline that the server sends each event through."),
@@ -39,7 +40,12 @@ const options = (zod: Zod) =>
       .describe(
         "Field of the event (objectRef.namespace) whose value decides the shard. For indices, not data streams.",
       ),
-    shape: zod.enum(["native"]).default("native").describe("native: the line as written and two members."),
+    shape: zod
+      .enum(["native", "kubesphere", "ecs"])
+      .default("native")
+      .describe(
+        "native: the line as written and two members. kubesphere: as KubeSphere's console asks for it. ecs: as Elastic's detection rules ask for it.",
+      ),
     retention: zod
       .union([zod.literal("none"), duration()])
       .prefault("7d")
@@ -69,6 +75,7 @@ class Elasticsearch implements SendingSink {
   readonly #host: SinkHost;
   readonly #http: HttpClient;
   readonly #setup: SetupOptions;
+  readonly #shape: Shape;
   readonly #action: ActionLine;
   /** Path and query. */
   readonly #bulk: string;
@@ -79,6 +86,7 @@ class Elasticsearch implements SendingSink {
     const target = targetOf(options, host.cluster);
     const retention = options.retention === "none" ? undefined : options.retention;
     this.#setup = { target, shape: options.shape, retention };
+    this.#shape = createShape(options.shape, host, target);
     this.#action = new ActionLine(target, options.routing === undefined ? undefined : routingBy(options.routing, host));
     this.#http = host.http(options);
     const pipeline = options.pipeline === undefined ? "" : `&pipeline=${encodeURIComponent(options.pipeline)}`;
@@ -87,14 +95,14 @@ class Elasticsearch implements SendingSink {
   }
 
   encode(event: EventView, out: ByteWriter): void {
-    this.#action.write(event, out);
-    event.writeDocument(out);
+    this.#action.write(event, this.#shape.day(event), out);
+    this.#shape.write(event, out);
     out.byte(NEWLINE);
   }
 
   encodeSafe(event: EventView, reason: string, out: ByteWriter): void {
-    this.#action.write(event, out);
-    writeSafeDocument(event, reason, out);
+    this.#action.write(event, this.#shape.day(event), out);
+    this.#shape.writeSafe(event, reason, out);
     out.byte(NEWLINE);
   }
 

@@ -15,9 +15,8 @@ export class ActionLine {
     this.#routing = routing;
   }
 
-  /** Appends an event's line. */
-  write(event: EventView, out: ByteWriter): void {
-    const day = event.day();
+  /** Appends an event's line; `day` is that of its index. */
+  write(event: EventView, day: string, out: ByteWriter): void {
     if (day !== this.#day) {
       this.#day = day;
       this.#start = Buffer.from(`{"create":{"_index":"${indexOf(this.#target, day)}","_id":"`);

@@ -1,11 +1,11 @@
 import { type Kept, lifecycleOf, whyKept } from "./lifecycle.js";
 import type { Distribution } from "./mappings/types.js";
-import type { Shape } from "./mappings.js";
+import type { ShapeName } from "./mappings.js";
 import { indexTemplate, templatePath } from "./template.js";
 
 /** What is set up for a sink. */
 export interface SetupOptions extends Kept {
-  shape: Shape;
+  shape: ShapeName;
 }
 
 /** What `setup` would send to either kind of server that has lifecycle policies, as their consoles take it. */

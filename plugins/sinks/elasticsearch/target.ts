@@ -1,4 +1,5 @@
 import { AuditshipError } from "../../../src/plugin/index.js";
+import type { ShapeName } from "./mappings.js";
 
 /** Where events go: an index per UTC day of the event, one index for all, or a data stream. */
 export interface Target {
@@ -9,7 +10,12 @@ export interface Target {
   readonly pattern: string;
 }
 
-const DEFAULT_INDEX = "audit-{date}";
+/** Where the readers of each shape look. */
+const DEFAULT_INDEX: Record<ShapeName, string> = {
+  native: "audit-{date}",
+  kubesphere: "ks-logstash-auditing-{date}",
+  ecs: "logs-kubernetes.audit_logs-{date}",
+};
 const DATE = "{date}";
 
 /** What the configuration says of the target. */
@@ -17,10 +23,11 @@ export interface TargetOptions {
   index?: string;
   dataStream?: string;
   routing?: string;
+  shape: ShapeName;
 }
 
 /** What it means. Throws AUDITSHIP_CONFIG_VALUE. */
-export function targetOf({ index, dataStream, routing }: TargetOptions, cluster: string): Target {
+export function targetOf({ index, dataStream, routing, shape }: TargetOptions, cluster: string): Target {
   if (dataStream !== undefined) {
     if (index !== undefined) throw wrong("index and dataStream exclude each other: leave one of them out.");
     if (routing !== undefined) throw wrong("routing goes with an index: data streams take none.");
@@ -28,7 +35,7 @@ export function targetOf({ index, dataStream, routing }: TargetOptions, cluster:
     if (name.includes(DATE)) throw wrong(`dataStream ${name}: a data stream holds all days; leave {date} out.`);
     return { kind: "dataStream", name, pattern: name };
   }
-  const name = fill("index", index ?? DEFAULT_INDEX, cluster);
+  const name = fill("index", index ?? DEFAULT_INDEX[shape], cluster);
   return { kind: name.includes(DATE) ? "daily" : "index", name, pattern: name.replace(DATE, "*") };
 }
 

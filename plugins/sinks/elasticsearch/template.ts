@@ -1,10 +1,10 @@
 import type { Distribution } from "./mappings/types.js";
-import { mappings, type Shape } from "./mappings.js";
+import { mappings, type ShapeName } from "./mappings.js";
 import { MANAGED_BY, nameOf, patternPriority, TEMPLATE_VERSION } from "./names.js";
 import type { Target } from "./target.js";
 
 /** The composable index template. `policy` is the lifecycle policy that new indices of an Elasticsearch follow. */
-export function indexTemplate(distribution: Distribution, target: Target, shape: Shape, policy?: string) {
+export function indexTemplate(distribution: Distribution, target: Target, shape: ShapeName, policy?: string) {
   const lifecycle = policy !== undefined && distribution === "elasticsearch" ? { lifecycle: { name: policy } } : {};
   return {
     index_patterns: [target.pattern],

@@ -1,3 +1,4 @@
+import { auditship } from "./auditship.js";
 import { date, envelope, keyword, text } from "./types.js";
 
 /**
@@ -46,25 +47,7 @@ export function native(body: object): object {
       timestamp: date,
       annotations: body,
       authenticationMetadata: body,
-      auditship: envelope({
-        cluster: keyword,
-        node: keyword,
-        source: keyword,
-        labels: body,
-        workspace: keyword,
-        file: keyword,
-        offset: { type: "long" },
-        item: { type: "integer" },
-        latencyMs: { type: "double" },
-        rules: keyword,
-        matches: envelope({ rule: keyword, priority: keyword, dialect: keyword, message: text }),
-        redaction: keyword,
-        stale: { type: "boolean" },
-        salvaged: { type: "boolean" },
-        truncated: envelope({ dropped: keyword, length: { type: "long" }, sha256: keyword }),
-        invalid: envelope({ reason: keyword, length: { type: "long" }, sha256: keyword }),
-        safeShape: keyword,
-      }),
+      auditship: auditship(body),
     },
   };
 }

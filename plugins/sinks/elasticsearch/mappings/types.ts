@@ -4,6 +4,8 @@ export type Distribution = "elasticsearch" | "opensearch";
 /** Lucene takes no term longer than 32,766 bytes; 8,191 characters of four bytes stay below it. */
 const LONGEST_TERM = 8191;
 
+/** A value that is found whatever its length: what is left out of an index is a way around a rule. */
+export const longKeyword = { type: "keyword", ignore_above: LONGEST_TERM };
 export const keyword = { type: "keyword", ignore_above: 1024 };
 export const text = { type: "text" };
 export const date = { type: "date", ignore_malformed: true };

@@ -1,0 +1,9 @@
+import { writeSafeDocument } from "../safe-shape.js";
+import type { Shape } from "./shape.js";
+
+/** The line as written, and our two members at its end. DESIGN §9. */
+export const native: Shape = {
+  day: (event) => event.day(),
+  write: (event, out) => event.writeDocument(out),
+  writeSafe: writeSafeDocument,
+};
