@@ -6,7 +6,10 @@ export class Refusals {
   #events = 0;
   #refused = 0;
 
-  /** Notes a request's outcome; false if more than half of the last {@link window} events were refused. DESIGN §6. */
+  /**
+   * Notes a request's outcome; false if more than half of the last {@link window} events were refused (DESIGN §6), and more than
+   * half of this request's: one that is mostly taken is on the way back.
+   */
   note(events: number, refused: number): boolean {
     this.#recent.push({ events, refused });
     this.#events += events;
@@ -16,12 +19,6 @@ export class Refusals {
       this.#events -= oldest.events;
       this.#refused -= oldest.refused;
     }
-    return this.#events < this.window || this.#refused * 2 <= this.#events;
-  }
-
-  clear(): void {
-    this.#recent = [];
-    this.#events = 0;
-    this.#refused = 0;
+    return this.#events < this.window || this.#refused * 2 <= this.#events || refused * 2 <= events;
   }
 }

@@ -48,6 +48,7 @@ export abstract class Runner {
   #answered = false;
   #finishing = false;
   #failing: string | undefined;
+  #stuck: string | undefined;
 
   constructor(
     protected readonly host: Host,
@@ -70,6 +71,11 @@ export abstract class Runner {
   /** Why the last attempt failed; undefined since the last one that did not. */
   get failing(): string | undefined {
     return this.#failing;
+  }
+
+  /** Why it is parked, if only an operator can mend that. */
+  get stuck(): string | undefined {
+    return this.#stuck;
   }
 
   /** True if nothing it took waits for an acknowledgement. */
@@ -117,6 +123,17 @@ export abstract class Runner {
 
   /** Takes the sink off its lanes until its far end answers a probe. */
   park(reason: string): void {
+    this.#park(reason, 0);
+  }
+
+  /** Parks it for what only an operator can mend: `/readyz` says so, and it rests for up to `rest` milliseconds before a probe. */
+  protected giveUp(reason: string, rest = 0): void {
+    if (!this.taking) return;
+    this.#stuck = reason;
+    this.#park(reason, rest);
+  }
+
+  #park(reason: string, rest: number): void {
     if (!this.taking) return;
     this.#become("parked");
     this.host.log.warn(
@@ -124,7 +141,7 @@ export abstract class Runner {
       "Sink parked: it takes nothing; its events wait in the audit files.",
     );
     this.onParked(reason);
-    void this.#recover();
+    void this.#recover(rest);
   }
 
   /** Takes the sink off its lanes until a reload or a restart makes it anew: asking its far end again would not help. */
@@ -198,8 +215,9 @@ export abstract class Runner {
     for (const ledger of this.#ledgers) ledger.drop();
   }
 
-  async #recover(): Promise<void> {
+  async #recover(rest: number): Promise<void> {
     await this.#letGo();
+    if (rest > 0) await this.wait(rest * this.random());
     for (let attempt = 0; this.#state === "parked"; attempt++) {
       await this.pause(attempt);
       if (this.#state !== "parked") return;
@@ -209,6 +227,7 @@ export abstract class Runner {
         await this.onResumed();
         this.succeeded();
         if (this.#state !== "parked") return;
+        this.#stuck = undefined;
         this.#become("catching-up");
         this.host.log.info({ sink: this.name }, "Sink answers again; catching up.");
         this.onReady();
@@ -232,6 +251,7 @@ export abstract class Runner {
     for (const state of ["live", "catching-up", "parked", "stopped"]) {
       this.host.meter.set("auditship_sink_state", state === this.#state ? 1 : 0, this.name, state);
     }
+    this.host.meter.set("auditship_sink_stuck", this.#stuck === undefined ? 0 : 1, this.name);
   }
 }
 

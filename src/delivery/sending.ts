@@ -9,7 +9,8 @@ import {
   type SendingSink,
   type Verdict,
 } from "../plugin/index.js";
-import type { DeadLetter, DeadLetters } from "./dead-letters.js";
+import type { DeadLetter } from "./dead-letter-file.js";
+import type { DeadLetters } from "./dead-letters.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
@@ -43,6 +44,15 @@ export class SendingRunner extends Runner {
     this.#deps = deps;
     this.#queue = new PQueue({ concurrency: sink.ordered ? 1 : options.concurrency });
     this.#builder = new RequestBuilder(options.request.maxBytes);
+  }
+
+  /** Opens its dead letters, before anything else. If that cannot be done now, it starts parked, and tries on. */
+  async begin(): Promise<void> {
+    try {
+      await this.#deps.deadLetters.ready();
+    } catch (error) {
+      this.giveUp((error as Error).message);
+    }
   }
 
   async offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean> {
@@ -94,7 +104,7 @@ export class SendingRunner extends Runner {
   }
 
   protected async resume(): Promise<void> {
-    this.#refusals.clear();
+    await this.#deps.deadLetters.ready();
   }
 
   /** Sends what there is if nothing is in flight; else it may grow for `maxWait`. */
@@ -199,17 +209,21 @@ export class SendingRunner extends Runner {
     const taken = [...done, ...duplicate, ...conflict];
     if (conflict.length > 0) this.#tellConflict(request.id(conflict[0]));
     if (verdicts.some((verdict) => "unsure" in verdict && verdict.unsure)) request.unanswered = true;
-    if (!this.#refusals.note(verdicts.length, refused.length)) {
-      this.park(
-        `more than half of the last ${this.#refusals.window} events were refused: ${reasonOf(verdicts, refused)}`,
+    const { safe, buried, letters } = this.#divide(request, refused, verdicts);
+    if (!this.#refusals.note(taken.length + buried.length, buried.length)) {
+      const { window } = this.#refusals;
+      this.giveUp(
+        `more than half of the last ${window} events were refused: ${letters[0].reason}`,
+        this.options.retry.slow,
       );
       request.acknowledge(taken);
       return [];
     }
+    if (letters.length > 0) await this.#bury(request, buried, letters);
     const stopping = verdicts.find(({ kind }) => kind === "stop");
     const next: PendingRequest[] = [];
     if (split.length > 0) next.push(...halves(request, split));
-    if (refused.length > 0) next.push(...(await this.#refuse(request, refused, verdicts)));
+    next.push(...safe);
     if (retried.length > 0) next.push(retried.length === request.count ? request : request.pick(retried));
     request.acknowledge(taken);
     if (!next.includes(request) && !request.unanswered) request.release();
@@ -232,15 +246,12 @@ export class SendingRunner extends Runner {
     else await this.pause(attempt);
   }
 
-  /** Refused events: once more in safe shape where the sink has one, else dead letters. */
-  async #refuse(
-    request: PendingRequest,
-    refused: readonly number[],
-    verdicts: readonly Verdict[],
-  ): Promise<PendingRequest[]> {
+  /** Refused events: those that are sent once more, in safe shape where the sink has one, and those to bury. */
+  #divide(request: PendingRequest, refused: readonly number[], verdicts: readonly Verdict[]): Refused {
     const letters: DeadLetter[] = [];
     const buried: number[] = [];
     const safe: PendingRequest[] = [];
+    if (refused.length === 0) return { letters, buried, safe };
     const plain = request.plain();
     for (const index of refused) {
       const { reason } = verdicts[index] as { reason: string };
@@ -252,8 +263,7 @@ export class SendingRunner extends Runner {
         buried.push(index);
       }
     }
-    if (letters.length > 0) await this.#bury(request, buried, letters);
-    return safe;
+    return { letters, buried, safe };
   }
 
   #letter(request: PendingRequest, index: number, plain: Uint8Array, reason: string, attempts: number): DeadLetter {
@@ -272,7 +282,7 @@ export class SendingRunner extends Runner {
     try {
       await this.#deps.deadLetters.add(letters);
     } catch (error) {
-      this.park((error as Error).message);
+      this.giveUp((error as Error).message);
       return;
     }
     this.host.log.warn(
@@ -322,6 +332,14 @@ export class SendingRunner extends Runner {
 
 /** One verdict for each item. */
 const forAll = (request: PendingRequest, verdict: Verdict): Verdict[] => new Array(request.count).fill(verdict);
+
+/** What becomes of the items of a request that were refused. */
+interface Refused {
+  safe: PendingRequest[];
+  /** Indexes of the others, and their letters. */
+  buried: number[];
+  letters: DeadLetter[];
+}
 
 /** Indexes of a request's items by verdict. */
 interface Sorted {

@@ -195,6 +195,11 @@ export const METRICS = {
     help: "1 for the state the sink is in: live, catching-up, parked, stopped (its far end is gone for good).",
     labels: ["sink", "state"],
   },
+  auditship_sink_stuck: {
+    type: "gauge",
+    help: "1 while a sink is parked for what only an operator can mend: dead letters that are full or cannot be written, or more than half of its events refused.",
+    labels: ["sink"],
+  },
   auditship_dead_letters_total: { type: "counter", help: "Events put into the dead letters.", labels: ["sink"] },
   auditship_dead_letters: { type: "gauge", help: "Dead letters kept.", labels: ["sink"] },
   auditship_dead_letters_lost_total: {

@@ -299,8 +299,13 @@ export class Agent {
   #watch({ loaded, runner }: RunningSink): void {
     const condition = `sink ${loaded.name}`;
     if (loaded.common.required) this.#readiness.await(condition, "has not answered yet");
+    const tell = () => {
+      if (loaded.common.required && runner.stuck) this.#readiness.await(condition, runner.stuck);
+    };
+    tell();
     runner.onAnswered = () => this.#readiness.met(condition);
     runner.onParked = () => {
+      tell();
       for (const feed of this.#feeds.values()) feed.leave(runner);
     };
     runner.onStopped = (reason) => {
@@ -311,6 +316,7 @@ export class Agent {
       return this.#checkpoints.flush();
     };
     runner.onReady = () => {
+      this.#readiness.met(condition);
       for (const feed of this.#feeds.values()) feed.rejoin(runner);
     };
   }

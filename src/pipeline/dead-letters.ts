@@ -6,7 +6,7 @@ import {
   deadLettersPath,
   readDeadLetters,
   removeDeadLetters,
-} from "../delivery/dead-letters.js";
+} from "../delivery/dead-letter-file.js";
 import { AuditshipError, ByteWriter, type Request, type SendingSink, type Verdict } from "../plugin/index.js";
 import { chooseSinks, withSink } from "./chosen-sinks.js";
 import { StoredEvent } from "./stored-event.js";

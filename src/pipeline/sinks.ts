@@ -58,9 +58,11 @@ export async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<Made
         await folding.begin(state);
         runner = folding;
       } else {
-        const deadLetters = await DeadLetters.open(deps.state, loaded.name, loaded.common.deadLetters, host.meter);
+        const deadLetters = new DeadLetters(deps.state, loaded.name, loaded.common.deadLetters, host.meter);
         closers.push(() => deadLetters.close());
-        runner = new SendingRunner(sink, host, options, { deadLetters, viewLetter: deps.viewLetter });
+        const sending = new SendingRunner(sink, host, options, { deadLetters, viewLetter: deps.viewLetter });
+        await sending.begin();
+        runner = sending;
       }
       const stop = () => {
         runner.close();

@@ -1,4 +1,4 @@
-import type { DeadLetter } from "../delivery/dead-letters.js";
+import type { DeadLetter } from "../delivery/dead-letter-file.js";
 import { viewDocument } from "../event/index.js";
 import {
   type Annotation,

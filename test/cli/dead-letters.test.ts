@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type DeadLetter, DeadLetters } from "../../src/delivery/dead-letters.js";
+import type { DeadLetter } from "../../src/delivery/dead-letter-file.js";
+import { DeadLetters } from "../../src/delivery/dead-letters.js";
 import { listDeadLetters, replayDeadLetters, showDeadLetters } from "../../src/pipeline/dead-letters.js";
 
 /** A sink that writes what it is sent beside it, a request a line, and refuses, splits or delays what its options say. */
@@ -66,7 +67,8 @@ const letter = (id: string, more: Partial<DeadLetter> = {}): DeadLetter => ({
 
 async function put(...letters: DeadLetter[]): Promise<void> {
   const options = { maxSize: 1e6, whenFull: "park" as const };
-  const store = await DeadLetters.open(join(directory, "state"), "s", options, { add() {}, set() {}, observe() {} });
+  const store = new DeadLetters(join(directory, "state"), "s", options, { add() {}, set() {}, observe() {} });
+  await store.ready();
   await store.add(letters);
   await store.close();
 }

@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { DeadLetters, readDeadLetters } from "../../src/delivery/dead-letters.js";
+import { readDeadLetters, removeDeadLetters } from "../../src/delivery/dead-letter-file.js";
+import { DeadLetters } from "../../src/delivery/dead-letters.js";
 import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
@@ -19,7 +20,8 @@ const host = quietHost("archive", counted);
 beforeEach(async () => {
   state = await mkdtemp(join(tmpdir(), "auditship-sending-"));
   counted.clear();
-  letters = await DeadLetters.open(state, "archive", { maxSize: 1 << 20, whenFull: "park" }, host.meter);
+  letters = new DeadLetters(state, "archive", { maxSize: 1 << 20, whenFull: "park" }, host.meter);
+  await letters.ready();
 });
 afterEach(async () => {
   await letters.close();
@@ -56,6 +58,12 @@ function run(
   runner.addLedger(ledger);
   return { runner, ledger };
 }
+
+/** Resolves when the runner tells of it the next time. */
+const next = (runner: SendingRunner, event: "onParked" | "onReady") =>
+  new Promise<void>((resolve) => {
+    runner[event] = () => resolve();
+  });
 
 const lines = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => auditLine(from + i));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
@@ -175,6 +183,87 @@ describe("a sink that sends", () => {
     await runner.offer(batchOf(lines(0, 3000)), ledger, true);
     expect(await parked).toContain("more than half");
     expect(letters.count).toBeLessThan(1000);
+    runner.close();
+  });
+
+  it("does not park for events that are taken in safe shape: nobody can stop an archive by what he puts into bodies", async () => {
+    const sink = new FarEnd();
+    sink.encodeSafe = (event, _reason, out) => sink.encode(event, out);
+    const refused = new Set<number>();
+    sink.answer = (_, numbers) =>
+      numbers.map((number) => {
+        if (refused.has(number)) return DONE;
+        refused.add(number);
+        return reject("mapping");
+      });
+    const { runner, ledger } = run(sink, { maxEvents: 400 });
+    const batch = batchOf(lines(0, 1500));
+    expect(await runner.offer(batch, ledger, true)).toBe(true);
+    await runner.drain();
+    expect([runner.taking, ledger.cursor, letters.count]).toEqual([true, batch.end, 0]);
+  });
+
+  it("puts nothing more aside while it is refused, says so, and goes on when it is taken again", async () => {
+    const sink = new FarEnd();
+    let mended = false;
+    sink.answer = () => (mended ? DONE : reject("mapping"));
+    const { runner, ledger } = run(sink, { maxEvents: 400 });
+    const batch = batchOf(lines(0, 3000));
+    let ready = next(runner, "onReady");
+    await runner.offer(batch, ledger, true);
+    await ready;
+    const { count } = letters;
+    ready = next(runner, "onReady");
+    const again = batchOf(lines(0, 3000));
+    const parked = next(runner, "onParked");
+    await runner.offer(again, ledger, true);
+    await parked;
+    expect(runner.stuck).toContain("more than half of the last 1000 events were refused: mapping");
+    expect(letters.count).toBe(count);
+    mended = true;
+    await ready;
+    expect(await runner.offer(batchOf(lines(0, 3000)), ledger, true)).toBe(true);
+    await runner.drain();
+    expect([runner.stuck, letters.count, ledger.cursor]).toEqual([undefined, count, batch.end]);
+    runner.close();
+  });
+
+  it("parks when its dead letters are full, and takes nothing until there is room", async () => {
+    await letters.close();
+    letters = new DeadLetters(state, "archive", { maxSize: 1500, whenFull: "park" }, host.meter);
+    const sink = new FarEnd();
+    sink.answer = (_, numbers) => numbers.map((number) => (number < 5 ? reject("mapping") : DONE));
+    const { runner, ledger } = run(sink, { maxEvents: 2 });
+    await runner.begin();
+    const parked = next(runner, "onParked");
+    await runner.offer(batchOf(lines(0, 20)), ledger, true);
+    await parked;
+    expect(runner.stuck).toContain("are full (1500 bytes)");
+    const sent = sink.requests.length;
+    await expect.poll(() => sink.probes).toBeGreaterThan(3);
+    expect([runner.taking, sink.requests.length]).toEqual([false, sent]);
+    const kept = [];
+    for await (const { id } of readDeadLetters(letters.path)) kept.push(id);
+    expect(kept.length).toBeGreaterThan(0);
+    const ready = next(runner, "onReady");
+    await removeDeadLetters(letters.path, kept);
+    await ready;
+    expect(runner.stuck).toBeUndefined();
+    runner.close();
+  });
+
+  it("begins parked when its dead letters cannot be opened, and goes on when they can", async () => {
+    await letters.close();
+    await rm(join(state, "dead-letters"), { recursive: true });
+    await writeFile(join(state, "dead-letters"), "in the way");
+    letters = new DeadLetters(state, "archive", { maxSize: 3000, whenFull: "park" }, host.meter);
+    const { runner } = run(new FarEnd());
+    const ready = next(runner, "onReady");
+    await runner.begin();
+    expect(runner.stuck).toContain("cannot be read or written");
+    await rm(join(state, "dead-letters"));
+    await ready;
+    expect([runner.taking, runner.stuck]).toEqual([true, undefined]);
     runner.close();
   });
 

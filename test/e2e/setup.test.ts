@@ -64,7 +64,8 @@ for (const server of SEARCH_SERVERS) {
       const daysAgo = (days: number) =>
         new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10).replaceAll("-", ".");
       const old = [20, 9].map((days) => `audit-${cluster}-${daysAgo(days)}`).sort();
-      const kept = [0, 7].map((days) => `audit-${cluster}-${daysAgo(days)}`);
+      // One day to spare, for a midnight while this runs.
+      const kept = [0, 6].map((days) => `audit-${cluster}-${daysAgo(days)}`);
       const foreign = [`audit-${cluster}-${daysAgo(20)}-copy`, `audit-${cluster}-extra-${daysAgo(20)}`];
       const all = [...old, ...kept, ...foreign].sort();
       const left = async () => Object.keys(await server.ask<object>("GET", `/audit-${cluster}-*/_alias`)).sort();

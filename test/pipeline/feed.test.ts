@@ -71,7 +71,8 @@ async function addSink(name: string, sink: FarEnd, start: StartPoint = { at: "be
 
 async function makeSink(name: string, sink: FarEnd): Promise<SendingRunner> {
   const host = quietHost(name, again);
-  const deadLetters = await DeadLetters.open(state, name, { maxSize: 1 << 20, whenFull: "park" }, host.meter);
+  const deadLetters = new DeadLetters(state, name, { maxSize: 1 << 20, whenFull: "park" }, host.meter);
+  await deadLetters.ready();
   stores.push(deadLetters);
   const runner = new SendingRunner(
     sink,

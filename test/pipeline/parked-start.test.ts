@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
@@ -54,6 +54,35 @@ it("An agent starts though an archive cannot be opened, says so, serves the othe
   await second.stop();
 });
 
+it("An agent starts though one sink's dead letters cannot be opened; /readyz says so, and the sink delivers when they can", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "auditship-parked-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const at = (name: string) => join(directory, name);
+  await writeFile(at("audit.log"), `${auditLine(1)}\n${auditLine(2)}\n`);
+  await writeFile(at("sink.mjs"), COLLECTOR);
+  await mkdir(at("state/dead-letters/stuck.ndjson"), { recursive: true });
+  const collector = { type: "./sink.mjs", retry: { initial: "10ms", max: "20ms" } };
+  const config = {
+    sources: { apiserver: { path: "audit.log" } },
+    state: "state",
+    sinks: { healthy: { ...collector, to: at("healthy") }, stuck: { ...collector, to: at("stuck") } },
+    observe: { listen: "127.0.0.1:0" },
+  };
+  await writeFile(at("auditship.yaml"), JSON.stringify(config));
+  const loaded = await loadConfig(at("auditship.yaml"), { env: {} });
+  const agent = await Agent.start(loaded, { once: false, log: createLog({ level: "silent" }), metrics: new Metrics() });
+  onTestFinished(() => agent.stop());
+  const received = (name: string) => readFile(at(name), "utf8").catch(() => "");
+  const ready = async () => (await fetch(`${agent.observeUrl}/readyz`)).text();
+
+  await vi.waitFor(async () => expect(await received("healthy")).toBe("2"), { timeout: 10_000 });
+  expect(await ready()).toContain("sink stuck: the dead letters cannot be read or written: EISDIR");
+  expect(await (await fetch(`${agent.observeUrl}/metrics`)).text()).toContain('auditship_sink_stuck{sink="stuck"} 1');
+  await rm(at("state/dead-letters/stuck.ndjson"), { recursive: true });
+  await vi.waitFor(async () => expect(await received("stuck")).toBe("2"), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await ready()).not.toContain("stuck"), { timeout: 10_000 });
+});
+
 it("An archive that can be opened only later has its first state on disk before its first event", async () => {
   const directory = await mkdtemp(join(tmpdir(), "auditship-parked-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
@@ -84,6 +113,22 @@ it("An archive that can be opened only later has its first state on disk before 
     timeout: 10_000,
   });
 });
+
+/** A sink that writes down how many events it was sent. */
+const COLLECTOR = `
+import { writeFileSync } from "node:fs";
+export default {
+  kind: "sink", name: "collector",
+  options: (zod) => zod.strictObject({ to: zod.string() }),
+  create({ to }) {
+    let count = 0;
+    return {
+      mode: "send", ordered: false, gzip: false, async probe() {},
+      encode(event, out) { event.writeDocument(out); },
+      async send(request) { writeFileSync(to, String((count += request.count))); return { kind: "done" }; },
+    };
+  },
+};`;
 
 /** A sink that cannot be restored while a file is there; notes in `seen`, at its first fold, what is stored of it. */
 const WITNESS = `
