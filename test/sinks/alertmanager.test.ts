@@ -223,6 +223,28 @@ describe("an alert", () => {
     expect(am.sent.map((alert) => alert.labels.severity)).toEqual(["info", "warning", "critical", "critical"]);
   });
 
+  it("has the runbook that its rule names, else the configured one", async () => {
+    const { sink, am } = started({ runbook: "https://runbooks.example/{rule}?from=auditship" });
+    fold(sink, [event()], [match({ rule: "Read a / secret" })]);
+    fold(sink, [event()], [match({ rule: "own", facts: { runbook_url: "https://own.example" } })]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent.map(({ annotations }) => annotations.runbook_url)).toEqual([
+      "https://runbooks.example/Read%20a%20%2F%20secret?from=auditship",
+      "https://own.example",
+    ]);
+  });
+
+  it("is counted as active, and as untold until it was taken", async () => {
+    const { sink, told } = started();
+    const gauges = () => ["active", "untold"].map((name) => told.gauges.get(`auditship_alerts_${name}{test}`));
+    fold(sink, [event(), event({ verb: "list" })]);
+    expect(gauges()).toEqual([2, 2]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(gauges()).toEqual([2, 0]);
+    await vi.advanceTimersByTimeAsync(400_000);
+    expect(gauges()).toEqual([0, 0]);
+  });
+
   it("carries the workspace that a stage found", async () => {
     const { sink, am } = started();
     const { batch, selection } = events(event());
@@ -401,6 +423,50 @@ describe("an Alertmanager that is down", () => {
     expect(sink.state().alerts).toEqual([]);
   });
 
+  it("for an hour gets every alert of that hour, with the counts of all of it", async () => {
+    const { sink, am, told } = started();
+    fold(sink, [event({ verb: "before" })]);
+    await vi.advanceTimersByTimeAsync(50);
+    am.down = true;
+    for (let minute = 0; minute < 60; minute++) {
+      fold(sink, [event({ verb: "always" }), event({ verb: `minute-${minute}` })]);
+      await vi.advanceTimersByTimeAsync(60_000);
+    }
+    expect(told.gauges.get("auditship_alerts_untold{test}")).toBe(61);
+    am.posts = [];
+    am.down = false;
+    await vi.advanceTimersByTimeAsync(31_000);
+    const counts = new Map(am.sent.map(({ labels, annotations }) => [labels.verb, annotations.count]));
+    expect(counts.size).toBe(61);
+    expect(counts.get("always")).toBe("60");
+    expect(told.gauges.get("auditship_alerts_untold{test}")).toBe(0);
+  });
+
+  it("and says when it will be back is not asked before", async () => {
+    const { sink, am } = started();
+    am.answer = () => 503;
+    am.headers = { "retry-after": "120" };
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(119_000);
+    expect(am.requests).toHaveLength(1);
+    am.answer = () => 200;
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(am.sent).toHaveLength(1);
+  });
+
+  it("is told all that is active when it answers again, since it may have forgotten it", async () => {
+    const { sink, am } = started({ resolveAfter: 7_200_000, resendEvery: 3_600_000 });
+    fold(sink, [event({ verb: "old" })]);
+    await vi.advanceTimersByTimeAsync(50);
+    am.down = true;
+    fold(sink, [event({ verb: "new" })]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    am.down = false;
+    am.posts = [];
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(new Set(am.sent.map(({ labels }) => labels.verb))).toEqual(new Set(["old", "new"]));
+  });
+
   it("fails the probe with its address", async () => {
     const { sink, am } = started();
     await sink.probe(new AbortController().signal);
@@ -465,6 +531,73 @@ describe("a refused alert", () => {
     am.answer = () => 200;
     await vi.advanceTimersByTimeAsync(61_000);
     expect(new Set(am.sent.map((alert) => alert.labels.user)).size).toBe(200);
+  });
+});
+
+describe("an alert in KubeSphere's format", () => {
+  const KUBESPHERE = { format: "kubesphere" as const };
+
+  it("has KubeSphere's labels and annotation, and none of ours but the configuration's", async () => {
+    const { sink, am } = started({ ...KUBESPHERE, labels: { severity: "warning" } });
+    fold(sink, [event({ requestReceivedTimestamp: "2026-11-21T09:59:59.120000Z" })]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent.map(({ labels, annotations }) => ({ labels, annotations }))).toEqual([
+      {
+        labels: {
+          env: "test",
+          severity: "warning",
+          alertname: "secret-read",
+          alerttype: "auditing",
+          namespace: "shop",
+          resource: "secrets",
+          name: "db",
+          user: "alice",
+          group: '["dev"]',
+          verb: "get",
+          requestReceivedTimestamp: "2026-11-21 09:59:59.12 +0000 UTC",
+        },
+        annotations: { message: "a secret was read" },
+      },
+    ]);
+  });
+
+  it.for([
+    ["2026-11-21T09:59:59.000000Z", "2026-11-21 09:59:59 +0000 UTC"],
+    ["2026-11-21T09:59:59.000001Z", "2026-11-21 09:59:59.000001 +0000 UTC"],
+    ["2026-11-21T09:59:59Z", "2026-11-21 09:59:59 +0000 UTC"],
+    ["yesterday", "yesterday"],
+  ])("shows the time %s as Go does: %s", async ([time, shown]) => {
+    const { sink, am } = started(KUBESPHERE);
+    fold(sink, [event({ requestReceivedTimestamp: time })]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent[0].labels.requestReceivedTimestamp).toBe(shown);
+  });
+
+  it("of a request for no resource by nobody is sent too; many groups are whole JSON", async () => {
+    const { sink, am } = started(KUBESPHERE);
+    const groups = Array.from({ length: 50 }, (_, index) => `${index}`.padEnd(200, '"'));
+    fold(sink, [
+      { kind: "Event", verb: "get", stageTimestamp: new Date(NOW).toISOString() },
+      event({ user: { groups } }),
+    ]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent[0].labels).toEqual({ env: "test", alertname: "secret-read", alerttype: "auditing", verb: "get" });
+    expect(am.sent[1].labels.group.length).toBeLessThanOrEqual(1024);
+    expect(groups).toEqual(expect.arrayContaining(JSON.parse(am.sent[1].labels.group)));
+  });
+
+  it("is each request's own, as its time is; a storm fills the rule's share, and is one alert with a count beyond it", async () => {
+    const { sink, am } = started({ ...KUBESPHERE, maxAlerts: 8 });
+    for (let second = 0; second < 10; second++) {
+      fold(sink, [event({ requestReceivedTimestamp: `2026-11-21T09:59:0${second}.000000Z` })]);
+    }
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent.map(({ labels, annotations }) => [labels.requestReceivedTimestamp, annotations.count])).toEqual([
+      ["2026-11-21 09:59:00 +0000 UTC", undefined],
+      ["2026-11-21 09:59:01 +0000 UTC", undefined],
+      [undefined, "8"],
+    ]);
+    expect(am.sent[2].labels).toMatchObject({ alertname: "secret-read", overflow: "true" });
   });
 });
 

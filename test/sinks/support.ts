@@ -31,20 +31,26 @@ export interface Told {
   warnings: string[];
   /** Sum per `name{labels}`. */
   counts: Map<string, number>;
+  /** Last value per `name{labels}`. */
+  gauges: Map<string, number>;
 }
 
 /** A host for a sink under test: paths resolve to `directory`, time is Date.now. */
 export function testHost(overrides: Partial<SinkHost & { client: HttpClient }> = {}): SinkHost & { told: Told } {
-  const told: Told = { warnings: [], counts: new Map() };
+  const told: Told = { warnings: [], counts: new Map(), gauges: new Map() };
   const warn = (_fields: object, message: string) => void told.warnings.push(message);
+  const seriesOf = (name: string, labels: string[]) => `${name}{${labels.join(",")}}`;
+  const set = (name: string, value: number, ...labels: string[]) => {
+    told.gauges.set(seriesOf(name, labels), value);
+  };
   const count = (name: string, value: number, ...labels: string[]) => {
-    const series = `${name}{${labels.join(",")}}`;
+    const series = seriesOf(name, labels);
     told.counts.set(series, (told.counts.get(series) ?? 0) + value);
   };
   const host: Host = {
     name: "test",
     log: { debug() {}, info() {}, warn, error: warn },
-    meter: { add: count, set() {}, observe() {} },
+    meter: { add: count, set, observe() {} },
     cluster: "",
     node: "",
     labels: {},

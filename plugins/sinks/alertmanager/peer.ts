@@ -34,6 +34,8 @@ const MOST_REFUSALS = 10;
 export class Peer {
   /** Called when the whole table was looked through: what has ended may go. */
   onScanned: () => void = () => {};
+  /** Called when new alerts were sent, or could not be. */
+  onSent: () => void = () => {};
   readonly #table: AlertTable;
   readonly #http: HttpClient;
   readonly #host: SinkHost;
@@ -125,6 +127,7 @@ export class Peer {
   async #sendFresh(): Promise<void> {
     const fresh = [...this.#fresh].map((key): [string, Alert] => [key, this.#table.get(key)!]);
     await this.#round(fresh, () => true);
+    this.onSent();
     for (const [key, alert] of fresh) this.#scanAt = Math.min(this.#scanAt, this.#dueAt(key, alert));
   }
 

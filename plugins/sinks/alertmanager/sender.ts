@@ -14,7 +14,10 @@ export class Sender {
     this.#table = table;
     this.#host = host;
     this.#peers = clients.map((client) => new Peer(table, client, host, options));
-    for (const peer of this.#peers) peer.onScanned = () => this.#sweep();
+    for (const peer of this.#peers) {
+      peer.onScanned = () => this.#sweep();
+      peer.onSent = () => this.#show();
+    }
   }
 
   /** Alerts are new or changed. */
