@@ -35,8 +35,9 @@ interface Place {
 /** Requests that are remembered so that their later stages are not counted again, and how many of them over a restart. */
 const RECENT = 8192;
 const RECENT_KEPT = 2048;
-/** Places that are remembered, so that the labels of a storm are made once. */
-const PLACES = 4096;
+/** Places that are remembered, so that the labels of a storm are made once, and the longest name of one, in characters. */
+const PLACES = 1024;
+const PLACE_NAME = 1024;
 /** One rule fills so much of the table at most: who makes it noisy hides no other. */
 const SHARE = 1 / 4;
 
@@ -160,7 +161,7 @@ export class AlertTable {
     if (known) return known;
     const place = placeOf(this.rendering.labels(event, match));
     if (this.#places.size >= PLACES) this.#places.clear();
-    this.#places.set(name, place);
+    if (name.length <= PLACE_NAME) this.#places.set(name, place);
     return place;
   }
 
