@@ -285,6 +285,8 @@ export class Feed {
         if ((reached || isNear(lane, live)) && (await this.#handOver(lane, live))) return;
       }
     } finally {
+      // Its reader is closed before the next one opens in its place.
+      if (this.#live !== lane) await lane.close();
       this.#deps.slots.give();
     }
     if (!lane.running) return;

@@ -39,6 +39,7 @@ export class Lane {
   #wait = new AbortController();
   #guests: ((meeting: Meeting | undefined) => void)[] = [];
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(reader: Reader, members: Iterable<Member>, deps: LaneDeps) {
     this.#reader = reader;
@@ -111,7 +112,8 @@ export class Lane {
   async close(): Promise<void> {
     this.stop();
     for (const guest of this.#guests.splice(0)) guest(undefined);
-    await this.#reader.close();
+    this.#closing ??= this.#reader.close();
+    await this.#closing;
   }
 
   async #load(chunk: Chunk): Promise<void> {
