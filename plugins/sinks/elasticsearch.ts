@@ -61,7 +61,7 @@ export default defineSink({
   kind: "sink",
   name: "elasticsearch",
   options,
-  defaults: { select: "all", maxWait: 1000, concurrency: 2, compression: "gzip" },
+  defaults: { select: "all", maxWait: 1000, compression: "gzip" },
   create: (options, host) => new Elasticsearch(options as Options, host),
 });
 

@@ -265,7 +265,7 @@ function withDefaults(common: SinkCommon, { defaults }: SinkPlugin): ResolvedSin
     select,
     startAt: common.startAt ?? (select === "alerting" ? "end" : undefined),
     request: { ...common.request, maxWait },
-    concurrency: common.concurrency ?? defaults?.concurrency ?? 2,
+    concurrency: common.concurrency ?? defaults?.concurrency ?? 16,
     compression: common.compression ?? defaults?.compression ?? "none",
   };
 }

@@ -64,7 +64,9 @@ export const sinkSchema = z.strictObject({
     .positive()
     .max(64)
     .optional()
-    .describe("Most requests in flight. Default 2; 1 for sinks that keep order."),
+    .describe(
+      "Most requests in flight. How many there are adapts to how fast the sink answers, from 1 up to it, within memory.buffers. Default 16; 1 for sinks that keep order.",
+    ),
   compression: z
     .enum(["gzip", "none"])
     .optional()

@@ -41,6 +41,17 @@ export class RequestBuilder {
     return this.#items.count;
   }
 
+  /** Bytes of memory that it holds, without what requests have of it. */
+  get memory(): number {
+    const own = [this.#out, this.#kept, ...this.#spare, ...this.#spareKept];
+    return own.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /** Bytes of memory that the next request needs beyond. */
+  get needed(): number {
+    return this.#spare.length > 0 ? 0 : this.#capacity;
+  }
+
   /** Encodes one event; what `encode` throws leaves the builder as it was. */
   add(sink: Pick<SendingSink, "encode">, event: EventView, ledger: Ledger, entry: LedgerEntry): void {
     const out = this.#out;
@@ -171,6 +182,11 @@ export class PendingRequest implements Request {
       line: members > start ? `${bytes.toString("utf8", start, members)}}` : "{}",
       members: `{${bytes.toString("utf8", members, end).replace(/^[,{]/, "")}`,
     };
+  }
+
+  /** Bytes of memory that it holds. */
+  get memory(): number {
+    return this.body.buffer.byteLength + this.kept.buffer.byteLength;
   }
 
   /** See {@link Items.acknowledge}. */

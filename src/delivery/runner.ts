@@ -7,7 +7,10 @@ import type { Select } from "./select.js";
 export interface RunnerOptions {
   request: { maxBytes: number; maxEvents: number; maxWait: number };
   retry: { initial: number; max: number; slow: number };
+  /** Most requests in flight. */
   concurrency: number;
+  /** Bytes of memory for requests, on their way and being filled. */
+  memory: number;
   compression: "gzip" | "none";
   stallAfter: number;
   /** Bytes per second while catching up. */

@@ -9,6 +9,7 @@ import {
   type SendingSink,
   type Verdict,
 } from "../plugin/index.js";
+import { ConcurrencyLimit } from "./concurrency.js";
 import type { DeadLetter } from "./dead-letter-file.js";
 import type { DeadLetters } from "./dead-letters.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
@@ -31,18 +32,24 @@ export interface SendingDeps {
 export class SendingRunner extends Runner {
   readonly #sink: SendingSink;
   readonly #deps: SendingDeps;
+  readonly #limit: ConcurrencyLimit;
   readonly #queue: PQueue;
   readonly #builder: RequestBuilder;
   readonly #refusals = new Refusals();
   #timer: NodeJS.Timeout | undefined;
-  #inFlight = 0;
   #toldConflict = false;
+  /** What is left of each request that waits or is on its way: itself, or its halves and safe shapes. */
+  readonly #pending = new Set<readonly PendingRequest[]>();
+  /** Who waits for room to send. */
+  #waiting: (() => void)[] = [];
 
   constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
     super(host, options, random);
     this.#sink = sink;
     this.#deps = deps;
-    this.#queue = new PQueue({ concurrency: sink.ordered ? 1 : options.concurrency });
+    this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
+    this.#queue = new PQueue();
+    this.#adapt();
     this.#builder = new RequestBuilder(options.request.maxBytes);
   }
 
@@ -97,20 +104,22 @@ export class SendingRunner extends Runner {
   protected async halt(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#inFlight -= this.#queue.size;
     this.#queue.clear();
     await this.#queue.onIdle();
+    this.#pending.clear();
     this.#builder.release();
   }
 
   protected async resume(): Promise<void> {
     await this.#deps.deadLetters.ready();
+    this.#limit.reset();
+    this.#adapt();
   }
 
   /** Sends what there is if nothing is in flight; else it may grow for `maxWait`. */
   async #sendSoon(patient: boolean): Promise<boolean> {
     if (this.#builder.count === 0) return true;
-    if (this.#inFlight === 0 || this.#builder.bytes >= this.options.request.maxBytes) return this.#enqueue(patient);
+    if (this.#pending.size === 0 || this.#builder.bytes >= this.options.request.maxBytes) return this.#enqueue(patient);
     if (this.#timer === undefined) {
       const left = this.#builder.since + this.options.request.maxWait - this.host.now();
       this.#timer = setTimeout(() => void this.#enqueue(true), Math.max(0, left));
@@ -122,27 +131,43 @@ export class SendingRunner extends Runner {
   async #enqueue(patient: boolean): Promise<boolean> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#queue.size > 0) {
+    let stalled: Promise<boolean> | undefined;
+    while (!this.#hasRoom()) {
       if (!this.taking) return false;
-      const room = this.#queue.onSizeLessThan(1).then(() => true);
-      if (await Promise.race([room, this.wait(this.options.stallAfter).then(() => false)])) break;
+      stalled ??= this.wait(this.options.stallAfter).then(() => true);
+      const changed = new Promise<boolean>((resolve) => this.#waiting.push(() => resolve(false)));
+      if (!(await Promise.race([changed, stalled]))) continue;
       if (!patient || this.failing) return false;
+      stalled = undefined;
     }
     if (!this.taking) return false;
     if (this.#builder.count === 0) return true;
-    const request = this.#builder.take();
-    this.#inFlight++;
+    const left = [this.#builder.take()];
+    this.#pending.add(left);
     void this.#queue
-      .add(() => this.#deliver(request).finally(() => this.#landed()))
+      .add(() => this.#deliver(left).finally(() => this.#landed(left)))
       .catch((error: Error) => this.park(error.message));
     return true;
+  }
+
+  /** True if one more request may wait, and there is memory to fill the next one meanwhile. */
+  #hasRoom(): boolean {
+    if (this.#pending.size === 0) return true;
+    let memory = this.#builder.memory + this.#builder.needed;
+    for (const left of this.#pending) for (const request of left) memory += request.memory;
+    return this.#queue.size === 0 && memory <= this.options.memory;
+  }
+
+  /** Lets those who wait for room look again. */
+  #makeRoom(): void {
+    for (const goOn of this.#waiting.splice(0)) goOn();
   }
 
   /**
    * Waits until nothing is on its way: an event beyond `maxBytes` is alone in memory. False if that takes longer than `stallAfter`.
    */
   async #alone(patient: boolean): Promise<boolean> {
-    while (this.#inFlight > 0) {
+    while (this.#pending.size > 0) {
       if (!this.taking) return false;
       const idle = this.#queue.onIdle().then(() => true);
       if (await Promise.race([idle, this.wait(this.options.stallAfter).then(() => false)])) break;
@@ -164,30 +189,49 @@ export class SendingRunner extends Runner {
     }
   }
 
-  #landed(): void {
-    this.#inFlight--;
-    this.host.meter.set("auditship_sink_in_flight", this.#inFlight, this.name);
-    if (this.#inFlight === 0 && this.#builder.count > 0 && this.taking) void this.#enqueue(true);
+  #landed(left: readonly PendingRequest[]): void {
+    this.#pending.delete(left);
+    this.host.meter.set("auditship_sink_in_flight", this.#pending.size, this.name);
+    this.#makeRoom();
+    if (this.#pending.size === 0 && this.#builder.count > 0 && this.taking) void this.#enqueue(true);
   }
 
   /** Sends a request and what becomes of it (its retries, halves, safe shapes) until nothing is left or the sink parks. */
-  async #deliver(first: PendingRequest): Promise<void> {
-    this.host.meter.set("auditship_sink_in_flight", this.#inFlight, this.name);
-    const left = [first];
+  async #deliver(left: PendingRequest[]): Promise<void> {
+    this.host.meter.set("auditship_sink_in_flight", this.#pending.size, this.name);
+    // It does not wait any more: another one may.
+    this.#makeRoom();
     while (left.length > 0 && this.taking) {
-      const request = left.shift()!;
-      if (this.finishing && request.attempt > 0) continue;
-      const wanted = this.options.compression === "gzip" && this.#sink.gzip;
-      if (wanted) await request.compress();
-      const verdicts = await this.#send(request);
-      left.unshift(...(await this.#settle(request, verdicts)));
+      const [request] = left;
+      const next = this.finishing && request.attempt > 0 ? [] : await this.#attempt(request);
+      left.splice(0, 1, ...next);
+      this.#makeRoom();
     }
   }
 
-  /** One attempt. */
+  /** Sends it once; what is to be sent (again). */
+  async #attempt(request: PendingRequest): Promise<PendingRequest[]> {
+    if (this.options.compression === "gzip" && this.#sink.gzip) {
+      await request.compress();
+      this.#makeRoom();
+    }
+    return this.#settle(request, await this.#send(request));
+  }
+
+  /** One attempt; what it tells about load sets how many there may be at once. */
   async #send(request: PendingRequest): Promise<Verdict[]> {
+    const { meter } = this.host;
     const started = performance.now();
-    this.host.meter.add("auditship_sink_bytes_total", request.body.length, this.name);
+    this.#limit.sent(this.#queue.pending);
+    meter.add("auditship_sink_bytes_total", request.body.length, this.name);
+    const verdicts = await this.#ask(request);
+    const now = performance.now();
+    meter.observe("auditship_sink_request_seconds", (now - started) / 1000, this.name);
+    if (this.#limit.ended(started, now, loadOf(verdicts))) this.#adapt();
+    return verdicts;
+  }
+
+  async #ask(request: PendingRequest): Promise<Verdict[]> {
     try {
       const answer = await this.#sink.send(request, this.host.signal);
       if (!Array.isArray(answer)) return forAll(request, answer);
@@ -196,9 +240,13 @@ export class SendingRunner extends Runner {
     } catch (error) {
       request.unanswered = true;
       return forAll(request, retry((error as Error).message));
-    } finally {
-      this.host.meter.observe("auditship_sink_request_seconds", (performance.now() - started) / 1000, this.name);
     }
+  }
+
+  #adapt(): void {
+    const { current } = this.#limit;
+    this.#queue.concurrency = current;
+    this.host.meter.set("auditship_sink_concurrency_limit", current, this.name);
   }
 
   /** Acknowledges, puts aside, and gives back what is to be sent (again), after the backoff it needs. */
@@ -339,6 +387,12 @@ interface Refused {
   /** Indexes of the others, and their letters. */
   buried: number[];
   letters: DeadLetter[];
+}
+
+/** What the outcome of a request says about load: one that an operator must mend, or that was too large, says nothing. */
+function loadOf(verdicts: readonly Verdict[]): "taken" | "pushedBack" | "other" {
+  if (verdicts.some((verdict) => verdict.kind === "retry" && !verdict.slow)) return "pushedBack";
+  return verdicts.some(({ kind }) => kind === "retry" || kind === "split") ? "other" : "taken";
 }
 
 /** Indexes of a request's items by verdict. */

@@ -185,6 +185,11 @@ export const METRICS = {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   },
   auditship_sink_in_flight: { type: "gauge", help: "Requests in flight.", labels: ["sink"] },
+  auditship_sink_concurrency_limit: {
+    type: "gauge",
+    help: "Requests that may be in flight: adapts to how fast the sink answers, from 1 to its concurrency.",
+    labels: ["sink"],
+  },
   auditship_sink_endpoint_up: {
     type: "gauge",
     help: "1 if an endpoint (host and port as configured) answered when it was last asked, 0 since it failed.",

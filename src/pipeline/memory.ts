@@ -12,7 +12,9 @@ export const CATCH_UP_LANES = 2;
 export interface MemoryPlan {
   /** Bytes of each batch buffer: one per live lane, and one per catch-up lane. */
   batch: number;
-  /** Most bytes of one request of a sink: a sink holds `concurrency` in flight, one waiting, one being filled. */
+  /** Bytes for the requests of each sink. */
+  sink: number;
+  /** Most bytes of one request of a sink, so that two (one, if it has no more at once) fit on their way, one waiting, one being filled. */
   request(wanted: number, concurrency: number): number;
 }
 
@@ -26,10 +28,11 @@ export function planMemory(budget: number, sources: number, sinks: number): Memo
       `memory.buffers is too small for ${sources} sources and ${sinks} sinks; give it at least ${2 * lanes * LEAST_BATCH} bytes.`,
     );
   }
-  const forRequests = budget - batch * lanes;
+  const sink = Math.floor((budget - batch * lanes) / sinks);
   return {
     batch,
+    sink,
     request: (wanted, concurrency) =>
-      Math.max(LEAST_REQUEST, Math.min(wanted, Math.floor(forRequests / sinks / (concurrency + 2)))),
+      Math.max(LEAST_REQUEST, Math.min(wanted, Math.floor(sink / (Math.min(concurrency, 2) + 2)))),
   };
 }

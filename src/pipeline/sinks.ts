@@ -91,6 +91,7 @@ function runnerOptions({ common }: LoadedSink, memory: MemoryPlan): RunnerOption
     request: { ...common.request, maxBytes: memory.request(common.request.maxBytes, common.concurrency) },
     retry: common.retry,
     concurrency: common.concurrency,
+    memory: memory.sink,
     compression: common.compression,
     stallAfter: common.stallAfter,
     rate: common.rate,

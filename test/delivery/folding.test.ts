@@ -41,6 +41,7 @@ function run(sink: FoldingSink, select = "all", stallAfter = 30) {
     request: { maxBytes: 1, maxEvents: 1, maxWait: 1 },
     retry: { initial: 1, max: 2, slow: 2 },
     concurrency: 1,
+    memory: 32 << 20,
     compression: "none",
     stallAfter,
     select: createSelect(select, () => () => false),

@@ -36,10 +36,12 @@ function run(
     compression?: "gzip" | "none";
     retry?: number;
     concurrency?: number;
+    memory?: number;
     warnings?: object[];
   } = {},
 ) {
   const { maxEvents = 100, stallAfter = 2000, compression = "none", retry: initial = 1, concurrency = 1 } = options;
+  const { memory = 32 << 20 } = options;
   const warn = (fields: object) => void options.warnings?.push(fields);
   const runner = new SendingRunner(
     sink,
@@ -48,6 +50,7 @@ function run(
       request: { maxBytes: 1 << 20, maxEvents, maxWait: 20 },
       retry: { initial, max: Math.max(2, initial), slow: 2 },
       concurrency,
+      memory,
       compression,
       stallAfter,
       select: createSelect("all", () => () => true),
@@ -477,5 +480,32 @@ describe("a sink whose far end is gone", () => {
     await runner.drain();
     expect(sink.received).toEqual(range(0, 5));
     expect(most).toBe(1);
+  });
+
+  it("has no more requests on their way than there is memory for", async () => {
+    const sink = Object.assign(new FarEnd(), { ordered: false });
+    const waiting: (() => void)[] = [];
+    let most = 0;
+    sink.answer = () =>
+      new Promise((resolve) => {
+        waiting.push(() => resolve(DONE));
+        most = Math.max(most, waiting.length);
+      });
+    // Requests of 1 MiB with some slack: one being filled, and four waiting or on their way.
+    const { runner, ledger } = run(sink, { concurrency: 16, memory: 5.5 * 1024 ** 2, stallAfter: 60_000 });
+    const annotations = { padding: "y".repeat(300_000) };
+    const offered = runner.offer(batchOf(range(0, 120).map((n) => auditLine(n, { annotations }))), ledger, true);
+    let over = false;
+    void offered
+      .then(() => runner.drain())
+      .then(() => {
+        over = true;
+      });
+    while (!over) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      waiting.shift()?.();
+    }
+    expect(sink.received.toSorted((a, b) => a - b)).toEqual(range(0, 120));
+    expect(most).toBeLessThanOrEqual(4);
   });
 });

@@ -81,6 +81,7 @@ async function makeSink(name: string, sink: FarEnd): Promise<SendingRunner> {
       request: { maxBytes: 8192, maxEvents: 20, maxWait: 5 },
       retry: { initial: 1, max: 3, slow: 3 },
       concurrency: 1,
+      memory: 32 << 20,
       compression: "none",
       stallAfter: 20,
       select: createSelect("all", () => () => true),
