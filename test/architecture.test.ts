@@ -12,6 +12,7 @@ const ARROWS: Record<string, readonly string[]> = {
   "src/intake": ["src/plugin", "src/tail", "src/event"],
   "src/rules": ["src/plugin"],
   "src/delivery": ["src/plugin"],
+  "src/kubernetes": ["src/plugin"],
   "src/observe": ["src/plugin", "src/version.ts"],
   "src/config": ["src/plugin", "src/tail", "src/intake", "plugins"],
   "src/pipeline": [
@@ -20,6 +21,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "src/event",
     "src/rules",
     "src/delivery",
+    "src/kubernetes",
     "src/config",
     "src/observe",
     "src/version.ts",

@@ -1,5 +1,5 @@
-import type { Batch, Host, SinkState } from "../plugin/index.js";
-import { backoff } from "./backoff.js";
+import { type Batch, backoff, type Host, type SinkState } from "../plugin/index.js";
+
 import type { Ledger } from "./ledger.js";
 import type { Select } from "./select.js";
 

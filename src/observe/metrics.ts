@@ -155,6 +155,21 @@ export const METRICS = {
     labels: ["source"],
     unit: "bytes",
   },
+  auditship_kubernetes_synced: {
+    type: "gauge",
+    help: "1 while a watch of the API server follows what is there, by the path that is watched.",
+    labels: ["path"],
+  },
+  auditship_kubernetes_lists_total: {
+    type: "counter",
+    help: "Lists read from the API server: at the start, and where a watch could not go on.",
+    labels: ["path"],
+  },
+  auditship_kubernetes_errors_total: {
+    type: "counter",
+    help: "Lists and watches that failed.",
+    labels: ["path"],
+  },
   auditship_sink_events_total: {
     type: "counter",
     help: "Events by what became of them: created; duplicate: there already, from an earlier try; conflict: there already, though never sent before; retried; rejected.",

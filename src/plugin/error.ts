@@ -18,6 +18,7 @@ export const ERRORS = {
   AUDITSHIP_SOURCE_READ: "An audit file cannot be read.",
   AUDITSHIP_SOURCE_PIN: "Audit files cannot be pinned where the configuration says.",
   AUDITSHIP_SOURCE_SPOOL: "A webhook source cannot keep what is posted to it.",
+  AUDITSHIP_KUBERNETES: "The cluster's API server cannot be found in a kubeconfig.",
   AUDITSHIP_STATE_LOCKED: "Another agent uses the state directory.",
   AUDITSHIP_STATE_FORMAT: "A state file is damaged or was written by a newer version.",
   AUDITSHIP_STATE_WRITE: "The state directory cannot be written.",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { backoff } from "../../src/delivery/backoff.js";
+import { backoff } from "../../src/plugin/backoff.js";
 
 const times = { initial: 500, max: 30_000 };
 
