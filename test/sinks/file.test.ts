@@ -1,4 +1,16 @@
-import { appendFile, cp, mkdir, readdir, readFile, rename, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  cp,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
@@ -17,6 +29,8 @@ const options = (path: string, more: Partial<ArchiveOptions> = {}): ArchiveOptio
   rotateDaily: true,
   maxBackups: 0,
   gzip: false,
+  fsync: "checkpoint",
+  minFree: 0,
   ...more,
 });
 
@@ -45,6 +59,31 @@ async function lines(directory: string): Promise<string[]> {
   const text = (await Promise.all(contents)).join("");
   expect(text === "" || text.endsWith("\n")).toBe(true);
   return text.split("\n").slice(0, -1);
+}
+
+/** Makes disks full: of what is written next only so many bytes still fit. What is too much cannot even be cut off. */
+async function fillDisk(bytes: number): Promise<() => void> {
+  const some = await open(process.execPath);
+  const prototype = Object.getPrototypeOf(some) as FileHandle;
+  await some.close();
+  const write = prototype.write as (...given: unknown[]) => Promise<never>;
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  let left = bytes;
+  const writes = vi.spyOn(prototype, "write").mockImplementation(async function (
+    this: FileHandle,
+    ...given: unknown[]
+  ) {
+    const [buffer, offset, length, position] = given as [Buffer, number, number, number];
+    if (left === 0) throw full;
+    const fits = Math.min(left, length);
+    left -= fits;
+    return write.call(this, buffer, offset, fits, position);
+  });
+  const cuts = vi.spyOn(prototype, "truncate").mockRejectedValue(full);
+  return () => {
+    writes.mockRestore();
+    cuts.mockRestore();
+  };
 }
 
 describe("an archive file", () => {
@@ -143,12 +182,15 @@ describe("an archive file", () => {
     const path = join(directory, "audit.ndjson");
     const archive = await opened(path);
     await archive.fold(documents("1"));
-    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
-    const append = vi.spyOn(ActiveFile.prototype, "append").mockRejectedValueOnce(full);
-    await expect(archive.fold(documents("2"))).rejects.toThrow(/cannot write the archive .*no space left.*Free space/);
-    append.mockRestore();
+    const free = await fillDisk(3);
+    onTestFinished(free);
+    const failing = archive.fold(documents("2".repeat(100)));
+    await expect(failing).rejects.toThrow(/cannot write the archive .*no space left.*Free space/);
+    expect(await readFile(path, "utf8")).toBe("1\n222");
+    free();
     const state = await checkpoint(archive);
     expect(state.length).toBe(2);
+    expect(await readFile(path, "utf8")).toBe("1\n");
     await archive.fold(documents("2", "3"));
     expect(await lines(directory)).toEqual(["1", "2", "3"]);
   });
@@ -202,13 +244,103 @@ describe("an archive file", () => {
   });
 });
 
+describe("fsync of an archive", () => {
+  async function syncs(fsync: ArchiveOptions["fsync"], gzip: boolean) {
+    const some = await open(process.execPath);
+    const sync = vi.spyOn(Object.getPrototypeOf(some) as FileHandle, "datasync");
+    await some.close();
+    const archive = await opened(join(await temporaryDirectory(), "audit.ndjson"), { fsync, gzip });
+    await archive.fold(documents("1"));
+    await archive.fold(documents("2"));
+    const folded = sync.mock.calls.length;
+    await checkpoint(archive);
+    const all = sync.mock.calls.length;
+    sync.mockRestore();
+    return { folded, checkpoint: all - folded };
+  }
+
+  it.each([false, true])("is done before the cursor passes, always, or never (gzip: %s)", async (gzip) => {
+    expect(await syncs("checkpoint", gzip)).toEqual({ folded: 0, checkpoint: 1 });
+    expect((await syncs("always", gzip)).folded).toBe(2);
+    expect(await syncs("never", gzip)).toEqual({ folded: 0, checkpoint: 0 });
+  });
+
+  it.each([false, true])("that fails after a batch was written leaves nothing of it (gzip: %s)", async (gzip) => {
+    const directory = await temporaryDirectory();
+    const archive = await opened(join(directory, "audit.ndjson"), { fsync: "always", gzip });
+    await archive.fold(documents("1"));
+    const some = await open(process.execPath);
+    const sync = vi
+      .spyOn(Object.getPrototypeOf(some) as FileHandle, "datasync")
+      .mockRejectedValueOnce(new Error("EIO"));
+    await some.close();
+    onTestFinished(() => void sync.mockRestore());
+    await expect(archive.fold(documents("2"))).rejects.toThrow("EIO");
+    await archive.fold(documents("2"));
+    await archive.close();
+    expect(await lines(directory)).toEqual(["1", "2"]);
+  });
+});
+
+describe("an archive that leaves space to others", () => {
+  it("takes nothing while there is less, and says what is missing", async () => {
+    const directory = await temporaryDirectory();
+    const archive = await opened(join(directory, "audit.ndjson"), { minFree: Number.MAX_SAFE_INTEGER });
+    await expect(archive.fold(documents("1"))).rejects.toThrow(
+      /cannot write the archive .*audit.ndjson: \d+ MiB are free, and minFree is \d+ MiB\. Free space there/,
+    );
+    await expect(archive.probe()).rejects.toThrow("minFree");
+    expect(await readFile(join(directory, "audit.ndjson"), "utf8")).toBe("");
+    const there = await opened(join(directory, "other.ndjson"), { minFree: 1 });
+    await there.probe();
+    await there.fold(documents("1"));
+    expect(await readFile(join(directory, "other.ndjson"), "utf8")).toBe("1\n");
+  });
+
+  it("probes a directory that is not there yet", async () => {
+    const path = join(await temporaryDirectory(), "deep", "er", "audit.ndjson");
+    await new Archive(options(path, { minFree: 1 }), testHost()).probe();
+    const full = new Archive(options(path, { minFree: Number.MAX_SAFE_INTEGER }), testHost());
+    await expect(full.probe()).rejects.toThrow("minFree");
+  });
+
+  it("deletes what is too old while it waits for space", async () => {
+    const directory = await temporaryDirectory();
+    let now = Date.now();
+    const path = join(directory, "audit.ndjson");
+    const archive = await opened(path, { maxSize: 1, retention: 7 * DAY, rotateDaily: false }, undefined, () => now);
+    for (const line of "123") await archive.fold(documents(line));
+    await checkpoint(archive);
+    await checkpoint(archive);
+    now += 8 * DAY;
+    await archive.probe();
+    expect(await lines(directory)).toEqual(["3"]);
+  });
+});
+
 describe("rotation of an archive", () => {
+  it("that fails is undone, and costs no file", async () => {
+    const directory = await temporaryDirectory();
+    const archive = await opened(join(directory, "audit.ndjson"), { maxSize: 1 });
+    await archive.fold(documents("1"));
+    const { open: openActive } = ActiveFile;
+    const failing = vi.spyOn(ActiveFile, "open").mockImplementationOnce(async (path) => {
+      await (await openActive(path)).close();
+      throw new Error("EIO: fsync");
+    });
+    onTestFinished(() => void failing.mockRestore());
+    await expect(archive.fold(documents("2"))).rejects.toThrow("EIO");
+    await archive.fold(documents("2"));
+    await archive.fold(documents("3"));
+    expect(await lines(directory)).toEqual(["1", "2", "3"]);
+  });
+
   it("begins a new file before one grows beyond maxSize, and numbers the old ones", async () => {
     const directory = await temporaryDirectory();
     const now = () => Date.parse("2026-11-21T10:00:00Z");
-    const archive = await opened(join(directory, "audit.ndjson"), { maxSize: 10 }, undefined, now);
+    await writeFile(join(directory, "audit.ndjson"), "");
     await utimes(join(directory, "audit.ndjson"), now() / 1000, now() / 1000);
-    await archive.restore(undefined);
+    const archive = await opened(join(directory, "audit.ndjson"), { maxSize: 10 }, undefined, now);
     for (const line of ["1234", "5678", "9abc", "a line beyond it", "d"]) await archive.fold(documents(line));
     expect((await readdir(directory)).sort()).toEqual([
       "audit-2026-11-21-000001.ndjson",
@@ -278,12 +410,13 @@ describe("rotation of an archive", () => {
 
 describe("a kill at any moment", () => {
   for (const gzip of [false, true]) {
-    it(`leaves each event in the ${gzip ? "compressed" : "plain"} archive exactly once after the next start, over rotations too`, async () => {
+    it(`leaves each event in the ${gzip ? "compressed" : "plain"} archive exactly once after the next start, over rotations and full disks too`, async () => {
       const step = fc.oneof(
         { weight: 5, arbitrary: fc.record({ fold: fc.array(fc.nat({ max: 400 }), { minLength: 1, maxLength: 4 }) }) },
         { weight: 2, arbitrary: fc.constant("checkpoint" as const) },
         { weight: 1, arbitrary: fc.constant("big" as const) },
         { weight: 2, arbitrary: fc.constant("kill" as const) },
+        { weight: 2, arbitrary: fc.record({ full: fc.nat({ max: 600 }) }) },
       );
       await fc.assert(
         fc.asyncProperty(
@@ -310,6 +443,13 @@ describe("a kill at any moment", () => {
                 const state = { ...stored.state, path: join(directory, gzip ? "audit.ndjson.gz" : "audit.ndjson") };
                 archive = await start(state);
                 next = stored.events;
+              } else if ("full" in action) {
+                const free = await fillDisk(action.full);
+                const folded = archive.fold(documents(event(action.full)));
+                await folded.catch(() => next--);
+                const checked = checkpoint(archive);
+                await checked.then((state) => (stored = { events: next, state })).catch(() => {});
+                free();
               } else await archive.fold(documents(...action.fold.map(event)));
             }
             await checkpoint(archive);
@@ -349,7 +489,10 @@ describe("the file sink's options", () => {
       maxSize: 104_857_600,
       rotateDaily: true,
       maxBackups: 0,
+      retention: "none",
       gzip: false,
+      fsync: "checkpoint",
+      minFree: 0,
     });
     expect(schema.parse({ path: "a", retention: "7d" }).retention).toBe(7 * DAY);
     expect(schema.safeParse({ path: "a", compress: true }).success).toBe(false);

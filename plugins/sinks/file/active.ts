@@ -7,6 +7,8 @@ export class ActiveFile {
   readonly #handle: FileHandle;
   /** Bytes written whole. */
   length: number;
+  /** True if there may be bytes beyond {@link length}. */
+  #surplus = false;
 
   private constructor(handle: FileHandle, length: number) {
     this.#handle = handle;
@@ -20,24 +22,37 @@ export class ActiveFile {
       if (error.code !== "ENOENT") throw error;
       return open(path, "wx+", 0o600);
     });
-    const { size } = await handle.stat();
-    if (size === 0) await syncDirectory(dirname(path));
-    return new ActiveFile(handle, size);
+    try {
+      const { size } = await handle.stat();
+      if (size === 0) await syncDirectory(dirname(path));
+      return new ActiveFile(handle, size);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
-  /** Appends all of `bytes` or nothing: a failed write is taken back. */
-  async append(bytes: Uint8Array): Promise<void> {
+  /** Appends all of `bytes` or nothing: a failed write is taken back. `durable`: they are on disk when this resolves. */
+  async append(bytes: Uint8Array, durable = false): Promise<void> {
+    if (this.#surplus) await this.#cut();
     try {
       for (let done = 0; done < bytes.length; ) {
         const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, this.length + done);
         done += bytesWritten;
       }
+      if (durable) await this.#handle.datasync();
     } catch (error) {
-      // If this fails too, the next append overwrites what is too much, or the next start cuts it.
-      await this.#handle.truncate(this.length).catch(() => {});
+      this.#surplus = true;
+      // If this fails too, it is cut before the next append, or by the next start.
+      await this.#cut().catch(() => {});
       throw error;
     }
     this.length += bytes.length;
+  }
+
+  async #cut(): Promise<void> {
+    await this.#handle.truncate(this.length);
+    this.#surplus = false;
   }
 
   /** Its first bytes, at most {@link HEAD_BYTES}. */
@@ -55,9 +70,10 @@ export class ActiveFile {
     return (await this.#handle.stat()).mtimeMs;
   }
 
-  /** Resolves when everything that was appended is on disk. */
-  sync(): Promise<void> {
-    return this.#handle.datasync();
+  /** Resolves when everything that was appended, and nothing else, is on disk. */
+  async sync(): Promise<void> {
+    if (this.#surplus) await this.#cut();
+    await this.#handle.datasync();
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { access, constants, open, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { gzip, gzipSync } from "node:zlib";
@@ -9,8 +9,10 @@ import {
   type SinkHost,
   type SinkState,
 } from "../../../src/plugin/index.js";
-import { ActiveFile, syncDirectory } from "./active.js";
+import { ActiveFile } from "./active.js";
 import { backupPath, HEAD_BYTES, headOf, listBackups, type Mark, prune, rewind } from "./backups.js";
+import { FreeSpace } from "./free-space.js";
+import { tryDirectory, tryFile } from "./probe.js";
 
 export interface ArchiveOptions {
   path: string;
@@ -22,6 +24,10 @@ export interface ArchiveOptions {
   /** Milliseconds; undefined keeps them for ever. */
   retention?: number;
   gzip: boolean;
+  /** checkpoint: in `flush`. */
+  fsync: "checkpoint" | "always" | "never";
+  /** Bytes that have to stay free on the file system. */
+  minFree: number;
 }
 
 /** Lines are gathered up to here before they become a gzip member of their own. */
@@ -29,7 +35,6 @@ const MEMBER_BYTES = 256 * 1024;
 /** Memory for lines that is kept between folds. */
 const KEPT_BYTES = 8 * 1024 * 1024;
 const PRUNE_EVERY = 3_600_000;
-const PROBE_BYTES = 64 * 1024;
 /** As everywhere in the agent: archives are read seldom, and the node's CPU is the cluster's. */
 const COMPRESSION = { level: 1, memLevel: 9 };
 const compress = promisify(gzip);
@@ -43,6 +48,7 @@ export class Archive implements FoldingSink {
   readonly mode = "fold";
   readonly #options: ArchiveOptions;
   readonly #host: SinkHost;
+  readonly #space: FreeSpace;
   #file: ActiveFile | undefined;
   #sequence = 1;
   /** UTC day of writing, `YYYY-MM-DD`. */
@@ -67,6 +73,7 @@ export class Archive implements FoldingSink {
     const path = host.resolve(options.path);
     this.#options = { ...options, path: options.gzip && !path.endsWith(".gz") ? `${path}.gz` : path };
     this.#host = host;
+    this.#space = new FreeSpace(dirname(path), options.minFree);
   }
 
   restore(state: SinkState | undefined): Promise<void> {
@@ -92,16 +99,19 @@ export class Archive implements FoldingSink {
   flush(): Promise<void> {
     return this.#alone(async () => {
       await this.#drain();
-      await this.#file?.sync();
+      await this.#sync();
       if (this.#host.now() - this.#prunedAt > PRUNE_EVERY) await this.#prune();
     });
   }
 
   async probe(): Promise<void> {
     const { path } = this.#options;
+    // What is too old may be what fills the disk.
+    if (this.#file) await this.#alone(() => this.#prune());
     try {
       await tryFile(path);
       await tryDirectory(dirname(path), `${path}.probe`);
+      await this.#space.requireToGoOn();
     } catch (cause) {
       throw this.#failure(cause);
     }
@@ -156,8 +166,10 @@ export class Archive implements FoldingSink {
   }
 
   async #take(lines: Uint8Array): Promise<void> {
+    await this.#space.require(lines.length);
     if (this.#mustRotate(lines.length)) await this.#rotate();
     if (!this.#options.gzip) return this.#write(lines);
+    if (this.#options.fsync === "always") return this.#write(await compress(lines, COMPRESSION));
     if (this.#gathered.length + lines.length > MEMBER_BYTES) {
       this.#seal();
       await this.#drain();
@@ -189,8 +201,12 @@ export class Archive implements FoldingSink {
 
   async #append(bytes: Uint8Array): Promise<void> {
     if (!this.#file) throw new Error("it is not open");
-    await this.#file.append(bytes);
+    await this.#file.append(bytes, this.#options.fsync === "always");
     this.#host.meter.add("auditship_sink_bytes_total", bytes.length, this.#host.name);
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#options.fsync !== "never") await this.#file?.sync();
   }
 
   #advance(bytes: Uint8Array): void {
@@ -226,7 +242,7 @@ export class Archive implements FoldingSink {
     this.#seal();
     await this.#drain();
     if (!this.#file) throw new Error("it is not open");
-    await this.#file.sync();
+    await this.#sync();
     this.#file = await this.#succeed(this.#file);
     this.#sequence++;
     this.#length = 0;
@@ -235,16 +251,16 @@ export class Archive implements FoldingSink {
     await this.#prune();
   }
 
-  /** Renames the file to its backup's name and opens a new one in its place. */
+  /** Renames the file to its backup's name and opens a new one in its place; what fails is undone. */
   async #succeed(file: ActiveFile): Promise<ActiveFile> {
     const { path } = this.#options;
     const backup = backupPath(path, this.#day, this.#sequence);
     await rename(path, backup);
+    // Opening a new file makes the directory durable, and so the rename.
     const next = await ActiveFile.open(path).catch(async (error) => {
       await rename(backup, path);
       throw error;
     });
-    await syncDirectory(dirname(path));
     await file.close();
     return next;
   }
@@ -273,34 +289,6 @@ export class Archive implements FoldingSink {
     return new Error(`cannot write the archive ${this.#options.path}: ${message}.${advice}`, { cause });
   }
 }
-
-/** Throws if there is something at `path` that cannot be written. */
-async function tryFile(path: string): Promise<void> {
-  const handle = await open(path, "r+").catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-  });
-  await handle?.close();
-}
-
-/** Throws if nothing can be written into the directory, or it is not there and cannot be made. Leaves everything as it is. */
-async function tryDirectory(directory: string, probe: string): Promise<void> {
-  if (await exists(directory)) {
-    await writeFile(probe, Buffer.alloc(PROBE_BYTES), { mode: 0o600 }).finally(() => unlink(probe).catch(() => {}));
-    return;
-  }
-  let above = dirname(directory);
-  while (!(await exists(above))) above = dirname(above);
-  await access(above, constants.W_OK | constants.X_OK);
-}
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
-      return false;
-    },
-  );
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
