@@ -1,8 +1,8 @@
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { active, freePort, OwnAlertmanager } from "./alertmanager-server.js";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { ALERTMANAGERS, active, freePort, OwnAlertmanager } from "./alertmanager-server.js";
 import { Agent } from "./program.js";
 import { SCRIPTS } from "./scripts.js";
 
@@ -101,13 +101,15 @@ async function users(am: OwnAlertmanager): Promise<Record<string, string>> {
   return Object.fromEntries(shown.map(({ labels, annotations }) => [labels.user, annotations.count]));
 }
 
-async function alertmanager(args?: readonly string[]): Promise<OwnAlertmanager> {
-  const am = await OwnAlertmanager.make(args);
-  onTestFinished(() => am.remove());
-  return am;
-}
+describe.for(ALERTMANAGERS)("an agent and $name that come and go", (release) => {
+  const it = test.skipIf(!SCRIPTS || !release.url);
 
-describe.skipIf(!SCRIPTS)("an agent and an Alertmanager that come and go", () => {
+  async function alertmanager(args?: readonly string[]): Promise<OwnAlertmanager> {
+    const am = await OwnAlertmanager.make(release, args);
+    onTestFinished(() => am.remove());
+    return am;
+  }
+
   it("has its active alerts, with their counts, over a kill -9 of both", async () => {
     const am = await alertmanager();
     await am.start();

@@ -7,10 +7,21 @@ import { join } from "node:path";
 import { expect, vi } from "vitest";
 import { script } from "./scripts.js";
 
-/** The Alertmanagers that the tests may use: one that refuses label names of UTF-8, and a current one. */
-export const ALERTMANAGERS: readonly { name: string; url: string | undefined }[] = [
-  { name: "Alertmanager 0.25", url: process.env.AUDITSHIP_TEST_ALERTMANAGER },
-  { name: "a current Alertmanager", url: process.env.AUDITSHIP_TEST_ALERTMANAGER_NEW },
+/** An Alertmanager that tests may use, and what `alertmanager-up` takes to have another one of its version. */
+export interface Release {
+  name: string;
+  url: string | undefined;
+  env: Record<string, string>;
+}
+
+/** One that refuses label names of UTF-8, and a current one. */
+export const ALERTMANAGERS: readonly Release[] = [
+  { name: "Alertmanager 0.25", url: process.env.AUDITSHIP_TEST_ALERTMANAGER, env: {} },
+  {
+    name: "a current Alertmanager",
+    url: process.env.AUDITSHIP_TEST_ALERTMANAGER_NEW,
+    env: { AM_VERSION: "v0.34.2" },
+  },
 ];
 
 export interface Shown {
@@ -41,8 +52,8 @@ export class OwnAlertmanager {
   ) {}
 
   /** @param args further flags */
-  static async make(args: readonly string[] = ["--cluster.listen-address="]): Promise<OwnAlertmanager> {
-    return new OwnAlertmanager(await script("alertmanager-up", {}, "--build"), await freePort(), args);
+  static async make({ env }: Release, args: readonly string[] = ["--cluster.listen-address="]) {
+    return new OwnAlertmanager(await script("alertmanager-up", env, "--build"), await freePort(), args);
   }
 
   get url(): string {
