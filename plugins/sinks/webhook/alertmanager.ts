@@ -1,4 +1,5 @@
 import type { EventView, Host, RuleMatch } from "../../../src/plugin/index.js";
+import { labelsForAlerts } from "../alerts/names.js";
 import { native } from "../alerts/native.js";
 import type { Pairs } from "../alerts/text.js";
 import { fingerprint } from "./fingerprint.js";
@@ -25,7 +26,7 @@ const NEVER = "0001-01-01T00:00:00Z";
  * resolved.
  */
 export const alertmanager = ({ cluster, node, labels, name }: Host): AlertFormat => {
-  const rendering = native({ cluster, node, labels });
+  const rendering = native({ cluster, node, labels: labelsForAlerts(labels) });
   return {
     of: "match",
     type: "application/json",
