@@ -31,16 +31,16 @@ const options = (zod: Zod) => {
     urls: urls.optional().describe("Several of it, tried in turn; instead of url."),
     ...http,
     format: zod
-      .enum(["events", "cloudevents", "falco", "alertmanager"])
+      .enum(["events", "cloudevents", "kubesphere", "falco", "alertmanager"])
       .default("events")
       .describe(
-        "events: an audit.k8s.io/v1 EventList. cloudevents: CloudEvents 1.0 as JSON. falco: alerts as falcosidekick takes them. alertmanager: notifications as Alertmanager posts them to webhooks (for Alertmanager itself there is a sink of that type).",
+        "events: an audit.k8s.io/v1 EventList. cloudevents: CloudEvents 1.0 as JSON. kubesphere: events as KubeSphere posts them to its receivers. falco: alerts as falcosidekick takes them. alertmanager: notifications as Alertmanager posts them to webhooks (for Alertmanager itself there is a sink of that type).",
       ),
     batch: zod
       .boolean()
       .optional()
       .describe(
-        "Many events in one request, or one by one. Default: true where the format has a form for many (not falco).",
+        "Many events in one request, or one by one. Default: true where the format has a form for many (not falco and kubesphere).",
       ),
     secretFile: zod
       .string()

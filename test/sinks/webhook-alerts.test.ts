@@ -78,12 +78,12 @@ describe("the format falco", () => {
     }
   });
 
-  test("has no form for many, which is said at load", async () => {
-    await expect(sink({ url: "http://a", format: "falco", batch: true })).rejects.toMatchObject({
+  test.each(["falco", "kubesphere"])("of %s has no form for many, which is said at load", async (format) => {
+    await expect(sink({ url: "http://a", format, batch: true })).rejects.toMatchObject({
       code: "AUDITSHIP_CONFIG_VALUE",
-      message: "sink test: format falco has no form for many in one request; leave batch out.",
+      message: `sink test: format ${format} has no form for many in one request; leave batch out.`,
     });
-    expect((await sink({ url: "http://a", format: "falco", batch: false })).gzip).toBe(false);
+    expect((await sink({ url: "http://a", format, batch: false })).gzip).toBe(false);
   });
 
   test("cuts what clients made long", async () => {
@@ -171,6 +171,31 @@ describe("the format alertmanager", () => {
     // As a real Alertmanager 0.25.0 gave it.
     const labels = { user: "älice", alertname: "secret-read", severity: "warning", dash: 'a"b' };
     expect(fingerprint(labels)).toBe("7c325f77a5068bdc");
+  });
+});
+
+describe("the format kubesphere", () => {
+  test("is each event alone, as KubeSphere archives it, with the rules' message", async () => {
+    const { url, received } = await receiver();
+    const hook = await sink({ url, format: "kubesphere" });
+    const sent = request(hook, [EVENT, { ...EVENT, auditID: "b" }], { matches: [match()] });
+    expect(await hook.send(sent, signal)).toEqual([{ kind: "done" }, { kind: "done" }]);
+    expect(received[0].headers).toMatchObject({
+      "content-type": "application/json",
+      "idempotency-key": `${sent.ids[0]}..${sent.ids[0]}`,
+    });
+    expect(bodies(received)).toMatchObject(
+      ["a", "b"].map((AuditID) => ({
+        AuditID,
+        Verb: "get",
+        User: { Username: "alice", Groups: "" },
+        ObjectRef: { Resource: "secrets", Namespace: "shop", Name: "db" },
+        ResponseStatus: { code: 200 },
+        Cluster: "prod 1",
+        Workspace: "",
+        Message: "a secret was read",
+      })),
+    );
   });
 });
 

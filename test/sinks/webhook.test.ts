@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -108,6 +108,35 @@ describe("the signature", () => {
     const [{ headers, body }] = received;
     const [, second] = sign("old", body).split(",");
     expect(headers["x-auditship-signature"]).toBe(`${sign("new", body)},${second}`);
+  });
+
+  test("is verified by what the documentation shows", async () => {
+    const { url, received } = await receiver();
+    const hook = await sink({ url, secretFile: await secretFile("new\nold\n") });
+    await hook.send(request(hook, [event("a")]), signal);
+    const page = await readFile(new URL("../../docs/webhook.md", import.meta.url), "utf8");
+    const [, code] = /```js\n(.*?)```/s.exec(page)!;
+    const file = `${await secretFile("")}.mjs`;
+    await writeFile(file, code);
+    const { isSigned } = await import(file);
+    const [{ headers, body }] = received;
+    const verdict = (more: { header?: unknown; body?: Buffer; key?: string; now?: number } = {}) => {
+      const given = { header: headers["x-auditship-signature"], body, key: "old", now: NOW / 1000, ...more };
+      return isSigned(given.header, given.body, given.key, given.now);
+    };
+    expect([verdict(), verdict({ key: "new" }), verdict({ now: NOW / 1000 + 300 })]).toEqual([true, true, true]);
+    const wrong = [
+      { key: "other" },
+      { body: Buffer.concat([body, Buffer.from(" ")]) },
+      { now: NOW / 1000 + 301 },
+      { now: NOW / 1000 - 301 },
+      { header: undefined },
+      { header: "" },
+      { header: `t=${NOW / 1000}` },
+      { header: `t=${NOW / 1000},v1=` },
+      { header: `t=x,v1=${"0".repeat(64)}` },
+    ];
+    expect(wrong.map(verdict)).toEqual(wrong.map(() => false));
   });
 
   test("covers the body before compression", async () => {

@@ -4,5 +4,9 @@ import { cloudevents } from "./cloudevents.js";
 import { events } from "./events.js";
 import { falco } from "./falco.js";
 import type { Format } from "./format.js";
+import { kubesphere } from "./kubesphere.js";
 
-export const FORMATS = { events, cloudevents, falco, alertmanager } satisfies Record<string, (host: Host) => Format>;
+export const FORMATS = { events, cloudevents, kubesphere, falco, alertmanager } satisfies Record<
+  string,
+  (host: Host) => Format
+>;
