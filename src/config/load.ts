@@ -257,7 +257,8 @@ export function requireArchivingRules(loaded: LoadedConfig, archiving: boolean):
   if (errors.length > 0) throw new ConfigError(errors);
 }
 
-function withDefaults(common: SinkCommon, { defaults }: SinkPlugin): ResolvedSinkCommon {
+/** What a sink leaves unsaid, as its plugin has it. */
+export function withDefaults(common: SinkCommon, { defaults }: SinkPlugin): ResolvedSinkCommon {
   const select = common.select ?? defaults?.select ?? "all";
   const maxWait = common.request.maxWait ?? defaults?.maxWait ?? (select === "alerting" ? 50 : 1000);
   return {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { NAME } from "../plugin/name.js";
 import { duration, rate, size } from "../plugin/units.js";
 
 /*
@@ -6,8 +7,7 @@ import { duration, rate, size } from "../plugin/units.js";
  * key has a description. Options of plugins are their own schemas, laid over {@link sinkSchema} and {@link sourceSchema}.
  */
 
-/** Names of sources and sinks: they stand in metrics, documents and file names. */
-export const nameSchema = z.string().regex(/^[A-Za-z0-9][\w.-]{0,62}$/);
+export const nameSchema = z.string().regex(NAME);
 
 /** Where a reader begins that has no cursor. */
 export const startAtSchema = z
@@ -97,6 +97,12 @@ export const rulesSchema = z.strictObject({
     .string()
     .optional()
     .describe("File with kube-apiserver's audit policy: rules that can never match under it are warned of."),
+  receivers: z
+    .boolean()
+    .default(true)
+    .describe(
+      "The receivers of KubeSphere's Webhook resource, if one stands among the rules, are sinks, unless sinks has one of that name.",
+    ),
   like: z
     .enum(["upstream", "anchored"])
     .default("upstream")

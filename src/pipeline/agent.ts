@@ -27,6 +27,7 @@ import { Checkpoints } from "./checkpoints.js";
 import { Counters } from "./counters.js";
 import { Feed } from "./feed.js";
 import { CATCH_UP_LANES, type MemoryPlan, planMemory } from "./memory.js";
+import { withReceivers } from "./receivers.js";
 import { RulesInForce } from "./rules.js";
 import { type MadeSink, makeSink, type RunningSink } from "./sinks.js";
 import { Slots } from "./slots.js";
@@ -129,7 +130,6 @@ export class Agent {
   async #start(): Promise<void> {
     const { config } = this.#loaded;
     const { log, metrics } = this.#options;
-    this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
     this.#control = await takeControl(config.state, this.#instance, () => this.status());
     this.#store = new StateStore(config.state, { instance: this.#instance, node: config.node }, log, metrics);
     await this.#store.open();
@@ -140,6 +140,8 @@ export class Agent {
     metrics.beforeScrape(() => this.#measure());
     await this.#rules.start(config.rules);
     requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
+    this.#loaded = await withReceivers(this.#loaded, this.#rules.loaded.receivers);
+    this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
     this.#stages = await this.#createStages(this.#loaded);
     for (const source of this.#loaded.sources) await this.#openSource(source);
     await this.#addSinks(await this.#makeSinks(this.#loaded.sinks));
@@ -362,11 +364,16 @@ export class Agent {
 
   // ---- reload
 
-  async #reload(loaded: LoadedConfig): Promise<void> {
+  async #reload(given: LoadedConfig): Promise<void> {
     const { log, metrics } = this.#options;
     const before = this.#loaded;
-    this.#tellWhatNeedsRestart(before, loaded);
-    const config = { ...loaded.config, ...untilRestart(before.config) };
+    this.#tellWhatNeedsRestart(before, given);
+    const config = { ...given.config, ...untilRestart(before.config) };
+    const rules = await this.#rules.read(config.rules);
+    if (!rules) config.rules = before.config.rules;
+    const { archiving, receivers } = rules ?? this.#rules.loaded;
+    requireArchivingRules(given, archiving);
+    const loaded = await withReceivers({ ...given, config, sources: before.sources }, receivers);
     const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
     const stays = (name: string) => {
       const running = this.#sinks.get(name);
@@ -377,17 +384,16 @@ export class Agent {
     let stages = this.#stages;
     try {
       if (!isSame(before.stages, loaded.stages)) stages = await this.#createStages(loaded);
-      const accept = (archiving: boolean) => requireArchivingRules(loaded, archiving);
-      if (!(await this.#rules.reload(config.rules, accept))) config.rules = before.config.rules;
     } catch (error) {
       for (const sink of sinks) await sink.close();
       if (stages !== this.#stages) await stages.retire();
       throw error;
     }
+    if (rules) this.#rules.reload(rules);
     const old = this.#stages;
     this.#stages = stages;
     if (stages !== old) await old.retire();
-    this.#loaded = { ...loaded, config, sources: before.sources };
+    this.#loaded = loaded;
     for (const name of [...this.#sinks.keys()]) if (!stays(name)) await this.#removeSink(name);
     await this.#addSinks(sinks);
     metrics.add("auditship_reloads_total", 1, "config", "ok");

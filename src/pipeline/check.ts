@@ -15,6 +15,7 @@ import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
 import { withSink } from "./chosen-sinks.js";
 import { excerpt } from "./excerpt.js";
+import { withReceivers } from "./receivers.js";
 
 /** Milliseconds that a sink has to answer. */
 const PATIENCE = 5000;
@@ -45,7 +46,8 @@ export async function checkConfig(file: string, print: Print): Promise<CheckResu
   describeStages(loaded, rules, print);
   noteErrors(result, () => requireArchivingRules(loaded, rules.archiving));
   print("sinks");
-  const probes = loaded.sinks.map((sink) => describeSink(sink, loaded, result));
+  const { sinks } = await withReceivers(loaded, rules.receivers);
+  const probes = sinks.map((sink) => describeSink(sink, loaded, result));
   for (const line of await Promise.all(probes)) print(line);
   return result;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type LoadedSink, loadConfig } from "../config/load.js";
+import type { LoadedSink } from "../config/load.js";
 import {
   type DeadLetter,
   type DeadLetterFilter,
@@ -9,6 +9,7 @@ import {
 } from "../delivery/dead-letter-file.js";
 import { AuditshipError, ByteWriter, type Request, type SendingSink, type Verdict } from "../plugin/index.js";
 import { chooseSinks, withSink } from "./chosen-sinks.js";
+import { loadAllSinks } from "./receivers.js";
 import { StoredEvent } from "./stored-event.js";
 
 /** Most events of one replayed request, and attempts that one gets before it stays where it is. */
@@ -44,7 +45,7 @@ export async function showDeadLetters(file: string, selection: Selection, print:
  * agent, and to repeat: an event keeps its id.
  */
 export async function replayDeadLetters(file: string, selection: Selection, print: Print): Promise<{ left: number }> {
-  const loaded = await loadConfig(file);
+  const loaded = await loadAllSinks(file);
   let left = 0;
   for (const sink of chooseSinks(loaded, selection.sink)) {
     const path = deadLettersPath(loaded.config.state, sink.name);
@@ -60,7 +61,7 @@ export async function replayDeadLetters(file: string, selection: Selection, prin
 }
 
 async function* select(file: string, selection: Selection): AsyncGenerator<DeadLetter> {
-  const loaded = await loadConfig(file);
+  const loaded = await loadAllSinks(file);
   for (const { name } of chooseSinks(loaded, selection.sink)) {
     yield* readDeadLetters(deadLettersPath(loaded.config.state, name), selection);
   }

@@ -30,24 +30,22 @@ export class RulesInForce {
     this.#use(loaded);
   }
 
-  /**
-   * Loads them anew; with any of them refused the old set stays. So it does if `accept` throws, which is told whether any rule
-   * archives.
-   */
-  async reload(config: RulesConfig, accept: (archiving: boolean) => void): Promise<boolean> {
+  /** Reads them anew. Nothing changes before {@link reload}; undefined if any of them is refused, so that the old set stays. */
+  async read(config: RulesConfig): Promise<LoadedRules | undefined> {
     const loaded = await loadRules(config);
     this.#report(loaded);
-    const refused = loaded.refused.length > 0;
-    if (!refused) accept(loaded.archiving);
-    this.#meter.add("auditship_reloads_total", 1, "rules", refused ? "refused" : "ok");
-    if (refused) {
-      this.#log.error({ refused: loaded.refused.length }, "The rules have errors; those in force before stay.");
-      return false;
-    }
+    if (loaded.refused.length === 0) return loaded;
+    this.#meter.add("auditship_reloads_total", 1, "rules", "refused");
+    this.#log.error({ refused: loaded.refused.length }, "The rules have errors; those in force before stay.");
+    return undefined;
+  }
+
+  /** Puts what was read in force. */
+  reload(loaded: LoadedRules): void {
     const changed = loaded.set.hash !== this.set.hash;
     this.#use(loaded);
+    this.#meter.add("auditship_reloads_total", 1, "rules", "ok");
     if (changed) this.#log.info({ rules: loaded.set.size, set: loaded.set.hash }, "New rules are in force.");
-    return true;
   }
 
   #use(loaded: LoadedRules): void {

@@ -13,6 +13,7 @@ import {
   type OpenBody,
   type RuleMatch,
 } from "../plugin/index.js";
+import { rankOf } from "../rules/index.js";
 
 /** A match as it stands in a document (DESIGN §9). */
 interface StoredMatch {
@@ -146,7 +147,16 @@ export class StoredEvent implements EventView {
   }
 }
 
-/** What is not in a document is not known any more: rank, actions, tags. */
+/** What is not in a document is not known any more: actions, tags. */
 function toMatch({ rule, priority, message, dialect }: StoredMatch): RuleMatch {
-  return { rule, dialect, priority, rank: 0, actions: ["archived"], tags: [], facts: {}, message: () => message };
+  return {
+    rule,
+    dialect,
+    priority,
+    rank: rankOf(priority) ?? 0,
+    actions: ["archived"],
+    tags: [],
+    facts: {},
+    message: () => message,
+  };
 }

@@ -88,9 +88,7 @@ export const httpShape = (zod: Zod) => ({
   tls: zod
     .strictObject({
       caFile: zod.string().optional().describe("CA certificates (PEM) to trust instead of the system's."),
-      caBundle: zod
-        .string()
-        .refine(isCaBundle, "expected certificates (PEM) in base64")
+      caBundle: caBundle(zod)
         .optional()
         .describe("The same inline, as Kubernetes has it: PEM in base64; instead of caFile."),
       certFile: zod.string().optional().describe("Client certificate (PEM), with keyFile."),
@@ -110,6 +108,9 @@ export const endpoint = (zod: Zod) =>
   zod
     .string()
     .refine(isEndpoint, "expected an http:// or https:// URL without user and password (those go under auth)");
+
+/** Certificates as Kubernetes has them inline. */
+export const caBundle = (zod: Zod) => zod.string().refine(isCaBundle, "expected certificates (PEM) in base64");
 
 function isEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;

@@ -7,5 +7,6 @@ export { createEvaluator, type Evaluation, type EvaluatorOptions } from "./evalu
 export { type Explanation, explain } from "./explain.js";
 export { type LoadedRules, type LoadOptions, loadRules, type Needs, type RuleWarning } from "./load.js";
 export { nearestPriority, rankOf } from "./priority.js";
+export type { Receiver } from "./receiver.js";
 export type { Rule, RuleInfo } from "./rule.js";
 export { looksAt } from "./set.js";

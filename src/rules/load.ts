@@ -14,6 +14,7 @@ import {
   SIGMA_DEFAULTS,
   type SigmaOptions,
 } from "./reader.js";
+import type { Receiver } from "./receiver.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import { compileSet } from "./set.js";
 import { testsOf } from "./tree.js";
@@ -77,6 +78,8 @@ export interface LoadedRules {
   readonly refused: readonly AuditshipError[];
   readonly warnings: readonly RuleWarning[];
   readonly needs: Needs;
+  /** Who else is told of alerts, as a resource among the rules says. */
+  readonly receivers: readonly Receiver[];
   /** True if some rule may archive. */
   readonly archiving: boolean;
 }
@@ -92,6 +95,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
   const context: ReaderContext = {
     archivingRank: threshold("archivingPriority", options.archivingPriority),
     alertingRank: threshold("alertingPriority", options.alertingPriority),
+    receivers: [],
     like: options.like ?? "upstream",
     stages: options.stages,
     falco: { matching: options.falco?.matching ?? "first", minPriority: options.falco?.minPriority ?? "Debug" },
@@ -117,6 +121,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     refused,
     warnings,
     needs: needsOf(made),
+    receivers: context.receivers,
     archiving: made.some(({ info }) => info.actions.includes("archived")),
   };
 }

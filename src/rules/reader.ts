@@ -1,5 +1,6 @@
 import type { AuditshipError, Dialect, Place } from "../plugin/index.js";
 import type { RuleDocument } from "./documents.js";
+import type { Receiver } from "./receiver.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import type { Expression } from "./tree.js";
 
@@ -39,6 +40,8 @@ export interface ReaderContext {
   /** Ranks from which archiving rules archive and alerting rules alert. What is read may set them, before rules are made. */
   archivingRank: number;
   alertingRank: number;
+  /** Who else is told of alerts; what is read sets it. */
+  receivers: readonly Receiver[];
   /** How KubeSphere's `like` is read. */
   readonly like: Like;
   /** Audit stages that rules look at, where the dialect does not choose its own; undefined for all. */
@@ -60,6 +63,7 @@ export function definitionsOnly(): ReaderContext {
   return {
     archivingRank: 0,
     alertingRank: 0,
+    receivers: [],
     like: "upstream",
     stages: undefined,
     falco: { matching: "first", minPriority: "Debug" },

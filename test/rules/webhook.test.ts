@@ -7,6 +7,19 @@ function webhook(spec: string): string {
   return `apiVersion: auditing.kubesphere.io/v1alpha1\nkind: Webhook\nmetadata: { name: kube-auditing-webhook }\nspec: ${spec}\n`;
 }
 
+/** Of nobody, made for this test; only its form matters. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBdTCCARugAwIBAgIURmcB6LmLjeF70tB8J7qCw6w3KYUwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjYwMDAyMTlaGA8yMTI2MTEwMjAwMDIx
+OVowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJGE
+0Td2hPQq/IyzoSo2GIOoLbBcNEK1BpPIu1wzkFJu4EUEMht3JorIzfNLNayElnVP
+4LHKylexy6fFvyInxEmjUzBRMB0GA1UdDgQWBBTf/aAigJ4p6v7MF01/Zzl2go/X
+wTAfBgNVHSMEGDAWgBTf/aAigJ4p6v7MF01/Zzl2go/XwTAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0gAMEUCICncLedOL1sLMZc4aBOhuW8rITCCmtMsnZ1n
+7fI4P3/HAiEA5Ce0V5goDcmku50Z0vlrLOYD3Aplr2aqTXQotf8WiZU=
+-----END CERTIFICATE-----
+`;
+
 const RULES = {
   "alert.yaml": resource(
     ["DEBUG", "INFO", "WARNING"].map((p) => rule(`L${p}`, "Verb exists").replace("WARNING }", `${p} }`)),
@@ -77,17 +90,68 @@ describe("KubeSphere's Webhook resource", () => {
     expect(actions(loaded)).toMatchObject({ LWARNING: "archived,alerting", VDEBUG: "archived" });
   });
 
-  it("warns of what it says in vain: expressions of selectors, receivers", async () => {
+  it("warns of what it says in vain: expressions of selectors", async () => {
     const spec = `
   auditSinkPolicy:
     alertingRuleSelector:
       matchExpressions: [{ key: type, operator: Exists }]
-  receivers: [{ name: a, type: alertmanager }]
 `;
     const loaded = await load({ ...RULES, "w.yaml": webhook(spec) });
     expect(lines(loaded.warnings)).toEqual([
-      expect.stringMatching(/^w.yaml:8:14: The receivers of a Webhook resource are not used; name them under sinks/),
       expect.stringMatching(/^w.yaml:7:25: Only matchLabels of a selector counts/),
+    ]);
+  });
+
+  const receivers = async (...all: string[]) => {
+    const list = all.map((each) => `\n    - ${each}`).join("");
+    return load({ ...RULES, "w.yaml": webhook(`\n  receivers:${list}`) });
+  };
+
+  it("names receivers: by URL or by service, which has a name in the cluster", async () => {
+    const loaded = await receivers(
+      "{ name: am, type: alertmanager, config: { service: { name: alertmanager-main, namespace: monitoring } } }",
+      "{ name: hook, type: webhook, config: { url: 'https://hooks.example/x?y=z' } }",
+      "{ type: webhook, config: { service: { name: hook, namespace: shop, port: 8080, path: alerts } } }",
+      "{ name: peer, type: alertmanager, config: { service: { name: am, namespace: x, port: 9094, path: /base } } }",
+    );
+    expect(lines([...loaded.refused, ...loaded.warnings])).toEqual([]);
+    expect(loaded.receivers.map(({ name, type, url }) => [name, type, url])).toEqual([
+      ["am", "alertmanager", "http://alertmanager-main.monitoring.svc:9093"],
+      ["hook", "webhook", "https://hooks.example/x?y=z"],
+      ["webhook", "webhook", "http://hook.shop.svc:8080/alerts"],
+      ["peer", "alertmanager", "http://am.x.svc:9094/base"],
+    ]);
+    expect(loaded.receivers[1].place).toMatchObject({ line: 7 });
+  });
+
+  it("asks a receiver's service with TLS when it has a caBundle", async () => {
+    const caBundle = Buffer.from(CERTIFICATE).toString("base64");
+    const { receivers: found } = await receivers(
+      `{ name: s, type: webhook, config: { service: { name: s, namespace: n }, caBundle: ${caBundle} } }`,
+    );
+    expect(found).toMatchObject([{ url: "https://s.n.svc", caBundle }]);
+  });
+
+  it.each([
+    ["{ name: a, type: webhook, config: {} }", /config is not as it should be \(expected one of url and service\)/],
+    ["{ name: a, type: webhook }", /^w.yaml:6:7: .*config is not as it should be/],
+    ["{ name: a, type: webhook, config: { url: 'ftp://x' } }", /config.url .*expected an http/],
+    ["{ name: a, type: webhook, config: { url: 'http://u:p@x' } }", /config.url .*without user and password/],
+    ["{ name: a b, type: webhook, config: { url: 'http://x' } }", /name is not as it should be/],
+    ["{ name: a, type: webhook, config: { url: 'http://x', caBundle: bm8= } }", /caBundle .*PEM.* in base64/],
+    ["{ name: a, type: webhook, config: { service: { name: x } } }", /config.service.namespace is not/],
+  ])("has no receiver that cannot be, and the others: %s", async (receiver, message) => {
+    const good = "{ name: good, type: webhook, config: { url: 'http://x' } }";
+    const loaded = await receivers(receiver, good);
+    expect(lines(loaded.refused)).toEqual([expect.stringMatching(message)]);
+    expect(loaded.receivers.map(({ name }) => name)).toEqual(["good"]);
+  });
+
+  it("warns of a receiver of a type that is not known", async () => {
+    const loaded = await receivers("{ name: nm, type: notificationmanager, config: { url: 'http://x' } }");
+    expect(loaded.receivers).toEqual([]);
+    expect(lines(loaded.warnings)).toEqual([
+      "w.yaml:6:25: Receivers of type notificationmanager are not known, only alertmanager and webhook; this one is left out.",
     ]);
   });
 

@@ -71,7 +71,7 @@ export class KubeSphereReader implements Reader {
   private readonly resources = new Map<string, { labels: Labels; place: Place }>();
   /** What rules may refer to. */
   readonly definitions = new Definitions();
-  private webhook: Webhook = {};
+  private webhook: Webhook = { receivers: [] };
 
   constructor(private readonly context: ReaderContext) {}
 
@@ -125,11 +125,12 @@ export class KubeSphereReader implements Reader {
     try {
       const warn = (message: string, key: Keys) =>
         this.context.warn(message, document.place([...keys, "spec", ...key]));
-      this.webhook = readWebhook(value, document, keys, warn);
+      this.webhook = readWebhook(value, document, keys, { warn, refuse: (error) => this.context.refuse(error) });
     } catch (error) {
       if (!(error instanceof AuditshipError)) throw error;
       this.context.refuse(error);
     }
+    this.context.receivers = this.webhook.receivers;
     this.context.archivingRank = this.webhook.archivingRank ?? this.context.archivingRank;
     this.context.alertingRank = this.webhook.alertingRank ?? this.context.alertingRank;
   }

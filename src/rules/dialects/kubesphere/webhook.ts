@@ -2,17 +2,20 @@ import { z } from "zod";
 import { AuditshipError } from "../../../plugin/index.js";
 import type { Keys, RuleDocument } from "../../documents.js";
 import { nearestPriority, rankOf } from "../../priority.js";
+import type { Receiver } from "../../receiver.js";
+import { readReceiver } from "./receivers.js";
 import { invalidShape, type Labels, labelsSchema } from "./shape.js";
 
 /**
- * What a Webhook resource (CRD `webhooks.auditing.kubesphere.io`, reference/kubesphere.md §3.1) says of rules. What it lacks is
- * undefined: the configuration's then holds.
+ * What a Webhook resource (CRD `webhooks.auditing.kubesphere.io`) says of rules, and who is told of alerts. What it lacks of the
+ * former is undefined: the configuration's then holds.
  */
 export interface Webhook {
   readonly archivingRank?: number;
   readonly alertingRank?: number;
   readonly archivingLabels?: Labels;
   readonly alertingLabels?: Labels;
+  readonly receivers: readonly Receiver[];
 }
 
 const selectorSchema = z.looseObject({
@@ -36,25 +39,41 @@ const webhookSchema = z.looseObject({
     .nullish(),
 });
 
-/** Reads a Webhook resource. Throws AuditshipError for a priority that is none, or what has another shape. */
+/** Reads a Webhook resource; receivers that are wrong are refused. Throws AuditshipError for a priority that is none, or what has another shape. */
 export function readWebhook(
   value: unknown,
   document: RuleDocument,
   keys: Keys,
-  warn: (message: string, keys: Keys) => void,
+  { warn, refuse }: { warn(message: string, keys: Keys): void; refuse(error: AuditshipError): void },
 ): Webhook {
   const parsed = webhookSchema.safeParse(value);
   if (!parsed.success) throw invalidShape("Webhook resource", parsed.error, document, keys);
   const spec = parsed.data.spec ?? {};
   const { archivingRuleSelector, alertingRuleSelector } = spec.auditSinkPolicy ?? {};
-  if (spec.receivers?.length)
-    warn("The receivers of a Webhook resource are not used; name them under sinks.", ["receivers"]);
   return {
     archivingRank: rank("archivingPriority"),
     alertingRank: rank("alertingPriority"),
     archivingLabels: labels(archivingRuleSelector, "archivingRuleSelector"),
     alertingLabels: labels(alertingRuleSelector, "alertingRuleSelector"),
+    receivers: receivers(),
   };
+
+  /** Those that are wrong are refused alone. */
+  function receivers(): Receiver[] {
+    const found: Receiver[] = [];
+    for (const [index, value] of (spec.receivers ?? []).entries()) {
+      const at = ["receivers", index];
+      try {
+        const unknown = (message: string) => warn(message, [...at, "type"]);
+        const receiver = readReceiver(value, document, [...keys, "spec", ...at], unknown);
+        if (receiver) found.push(receiver);
+      } catch (error) {
+        if (!(error instanceof AuditshipError)) throw error;
+        refuse(error);
+      }
+    }
+    return found;
+  }
 
   function rank(key: "archivingPriority" | "alertingPriority"): number | undefined {
     const name = spec[key];
