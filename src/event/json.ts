@@ -24,6 +24,9 @@ const ZERO = 0x30;
 /** How deep values may be nested. */
 export const MAX_DEPTH = 1_000_000;
 
+/** What is nested deeper is told by {@link lexer}. */
+export const DEEP = 100;
+
 /** Instead of an offset: the text is malformed, {@link lexer} says where and why. */
 export const FAILED = -1;
 
@@ -31,6 +34,8 @@ export const FAILED = -1;
 export const lexer = {
   /** Offset of the last backslash that was passed. */
   escapeAt: -1,
+  /** A value was nested deeper than {@link DEEP}; whoever asks sets it to false before. */
+  deep: false,
   /** Where the last failure was found. */
   failedAt: 0,
   reason: "syntax" as "syntax" | "too-deep",
@@ -181,6 +186,7 @@ export function skipValue(bytes: Uint8Array, i: number): number {
       else {
         if (depth === stack.length) stack = deepen();
         stack[depth++] = close;
+        if (depth > DEEP) lexer.deep = true;
         close = closing;
         if (closing === CLOSE_BRACE) {
           i = memberValue(bytes, i);

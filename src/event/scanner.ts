@@ -52,11 +52,13 @@ export class Scanner {
     this.items = 0;
     this.capitals = 0;
     this.reserved = false;
+    lexer.deep = false;
     const end = this.members(EVENT_KEYS, at);
     if (end < 0) return FAILED;
     table[base + Row.start] = at;
     table[base + Row.end] = end;
     if (this.capitals > 0 && this.isKubeSphere()) table[base + Row.flags] |= Flag.kubesphere;
+    if (lexer.deep) table[base + Row.flags] |= Flag.deep;
     if (this.reserved) table[base + Row.flags] |= Flag.reserved;
     if (!this.isRegular(end - at)) table[base + Row.flags] |= Flag.irregular;
     return end;

@@ -59,6 +59,8 @@ export enum Flag {
   reserved = 2048,
   /** Not the known members and nothing else, as Go writes them: there is white space between, another member, one twice. */
   irregular = 4096,
+  /** A value of it is nested deeper than 100 levels: some servers end when they read such a thing. */
+  deep = 8192,
 }
 
 /** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */

@@ -222,6 +222,25 @@ describe("deeply nested lines", () => {
     expect(batch.at(0).text(fieldOfPath("verb")!)).toBe("get");
   });
 
+  it.each([
+    ["arrays", "[", "]"],
+    ["objects", '{"a":', "1}"],
+    ["both", '{"a":[', "]}"],
+  ])("are flagged from 101 levels of %s on, and their neighbours are not", (_, open, close) => {
+    const levels = (count: number) => {
+      const times = Math.floor(count / open.replace(/[^[{]/g, "").length);
+      const inner = open.endsWith(":")
+        ? `${open.repeat(times)}1${"}".repeat(times)}`
+        : open.repeat(times) + close.repeat(times);
+      return `{"verb":"get","user":{"extra":${inner}}}`;
+    };
+    const batch = load(
+      [levels(100), levels(102), levels(98), `{"annotations":${"[".repeat(101)}1${"]".repeat(101)}}`].join("\n"),
+    );
+    const deep = [0, 1, 2, 3].map((row) => (batch.flags(row) & Flag.deep) !== 0);
+    expect(deep).toEqual([false, true, false, true]);
+  });
+
   it("are invalid beyond, and do not disturb the next line", () => {
     expect(rowsOf(load(`${nested(1_000_001)}\n{}\n`))).toEqual(["too-deep", "event"]);
   });

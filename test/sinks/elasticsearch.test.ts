@@ -277,6 +277,25 @@ describe("a whole request", () => {
   });
 });
 
+test("an event nested deeper than 100 levels goes in safe shape at once: a server may not live to refuse it", async () => {
+  const bulk = await server();
+  const es = await sink(bulk.url);
+  const deep = (levels: number) => JSON.parse(`${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`) as object;
+  const sent = request(es, [
+    { ...event(1), requestObject: deep(100) },
+    { ...event(2), requestObject: deep(101) },
+  ]);
+  expect(await es.send(sent, signal)).toEqual({ kind: "done" });
+  const [usual, safe] = [...bulk.stored.values()].map((document) => JSON.parse(document.toString()));
+  expect(usual).toMatchObject({ auditID: "1", requestObject: deep(100) });
+  expect(safe).toMatchObject({
+    auditID: "2",
+    requestObjectText: JSON.stringify(deep(101)),
+    auditship: { safeShape: "nested too deep" },
+  });
+  expect(safe).not.toHaveProperty("requestObject");
+});
+
 describe("a document in safe shape", () => {
   function safe(
     line: string,

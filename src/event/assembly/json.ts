@@ -17,9 +17,9 @@ export const RETURN: u8 = 0x0d;
 const TAB: u8 = 0x09;
 
 /** How deep values may be nested; what is deeper is for the TypeScript scanner. */
-const MAX_DEPTH: u32 = 4096;
+const MAX_DEPTH: u32 = 100;
 /** The closing bytes of the containers around the place where `container` is. */
-const nesting: usize = memory.data(4096);
+const nesting: usize = memory.data(104);
 
 /** 1 for what may follow a backslash; 2 for `u`. */
 const escapes: usize = memory.data(256);
