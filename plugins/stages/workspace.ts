@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Batch,
   defineStage,
@@ -8,36 +9,66 @@ import {
   type Stage,
   type StageHost,
 } from "../../src/plugin/index.js";
+import { LiveNamespaces, type NamespaceFacts } from "./workspace/namespaces.js";
 
-/** The workspace of a namespace, undefined if it is not known. What an informer gives, or a static map. */
-export type WorkspaceOf = (namespace: string) => string | undefined;
+/** What is known of a namespace, undefined if nothing is. */
+export type FactsOf = (namespace: string) => NamespaceFacts | undefined;
 
-/** Annotates events with the KubeSphere workspace of their namespace. */
+/** Milliseconds that a start waits for the first list of namespaces. */
+const PATIENCE = 3000;
+
+/** Annotates events with the KubeSphere workspace and DevOps project of their namespace. */
 export default defineStage({
   kind: "stage",
   name: "workspace",
-  annotates: ["workspace"],
+  annotates: ["workspace", "devops", "workspaceSince"],
   options: (zod) =>
     zod.strictObject({
       static: zod
         .record(zod.string(), zod.string())
         .default({})
-        .describe("Workspaces by namespace, for clusters without KubeSphere's labels."),
+        .describe(
+          "Workspaces by namespace, for clusters without KubeSphere's labels. They come before what is watched.",
+        ),
+      watch: zod
+        .boolean()
+        .default(false)
+        .describe(
+          "Watch the namespaces of the API server for their labels. Needs the right to list and watch namespaces.",
+        ),
+      label: zod.string().default("kubesphere.io/workspace").describe("Label that names a namespace's workspace."),
+      devopsLabel: zod
+        .string()
+        .default("kubesphere.io/devopsproject")
+        .describe("Label that names a namespace's DevOps project."),
     }),
-  create(options, host) {
-    const workspaces = new Map(Object.entries(options.static));
-    if (workspaces.size === 0) return { run() {} };
-    return new WorkspaceStage((namespace) => workspaces.get(namespace), host);
+  async create({ static: names, watch, label, devopsLabel }, host) {
+    const given = new Map(
+      Object.entries(names).map(([namespace, workspace]) => [namespace, { workspace, devops: "", since: 0 }]),
+    );
+    if (!watch) {
+      if (given.size === 0) return { run() {} };
+      return new WorkspaceStage((namespace) => given.get(namespace), host);
+    }
+    const live = new LiveNamespaces(host.now);
+    const watched = await live.open(host, { workspace: label, devops: devopsLabel });
+    await Promise.race([watched.synced, sleep(PATIENCE, undefined, { ref: false })]);
+    return new WorkspaceStage(
+      (namespace) => given.get(namespace) ?? live.find(namespace),
+      host,
+      () => live.close(),
+    );
   },
 });
 
-/** Asks `workspaceOf` for the namespace of every event, and counts those of which it knows nothing. */
+/** Asks `factsOf` for the namespace of every event, and counts those of which it knows nothing. */
 export class WorkspaceStage implements Stage {
   readonly #names = new NameCache();
 
   constructor(
-    private readonly workspaceOf: WorkspaceOf,
+    private readonly factsOf: FactsOf,
     private readonly host: Pick<StageHost, "meter">,
+    readonly close?: () => void,
   ) {}
 
   run(batch: Batch): void {
@@ -50,12 +81,26 @@ export class WorkspaceStage implements Stage {
       // Inside the quotes; an empty string is no namespace.
       const start = table[at] + 1;
       const end = table[at + 1] - 1;
-      if (end <= start) continue;
-      const workspace = this.workspaceOf(this.#names.get(bytes, start, end));
-      if (workspace === undefined) unknown++;
-      else batch.annotate(row, "workspace", workspace);
+      if (end <= start || hasOwn(table, fields)) continue;
+      const facts = this.factsOf(this.#names.get(bytes, start, end));
+      if (facts === undefined) unknown++;
+      else annotate(batch, row, facts);
     }
     if (unknown > 0) this.host.meter.add("auditship_unknown_workspaces_total", unknown, batch.source);
+  }
+}
+
+/** True if the event says itself which workspace it belongs to, as KubeSphere's do. */
+function hasOwn(table: Uint32Array, fields: number): boolean {
+  const at = fields + 2 * Field.workspace;
+  return table[at + 1] - table[at] > 2;
+}
+
+function annotate(batch: Batch, row: number, { workspace, devops, since }: NamespaceFacts): void {
+  if (workspace !== "") batch.annotate(row, "workspace", workspace);
+  if (devops !== "") batch.annotate(row, "devops", devops);
+  if (since > 0 && batch.at(row).timeMs() < since) {
+    batch.annotate(row, "workspaceSince", new Date(since).toISOString());
   }
 }
 

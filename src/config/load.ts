@@ -136,6 +136,8 @@ class Loader {
     config.node ||= hostname();
     config.state = absolute(config.state);
     config.rules.paths = config.rules.paths.map(absolute);
+    if (config.kubernetes.kubeconfig !== undefined)
+      config.kubernetes.kubeconfig = absolute(config.kubernetes.kubeconfig);
     if (config.rules.auditPolicy !== undefined) config.rules.auditPolicy = absolute(config.rules.auditPolicy);
     return {
       path: this.#path,

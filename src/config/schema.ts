@@ -168,6 +168,16 @@ export const configSchema = z.strictObject({
   memory: z
     .strictObject({ buffers: size().prefault("32MiB").describe("All batches and requests together.") })
     .prefault({}),
+  kubernetes: z
+    .strictObject({
+      kubeconfig: z
+        .string()
+        .optional()
+        .describe(
+          "Of the API server that is watched. Default: KUBECONFIG, ~/.kube/config, or the pod's service account.",
+        ),
+    })
+    .prefault({}),
   maxLine: size().prefault("24MiB").describe("Longest line that is handled whole."),
   shutdownTimeout: duration().prefault("10s").describe("How long a stop waits for requests in flight."),
   rules: rulesSchema.prefault({}),

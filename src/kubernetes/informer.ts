@@ -1,33 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { backoff, type Logger, type Meter } from "../plugin/index.js";
+import {
+  backoff,
+  type KubernetesObject,
+  type Logger,
+  type Meter,
+  type Watched,
+  type WatchOptions,
+} from "../plugin/index.js";
 import { type KubernetesClient, KubernetesError } from "./client.js";
 
-/** What is read of any object. */
-export interface ObjectMeta {
-  name: string;
-  namespace?: string;
-  uid?: string;
-  resourceVersion?: string;
-  generation?: number;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-}
-
-export interface KubernetesObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: ObjectMeta;
-}
-
-export interface InformerOptions<Item> {
-  /** `/api/v1/namespaces`. */
-  path: string;
-  /** Ask for the objects' metadata only. */
-  metadataOnly?: boolean;
-  /** What is kept of an object: as little as is needed. */
-  pick(object: KubernetesObject): Item;
+export interface InformerOptions<Item> extends WatchOptions<Item> {
   log: Logger;
   meter: Meter;
+  /** Aborted when the agent stops. */
   signal: AbortSignal;
   /** In [0, 1); replaced by tests. */
   random?: () => number;
@@ -61,21 +46,21 @@ const METADATA = "application/json;as=PartialObjectMetadata";
  * bookmarks; listed anew where the server no longer knows that version (410). Never rejects: it tries again for ever, with
  * jitter, and keeps what it knew.
  */
-export class Informer<Item> {
-  /** By `namespace/name`, or by name where there is no namespace. */
+export class Informer<Item> implements Watched<Item> {
   readonly items = new Map<string, Item>();
-  /** Called for each object that is new, changed (`item`) or gone (undefined), once the first list is there. */
   onChange: (key: string, item: Item | undefined) => void = () => {};
-  /** Resolves when the first list is there. */
   readonly synced: Promise<void>;
   #synced!: () => void;
   #complaint = "";
   readonly #client: KubernetesClient;
   readonly #options: InformerOptions<Item>;
+  readonly #closed = new AbortController();
+  readonly #signal: AbortSignal;
 
   constructor(client: KubernetesClient, options: InformerOptions<Item>) {
     this.#client = client;
     this.#options = options;
+    this.#signal = AbortSignal.any([options.signal, this.#closed.signal]);
     this.synced = new Promise((resolve) => {
       this.#synced = resolve;
     });
@@ -83,8 +68,12 @@ export class Informer<Item> {
     void this.#run();
   }
 
+  close(): void {
+    this.#closed.abort();
+  }
+
   async #run(): Promise<void> {
-    const { signal } = this.#options;
+    const signal = this.#signal;
     let version: string | undefined;
     for (let attempt = 0; !signal.aborted; ) {
       try {
@@ -104,13 +93,13 @@ export class Informer<Item> {
   }
 
   async #pause(attempt: number): Promise<void> {
-    const { signal, random } = this.#options;
-    await sleep(backoff(attempt, RETRY, random), undefined, { signal }).catch(() => {});
+    await sleep(backoff(attempt, RETRY, this.#options.random), undefined, { signal: this.#signal }).catch(() => {});
   }
 
   /** Takes over what is there. @returns the version to watch from */
   async #list(): Promise<string> {
-    const { path, metadataOnly, signal, meter } = this.#options;
+    const { path, metadataOnly, meter } = this.#options;
+    const signal = this.#signal;
     const accept = metadataOnly ? `${METADATA}List;v=v1;g=meta.k8s.io` : undefined;
     const seen = new Set<string>();
     let page: string | undefined;
@@ -130,7 +119,7 @@ export class Informer<Item> {
 
   /** Follows what changes until the server ends the watch. @returns the version to go on from */
   async #watch(from: string): Promise<string> {
-    const { path, metadataOnly, signal, random = Math.random } = this.#options;
+    const { path, metadataOnly, random = Math.random } = this.#options;
     const seconds = Math.floor(WATCH + random() * WATCH_MORE);
     const query = {
       watch: "1",
@@ -139,7 +128,7 @@ export class Informer<Item> {
       timeoutSeconds: String(seconds),
     };
     const accept = metadataOnly ? `${METADATA};v=v1;g=meta.k8s.io` : undefined;
-    const alive = AbortSignal.any([signal, AbortSignal.timeout((seconds + SILENCE) * 1000)]);
+    const alive = AbortSignal.any([this.#signal, AbortSignal.timeout((seconds + SILENCE) * 1000)]);
     let version = from;
     const lines = await this.#client.lines(path, { query, accept, signal: alive });
     this.#answered();

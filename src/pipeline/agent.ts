@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSink, type LoadedSource, requireArchivingRules } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { EventBatch, EventExtractor, openTape } from "../event/index.js";
+import { Cluster } from "../kubernetes/cluster.js";
 import { type Control, takeControl } from "../observe/control.js";
 import { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
@@ -60,6 +61,7 @@ export class Agent {
   readonly #readiness = new Readiness();
   readonly #counters: Counters;
   readonly #rules: RulesInForce;
+  readonly #cluster: Cluster;
   readonly #slots = new Slots(CATCH_UP_LANES);
   readonly #feeds = new Map<string, Feed>();
   readonly #sinks = new Map<string, RunningSink>();
@@ -80,6 +82,9 @@ export class Agent {
     this.#options = options;
     this.#counters = new Counters(options.metrics);
     this.#rules = new RulesInForce(options.log, options.metrics);
+    const { kubeconfig } = loaded.config.kubernetes;
+    const { log, metrics } = options;
+    this.#cluster = new Cluster({ kubeconfig, log, meter: metrics, signal: this.#abort.signal });
     this.finished = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -199,6 +204,7 @@ export class Agent {
       rules: () => this.#rules.set,
       condition: (text) => compileCondition(text),
       openTape,
+      watch: (options) => this.#cluster.watch(options),
       stateDirectory: () => this.#ownDirectory("stages", name),
     };
   }

@@ -56,6 +56,9 @@ async function make(
       },
       condition: (text) => compileCondition(text),
       openTape,
+      watch() {
+        throw new Error("redact watches nothing");
+      },
       stateDirectory: () => made,
     });
   } finally {

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Field } from "./field.js";
 import type { HttpClient, HttpOptions } from "./http.js";
+import type { Watched, WatchOptions } from "./kubernetes.js";
 import type { Predicate, RuleSet } from "./match.js";
 import type { OpenTape } from "./tape.js";
 
@@ -56,6 +57,11 @@ export interface StageHost extends Host {
   condition(text: string): Predicate;
   /** Opens JSON text that is not a body of an event (a string that holds JSON, say). */
   openTape: OpenTape;
+  /**
+   * Watches the API server of the configuration (`kubernetes`), or of the cluster that this is a pod of. Rejects with
+   * AUDITSHIP_KUBERNETES if there is none.
+   */
+  watch<Item>(options: WatchOptions<Item>): Promise<Watched<Item>>;
   /** A directory of the stage's own under the state directory (0700), made when asked for. */
   stateDirectory(): string;
 }

@@ -189,7 +189,7 @@ function needsOf(rules: readonly Rule[]): Needs {
   for (const { condition, paths } of rules) {
     const conditionPaths = [...testsOf(condition)].map(({ path }) => path);
     for (const { source } of [...conditionPaths, ...paths]) {
-      if (source.kind === "annotation" && source.field === Field.workspace) needs.workspace = true;
+      if (source.kind === "annotation" && source.field !== undefined) needs.workspace = true;
       if (source.kind === "latency") needs.latency = true;
       if (source.kind === "field" && (source.field === Field.requestObject || source.field === Field.responseObject))
         needs.bodies = true;

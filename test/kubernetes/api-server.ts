@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
-import type { KubernetesObject } from "../../src/kubernetes/informer.js";
+import type { KubernetesObject } from "../../src/plugin/index.js";
 
 /** What was asked of it. */
 export interface Asked {

@@ -88,6 +88,7 @@ export function stageHost(overrides: Partial<StageHost> = {}): TestHost {
     now: Date.now,
     rules: never,
     condition: never,
+    watch: never,
     openTape,
     stateDirectory: never,
     counts,

@@ -53,8 +53,10 @@ function findSource(text: string, segments: readonly Segment[]): { source: Sourc
   if (pair !== undefined) return { source: fieldSource(pair), used: 2 };
   const field = fieldOfPath(first.name);
   const isWhole = segments.length === 1 && !first.items;
-  if (field === Field.workspace)
-    return { source: isWhole ? { kind: "annotation", name: "workspace", field } : { kind: "nothing" }, used: 1 };
+  if (field === Field.workspace || field === Field.devops) {
+    const name = field === Field.workspace ? "workspace" : "devops";
+    return { source: isWhole ? { kind: "annotation", name, field } : { kind: "nothing" }, used: 1 };
+  }
   if (field !== undefined && (isWhole || !STRUCTS.includes(field))) return { source: fieldSource(field), used: 1 };
   if (field !== undefined) return { source: { kind: "nothing" }, used: 1 };
   if (isWhole && first.name.toLowerCase() === LATENCY) return { source: { kind: "latency" }, used: 1 };
