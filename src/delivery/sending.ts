@@ -284,13 +284,15 @@ export class SendingRunner extends Runner {
   async #backOff(request: PendingRequest, verdicts: readonly Verdict[], retried: readonly number[]): Promise<void> {
     const reasons = retried.map((index) => verdicts[index] as Verdict & { kind: "retry" });
     const { reason, slow } = reasons[0];
+    const { initial, max, slow: slowly } = this.options.retry;
     // Some of it was taken: the far end works and is only busy.
     if (request.count === verdicts.length) this.failed(reason);
     const attempt = request.attempt++;
     if (this.finishing) return;
-    const after = Math.max(0, ...reasons.map((verdict) => verdict.after ?? 0));
-    if (after > 0) await this.wait(Math.min(after, 10 * this.options.retry.max));
-    else if (slow && attempt > 3) await this.wait(this.options.retry.slow * this.random());
+    const after = reasons.reduce((most, verdict) => Math.max(most, verdict.after ?? 0), 0);
+    // Some later, by chance: it is said to all agents at once.
+    if (after > 0) await this.wait(Math.min(after, 10 * max) + initial * this.random());
+    else if (slow && attempt > 3) await this.wait(slowly * this.random());
     else await this.pause(attempt);
   }
 

@@ -1,14 +1,24 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { readDeadLetters, removeDeadLetters } from "../../src/delivery/dead-letter-file.js";
 import { DeadLetters } from "../../src/delivery/dead-letters.js";
 import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
 import { StoredEvent } from "../../src/pipeline/stored-event.js";
-import { DONE, DUPLICATE, reject, retry, type SendingSink, split, stop, unsure } from "../../src/plugin/index.js";
+import {
+  DONE,
+  DUPLICATE,
+  reject,
+  retry,
+  retrySlowly,
+  type SendingSink,
+  split,
+  stop,
+  unsure,
+} from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
 
@@ -37,6 +47,9 @@ function run(
     retry?: number;
     concurrency?: number;
     memory?: number;
+    retryMax?: number;
+    slow?: number;
+    random?: () => number;
     warnings?: object[];
   } = {},
 ) {
@@ -48,7 +61,7 @@ function run(
     { ...host, log: { ...host.log, warn } },
     {
       request: { maxBytes: 1 << 20, maxEvents, maxWait: 20 },
-      retry: { initial, max: Math.max(2, initial), slow: 2 },
+      retry: { initial, max: options.retryMax ?? Math.max(2, initial), slow: options.slow ?? 2 },
       concurrency,
       memory,
       compression,
@@ -56,6 +69,7 @@ function run(
       select: createSelect("all", () => () => true),
     },
     { deadLetters: letters, viewLetter: StoredEvent.of },
+    options.random,
   );
   const ledger = new Ledger();
   runner.addLedger(ledger);
@@ -356,6 +370,44 @@ describe("an event that the far end says it has", () => {
     await runner.drain();
     expect(asked).toEqual([true, false]);
     expect(results()).toEqual(["duplicate", "created"]);
+  });
+});
+
+describe("the next try", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it.each([
+    ["what the far end asks for, and by chance some more", retry("busy", 5000), 5000 + 250],
+    ["ten of the longest backoffs, however much the far end asks for", retry("busy", 3_600_000), 300_000 + 250],
+    ["by chance within the first backoff", retry("busy"), 250],
+    ["no longer at first for what an operator must mend", retrySlowly("no right"), 250],
+  ])("waits %s", async (_, verdict, expected) => {
+    const sink = new FarEnd();
+    sink.answer = (request) => (request.attempt === 0 ? verdict : DONE);
+    const { runner, ledger } = run(sink, { retry: 500, retryMax: 30_000, random: () => 0.5 });
+    await runner.offer(batchOf(lines(0, 1)), ledger, true);
+    await vi.advanceTimersByTimeAsync(expected - 1);
+    expect(sink.requests).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sink.requests).toHaveLength(2);
+  });
+
+  it("is made slowly, and for ever, for what only an operator can mend", async () => {
+    const sink = new FarEnd();
+    sink.answer = () => retrySlowly("no right");
+    const { runner, ledger } = run(sink, { retry: 500, retryMax: 30_000, slow: 60_000, random: () => 0.5 });
+    await runner.offer(batchOf(lines(0, 1)), ledger, true);
+    // 0.25, 0.5, 1 and 2 s for the first four, then half a minute each.
+    await vi.advanceTimersByTimeAsync(3750);
+    expect(sink.requests).toHaveLength(5);
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(sink.requests).toHaveLength(15);
+    runner.close();
   });
 });
 
