@@ -8,6 +8,7 @@ interface Options {
   reason?: string;
   since?: number;
   until?: number;
+  limit?: number;
 }
 
 export function addDlq(program: Command, finish: Finish): void {
@@ -57,7 +58,7 @@ export function addDlq(program: Command, finish: Finish): void {
       "after",
       `${examples(
         ["auditship dlq replay -c auditship.yaml", "all of them"],
-        ["auditship dlq replay -c auditship.yaml --sink archive --id <id>", "try with one"],
+        ["auditship dlq replay -c auditship.yaml --sink archive --limit 1", "try with one"],
       )}
 What the sink takes now is removed; what it refuses again stays. Works beside a running agent.
 Exit code: 0 if all were taken, 1 if some stay.
@@ -78,16 +79,23 @@ function select(command: Command): Command {
     .option("--id <id>", "only this one; may be repeated", collect, [])
     .option("--reason <text>", "only those whose reason contains it")
     .option("--since <time>", "put aside at or after this RFC 3339 time", time)
-    .option("--until <time>", "put aside before this RFC 3339 time", time);
+    .option("--until <time>", "put aside before this RFC 3339 time", time)
+    .option("--limit <number>", "at most so many, the oldest of each sink first", number);
 }
 
-const filterOf = ({ sink, id, reason, since, until }: Options) => ({
+const filterOf = ({ sink, id, reason, since, until, limit }: Options) => ({
   sink,
   ids: id.length > 0 ? new Set(id) : undefined,
   reason,
   since,
   until,
+  limit,
 });
+
+function number(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError("It must be a number from 1.");
+  return Number(text);
+}
 
 function time(text: string): number {
   const at = Date.parse(text);

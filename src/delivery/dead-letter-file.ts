@@ -1,5 +1,5 @@
-import { open, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { open, readdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { AuditshipError, members } from "../plugin/index.js";
 import { IdSet } from "./id-set.js";
 
@@ -31,9 +31,23 @@ export interface DeadLetterFilter {
 /** Bytes that are read at once. */
 const COPY = 1024 ** 2;
 
+const SUFFIX = ".ndjson";
+
 /** Where a sink's dead letters lie. */
 export function deadLettersPath(stateDirectory: string, sink: string): string {
-  return join(stateDirectory, "dead-letters", `${sink}.ndjson`);
+  return join(stateDirectory, "dead-letters", sink + SUFFIX);
+}
+
+/** Names of the sinks that have a file, in a state directory that may not be there. */
+export async function sinksWithDeadLetters(stateDirectory: string): Promise<string[]> {
+  const directory = dirname(deadLettersPath(stateDirectory, ""));
+  try {
+    const names = await readdir(directory);
+    return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw asAuditshipError(cause, directory);
+  }
 }
 
 /** The letters in a file, oldest first; also while the agent writes. None if there is no such file. */

@@ -6,6 +6,7 @@ import {
   deadLettersPath,
   readDeadLetters,
   removeDeadLetters,
+  sinksWithDeadLetters,
 } from "../delivery/dead-letter-file.js";
 import { AuditshipError, ByteWriter, type Request, type SendingSink, type Verdict } from "../plugin/index.js";
 import { chooseSinks, withSink } from "./chosen-sinks.js";
@@ -19,6 +20,8 @@ const ATTEMPTS = 3;
 /** Which dead letters: of one sink or all, and by what a letter holds. */
 export interface Selection extends DeadLetterFilter {
   sink?: string;
+  /** At most so many, the oldest of each sink first. */
+  limit?: number;
 }
 
 type Print = (line: string) => void;
@@ -47,12 +50,14 @@ export async function showDeadLetters(file: string, selection: Selection, print:
 export async function replayDeadLetters(file: string, selection: Selection, print: Print): Promise<{ left: number }> {
   const loaded = await loadAllSinks(file);
   let left = 0;
+  let limit = selection.limit ?? Number.POSITIVE_INFINITY;
   for (const sink of chooseSinks(loaded, selection.sink)) {
     const path = deadLettersPath(loaded.config.state, sink.name);
     const replay = new Replay(path, sink);
     await withSink(loaded, sink, new AbortController().signal, async (made) => {
-      if (made.mode === "send") await replay.run(made, selection);
+      if (made.mode === "send") await replay.run(made, selection, limit);
     });
+    limit -= replay.delivered + replay.left;
     for (const [reason, count] of replay.reasons) print(`${sink.name}: ${count} stay: ${reason}`);
     print(`${sink.name}: ${replay.delivered} delivered, ${replay.left} left`);
     left += replay.left;
@@ -60,10 +65,18 @@ export async function replayDeadLetters(file: string, selection: Selection, prin
   return { left };
 }
 
-async function* select(file: string, selection: Selection): AsyncGenerator<DeadLetter> {
+/** Those of sinks that the configuration has no longer, too. */
+async function* select(file: string, { sink, limit, ...filter }: Selection): AsyncGenerator<DeadLetter> {
   const loaded = await loadAllSinks(file);
-  for (const { name } of chooseSinks(loaded, selection.sink)) {
-    yield* readDeadLetters(deadLettersPath(loaded.config.state, name), selection);
+  const { state } = loaded.config;
+  const removed = await sinksWithDeadLetters(state);
+  const configured = removed.includes(sink ?? "") ? [] : chooseSinks(loaded, sink).map(({ name }) => name);
+  for (const name of new Set([...configured, ...removed])) {
+    if (sink !== undefined && name !== sink) continue;
+    for await (const letter of readDeadLetters(deadLettersPath(state, name), filter)) {
+      if (limit !== undefined && limit-- <= 0) return;
+      yield letter;
+    }
   }
 }
 
@@ -82,10 +95,11 @@ class Replay {
   }
 
   /** Reads and sends request by request: memory does not grow with their number. */
-  async run(sink: SendingSink, filter: DeadLetterFilter): Promise<void> {
+  async run(sink: SendingSink, filter: DeadLetterFilter, limit: number): Promise<void> {
     const { maxBytes, maxEvents } = this.#sink.common.request;
     let request = new ReplayRequest();
     for await (const letter of readDeadLetters(this.#path, filter)) {
+      if (limit-- <= 0) break;
       if (!request.add(sink, letter)) this.#stays("its line cannot be read");
       if (request.count < Math.min(maxEvents, REQUEST_EVENTS) && request.size < maxBytes) continue;
       await this.#deliver(sink, request);

@@ -99,6 +99,24 @@ describe("dead letters", () => {
     expect(await ids({ ids: new Set(["two"]) })).toEqual(["two"]);
   });
 
+  it("are listed of a sink that the configuration has no longer, too", async () => {
+    await put(letter("one"));
+    const file = await config();
+    await writeFile(file, (await readFile(file, "utf8")).replace(/^ {2}s: .*\n/m, ""));
+    const line = "2026-11-20T10:00:00.000Z  s  one  1  mapper_parsing_exception";
+    expect(await printed(listDeadLetters, file)).toEqual([line]);
+    expect(await printed(listDeadLetters, file, { sink: "s" })).toEqual([line]);
+    await expect(replayDeadLetters(file, { sink: "s" }, () => {})).rejects.toThrow("has no sink s; it has other");
+  });
+
+  it("are listed up to a limit", async () => {
+    await put(letter("one"), letter("two"), letter("three"));
+    expect(await printed(listDeadLetters, await config(), { limit: 2 })).toEqual([
+      expect.stringContaining("  one  "),
+      expect.stringContaining("  two  "),
+    ]);
+  });
+
   it("are none where there are none, and no sink is an error", async () => {
     expect(await printed(listDeadLetters, await config())).toEqual(["no dead letters"]);
     await expect(printed(listDeadLetters, await config(), { sink: "x" })).rejects.toMatchObject({
@@ -149,6 +167,16 @@ describe("a replay", () => {
     const file = await config(", busy: 99");
     expect(await replayDeadLetters(file, { sink: "s" }, () => {})).toEqual({ left: 1 });
     expect(await printed(listDeadLetters, file)).toHaveLength(1);
+  });
+
+  it("of some letters takes the oldest, and leaves the others for the next time", async () => {
+    await put(letter("one"), letter("two"), letter("three"));
+    const file = await config();
+    expect(await replayDeadLetters(file, { limit: 2 }, () => {})).toEqual({ left: 0 });
+    expect((await printed(listDeadLetters, file)).map((line) => line.split("  ")[2])).toEqual(["three"]);
+    await replayDeadLetters(file, { limit: 2 }, () => {});
+    const sent = (await readFile(join(directory, "sent"), "utf8")).trim().split("\n");
+    expect(sent.map((line) => line.split(" ")[0])).toEqual(["one", "two", "three"]);
   });
 
   it("of selected letters leaves the others alone", async () => {
