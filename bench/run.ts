@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what it costs to read → match → redact → (gzip) → `_bulk`, beside the three floors of DESIGN §10 on the same
  * file to the same sink in the same run. Prints a table; `--json FILE` writes it as JSON; `--size MB` of each log (2048);
- * `--runs N` (1): the median counts. Four minutes on two cores; start and warm-up are part of it, so that small logs look dear.
+ * `--runs N` (1): the median counts; `--shapes`: the other shapes of Elasticsearch documents, too. Four minutes on two cores; start and warm-up are part of it, so that small logs look dear.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,6 +16,7 @@ const { values: options } = parseArgs({
     size: { type: "string", default: "2048" },
     runs: { type: "string", default: "1" },
     json: { type: "string" },
+    shapes: { type: "boolean", default: false },
   },
 });
 const HERE = import.meta.dirname;
@@ -100,7 +101,7 @@ async function counted(url: string): Promise<{ events: number; bytes: number }> 
 }
 
 /** auditship over the whole log, from its start, with the rule pack and redaction. */
-async function ship(log: Log, url: string, compression: "gzip" | "none"): Promise<Cost> {
+async function ship(log: Log, url: string, compression: "gzip" | "none", shape = "native"): Promise<Cost> {
   const state = mkdtempSync(join(work, "state-"));
   const config = join(state, "bench.yaml");
   writeFileSync(
@@ -112,7 +113,7 @@ async function ship(log: Log, url: string, compression: "gzip" | "none"): Promis
       node: "bench-1",
       rules: { paths: [join(ROOT, "config/rules")] },
       stages: ["parse", { workspace: { static: { shop: "retail" } } }, "match", "redact"],
-      sinks: { archive: { type: "elasticsearch", urls: [url], compression } },
+      sinks: { archive: { type: "elasticsearch", urls: [url], compression, shape } },
       observe: { listen: "none", log: "error" },
     }),
   );
@@ -154,6 +155,9 @@ async function benchLog(mix: Mix): Promise<{ log: Log; rows: Row[] }> {
     await repeat(log, "auditship", () => ship(log, url, "none")),
     await repeat(log, "auditship, gzip", () => ship(log, url, "gzip")),
   ];
+  for (const shape of options.shapes ? ["kubesphere", "ecs"] : []) {
+    rows.push(await repeat(log, shape, () => ship(log, url, "none", shape)));
+  }
   return { log, rows };
 }
 

@@ -85,6 +85,18 @@ describe("a request", () => {
     expect(ledger.busy).toBe(false);
   });
 
+  it("counts what it keeps beside its body as its own", () => {
+    const builder = new RequestBuilder(64);
+    const ledger = new Ledger();
+    const batch = batchOf([auditLine(1)]);
+    const entry = ledger.open({ file: testFile, offset: 0 }, batch.end);
+    builder.add({ encode: (_, out) => out.text("other\n") }, batch.at(0), ledger, entry);
+    expect(builder.bytes).toBeGreaterThan(auditLine(1).length + 6);
+    const request = builder.take();
+    expect(Buffer.from(request.body).toString()).toBe("other\n");
+    expect(builder.bytes).toBe(0);
+  });
+
   it("is as it was before an event that cannot be encoded", () => {
     const builder = new RequestBuilder(64);
     const ledger = new Ledger();

@@ -68,6 +68,7 @@ export class Shipping {
     runner.close();
     await letters.close();
     await rm(state, { recursive: true });
+    await this.server.ask("POST", `/${this.pattern}/_refresh`);
     return letters.count;
   }
 
@@ -80,8 +81,7 @@ export class Shipping {
   }
 
   /** What a query finds, as the server answers it. */
-  async search<More>(body: object, indices = this.pattern): Promise<{ hits: { hits: { _source: Source }[] } } & More> {
-    await this.server.ask("POST", `/${this.pattern}/_refresh`);
+  search<More>(body: object, indices = this.pattern): Promise<{ hits: { hits: { _source: Source }[] } } & More> {
     return this.server.ask("POST", `/${indices}/_search?ignore_unavailable=true`, { size: 1000, ...body });
   }
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type EventView, Flag, parseTime } from "../../../src/plugin/index.js";
+import { ByteWriter, type EventView, Flag, parseTime, type SendingSink } from "../../../src/plugin/index.js";
 import { eventText, fieldOf, itemsOf } from "../../event/oracle.js";
 import { hasSamples, load, sample, spanOf } from "../../event/support.js";
 import { event as ruleEvent } from "../../rules/arbitraries.js";
 import { stored } from "../../support/stored.js";
-import { match } from "../support.js";
+import { elasticsearchAt, match } from "../support.js";
 import { asText, documentOf, documentText, likeText, shape } from "./support.js";
 
 const kubesphere = shape("kubesphere");
@@ -80,6 +80,17 @@ describe("a document in shape kubesphere", () => {
     expect(day(POD.replace("2026-11-21T23:59:59.999999Z", "2026-11-22T00:00:00.000000Z"))).toBe("2026.11.22");
     expect(day(POD.replace("2026-11-21T23:59:59.999999Z", "2026-11-22T01:30:00+02:00"))).toBe("2026.11.21");
     expect(day(POD.replace("2026-11-21T23:59:59.999999Z", "soon"))).toBe("2026.11.22");
+  });
+
+  it("is sent with the id of the event into the index that the console searches", async () => {
+    const sink = elasticsearchAt("http://127.0.0.1:1", { shape: "kubesphere" }) as SendingSink;
+    const event = load(POD).at(0);
+    const out = new ByteWriter();
+    sink.encode(event, out);
+    const [action, text] = Buffer.from(out.view()).toString().split("\n");
+    const index = "ks-logstash-auditing-2026.11.21";
+    expect(JSON.parse(action)).toEqual({ create: { _index: index, _id: event.id() } });
+    expect(JSON.parse(text).AuditID).toBe("a-1");
   });
 
   it("has a time of the request even where the event has none", () => {
