@@ -127,6 +127,13 @@ describe("a document in shape ecs", () => {
     expect([user.name, orchestrator.resource.type]).toEqual(["ann", "pods"]);
   });
 
+  it("keeps members that no event of Kubernetes has, of an item of a list too", () => {
+    const batch = load(
+      '{"kind":"EventList","items":[{"x":1},{"verb":"get", "a.b":[1] ,"x":1,"x":"last","auditship":3}]}\n',
+    );
+    expect(documentOf(ecs, batch.at(1)).kubernetes.audit).toEqual({ verb: "get", "a.b": [1], x: "last" });
+  });
+
   it("has a body as text where it is something else than a pod or a role under the names of their fields", () => {
     const bodies = (body: string) => {
       const { requestObject, requestObjectText } = document(`{"requestObject":${body}}`).kubernetes.audit;
