@@ -55,7 +55,12 @@ export const sinkSchema = z.strictObject({
   startAt: startAtSchema
     .optional()
     .describe("For a sink without a cursor. Default: the source's; end for a sink that takes alerting."),
-  required: z.boolean().default(true).describe("/readyz waits until this sink has answered once."),
+  required: z
+    .boolean()
+    .default(true)
+    .describe(
+      "/readyz waits until this sink has answered once, and as long as it waits for what only an operator can mend.",
+    ),
   request: requestSchema.prefault({}),
   retry: retrySchema.prefault({}),
   concurrency: z

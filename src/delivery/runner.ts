@@ -39,11 +39,13 @@ export abstract class Runner {
   onParked: (reason: string) => void = () => {};
   /** Called when it stops. */
   onStopped: (reason: string) => void = () => {};
+  /** Called when {@link stuck} has another reason, while it is not parked for it. */
+  onHindered: () => void = () => {};
   /** Called when it can go on from its cursors, before it does: what it starts from must be on disk. */
   onResumed: () => Promise<unknown> = async () => {};
   /** Called when the far end answers again. */
   onReady: () => void = () => {};
-  /** Called on the first sign that the far end took something (or answered the probe). */
+  /** Called on the first sign that the far end took something (or answered the probe), and when {@link stuck} is over. */
   onAnswered: () => void = () => {};
   readonly #ledgers = new Set<Ledger>();
   readonly #wakers = new Set<() => void>();
@@ -76,7 +78,7 @@ export abstract class Runner {
     return this.#failing;
   }
 
-  /** Why it is parked, if only an operator can mend that. */
+  /** Why it takes nothing or not all, if only an operator can mend that. */
   get stuck(): string | undefined {
     return this.#stuck;
   }
@@ -126,7 +128,8 @@ export abstract class Runner {
 
   /** Takes the sink off its lanes until its far end answers a probe. */
   park(reason: string): void {
-    this.#park(reason, 0);
+    // A far end that answers probes and takes nothing is left alone for a while.
+    this.#park(reason, this.#stuck === undefined ? 0 : this.options.retry.slow);
   }
 
   /** Parks it for what only an operator can mend: `/readyz` says so, and it rests for up to `rest` milliseconds before a probe. */
@@ -185,9 +188,20 @@ export abstract class Runner {
 
   protected succeeded(): void {
     this.#failing = undefined;
-    if (this.#answered) return;
+    if (this.#answered && (this.#stuck === undefined || !this.taking)) return;
     this.#answered = true;
+    if (this.taking) this.#stuck = undefined;
     this.onAnswered();
+  }
+
+  /** Something waits for what only an operator can mend: `/readyz` says so until all that is sent is taken. */
+  protected hindered(reason: string): void {
+    if (this.#stuck === reason) return;
+    if (this.#failing !== reason) {
+      this.host.log.warn({ sink: this.name, reason }, "Sink does not take some events; retrying.");
+    }
+    this.#stuck = reason;
+    this.onHindered();
   }
 
   protected failed(reason: string): void {

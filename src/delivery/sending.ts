@@ -283,10 +283,12 @@ export class SendingRunner extends Runner {
 
   async #backOff(request: PendingRequest, verdicts: readonly Verdict[], retried: readonly number[]): Promise<void> {
     const reasons = retried.map((index) => verdicts[index] as Verdict & { kind: "retry" });
-    const { reason, slow } = reasons[0];
+    const { reason } = reasons[0];
     const { initial, max, slow: slowly } = this.options.retry;
     // Some of it was taken: the far end works and is only busy.
     if (request.count === verdicts.length) this.failed(reason);
+    const slow = reasons.find((verdict) => verdict.slow);
+    if (slow) this.hindered(slow.reason);
     const attempt = request.attempt++;
     if (this.finishing) return;
     const after = reasons.reduce((most, verdict) => Math.max(most, verdict.after ?? 0), 0);
@@ -369,13 +371,8 @@ export class SendingRunner extends Runner {
     const outcome =
       taken === request.count ? "ok" : sorted.split.length > 0 ? "split" : taken > 0 ? "partial" : "retry";
     meter.add("auditship_sink_requests_total", 1, this.name, outcome);
-    if (sorted.retried.length > 0) {
-      meter.add(
-        "auditship_sink_retries_total",
-        sorted.retried.length,
-        this.name,
-        labelOf(reasonOf(verdicts, sorted.retried)),
-      );
+    for (const [reason, count] of reasonsOf(verdicts, sorted.retried)) {
+      meter.add("auditship_sink_retries_total", count, this.name, labelOf(reason));
     }
   }
 }
@@ -436,8 +433,15 @@ function halves(request: PendingRequest, split: readonly number[]): PendingReque
     .map((half) => request.pick(half));
 }
 
-const reasonOf = (verdicts: readonly Verdict[], indexes: readonly number[]): string =>
-  (verdicts[indexes[0]] as { reason: string }).reason;
+/** How many there are of each reason. */
+function reasonsOf(verdicts: readonly Verdict[], indexes: readonly number[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const index of indexes) {
+    const { reason } = verdicts[index] as { reason: string };
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return counts;
+}
 
 /** A reason as a label: its first words, no numbers or quoted text. */
 const labelOf = (reason: string): string =>

@@ -217,7 +217,7 @@ export const METRICS = {
   },
   auditship_sink_stuck: {
     type: "gauge",
-    help: "1 while a sink is parked for what only an operator can mend: dead letters that are full or cannot be written, or more than half of its events refused.",
+    help: "1 while a sink waits for what only an operator can mend: a missing right, a blocked index, a full disk, dead letters that are full or cannot be written, more than half of its events refused. /readyz says which.",
     labels: ["sink"],
   },
   auditship_dead_letters_total: { type: "counter", help: "Events put into the dead letters.", labels: ["sink"] },

@@ -311,6 +311,7 @@ export class Agent {
       if (loaded.common.required && runner.stuck) this.#readiness.await(condition, runner.stuck);
     };
     tell();
+    runner.onHindered = tell;
     runner.onAnswered = () => this.#readiness.met(condition);
     runner.onParked = () => {
       tell();

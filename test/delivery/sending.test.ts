@@ -411,6 +411,36 @@ describe("the next try", () => {
   });
 });
 
+describe("events that wait for what only an operator can mend", () => {
+  it("are counted by each reason, and the sink says why until all is taken", async () => {
+    const sink = new FarEnd();
+    let mended = false;
+    sink.answer = (_, numbers) =>
+      numbers.map((number) =>
+        mended || number === 0
+          ? DONE
+          : number === 1
+            ? retrySlowly("a disk is full, so the index takes no writes (429)")
+            : retry("busy (429)"),
+      );
+    const { runner, ledger } = run(sink);
+    const told: (string | undefined)[] = [];
+    runner.onHindered = () => told.push(runner.stuck);
+    runner.onAnswered = () => told.push(runner.stuck);
+    const batch = batchOf(lines(0, 4));
+    await runner.offer(batch, ledger, true);
+    await expect.poll(() => sink.requests.length).toBeGreaterThan(2);
+    expect(told).toEqual(["a disk is full, so the index takes no writes (429)"]);
+    expect(counted.get("auditship_sink_retries_total archive busy")).toBe(
+      2 * counted.get("auditship_sink_retries_total archive a disk is full, so the index takes no writes")!,
+    );
+    mended = true;
+    await runner.drain();
+    expect(told.slice(1)).toEqual([undefined]);
+    expect(ledger.cursor).toEqual(batch.end);
+  });
+});
+
 describe("a sink whose far end is gone", () => {
   it("parks after stallAfter, and is offered again only what it does not have", async () => {
     const sink = new FarEnd();

@@ -125,18 +125,41 @@ describe("an item", () => {
     expect(JSON.stringify(answer)).not.toContain("hunter2");
   });
 
-  test("refused because the disk is full, or by a write block, is retried under the name of its cause", async () => {
-    const type = "cluster_block_exception";
-    const answer = await verdicts(() => ({ do: "store", item: (_, index) => ({ status: index ? 429 : 403, type }) }));
-    expect(answer).toMatchObject([
+  test("refused for a full disk, a write block or a missing right is retried under the name of its cause", async () => {
+    const answers = [
+      { status: 429, type: "cluster_block_exception" },
+      { status: 403, type: "cluster_block_exception" },
+      { status: 403, type: "security_exception" },
+    ];
+    expect(await verdicts(() => ({ do: "store", item: (_, index) => answers[index] }), 3)).toEqual([
       {
         kind: "retry",
         slow: true,
-        reason: expect.stringMatching(/blocked for writing.*\(403 cluster_block_exception\)/),
+        reason: "a disk is full, so the index takes no writes (429 cluster_block_exception)",
       },
-      { kind: "retry", reason: expect.stringMatching(/disk is full.*\(429 cluster_block_exception\)/) },
+      { kind: "retry", slow: true, reason: "the index is blocked for writing (403 cluster_block_exception)" },
+      { kind: "retry", slow: true, reason: "no right to write to the index (403 security_exception)" },
     ]);
-    expect((answer as Verdict[])[1]).not.toHaveProperty("slow");
+  });
+
+  test.each([
+    ["pipeline with id [geo] does not exist", "the ingest pipeline does not exist"],
+    [
+      "no write index is defined for alias [audit]. The write index may be explicitly disabled",
+      "the alias has no index to write to",
+    ],
+  ])("refused for an argument that is not its own (%s) is retried", async (reason, cause) => {
+    const type = "illegal_argument_exception";
+    expect(await verdicts(() => ({ do: "store", item: () => ({ status: 400, type, reason }) }), 1)).toEqual([
+      { kind: "retry", slow: true, reason: `${cause} (400 illegal_argument_exception)` },
+    ]);
+  });
+
+  test("refused by a cluster without a master is a failure of the server, which may have taken it", async () => {
+    const type = "cluster_block_exception";
+    expect(await verdicts(() => ({ do: "store", item: () => ({ status: 503, type }) }), 1)).toMatchObject([
+      { kind: "retry", unsure: true, reason: "the server fails (503 cluster_block_exception)" },
+    ]);
   });
 
   test("with an error type that is no machine word is not quoted", async () => {

@@ -68,8 +68,8 @@ function itemVerdict(item: { status?: number; error?: ServerError } | undefined)
   const error = item?.error ?? {};
   const said = `${status} ${typeOf(error)}`;
   const cause = clusterFault(status, error);
-  if (status === 429) return retry(`${cause ?? "busy"} (${said})`);
   if (cause !== undefined) return retrySlowly(`${cause} (${said})`);
+  if (status === 429) return retry(`busy (${said})`);
   if (status >= 500) return unsure(retry(`the server fails (${said})`));
   if (status === 400 || status === 413) return reject(`${typeOf(error)}${fieldOf(error)} (${status})`);
   return retrySlowly(`item refused (${said})`);
@@ -111,8 +111,8 @@ function requestVerdict(answer: HttpAnswer, now: number): Verdict {
   if (status === 401) return retrySlowly(`the credentials are refused (${said})`);
   if (status === 413) return split("the request is too large (413)");
   const cause = clusterFault(status, error);
-  if (status === 408 || status === 429) return retry(`${cause ?? "busy"} (${said})`, after);
   if (cause !== undefined) return retrySlowly(`${cause} (${said})`);
+  if (status === 408 || status === 429) return retry(`busy (${said})`, after);
   // A server that reads the request while it comes may have taken what was before the fault.
   if (status === 400) return unsure(split(`the request is refused (${said})`));
   if (status >= 500) return unsure(retry(`the server fails (${said})`, after));
