@@ -116,9 +116,9 @@ function requestVerdict(answer: HttpAnswer, now: number): Verdict {
   // A server that reads the request while it comes may have taken what was before the fault.
   if (status === 400) return unsure(split(`the request is refused (${said})`));
   if (status >= 500) return unsure(retry(`the server fails (${said})`, after));
-  if (status >= 300 && status < 400) return retrySlowly(`redirected (${said}); redirects are not followed`);
+  if (status >= 300 && status < 400) return unsure(retrySlowly(`redirected (${said}); redirects are not followed`));
   if (status === 403) return retrySlowly(`no right to write (${said})`);
-  return retrySlowly(`not the answer of a search server (${said})`);
+  return unsure(retrySlowly(`not the answer of a search server (${said})`));
 }
 
 /** The machine word for an error, never a sentence: those quote values. */
