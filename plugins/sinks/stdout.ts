@@ -1,5 +1,13 @@
 import type { Writable } from "node:stream";
-import { ByteWriter, defineSink, type FoldingSink, type Selection, type SinkState } from "../../src/plugin/index.js";
+import {
+  ByteWriter,
+  defineSink,
+  type FoldingSink,
+  type Selection,
+  type SinkState,
+  type Stop,
+  stop,
+} from "../../src/plugin/index.js";
 import { formatLine } from "./stdout/line.js";
 
 export interface StdoutOptions {
@@ -21,7 +29,7 @@ export default defineSink({
   create: (options) => new Terminal(options, process.stdout),
 });
 
-/** Writes to a stream that may be slow (it waits) or closed (it fails, and the agent goes on). */
+/** Writes to a stream that may be slow (it waits) or closed (it stops, for that is for good, and the agent goes on). */
 export class Terminal implements FoldingSink {
   readonly mode = "fold";
   readonly #options: StdoutOptions;
@@ -40,17 +48,22 @@ export class Terminal implements FoldingSink {
     stream.on("error", this.#onError);
   }
 
-  async fold(events: Selection): Promise<void> {
+  async fold(events: Selection): Promise<Stop | undefined> {
     this.#lines.clear();
     for (const event of events) {
       if (this.#options.format === "json") event.writeDocument(this.#lines, { id: true });
       else this.#lines.text(formatLine(event, this.#colour));
       this.#lines.byte(0x0a);
     }
-    this.#check();
-    await new Promise<void>((resolve, reject) => {
-      this.#stream.write(this.#lines.view(), (error) => (error ? reject(unwritable(error)) : resolve()));
-    });
+    try {
+      this.#check();
+      await new Promise<void>((resolve, reject) => {
+        this.#stream.write(this.#lines.view(), (error) => (error ? reject(unwritable(error)) : resolve()));
+      });
+    } catch (error) {
+      return stop((error as Error).message);
+    }
+    return undefined;
   }
 
   async probe(): Promise<void> {

@@ -12,6 +12,9 @@ import {
 import type { Ledger } from "./ledger.js";
 import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
 
+/** Milliseconds that a snapshot waits for a fold: other sinks' wait for it. */
+const MOST_WAIT = 500;
+
 /** Runs a sink that has state of its own: what it folded is acknowledged, and kept with its state. DESIGN §2, §3. */
 export class FoldingRunner extends Runner {
   readonly #sink: FoldingSink;
@@ -53,8 +56,11 @@ export class FoldingRunner extends Runner {
     while (this.#folding) await this.#folding;
   }
 
-  async snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors>> {
-    while (this.#folding) await this.#folding;
+  async snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors> | undefined> {
+    while (this.#folding) {
+      const over = await Promise.race([this.#folding.then(() => true), this.wait(MOST_WAIT).then(() => false)]);
+      if (!over) return undefined;
+    }
     if (this.#owed) return { cursors: cursors(), state: this.#owed.state, flush: async () => {} };
     return { cursors: cursors(), state: this.#sink.state(), flush: () => this.#sink.flush() };
   }
@@ -98,7 +104,8 @@ export class FoldingRunner extends Runner {
   async #take(selection: Selection, ledger: Ledger, start: Position, end: Position): Promise<void> {
     const { count } = selection;
     try {
-      if (count > 0) await this.#sink.fold(selection);
+      const over = count > 0 && (await this.#sink.fold(selection));
+      if (over) return this.stop(over.reason);
       ledger.seal(ledger.open(start, end));
       this.succeeded();
       if (count > 0) this.host.meter.add("auditship_sink_events_total", count, this.name, "created");

@@ -105,8 +105,8 @@ export abstract class Runner {
   abstract offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean>;
   /** Resolves when everything taken is acknowledged, or the sink parks. */
   abstract drain(): Promise<void>;
-  /** The sink's state, and what `cursors` says at the same moment. */
-  abstract snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors>>;
+  /** The sink's state, and what `cursors` says at the same moment; undefined if it is in the middle of something for long. */
+  abstract snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors> | undefined>;
   protected abstract probe(signal: AbortSignal): Promise<void>;
   /** Throws away what is queued; resolves when nothing is in flight any more. */
   protected abstract halt(): Promise<void>;

@@ -92,18 +92,19 @@ export class Checkpoints {
         whole = (await this.#attempt(() => this.#store.writeSource(feed.name, feed.state()))) && whole;
       if (!whole) this.#sources = true;
     }
-    for (const runner of sinks) {
-      if (await this.#attempt(() => this.#writeSink(runner))) continue;
-      this.#sinks.add(runner);
-      whole = false;
-    }
-    return whole;
+    const written = await Promise.all(sinks.map((runner) => this.#attempt(() => this.#writeSink(runner))));
+    for (const [index, runner] of sinks.entries()) if (!written[index]) this.#sinks.add(runner);
+    return whole && written.every(Boolean);
   }
 
-  async #writeSink(runner: Runner): Promise<void> {
-    const { cursors, state, flush } = await runner.snapshot(() => this.#cursors(runner));
+  /** False if the sink is too busy to say what to write: it is asked again, and holds up no other. */
+  async #writeSink(runner: Runner): Promise<boolean> {
+    const snapshot = await runner.snapshot(() => this.#cursors(runner));
+    if (!snapshot) return false;
+    const { cursors, state, flush } = snapshot;
     await flush();
     await this.#store.writeSink(runner.name, { cursors, ...(state && { state }) });
+    return true;
   }
 
   #cursors(runner: Runner): SinkRecord["cursors"] {
@@ -115,10 +116,9 @@ export class Checkpoints {
     return cursors;
   }
 
-  async #attempt(write: () => Promise<void>): Promise<boolean> {
+  async #attempt(write: () => Promise<unknown>): Promise<boolean> {
     try {
-      await write();
-      return true;
+      return (await write()) !== false;
     } catch (error) {
       const failure = error instanceof AuditshipError ? error : undefined;
       if (failure?.code === "AUDITSHIP_STATE_LOCKED") this.onLocked(failure);

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { EventView } from "./event.js";
 import type { SinkHost, Zod } from "./host.js";
-import type { Verdict } from "./verdict.js";
+import type { Stop, Verdict } from "./verdict.js";
 import type { ByteWriter } from "./writer.js";
 
 /** Events that one sink sends at once; owns its bytes. */
@@ -88,8 +88,11 @@ export interface FoldingSink extends Upkeep {
    * sink, and it is tried again.
    */
   restore(state: SinkState | undefined): void | Promise<void>;
-  /** Takes the events. Must have read all it needs of them before its first await. A throw: nothing of it counts. */
-  fold(events: Selection): void | Promise<void>;
+  /**
+   * Takes the events. Must have read all it needs of them before its first await. A throw: nothing of it counts, and it is tried
+   * again. So with the verdict `stop`, after which the sink gets nothing more.
+   */
+  fold(events: Selection): void | Promise<void> | Promise<Stop | undefined>;
   /** The state after the last `fold` that resolved. */
   state(): SinkState;
   /** Makes durable what `state()` described when called. */

@@ -14,6 +14,7 @@ export type Verdict =
 
 type Retry = Extract<Verdict, { kind: "retry" }>;
 type Split = Extract<Verdict, { kind: "split" }>;
+export type Stop = Extract<Verdict, { kind: "stop" }>;
 
 export const DONE: Verdict = { kind: "done" };
 export const DUPLICATE: Verdict = { kind: "duplicate" };
@@ -22,7 +23,7 @@ export const retry = (reason: string, after?: number): Retry => ({ kind: "retry"
 export const retrySlowly = (reason: string): Retry => ({ kind: "retry", reason, slow: true });
 export const reject = (reason: string): Verdict => ({ kind: "reject", reason });
 export const split = (reason: string): Split => ({ kind: "split", reason });
-export const stop = (reason: string): Verdict => ({ kind: "stop", reason });
+export const stop = (reason: string): Stop => ({ kind: "stop", reason });
 
 /** The same verdict on what may have been taken all the same: the next try says so (`Request.unsure`). */
 export const unsure = (verdict: Retry | Split): Verdict => ({ ...verdict, unsure: true });

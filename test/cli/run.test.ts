@@ -146,3 +146,46 @@ describe("run", () => {
     await agent.until(({ err }) => err.includes('"sinks":["archive","second"]'));
   });
 });
+
+describe("a run whose standard output", () => {
+  const many = Array.from({ length: 3000 }, (_, id) => event(id)).join("");
+  const cursorOf = async (sink: string) =>
+    JSON.parse(await readFile(join(directory, "state", "sinks", `${sink}.json`), "utf8")).body.cursors.api?.offset;
+
+  it("is not read goes on with its other sinks and their cursors, and ends when it is told to", async () => {
+    await configure("shutdownTimeout: 100ms\n", "  out: { type: stdout, stallAfter: 50ms }\n");
+    await writeFile(log(), many);
+    const agent = start("run", "-c", "auditship.yaml");
+    agent.child.stdout!.pause();
+    await agent.until(({ err }) => err.includes("Sink parked"));
+    await expect.poll(async () => await cursorOf("archive"), { timeout: 10_000 }).toBe(many.length);
+    expect(await archived()).toHaveLength(3000);
+    expect(await cursorOf("out")).toBeUndefined();
+    agent.child.kill("SIGTERM");
+    agent.child.stdout!.resume();
+    await agent.exited;
+    expect(agent.err).toContain("Agent stopped.");
+  });
+
+  it("is closed stops that sink loudly, and goes on with the others", async () => {
+    await configure("", "  out: { type: stdout }\n");
+    await writeFile(log(), many);
+    const agent = start("run", "-c", "auditship.yaml");
+    agent.child.stdout!.destroy();
+    await agent.until(({ err }) => err.includes("Sink stopped until a reload or a restart"));
+    expect(agent.err).toContain("standard output is closed: the program that read it has ended");
+    await expect.poll(async () => await cursorOf("archive"), { timeout: 10_000 }).toBe(many.length);
+    agent.child.kill("SIGTERM");
+    expect(await agent.exited).toBe(0);
+  });
+
+  it("is closed ends with 1 if it is to run only once", async () => {
+    await configure("", "  out: { type: stdout }\n");
+    await writeFile(log(), many);
+    const agent = start("run", "-c", "auditship.yaml", "--once");
+    agent.child.stdout!.destroy();
+    expect(await agent.exited).toBe(1);
+    expect(agent.err).toContain("sink out: standard output is closed");
+    expect(await archived()).toHaveLength(3000);
+  });
+});

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { FoldingRunner } from "../../src/delivery/folding.js";
 import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
-import type { FoldingSink, Selection, SinkState } from "../../src/plugin/index.js";
+import { type FoldingSink, type Selection, type SinkState, stop } from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { quietHost } from "../support/far-end.js";
 
@@ -92,8 +92,34 @@ describe("a sink that folds", () => {
     const snapshot = runner.snapshot(() => ledger.stored()?.offset);
     open();
     await offered;
-    const { cursors, state } = await snapshot;
+    const { cursors, state } = (await snapshot)!;
     expect([cursors, state]).toEqual([given.end.offset, { length: 2 }]);
+  });
+
+  it("has no snapshot while a fold hangs, for others wait for it, and one as soon as it is over", async () => {
+    const shelf = new Shelf();
+    let open = () => {};
+    shelf.fold = () =>
+      new Promise((resolve) => {
+        open = resolve;
+      });
+    const { runner, ledger } = run(shelf);
+    const given = batchOf([auditLine(1)]);
+    const offered = runner.offer(given, ledger, true);
+    expect(await runner.snapshot(() => 7)).toBeUndefined();
+    open();
+    await offered;
+    expect(await runner.snapshot(() => ledger.stored()?.offset)).toMatchObject({ cursors: given.end.offset });
+  });
+
+  it("stops for good when a fold says so, and nothing of it counts", async () => {
+    const shelf = new Shelf();
+    shelf.fold = async () => stop("it is closed") as never;
+    const { runner, ledger } = run(shelf);
+    const told: string[] = [];
+    runner.onStopped = (reason) => void told.push(reason);
+    expect(await runner.offer(batchOf([auditLine(1)]), ledger, true)).toBe(false);
+    expect([runner.state, told, ledger.cursor]).toEqual(["stopped", ["it is closed"], undefined]);
   });
 
   it("tries a fold that failed again, and gives nothing twice", async () => {
@@ -149,7 +175,7 @@ describe("a sink that folds", () => {
     await runner.begin({ length: 3 });
     expect([runner.state, runner.failing]).toEqual(["parked", "permission denied"]);
     expect(await runner.offer(batchOf([auditLine(1)]), ledger, true)).toBe(false);
-    expect((await runner.snapshot(() => 7)).state).toEqual({ length: 3 });
+    expect((await runner.snapshot(() => 7))?.state).toEqual({ length: 3 });
     openable = true;
     await ready;
     expect(shelf.restored).toEqual([{ length: 3 }]);

@@ -132,13 +132,14 @@ describe("a pipe", () => {
     expect(before).toBe(false);
   });
 
-  it("that is closed fails the fold and the probe in readable words, and does not crash", async () => {
+  it("that is closed stops the sink and fails the probe in readable words, and does not crash", async () => {
     const child = spawn("true", { stdio: ["pipe", "ignore", "ignore"] });
     await new Promise((resolve) => child.once("exit", resolve));
     const terminal = new Terminal({ format: "json" }, child.stdin!);
     const big = documents("x".repeat(1 << 20));
-    await expect(terminal.fold(big)).rejects.toThrow(/^standard output/);
+    const over = { kind: "stop", reason: expect.stringMatching(/^standard output/) };
+    expect(await terminal.fold(big)).toEqual(over);
     await expect(terminal.probe()).rejects.toThrow(/^standard output/);
-    await expect(terminal.fold(big)).rejects.toThrow(/^standard output/);
+    expect(await terminal.fold(big)).toEqual(over);
   });
 });
