@@ -64,7 +64,8 @@ export default defineSink({
   kind: "sink",
   name: "alertmanager",
   options,
-  defaults: { select: "alerting", maxWait: 50 },
+  anyOrder: true,
+  defaults: { select: "alerting", maxWait: 50, catchUp: "newest" },
   create(options, host) {
     const peers = options.perPeer ? options.urls.map((url) => [url]) : [options.urls];
     const clients = peers.map((urls) => host.http({ ...options, urls }));

@@ -62,6 +62,7 @@ export default defineSink({
   kind: "sink",
   name: "elasticsearch",
   options,
+  anyOrder: true,
   defaults: { select: "all", maxWait: 1000, compression: "gzip" },
   create: (options, host) => new Elasticsearch(options as Options, host),
 });

@@ -58,6 +58,7 @@ export default defineSink({
   kind: "sink",
   name: "webhook",
   options,
+  anyOrder: true,
   defaults: { select: "alerting", maxWait: 50, concurrency: 1, compression: "none" },
   create: (options, host) => new Webhook(options as Options, host),
 });

@@ -45,6 +45,7 @@ export interface ResolvedSinkCommon extends SinkCommon {
   /** Most requests in flight; a sink that keeps order uses one, whatever stands here. */
   concurrency: number;
   compression: "gzip" | "none";
+  catchUp: "oldest" | "newest";
 }
 
 export interface LoadedSink {
@@ -162,7 +163,11 @@ class Loader {
     const path = ["sinks", name];
     const plugin = (await this.#plugin("sink", [...path, "type"])) as SinkPlugin | undefined;
     const parts = plugin && this.#split(sinkSchema, plugin.options(z), path);
-    return parts && { name, plugin, options: parts.options, common: withDefaults(parts.common, plugin) };
+    if (!parts) return undefined;
+    if (parts.common.catchUp === "newest" && !plugin.anyOrder) {
+      this.#fail([...path, "catchUp"], `newest is not for ${plugin.name}, which keeps the log's order; leave it out.`);
+    }
+    return { name, plugin, options: parts.options, common: withDefaults(parts.common, plugin) };
   }
 
   async #stage(stage: string | Record<string, unknown>, index: number): Promise<LoadedStage | undefined> {
@@ -270,6 +275,7 @@ export function withDefaults(common: SinkCommon, { defaults }: SinkPlugin): Reso
     request: { ...common.request, maxWait },
     concurrency: common.concurrency ?? defaults?.concurrency ?? 16,
     compression: common.compression ?? defaults?.compression ?? "none",
+    catchUp: common.catchUp ?? defaults?.catchUp ?? "oldest",
   };
 }
 

@@ -76,6 +76,12 @@ export const sinkSchema = z.strictObject({
     .enum(["gzip", "none"])
     .optional()
     .describe("Of request bodies. Default: gzip for elasticsearch, none elsewhere."),
+  catchUp: z
+    .enum(["oldest", "newest"])
+    .optional()
+    .describe(
+      "After an outage: oldest reads on in the log's order; newest takes what is written now at once, and the backlog beside it. Default: newest for alertmanager, oldest elsewhere; file and stdout keep the order.",
+    ),
   rate: rate().optional().describe("Most bytes per second while catching up."),
   stallAfter: duration()
     .prefault("2s")

@@ -20,7 +20,7 @@ export class FoldingRunner extends Runner {
   readonly #sink: FoldingSink;
   /** The stored state that the sink has not taken back yet. */
   #owed: { state: SinkState | undefined } | undefined;
-  #folding: Promise<void> | undefined;
+  #folding: Promise<unknown> | undefined;
 
   constructor(sink: FoldingSink, host: Host, options: RunnerOptions, random?: () => number) {
     super(host, options, random);
@@ -44,8 +44,9 @@ export class FoldingRunner extends Runner {
     for (let attempt = 0; this.taking; attempt++) {
       while (this.#folding) if (!(await this.#settles(this.#folding, patient))) return false;
       if (!this.taking) return false;
-      if (!(await this.#settles(this.#fold(batch, ledger), patient))) return false;
-      if (this.failing === undefined) return true;
+      const folding = this.#fold(batch, ledger);
+      if (!(await this.#settles(folding, patient))) return false;
+      if (await folding) return true;
       if (Date.now() - started >= this.options.stallAfter) return false;
       await this.pause(attempt);
     }
@@ -79,7 +80,7 @@ export class FoldingRunner extends Runner {
   }
 
   /** True when the fold is over; false if it takes longer than `stallAfter` (a patient lane waits on). */
-  async #settles(folding: Promise<void>, patient: boolean): Promise<boolean> {
+  async #settles(folding: Promise<unknown>, patient: boolean): Promise<boolean> {
     for (;;) {
       const over = await Promise.race([folding.then(() => true), this.wait(this.options.stallAfter).then(() => false)]);
       if (over) return true;
@@ -87,8 +88,8 @@ export class FoldingRunner extends Runner {
     }
   }
 
-  /** Folds the batch; all that is read of it is read before this returns. A failure is noted, nothing of it counts. */
-  #fold(batch: Batch, ledger: Ledger): Promise<void> {
+  /** Folds the batch; all that is read of it is read before this returns. After a failure nothing of it counts: false. */
+  #fold(batch: Batch, ledger: Ledger): Promise<boolean> {
     const folding = this.#take(
       this.#select(batch, ledger),
       ledger,
@@ -96,12 +97,12 @@ export class FoldingRunner extends Runner {
       batch.end,
     );
     this.#folding = folding;
-    return folding.then(() => {
+    return folding.finally(() => {
       this.#folding = undefined;
     });
   }
 
-  async #take(selection: Selection, ledger: Ledger, start: Position, end: Position): Promise<void> {
+  async #take(selection: Selection, ledger: Ledger, start: Position, end: Position): Promise<boolean> {
     const { count } = selection;
     try {
       const over = count > 0 && (await this.#sink.fold(selection));
@@ -109,8 +110,10 @@ export class FoldingRunner extends Runner {
       ledger.seal(ledger.open(start, end));
       this.succeeded();
       if (count > 0) this.host.meter.add("auditship_sink_events_total", count, this.name, "created");
+      return true;
     } catch (error) {
       this.failed((error as Error).message);
+      return false;
     }
   }
 

@@ -24,8 +24,8 @@ export interface LedgerEntry {
 }
 
 /**
- * What one sink has of one source: batches in order with the runs outstanding in each. The cursor is the end of the last
- * batch before which nothing is outstanding; what is acknowledged beyond it is kept as ranges. DESIGN §1, §2.
+ * What one sink has of one source, or of a section of it: batches in order with the runs outstanding in each. The cursor is
+ * the end of the last batch before which nothing is outstanding; what is acknowledged beyond it is kept as ranges. DESIGN §1, §2.
  */
 export class Ledger {
   /** Called when there is more to write down: the cursor moved, or a sink that parks left ranges beyond it. */
@@ -35,10 +35,29 @@ export class Ledger {
   #entries: LedgerEntry[] = [];
   /** What lies before it may have been sent. */
   #sent: Position | undefined;
+  /** What lies behind the cursor, as long as something before that is not done. */
+  #passed: DoneRange[] | undefined;
 
   constructor(cursor?: Position, ranges: DoneRange[] = []) {
     this.#cursor = cursor;
     this.#ranges = ranges;
+  }
+
+  /** The ledger of a section that begins ahead of what the sink has: until {@link join}, what it passes is kept as ranges. */
+  static ahead(start: Position): Ledger {
+    const ledger = new Ledger(start);
+    ledger.#passed = [];
+    return ledger;
+  }
+
+  /** What lies before it may have been sent; see {@link mayBeSent}. */
+  get sent(): Position | undefined {
+    return this.#sent;
+  }
+
+  /** Everything before the section is done: the cursor says it all. */
+  join(): void {
+    this.#passed = undefined;
   }
 
   get cursor(): Position | undefined {
@@ -99,6 +118,7 @@ export class Ledger {
   drop(): void {
     this.#ranges = this.ranges();
     this.mayBeSent(this.#entries.at(-1)?.end);
+    if (this.#passed) this.#passed = [];
     this.#entries = [];
     if (this.#ranges.length > 0) this.onAdvance();
   }
@@ -112,25 +132,35 @@ export class Ledger {
     return ranges.length > 0 ? { ...stored, ranges } : stored;
   }
 
-  /** What is done beyond the cursor; ranges do not overlap. */
+  /** What is done beyond the cursor, and behind it in a section that is ahead; ranges do not overlap. */
   ranges(): DoneRange[] {
-    const ranges = [...this.#ranges];
+    const ranges = [...(this.#passed ?? []), ...this.#ranges];
     for (const { start, end, sealed, outstanding, done } of this.#entries) {
       const file = start.file.fingerprint;
       if (sealed && outstanding === 0) ranges.push({ file, from: start.offset, to: end.offset });
       else for (const run of done) ranges.push({ file, ...run });
     }
-    return merge(ranges);
+    return mergeRanges(ranges);
   }
 
   #advance(): void {
     let moved = false;
     while (this.#entries.length > 0 && this.#entries[0].sealed && this.#entries[0].outstanding === 0) {
-      this.#cursor = this.#entries.shift()!.end;
-      this.#forgetRangesBefore(this.#cursor);
+      const { start, end } = this.#entries.shift()!;
+      this.#cursor = end;
+      this.#pass(start, end);
+      this.#forgetRangesBefore(end);
       moved = true;
     }
     if (moved) this.onAdvance();
+  }
+
+  #pass(start: Position, end: Position): void {
+    if (!this.#passed) return;
+    const last = this.#passed.at(-1);
+    const file = start.file.fingerprint;
+    if (last?.file === file && last.to === start.offset) last.to = end.offset;
+    else this.#passed.push({ file, from: start.offset, to: end.offset });
   }
 
   #forgetRangesBefore({ file, offset }: Position): void {
@@ -145,7 +175,8 @@ export function compareCursors(a: Position | undefined, b: Position | undefined)
   return Number(a !== undefined) - Number(b !== undefined);
 }
 
-function merge(ranges: DoneRange[]): DoneRange[] {
+/** The same bytes as ranges that do not overlap, in the order of files' fingerprints and offsets. */
+export function mergeRanges(ranges: readonly DoneRange[]): DoneRange[] {
   const sorted = [...ranges].sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.from - b.from));
   const merged: DoneRange[] = [];
   for (const range of sorted) {

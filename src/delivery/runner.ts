@@ -15,6 +15,8 @@ export interface RunnerOptions {
   stallAfter: number;
   /** Bytes per second while catching up. */
   rate?: number;
+  /** newest: what is written now comes before a backlog. Default oldest. */
+  catchUp?: "oldest" | "newest";
   select: Select;
 }
 
@@ -164,9 +166,10 @@ export abstract class Runner {
     void this.#letGo();
   }
 
-  /** Said by the lane that offers it batches: whether that is the live one. */
+  /** Said by who offers it batches: whether it has no backlog. */
   follow(live: boolean): void {
-    if (this.taking) this.#become(live ? "live" : "catching-up");
+    const state = live ? "live" : "catching-up";
+    if (this.taking && this.#state !== state) this.#become(state);
   }
 
   /** Sends what it took before a stop, but tries nothing twice: what is left is offered again after the next start. */
@@ -257,7 +260,8 @@ export abstract class Runner {
   #become(state: RunnerState): void {
     this.#state = state;
     this.#show();
-    this.#wake();
+    // Whoever waits for room goes on waiting while it takes batches.
+    if (!this.taking) this.#wake();
   }
 
   #wake(): void {

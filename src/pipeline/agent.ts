@@ -33,7 +33,7 @@ import { RulesInForce } from "./rules.js";
 import { type MadeSink, makeSink, type RunningSink } from "./sinks.js";
 import { Slots } from "./slots.js";
 import { StageSet } from "./stages.js";
-import { type SinkRecord, StateStore } from "./state.js";
+import { type SinkRecord, type SourceState, StateStore } from "./state.js";
 import { StoredEvent } from "./stored-event.js";
 
 export interface AgentOptions {
@@ -234,17 +234,18 @@ export class Agent {
       log.error({ source: name, reason, bytes, atMost, file }, "Audit bytes are gone before they were read.");
     };
     const drop = common.drop === undefined ? undefined : compileCondition(common.drop, { envelopeOnly: true });
-    this.#feeds.set(name, this.#feed(name, source, stored?.highWater, drop));
+    this.#feeds.set(name, this.#feed(name, source, stored, drop));
   }
 
-  #feed(name: string, source: Source, highWater: { file: string; offset: number } | undefined, drop?: Predicate): Feed {
+  #feed(name: string, source: Source, stored: SourceState | undefined, drop?: Predicate): Feed {
     const { cluster, node, labels } = this.#loaded.config;
-    return new Feed(source, highWater, {
+    return new Feed(source, stored, {
       source: name,
       log: this.#options.log,
       slots: this.#slots,
+      batchBytes: this.#memory.batch,
       newBatch: () => new EventBatch({ capacity: this.#memory.batch, documents: { cluster, node, labels } }),
-      count: (batch, mark) => this.#counters.count(batch, mark),
+      count: (batch, fresh) => this.#counters.count(batch, fresh),
       runStages: async (batch) => {
         if (drop) this.#drop(batch, drop);
         await this.#stages.run(batch);
@@ -341,6 +342,8 @@ export class Agent {
     this.#sinks.delete(name);
     await running.close();
     for (const feed of this.#feeds.values()) feed.remove(runner);
+    // It holds no pin any more.
+    this.#checkpoints.touch(undefined);
     this.#readiness.met(`sink ${name}`);
     this.#options.metrics.forget("sink", name);
   }

@@ -1,14 +1,6 @@
 import type { EventBatch } from "../event/index.js";
-import {
-  comparePositions,
-  type EventView,
-  Field,
-  Flag,
-  type Meter,
-  type Position,
-  ROW_WORDS,
-  Row,
-} from "../plugin/index.js";
+import { type EventView, Field, Flag, type Meter, ROW_WORDS, Row } from "../plugin/index.js";
+import type { Span } from "./seen.js";
 
 /** Labels of one kind of event, by which all of that kind are counted at once. */
 interface Kind {
@@ -27,7 +19,7 @@ const MOST_KINDS = 2000;
 const KEY_FIELDS = [Field.stage, Field.level, Field.verb, Field.objectRefResource, Field.objectRefSubresource] as const;
 
 /**
- * Counts what is read, each position once: rows below the source's high-water mark are flagged `again` and counted apart.
+ * Counts what is read, each position once: rows of what was read before are flagged `again` and counted apart.
  * Events of one kind are summed up per batch, found by a hash of their raw label bytes, so that nothing is decoded twice.
  */
 export class Counters {
@@ -41,14 +33,17 @@ export class Counters {
     this.#meter = meter;
   }
 
-  count(batch: EventBatch, highWater: Position | undefined): void {
-    const fresh = freshFrom(batch, highWater);
+  /** @param fresh what of the batch was never read before, in order */
+  count(batch: EventBatch, fresh: readonly Span[]): void {
     const words = new DataView(batch.bytes.buffer, batch.bytes.byteOffset, batch.bytes.length);
     const counts = { again: 0, salvaged: 0, truncated: 0, bytes: 0 };
-    if (batch.count > 0) counts.bytes = Math.max(0, batch.end.offset - batch.offset - fresh);
+    if (batch.count > 0) for (const { from, to } of fresh) counts.bytes += to - from;
+    let span = 0;
     for (let row = 0; row < batch.count; row++) {
       const flags = batch.flags(row);
-      if (batch.table[row * ROW_WORDS + Row.line] < fresh) {
+      const offset = batch.offset + batch.table[row * ROW_WORDS + Row.line];
+      while (span < fresh.length && fresh[span].to <= offset) span++;
+      if (span === fresh.length || offset < fresh[span].from) {
         batch.setFlags(row, flags | Flag.again);
         counts.again++;
       } else if (flags & Flag.invalid) {
@@ -96,13 +91,6 @@ export class Counters {
     }
     this.#touched = [];
   }
-}
-
-/** First byte of the batch that was never read before. */
-function freshFrom(batch: EventBatch, highWater: Position | undefined): number {
-  if (!highWater || comparePositions({ file: batch.file, offset: batch.offset }, highWater) >= 0) return 0;
-  if (comparePositions(batch.end, highWater) <= 0) return batch.end.offset - batch.offset;
-  return highWater.offset - batch.offset;
 }
 
 /** A hash of the label bytes, and of the code's first digit. 32 bits: two kinds in one bucket would only mix two counts. */

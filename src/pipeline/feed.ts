@@ -1,31 +1,23 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { compareCursors, Ledger, type StoredCursor } from "../delivery/ledger.js";
 import type { Runner } from "../delivery/runner.js";
 import type { EventBatch } from "../event/index.js";
 import {
   type Batch,
-  type ByteRange,
   comparePositions,
   type Lag,
   type Logger,
   type Position,
+  type Reader,
   type Source,
   type StartPoint,
-  type StoredPosition,
 } from "../plugin/index.js";
-import { Lane, type Member } from "./lane.js";
+import { CatchUp, isPaced, pace } from "./catch-up.js";
+import { Follower, type Section } from "./follower.js";
+import { Lane } from "./lane.js";
+import { Seen, type Span } from "./seen.js";
 import type { Slots } from "./slots.js";
-
-/** A stored cursor without a file: the log was empty; whatever appears in it is to be read. */
-const BEGINNING: StoredPosition = { file: "", offset: 0 };
-
-interface FeedMember extends Member {
-  /** Where it starts as long as it has no cursor. */
-  readonly start: StartPoint;
-  /** A reader was opened for it: what comes after counts as its own. */
-  begun: boolean;
-  lane?: Lane;
-}
+import { compareStarts, placeOf, startKey, startOf } from "./starts.js";
+import type { SourceState } from "./state.js";
 
 /** What a feed needs from the agent. */
 export interface FeedDeps {
@@ -34,10 +26,12 @@ export interface FeedDeps {
   /** Places for catch-up lanes, shared by all feeds. */
   slots: Slots;
   newBatch(): EventBatch;
+  /** Bytes of a batch's buffer: a backlog of less is not worth a lane of its own. */
+  batchBytes: number;
   /** Runs the stages. Throws if a required one failed. */
   runStages(batch: Batch): Promise<void>;
-  /** Counts a batch; `highWater` is how far the source was read before, ever. */
-  count(batch: EventBatch, highWater: Position | undefined): void;
+  /** Counts a batch; `fresh` is what of it was never read before. */
+  count(batch: EventBatch, fresh: readonly Span[]): void;
   /** A cursor moved, or the source was read further. */
   onProgress(runner: Runner | undefined): void;
   /** A lane cannot go on. */
@@ -45,32 +39,32 @@ export interface FeedDeps {
 }
 
 /**
- * One source and the sinks on it. The live lane reads at the head for the sinks that keep up; a sink that was parked, or
- * starts behind, follows in a catch-up lane until it meets the live one. DESIGN §2, "Sinks share a lane".
+ * One source and the sinks on it. The live lane reads at the head for the sinks that keep up; a sink that was parked, starts
+ * behind, or is slower than the log follows in a catch-up lane until it meets the live one. One that takes the newest first
+ * is on the live lane at once, and its backlog in a catch-up lane. DESIGN §2, "Sinks share a lane".
  */
 export class Feed {
   readonly #source: Source;
   readonly #deps: FeedDeps;
-  readonly #members = new Map<Runner, FeedMember>();
+  readonly #seen: Seen;
+  readonly #followers = new Map<Runner, Follower>();
   readonly #lanes = new Set<Lane>();
+  readonly #dispatchAgain = () => void this.#dispatch();
   #live: Lane | undefined;
-  #waiting: FeedMember[] = [];
-  /** Off the waiting list, while their lane is being opened. */
-  readonly #launching = new Set<FeedMember>();
+  #waiting: Section[] = [];
   #dispatching = false;
   #stopped = false;
-  #highWater: Position | undefined;
   /** End of what was in the log before we read. */
   readonly #before: Position | undefined;
   /** Oldest cursor when the state was asked for. */
   #oldest: Position | undefined;
   #idle: (() => void)[] = [];
 
-  constructor(source: Source, highWater: StoredPosition | undefined, deps: FeedDeps) {
+  constructor(source: Source, stored: Pick<SourceState, "highWater" | "gaps"> | undefined, deps: FeedDeps) {
     this.#source = source;
     this.#deps = deps;
-    this.#highWater = highWater && source.locate(highWater);
     this.#before = source.end();
+    this.#seen = new Seen(stored ?? {}, (position) => source.locate(position));
     source.onChange = () => deps.onProgress(undefined);
   }
 
@@ -81,56 +75,48 @@ export class Feed {
   /** Puts a sink on this source, at its stored cursor or else at `start`. */
   add(runner: Runner, stored: StoredCursor | undefined, start: StartPoint): void {
     const begun = stored !== undefined;
-    const position = stored?.file ? this.#source.locate(stored) : undefined;
-    const ledger = new Ledger(position, stored?.ranges);
+    const ledger = new Ledger(stored?.file ? this.#source.locate(stored) : undefined, stored?.ranges);
     // What was sent before a crash is not known. It was in the log when we started, or a sink before this one read it.
     ledger.mayBeSent(this.#before);
-    ledger.mayBeSent(this.#highWater);
-    ledger.onAdvance = () => this.#deps.onProgress(runner);
+    ledger.mayBeSent(this.#seen.highWater);
     const from: StartPoint = stored?.file ? { at: "position", position: stored } : begun ? { at: "beginning" } : start;
-    const member: FeedMember = { runner, ledger, start: from, begun };
-    runner.addLedger(ledger);
-    this.#members.set(runner, member);
-    this.#admit(member);
+    const follower = new Follower(runner, ledger, from, begun, () => this.#onAdvance(follower));
+    this.#followers.set(runner, follower);
+    this.#admit(follower.sections[0]);
   }
 
   /** Takes a sink off this source. */
   remove(runner: Runner): void {
-    const member = this.#members.get(runner);
-    if (!member) return;
     this.leave(runner);
-    runner.removeLedger(member.ledger);
-    this.#members.delete(runner);
+    this.#followers.get(runner)?.close();
+    this.#followers.delete(runner);
   }
 
   /** The sink parked. */
   leave(runner: Runner): void {
-    const member = this.#members.get(runner);
-    if (!member) return;
-    this.#waiting = this.#waiting.filter((waiting) => waiting !== member);
-    this.#launching.delete(member);
-    member.lane?.leave(member);
-    member.lane = undefined;
+    this.#waiting = this.#waiting.filter((section) => section.runner !== runner);
+    this.#followers.get(runner)?.leave();
   }
 
   /** The sink answers again: it waits for its lane. */
   rejoin(runner: Runner): void {
-    const member = this.#members.get(runner);
-    if (!member) return;
+    const follower = this.#followers.get(runner);
+    if (!follower) return;
     // One that started parked may be in a lane that has had no batch for it yet.
     this.leave(runner);
-    this.#admit(member);
+    this.#admit(follower.unite());
   }
 
   /** The sink's cursor to write down; undefined if it has not begun. */
   cursor(runner: Runner): StoredCursor | undefined {
-    const member = this.#members.get(runner);
-    return member?.ledger.stored() ?? (member?.begun ? this.#unread(member) : undefined);
+    return this.#followers.get(runner)?.stored();
   }
 
   /** How far behind the sink is. */
   lag(runner: Runner): Lag {
-    return this.#source.lag(this.#members.get(runner)?.ledger.cursor);
+    const follower = this.#followers.get(runner);
+    const { bytes, seconds } = this.#source.lag(follower?.cursor);
+    return { bytes: Math.max(0, bytes - (follower?.ahead ?? 0)), seconds };
   }
 
   /** Sets the source's gauges. */
@@ -138,18 +124,13 @@ export class Feed {
     this.#source.measure?.();
   }
 
-  highWater(): Position | undefined {
-    return this.#highWater;
-  }
-
   /** What the source wants kept, from the oldest cursor on. */
-  state(): { table: object; highWater?: StoredPosition } {
-    let oldest = this.#highWater;
-    for (const { ledger } of this.#members.values())
-      if (compareCursors(ledger.cursor, oldest) < 0) oldest = ledger.cursor;
-    const highWater = this.#highWater && { file: this.#highWater.file.fingerprint, offset: this.#highWater.offset };
+  state(): SourceState {
+    let oldest = this.#seen.highWater;
+    for (const { cursor } of this.#followers.values()) if (compareCursors(cursor, oldest) < 0) oldest = cursor;
+    this.#seen.forget(oldest);
     this.#oldest = oldest;
-    return { table: this.#source.state(oldest), highWater };
+    return { table: this.#source.state(oldest), ...this.#seen.stored() };
   }
 
   /** What {@link state} gave last is written down, and so are the cursors of that moment. */
@@ -177,14 +158,18 @@ export class Feed {
     await this.#source.close();
   }
 
-  #unread(member: FeedMember): StoredCursor {
-    return member.start.at === "position" ? member.start.position : BEGINNING;
+  #onAdvance(follower: Follower): void {
+    this.#tell(follower);
+    this.#deps.onProgress(follower.runner);
   }
 
-  #admit(member: FeedMember): void {
-    this.#waiting.push(member);
+  // ---- who gets which lane
+
+  #admit(section: Section): void {
+    if (this.#stopped) return;
+    this.#waiting.push(section);
     // Sinks that are admitted in one go can share a lane.
-    queueMicrotask(() => void this.#dispatch());
+    queueMicrotask(this.#dispatchAgain);
   }
 
   /** Gives waiting sinks their lanes: the live one first, then catch-up lanes while there are places. */
@@ -193,54 +178,86 @@ export class Feed {
     this.#dispatching = true;
     try {
       while (this.#waiting.length > 0 && !this.#stopped) {
-        const live = this.#live === undefined;
-        if (!live && !this.#deps.slots.take()) {
-          this.#deps.slots.whenFree(() => void this.#dispatch());
+        if (this.#waiting.some((section) => this.#goesAhead(section))) await this.#goAhead();
+        else if (!this.#live) await this.#launch(this.#waiting.reduce((a, b) => (compareStarts(b, a) > 0 ? b : a)));
+        else if (this.#deps.slots.take()) await this.#launch(this.#waiting[0]);
+        else {
+          this.#deps.slots.whenFree(this.#dispatchAgain);
           return;
         }
-        await this.#launch(live);
       }
+    } catch (error) {
+      this.#deps.onFailure(error as Error);
     } finally {
       this.#dispatching = false;
       this.#settle();
     }
   }
 
-  async #launch(live: boolean): Promise<void> {
-    const members = this.#takeGroup(live);
-    for (const member of members) this.#launching.add(member);
-    let lane: Lane;
-    try {
-      lane = await this.#open(members);
-    } catch (error) {
-      if (!live) this.#deps.slots.give();
-      this.#deps.onFailure(error as Error);
+  /** True for one that takes the newest first, and has a backlog. */
+  #goesAhead(section: Section): boolean {
+    const { runner, follower } = section;
+    if (runner.options.catchUp !== "newest" || follower.inOrder || follower.sections.length > 1) return false;
+    const place = placeOf(section);
+    return (place !== undefined || !["end", "time"].includes(follower.start.at)) && this.#isBehind(place);
+  }
+
+  #isBehind(place: Position | undefined): boolean {
+    return this.#source.lag(place).bytes > BACKLOG * this.#deps.batchBytes;
+  }
+
+  /** Puts those who take the newest first on the live lane; that is opened at the log's end if it is not there. */
+  async #goAhead(): Promise<void> {
+    const live = this.#live;
+    if (live) {
+      const meeting = await live.meet();
+      if (!meeting || this.#isBehind(meeting.at)) {
+        if (this.#live === live) this.#live = undefined;
+        if (meeting) this.#giveWay(live);
+      } else for (const section of this.#part(meeting.at)) this.#join(section, live);
+      meeting?.release();
       return;
     }
-    for (const member of members) {
-      if (this.#launching.delete(member)) member.runner.follow(live);
-      else lane.leave(member);
+    const reader = await this.#source.reader({ at: "end" });
+    const at = reader.position();
+    const sections = this.#live ? [] : this.#part(at);
+    if (sections.length === 0) return reader.close();
+    this.#seen.jump(at!);
+    this.#begin(reader, sections, true);
+  }
+
+  /** Parts the newest from the backlog of those who wait and take it first. Who is not behind `at` stays in order. */
+  #part(at: Position | undefined): Section[] {
+    const ahead: Section[] = [];
+    for (const section of this.#waiting.filter((waiting) => this.#goesAhead(waiting))) {
+      const place = placeOf(section);
+      section.follower.inOrder = !at || (place !== undefined && comparePositions(place, at) >= 0);
+      if (at && !section.follower.inOrder) ahead.push(section.follower.split(at));
     }
-    if (live) this.#live = lane;
-    const run = live ? this.#runLive(lane) : this.#catchUp(lane);
-    void run.catch((error: Error) => this.#deps.onFailure(error)).finally(() => this.#end(lane));
+    return ahead;
   }
 
-  /** Takes those off the waiting list who start where the first one does: the most recent for a live lane. */
-  #takeGroup(newest: boolean): FeedMember[] {
-    const first = newest ? this.#waiting.reduce((a, b) => (compareStarts(b, a) > 0 ? b : a)) : this.#waiting[0];
-    const group = this.#waiting.filter((member) => startKey(member) === startKey(first));
-    this.#waiting = this.#waiting.filter((member) => !group.includes(member));
-    return group;
+  /** Opens a lane for a section, and for all who start where it does. */
+  async #launch(first: Section): Promise<void> {
+    const live = this.#live === undefined;
+    const key = startKey(first);
+    const group = this.#waiting.filter((section) => startKey(section) === key);
+    let launched = false;
+    try {
+      const reader = await this.#source.reader(startOf(group));
+      // Meanwhile some may have parked, or another lane may have become the live one.
+      const sections = live && this.#live ? [] : group.filter((section) => this.#waiting.includes(section));
+      if (sections.length === 0) return await reader.close();
+      this.#waiting = this.#waiting.filter((section) => !sections.includes(section));
+      this.#begin(reader, sections, live);
+      launched = true;
+    } finally {
+      if (!live && !launched) this.#deps.slots.give();
+    }
   }
 
-  async #open(members: FeedMember[]): Promise<Lane> {
-    const [{ ledger, start }] = members;
-    const from = ledger.cursor;
-    const at = from ? { file: from.file.fingerprint, offset: from.offset } : storedPosition(start);
-    const point: StartPoint = at ? { at: "position", position: at, done: doneByAll(members) } : start;
-    const reader = await this.#source.reader(point);
-    const lane = new Lane(reader, members, {
+  #begin(reader: Reader, sections: readonly Section[], live: boolean): void {
+    const lane = new Lane(reader, sections, {
       source: this.name,
       batch: this.#deps.newBatch(),
       prepare: (batch, again) => this.#prepare(batch, again),
@@ -249,40 +266,53 @@ export class Feed {
           { source: this.name, error: error.message },
           "A required stage failed; the lane waits and tries again.",
         ),
+      onLeft: (section) => this.#onBacklogRead(section as Section),
     });
-    const position = reader.position();
-    for (const member of members) {
-      member.begun ||= start.at !== "time" || position !== undefined;
-      member.lane = lane;
-      if (position && !member.ledger.cursor) member.ledger.begin(position);
-      this.#deps.onProgress(member.runner);
-    }
+    if (live) this.#live = lane;
     this.#lanes.add(lane);
-    return lane;
+    const position = reader.position();
+    for (const section of sections) {
+      const { follower, ledger } = section;
+      follower.begun ||= follower.start.at !== "time" || position !== undefined;
+      section.lane = lane;
+      section.next = undefined;
+      if (position && !ledger.cursor) ledger.begin(position);
+      this.#tell(follower);
+      this.#deps.onProgress(follower.runner);
+    }
+    const run = live ? this.#runLive(lane) : this.#catchUp(lane);
+    void run.catch((error: Error) => this.#deps.onFailure(error)).finally(() => this.#end(lane));
   }
 
   async #prepare(batch: EventBatch, again: boolean): Promise<void> {
-    this.#deps.count(batch, again ? batch.end : this.#highWater);
+    this.#deps.count(batch, again ? [] : this.#seen.claim(batch));
     await this.#deps.runStages(batch);
-    if (this.#highWater === undefined || comparePositions(batch.end, this.#highWater) > 0) this.#highWater = batch.end;
+    this.#seen.add(batch);
   }
+
+  // ---- what lanes do
 
   async #runLive(lane: Lane): Promise<void> {
-    while (lane.running) {
+    while (lane.running && this.#live === lane) {
       await lane.receive();
-      // With one sink nobody else is held up: wait for it as long as its far end does not fail.
-      if ((await lane.step(lane.members.size === 1)) === "end") return;
+      if ((await lane.step()) === "end") return;
+      if (isPaced(lane) && this.#isBehind(lane.position())) await pace(lane);
+      this.#separate(lane);
     }
+    // Another has taken its place, because it was stuck.
+    if (lane.running) this.#giveWay(lane);
   }
 
-  /** Reads on, never past the live lane, until that is near; meets it, and hands its sinks over. */
+  /** Follows the live lane until it can hand its sinks over, or takes its place if that has ended. */
   async #catchUp(lane: Lane): Promise<void> {
+    const catchUp = new CatchUp(lane);
+    const turnEnds = performance.now() + this.#deps.slots.turn;
     try {
       while (lane.running && this.#live && this.#live !== lane) {
         const live = this.#live;
-        const reached = !isNear(lane, live) && (await lane.step(true, live.position())) === "end";
-        await pace(lane);
-        if ((reached || isNear(lane, live)) && (await this.#handOver(lane, live))) return;
+        if (this.#deps.slots.wanted && performance.now() >= turnEnds) this.#giveWay(lane);
+        else if (await catchUp.follow(live)) await this.#meet(catchUp, lane, live);
+        this.#separate(lane);
       }
     } finally {
       // Its reader is closed before the next one opens in its place.
@@ -291,37 +321,72 @@ export class Feed {
     }
     if (!lane.running) return;
     this.#live = lane;
-    for (const { runner } of lane.members) runner.follow(true);
+    for (const { follower } of lane.members as Set<Section>) this.#tell(follower);
     await this.#runLive(lane);
   }
 
-  /** True if the sinks are with the live lane now. If that has ended, this lane takes its place. */
-  async #handOver(lane: Lane, live: Lane): Promise<boolean> {
-    const meeting = await live.meet();
-    if (!meeting) {
-      if (this.#live === live) this.#live = lane;
-      return false;
-    }
-    try {
-      if (!(await reach(lane, meeting.at)) || !live.running) return false;
-      for (const member of [...lane.members] as FeedMember[]) {
-        lane.leave(member);
-        live.members.add(member);
-        member.lane = live;
-        member.runner.follow(true);
-        this.#deps.log.info({ source: this.name, sink: member.runner.name }, "Sink has caught up.");
+  async #meet(catchUp: CatchUp, lane: Lane, live: Lane): Promise<void> {
+    const met = await catchUp.meet(live, () => {
+      for (const section of [...lane.members] as Section[]) {
+        lane.leave(section);
+        if (section.until) this.#onBacklogRead(section);
+        else this.#join(section, live);
       }
-      return true;
-    } finally {
-      meeting.release();
+    });
+    if (met === "gone" && this.#live === live) this.#live = lane;
+  }
+
+  /** Puts a section on the live lane, between two of its batches. */
+  #join(section: Section, live: Lane): void {
+    live.members.add(section);
+    section.lane = live;
+    section.follower.inOrder = false;
+    this.#tell(section.follower);
+    if (section.follower.sections.length === 1)
+      this.#deps.log.info({ source: this.name, sink: section.runner.name }, "Sink has caught up.");
+  }
+
+  /** Gives the lane's place to who waits for one; its sinks go on from where they are when it is their turn again. */
+  #giveWay(lane: Lane): void {
+    for (const section of [...lane.members] as Section[]) this.#takeOff(section, lane);
+  }
+
+  /** Takes those off who hold up the others: each goes on in a lane of its own. */
+  #separate(lane: Lane): void {
+    for (const section of [...lane.slow()] as Section[]) {
+      this.#deps.log.warn(
+        { source: this.name, sink: section.runner.name },
+        "Sink is slower than others; it follows in a lane of its own.",
+      );
+      section.follower.inOrder = true;
+      this.#takeOff(section, lane);
     }
+  }
+
+  #takeOff(section: Section, lane: Lane): void {
+    lane.leave(section);
+    section.lane = undefined;
+    section.next = lane.position();
+    this.#tell(section.follower);
+    this.#admit(section);
+  }
+
+  #onBacklogRead(section: Section): void {
+    this.#deps.log.info({ source: this.name, sink: section.runner.name }, "Sink has read its backlog.");
+    section.follower.complete(section);
+    this.#onAdvance(section.follower);
+  }
+
+  /** Tells a sink whether it is where the log is written, and all before that is done. */
+  #tell({ runner, sections }: Follower): void {
+    runner.follow(sections.length === 1 && sections[0].lane !== undefined && sections[0].lane === this.#live);
   }
 
   async #end(lane: Lane): Promise<void> {
     if (this.#live === lane) this.#live = undefined;
     await lane.close();
     this.#lanes.delete(lane);
-    if (this.#waiting.length > 0) await this.#dispatch();
+    await this.#dispatch();
     this.#settle();
   }
 
@@ -330,53 +395,5 @@ export class Feed {
   }
 }
 
-const storedPosition = (start: StartPoint) => (start.at === "position" ? start.position : undefined);
-
-/** What lies beyond the cursor of a lane's sinks and every one of them has. */
-function doneByAll(members: readonly Member[]): ByteRange[] {
-  const [first, ...others] = members.map(({ ledger }) => ledger.ranges());
-  return others.reduce((common, ranges) => common.flatMap((range) => intersect(range, ranges)), first);
-}
-
-function intersect({ file, from, to }: ByteRange, ranges: readonly ByteRange[]): ByteRange[] {
-  return ranges
-    .filter((range) => range.file === file && range.from < to && range.to > from)
-    .map((range) => ({ file, from: Math.max(from, range.from), to: Math.min(to, range.to) }));
-}
-
-/** Waits as long as the slowest `rate` among the lane's sinks wants for the batch in hand. */
-async function pace({ members, batch }: Lane): Promise<void> {
-  const rate = Math.min(...[...members].map(({ runner }) => runner.options.rate ?? Number.POSITIVE_INFINITY));
-  if (Number.isFinite(rate)) await sleep((batch.length / rate) * 1000, undefined, { ref: false });
-}
-
-/** Reads to exactly `position`; false if the lane ends before. */
-async function reach(lane: Lane, position: Position | undefined): Promise<boolean> {
-  if (!position) return true;
-  while (lane.running) {
-    if (compareCursors(lane.position(), position) >= 0) return true;
-    if ((await lane.step(true, position)) === "end") return true;
-  }
-  return false;
-}
-
-/** Within one batch of where the live lane reads: then a meeting is short. */
-function isNear(lane: Lane, live: Lane): boolean {
-  const [at, head] = [lane.position(), live.position()];
-  if (!head) return true;
-  if (!at) return false;
-  if (at.file.ordinal === head.file.ordinal) return head.offset - at.offset <= lane.batch.buffer.length;
-  return lane.atEnd();
-}
-
-function startKey({ ledger, start }: FeedMember): string {
-  const cursor = ledger.cursor;
-  return cursor ? `${cursor.file.fingerprint}:${cursor.offset}` : JSON.stringify(start);
-}
-
-/** How recent a start is: the end of the log, then positions in order, then a time, then the beginning. */
-function compareStarts(a: FeedMember, b: FeedMember): number {
-  const rank = (member: FeedMember) =>
-    member.ledger.cursor ? 2 : { end: 3, position: 1, time: 1, beginning: 0 }[member.start.at];
-  return rank(a) - rank(b) || compareCursors(a.ledger.cursor, b.ledger.cursor);
-}
+/** A backlog of fewer batches than this is not worth a lane of its own. */
+const BACKLOG = 4;

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Ledger } from "../delivery/ledger.js";
 import type { Runner } from "../delivery/runner.js";
 import type { EventBatch } from "../event/index.js";
-import type { Chunk, Position, Reader } from "../plugin/index.js";
+import { type Chunk, comparePositions, type Position, type Reader } from "../plugin/index.js";
 
 /** A sink on one source. */
 export interface Member {
   readonly runner: Runner;
   readonly ledger: Ledger;
+  /** Where it leaves the lane; it is offered nothing from there on. */
+  until?: Position;
 }
 
 /** What a lane needs from its feed. */
@@ -18,10 +20,12 @@ export interface LaneDeps {
   prepare(batch: EventBatch, again: boolean): Promise<void>;
   /** Called when a required stage failed; the batch is tried again. */
   onHeld(error: Error): void;
+  /** Called when a member has come to where it leaves. */
+  onLeft(member: Member): void;
 }
 
-/** What a step came to. */
-export type Step = "batch" | "interrupted" | "end";
+/** What a step came to. `left`: a member has come to where it leaves. */
+export type Step = "batch" | "interrupted" | "left" | "end";
 
 /** A lane stopped between two batches, for another to catch up with it. */
 export interface Meeting {
@@ -31,12 +35,18 @@ export interface Meeting {
   release(): void;
 }
 
+/** Milliseconds that a guest waits for a meeting: a sink that is alone on its lane may be waited for much longer. */
+const PATIENCE = 1000;
+
 /** One reader, the stages, and the sinks that follow it. A step reads one batch and offers it to all of them. DESIGN §2. */
 export class Lane {
   readonly members = new Set<Member>();
   readonly #reader: Reader;
   readonly #deps: LaneDeps;
   #wait = new AbortController();
+  /** Milliseconds that each sink has held the others up of late. */
+  readonly #held = new WeakMap<Member, number>();
+  #weighed = performance.now();
   #guests: ((meeting: Meeting | undefined) => void)[] = [];
   #closed = false;
   #closing: Promise<void> | undefined;
@@ -66,29 +76,56 @@ export class Lane {
   }
 
   /**
-   * Reads the next batch, up to `limit`, and offers it. "end": the limit is reached, or the log has ended. `patient`:
-   * wait for a sink as long as its far end does not fail.
+   * Reads the next batch, up to `limit`, and offers it. "end": the limit is reached, or the log has ended. A sink that is
+   * alone is waited for as long as its far end does not fail: nobody else is held up by it.
    */
-  async step(patient: boolean, limit?: Position): Promise<Step> {
+  async step(limit?: Position): Promise<Step> {
     const wait = this.#wait;
-    const chunk = await this.#reader.next(this.#deps.batch.buffer, { limit, signal: wait.signal });
+    const exit = this.#nearestExit();
+    const bound = exit && (!limit || comparePositions(exit, limit) <= 0) ? exit : limit;
+    const chunk = await this.#reader.next(this.#deps.batch.buffer, { limit: bound, signal: wait.signal });
     if (!chunk) {
-      if (!wait.signal.aborted) return "end";
-      if (!this.#closed) this.#wait = new AbortController();
-      return "interrupted";
+      if (wait.signal.aborted) {
+        if (!this.#closed) this.#wait = new AbortController();
+        return "interrupted";
+      }
+      return exit && this.#leaveAt(exit) ? "left" : "end";
     }
     await this.#load(chunk);
-    await Promise.all([...this.members].map((member) => this.#offer(member, patient)));
+    const members = [...this.members];
+    const took = await Promise.all(members.map((member) => this.#offer(member, members.length === 1)));
+    this.#weigh(members, took);
     return "batch";
   }
 
-  /** Stops before its next batch and says where that starts; undefined if it ends instead. */
-  meet(): Promise<Meeting | undefined> {
-    if (!this.running) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
+  /** Members that hold the others up more than half of the time, and did so for long. */
+  *slow(): Iterable<Member> {
+    for (const member of this.members) {
+      if (this.members.size > 1 && (this.#held.get(member) ?? 0) >= member.runner.options.stallAfter / 2) yield member;
+    }
+  }
+
+  /** Resolves after `ms`, or sooner when the lane ends. */
+  async rest(ms: number): Promise<void> {
+    await sleep(ms, undefined, { ref: false, signal: this.#wait.signal }).catch(() => {});
+  }
+
+  /** Stops before its next batch and says where that starts; undefined if it ends instead, or does not come to it in time. */
+  async meet(): Promise<Meeting | undefined> {
+    if (!this.running) return undefined;
+    const meeting = new Promise<Meeting | undefined>((resolve) => {
       this.#guests.push(resolve);
       this.#wait.abort();
     });
+    const late = new AbortController();
+    const inTime = await Promise.race([
+      meeting.then(() => true),
+      sleep(PATIENCE, false, { ref: false, signal: late.signal }).catch(() => false),
+    ]);
+    late.abort();
+    if (inTime) return meeting;
+    void meeting.then((given) => given?.release());
+    return undefined;
   }
 
   /** Receives those who asked for a meeting, one after the other; called between two batches. */
@@ -134,10 +171,46 @@ export class Lane {
     }
   }
 
-  async #offer(member: Member, patient: boolean): Promise<void> {
+  /** @returns milliseconds that it took */
+  async #offer(member: Member, patient: boolean): Promise<number> {
     const { runner, ledger } = member;
-    if (await runner.offer(this.#deps.batch, ledger, patient)) return;
-    runner.park(runner.failing ?? "it takes too long");
-    this.leave(member);
+    const started = performance.now();
+    if (!(await runner.offer(this.#deps.batch, ledger, patient))) {
+      runner.park(runner.failing ?? "it takes too long");
+      this.leave(member);
+    }
+    return performance.now() - started;
+  }
+
+  /** Notes who has held the others up: by how much longer he took than the next one, less half of the time that went by. */
+  #weigh(members: readonly Member[], took: readonly number[]): void {
+    const now = performance.now();
+    const passed = now - this.#weighed;
+    this.#weighed = now;
+    const [longest, next = 0] = [...took].sort((a, b) => b - a);
+    for (const [index, member] of members.entries()) {
+      const excess = took[index] === longest ? longest - next : 0;
+      this.#held.set(member, Math.max(0, (this.#held.get(member) ?? 0) + excess - passed / 2));
+    }
+  }
+
+  #nearestExit(): Position | undefined {
+    let nearest: Position | undefined;
+    for (const { until } of this.members) {
+      if (until && (!nearest || comparePositions(until, nearest) < 0)) nearest = until;
+    }
+    return nearest;
+  }
+
+  /** Lets those go who leave at `exit`; false if it is not reached. */
+  #leaveAt(exit: Position): boolean {
+    const at = this.position();
+    if (!at || comparePositions(at, exit) < 0) return false;
+    for (const member of [...this.members]) {
+      if (!member.until || comparePositions(member.until, at) > 0) continue;
+      this.leave(member);
+      this.#deps.onLeft(member);
+    }
+    return true;
   }
 }

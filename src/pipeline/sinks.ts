@@ -95,6 +95,7 @@ function runnerOptions({ common }: LoadedSink, memory: MemoryPlan): RunnerOption
     compression: common.compression,
     stallAfter: common.stallAfter,
     rate: common.rate,
+    catchUp: common.catchUp,
     select: createSelect(common.select, compileCondition),
   };
 }

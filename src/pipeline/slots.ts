@@ -1,10 +1,18 @@
-/** A number of places that are taken and given back; who waits is called in the order of asking. */
+/** A number of places that are taken and given back, in the order of asking and in fair turns. */
 export class Slots {
+  /** Milliseconds after which who has a place gives it to who waits for one. */
+  readonly turn: number;
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
-  constructor(count: number) {
+  constructor(count: number, turn = 5000) {
     this.#free = count;
+    this.turn = turn;
+  }
+
+  /** True if somebody waits for a place. */
+  get wanted(): boolean {
+    return this.#waiting.size > 0;
   }
 
   /** Takes a place if one is free. */
@@ -14,14 +22,16 @@ export class Slots {
     return true;
   }
 
-  /** Gives a place back, and tells the one who waits longest. */
+  /** Gives a place back. All who wait are asked in their order, since the first may have no use for it any more. */
   give(): void {
     this.#free++;
-    this.#waiting.shift()?.();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const ask of waiting) ask();
   }
 
-  /** Calls once when a place may be free. */
-  whenFree(then: () => void): void {
-    this.#waiting.push(then);
+  /** Calls once when a place may be free; the same function waits once. */
+  whenFree(ask: () => void): void {
+    this.#waiting.add(ask);
   }
 }

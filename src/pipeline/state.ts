@@ -8,10 +8,11 @@ import { AuditshipError, type Logger, type Meter, type SinkState, type StoredPos
 /** Version of the files' format. A file of a later one is refused, not guessed at. */
 const FORMAT = 1;
 
-/** What is kept of a source: its table of files, and how far it was ever read. */
+/** What is kept of a source: its table of files, how far it was ever read, and the gaps in that; see seen.ts. */
 export interface SourceState {
   table: object;
   highWater?: StoredPosition;
+  gaps?: { from?: StoredPosition; to: StoredPosition }[];
 }
 
 /** What is kept of a sink: a cursor per source, and the sink's own state of the same moment. */

@@ -108,6 +108,11 @@ export interface SinkPlugin<Options extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   /** The schema of its own options, strict; the host adds `type`, `select`, `request`, `retry`, … (config/schema.ts). */
   options(zod: Zod): Options;
+  /**
+   * True if events may reach it in another order than the log's: `catchUp: newest` can be configured then. A folding sink's
+   * state must come to the same.
+   */
+  readonly anyOrder?: boolean;
   /** Defaults of the host's options for this type. */
   readonly defaults?: {
     select?: "all" | "archived" | "alerting";
@@ -115,6 +120,7 @@ export interface SinkPlugin<Options extends z.ZodObject = z.ZodObject> {
     maxWait?: number;
     concurrency?: number;
     compression?: "gzip" | "none";
+    catchUp?: "oldest" | "newest";
   };
   /** Makes a sink, which opens nothing yet: a reload may let it go again. Throws AuditshipError if the options are wrong. */
   create(options: z.infer<Options>, host: SinkHost): Sink | Promise<Sink>;

@@ -189,12 +189,23 @@ export class Log {
     return undefined;
   }
 
-  /** Takes what gone files between two places held for lost: `file` from `offset` on, and all after it up to `next`. */
-  lose(file: LogFile, offset: number, next: LogFile, done: readonly ByteRange[]): void {
-    this.#loseFrom(file, offset, { done });
+  /**
+   * Takes what gone files between two places held for lost: `file` from `offset` on, and all after it up to `next`, but for
+   * what is `done` and what lies at or after `limit`.
+   */
+  lose(
+    file: LogFile,
+    offset: number,
+    next: LogFile,
+    { done, limit }: { done: readonly ByteRange[]; limit?: Position },
+  ): void {
+    const beyond = limit && { file: limit.file.fingerprint, from: limit.offset, to: Number.POSITIVE_INFINITY };
+    const options = { done: beyond ? [...done, beyond] : done };
+    const end = Math.min(next.ref.ordinal, (limit?.file.ordinal ?? Number.POSITIVE_INFINITY) + 1);
+    this.#loseFrom(file, offset, options);
     for (const between of this.table.after(file.ref.ordinal)) {
-      if (between.ref.ordinal >= next.ref.ordinal) return;
-      this.#loseFrom(between, 0, { done });
+      if (between.ref.ordinal >= end) return;
+      this.#loseFrom(between, 0, options);
     }
   }
 

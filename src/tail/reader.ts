@@ -142,7 +142,8 @@ export class LogReader implements Reader {
 
   async #tryStep(into: Uint8Array, limit?: Position): Promise<Step> {
     try {
-      if (!(await this.#enter())) return "wait";
+      if (!(await this.#enter(limit))) return "wait";
+      if (this.#reached(limit)) return "limit";
       const step = await this.#step(into, limit);
       this.#log.reports.resolve(this.#log.nameOf(this.#file), "read");
       return step;
@@ -275,7 +276,7 @@ export class LogReader implements Reader {
   }
 
   /** Opens the file to read from; false if there is none at this moment. */
-  async #enter(): Promise<boolean> {
+  async #enter(limit?: Position): Promise<boolean> {
     if (this.#start && !(await this.#begin(this.#start))) return false;
     while (!this.#bytes) {
       if (this.#file && !this.#done && (await this.#open(this.#file))) {
@@ -286,7 +287,10 @@ export class LogReader implements Reader {
       const next = this.#log.next(this.#file?.ref.ordinal ?? Number.NEGATIVE_INFINITY);
       if (!next) return false;
       if (this.#file)
-        this.#log.lose(this.#file, this.#done ? Number.POSITIVE_INFINITY : this.#offset, next, this.#delivered);
+        this.#log.lose(this.#file, this.#done ? Number.POSITIVE_INFINITY : this.#offset, next, {
+          done: this.#delivered,
+          limit,
+        });
       else if (this.#fromBeginning) this.#log.loseUnread(next);
       this.#goTo(next, 0);
     }
@@ -341,17 +345,32 @@ export class LogReader implements Reader {
     const last = this.#log.table.last();
     if (!last) return;
     this.#goTo(last, 0);
-    this.#done = last.finished;
-    if (this.#done || !(await this.#open(last))) return;
+    if (last.finished) {
+      this.#goTo(last, last.exact ? last.size : await this.#sizeOf(last));
+      this.#done = true;
+    } else if (await this.#open(last)) await this.#beginBehindLastLine(last);
+  }
+
+  async #beginBehindLastLine(file: LogFile): Promise<void> {
     const block = Buffer.allocUnsafe(SEEK_BYTES);
     let end = this.#bytes!.size() ?? 0;
     while (end > 0 && this.#offset === 0) {
       const start = Math.max(0, end - block.length);
       const count = await this.#bytes!.read(block.subarray(0, end - start), start);
       const whole = endOfLastLine(block, count);
-      if (whole > 0) this.#goTo(last, start + whole);
+      if (whole > 0) this.#goTo(file, start + whole);
       end = start;
     }
+  }
+
+  /** Decompressed bytes of a backup of which only a guess is known; 0 if it is gone. */
+  async #sizeOf(file: LogFile): Promise<number> {
+    if (!(await this.#open(file))) return 0;
+    const block = Buffer.allocUnsafe(SEEK_BYTES);
+    let size = 0;
+    for (let count = -1; count !== 0; size += count) count = await this.#bytes!.read(block, size);
+    this.#leave();
+    return size;
   }
 
   #goTo(file: LogFile, offset: number): void {

@@ -57,6 +57,13 @@ observe: { log: loud }
     expect(line).toMatch(/^config\.yaml:8:14: cannot load sink "elasticsaerch": .*Did you mean "elasticsearch"\?/);
   });
 
+  it("names the sink that keeps the log's order and shall take the newest first", async () => {
+    const text = "    catchUp: newest\n  b: { type: alertmanager, urls: [http://a:1], catchUp: newest }\n";
+    expect(await complaints(minimal(text))).toEqual([
+      "config.yaml:8:14: sinks.archive.catchUp: newest is not for elasticsearch, which keeps the log's order; leave it out. (AUDITSHIP_CONFIG_VALUE)",
+    ]);
+  });
+
   it("names the sink that has no type", async () => {
     expect(await complaints(minimal("  b: { urls: [] }\n"))).toEqual([
       "config.yaml:8:3: sinks.b.type is missing. (AUDITSHIP_CONFIG_VALUE)",

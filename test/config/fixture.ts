@@ -42,6 +42,7 @@ export function registry(): Registry {
           retention: duration().optional(),
           auth: z.strictObject({ tokenFile: z.string().optional() }).optional(),
         }),
+      anyOrder: select === "alerting",
       defaults: { select },
       create: () => {
         throw new Error("not created in these tests");

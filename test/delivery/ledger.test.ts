@@ -142,3 +142,32 @@ describe("what may have been sent before", () => {
     expect([isUnsure(ledger, 0), isUnsure(ledger, 190), isUnsure(ledger, 200)]).toEqual([true, true, false]);
   });
 });
+
+describe("a section ahead of the cursor", () => {
+  it("keeps what it passes as ranges, one a file, until all before it is done", () => {
+    const ledger = Ledger.ahead(at(100));
+    offered(ledger, 100, 200, 0);
+    offered(ledger, 200, 300, 0);
+    ledger.seal(ledger.open(at(0, 2), at(50, 2)));
+    expect(ledger.cursor).toEqual(at(50, 2));
+    expect(ledger.ranges()).toEqual([
+      { file: "f1", from: 100, to: 300 },
+      { file: "f2", from: 0, to: 50 },
+    ]);
+    ledger.join();
+    expect(ledger.ranges()).toEqual([]);
+    expect(ledger.stored()).toEqual({ file: "f2", offset: 50 });
+  });
+
+  it("keeps what was done when the sink parks, and not what was outstanding", () => {
+    const ledger = Ledger.ahead(at(100));
+    offered(ledger, 100, 200, 0);
+    offered(ledger, 200, 300, 1);
+    offered(ledger, 300, 400, 0);
+    ledger.drop();
+    expect(ledger.ranges()).toEqual([
+      { file: "f1", from: 100, to: 200 },
+      { file: "f1", from: 300, to: 400 },
+    ]);
+  });
+});

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Counters } from "../../src/pipeline/counters.js";
+import type { Span } from "../../src/pipeline/seen.js";
 import { Flag } from "../../src/plugin/index.js";
 import { auditLine, batchOf, testFile } from "../support/batches.js";
 import { quietHost } from "../support/far-end.js";
 
-const count = (lines: string[], highWater?: number, counted = new Map<string, number>()) => {
+const count = (lines: string[], fresh?: Span[], counted = new Map<string, number>()) => {
   const counters = new Counters(quietHost("", counted).meter);
   const batch = batchOf(lines);
-  counters.count(batch, highWater === undefined ? undefined : { file: testFile, offset: highWater });
+  counters.count(batch, fresh ?? [{ from: 0, to: batch.end.offset }]);
   return { counted, batch, counters };
 };
 
@@ -23,13 +24,35 @@ describe("what is read", () => {
     });
   });
 
-  it("is counted once: what lies below the high-water mark is flagged and counted apart", () => {
+  it("is counted once: what was read before is flagged and counted apart", () => {
     const lines = [auditLine(1), auditLine(2), auditLine(3)];
-    const { counted, batch } = count(lines, lines[0].length + 1);
+    const { counted, batch } = count(lines, [{ from: lines[0].length + 1, to: 3 * (lines[0].length + 1) }]);
     expect(counted.get("auditship_events_total test ResponseComplete Metadata")).toBe(2);
     expect(counted.get("auditship_events_again_total test")).toBe(1);
     expect(counted.get("auditship_bytes_total test")).toBe(lines[1].length + lines[2].length + 2);
     expect([0, 1, 2].map((row) => batch.flags(row) & Flag.again)).toEqual([Flag.again, 0, 0]);
+  });
+
+  it("is counted where it lies in a gap, and not around it", () => {
+    const size = auditLine(0).length + 1;
+    const { counted, batch } = count(
+      [0, 1, 2, 3, 4, 5].map((number) => auditLine(number)),
+      [
+        { from: size, to: 2 * size },
+        { from: 3 * size, to: 5 * size },
+      ],
+    );
+    expect(counted.get("auditship_events_total test ResponseComplete Metadata")).toBe(3);
+    expect(counted.get("auditship_events_again_total test")).toBe(3);
+    expect(counted.get("auditship_bytes_total test")).toBe(3 * size);
+    expect([0, 1, 2, 3, 4, 5].map((row) => (batch.flags(row) & Flag.again) === 0)).toEqual([
+      false,
+      true,
+      false,
+      true,
+      true,
+      false,
+    ]);
   });
 
   it("is counted as salvaged or truncated where it is, and with all the bytes of its line", () => {
@@ -45,11 +68,11 @@ describe("what is read", () => {
     const before = counted.get("auditship_bytes_total test")!;
     const chunk = { bytes, length: bytes.length, file: testFile, offset: 70, oversized };
     batch.load(chunk, "test");
-    counters.count(batch, { file: testFile, offset: 70 });
+    counters.count(batch, [{ from: 70, to: batch.end.offset }]);
     expect(counted.get("auditship_truncated_lines_total test")).toBe(1);
     expect(counted.get("auditship_bytes_total test")! - before).toBe(5001);
     batch.load(chunk, "test");
-    counters.count(batch, { file: testFile, offset: 70 + 5001 });
+    counters.count(batch, []);
     expect(counted.get("auditship_truncated_lines_total test")).toBe(1);
     expect(counted.get("auditship_events_again_total test")).toBe(1);
   });

@@ -47,16 +47,17 @@ afterEach(async () => {
   expect(failures).toEqual([]);
 });
 
-function newFeed(capacity = 16_384): Feed {
+function newFeed(capacity = 16_384, slots = new Slots(CATCH_UP_LANES)): Feed {
   return new Feed(source, undefined, {
     source: "test",
     log: quietHost("").log,
-    slots: new Slots(CATCH_UP_LANES),
+    slots,
     newBatch: () => {
       batches++;
       return new EventBatch({ capacity, documents: { cluster: "", node: "", labels: {} } });
     },
-    count: (batch, highWater) => counted.push(highWater?.offset === batch.end.offset),
+    count: (_, fresh) => counted.push(fresh.length === 0),
+    batchBytes: capacity,
     runStages: (batch) => work(batch),
     onProgress() {},
     onFailure: (error) => failures.push(error),
@@ -210,6 +211,75 @@ describe("sinks on one source", () => {
     for (const sink of dead) await expect.poll(() => sink.received.length).toBe(400);
     for (const sink of dead) expect(sink.received).toEqual(range(0, 400));
     expect(most).toBeLessThanOrEqual(1 + CATCH_UP_LANES);
+  });
+
+  it("takes turns with others where there is one place for catch-up lanes", async () => {
+    feed = newFeed(2000, new Slots(1, 0));
+    const [healthy, one, two] = [new FarEnd(), new FarEnd(), new FarEnd()];
+    await addSink("healthy", healthy);
+    for (const [index, dead] of [one, two].entries()) {
+      dead.reachable = false;
+      dead.answer = () => retry("503");
+      const parked = await addSink(`dead-${index}`, dead);
+      source.append(lines(index * 200, index * 200 + 200));
+      await expect.poll(() => parked.state).toBe("parked");
+    }
+    await expect.poll(() => healthy.received.length).toBe(400);
+    const order: string[] = [];
+    for (const [index, dead] of [one, two].entries()) {
+      dead.requests.length = 0;
+      dead.answer = () => {
+        order.push(`${index}`);
+        return DONE;
+      };
+    }
+    one.reachable = true;
+    two.reachable = true;
+    await expect.poll(() => [one.received.length, two.received.length]).toEqual([400, 400]);
+    expect(order.indexOf("0")).toBeLessThan(order.lastIndexOf("1"));
+    expect(order.indexOf("1")).toBeLessThan(order.lastIndexOf("0"));
+    expect([one.received, two.received]).toEqual([range(0, 400), range(0, 400)]);
+  });
+
+  it("do not wait for one that answers, but slowly: that follows in a lane of its own", async () => {
+    const [quick, slow] = [new FarEnd(), new FarEnd()];
+    const made = [await makeSink("quick", quick), await makeSink("slow", slow)];
+    let answer = () => {};
+    slow.answer = () => new Promise((resolve) => (answer = () => resolve(DONE)));
+    for (const runner of made) feed.add(runner, undefined, { at: "beginning" });
+    for (let next = 0; quick.received.length < 2000; next += 100) {
+      if (next < 2000) source.append(lines(next, next + 100));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      answer();
+    }
+    expect(slow.received.length).toBeLessThan(2000);
+    slow.answer = () => DONE;
+    answer();
+    await expect.poll(() => slow.received.length).toBe(2000);
+    expect(slow.received).toEqual(range(0, 2000));
+  });
+
+  it("that catches up does not wait for one that is alone and stuck at the head", async () => {
+    const [stuck, back] = [new FarEnd(), new FarEnd()];
+    back.reachable = false;
+    back.answer = () => retry("503");
+    await addSink("stuck", stuck);
+    const parked = await addSink("back", back);
+    source.append(lines(0, 200));
+    await expect.poll(() => [parked.state, stuck.received.length]).toEqual(["parked", 200]);
+    let free = () => {};
+    stuck.answer = () => new Promise((resolve) => (free = () => resolve(DONE)));
+    source.append(lines(200, 400));
+    await expect.poll(() => stuck.received.length).toBeGreaterThan(200);
+    back.requests.length = 0;
+    back.answer = () => DONE;
+    back.reachable = true;
+    await expect.poll(() => back.received.length, { timeout: 10_000 }).toBe(400);
+    source.append(lines(400, 500));
+    await expect.poll(() => back.received).toEqual(range(0, 500));
+    stuck.answer = () => DONE;
+    free();
+    await expect.poll(() => stuck.received).toEqual(range(0, 500));
   });
 
   it("starts at the end of the log when told so", async () => {

@@ -113,6 +113,7 @@ describe("a start at the end", () => {
     fs.rmSync(path);
     const { source } = await openSource(path);
     const reader = await source.reader({ at: "end" });
+    expect(reader.position()?.offset).toBe(lines(10, 20).length);
     const waiting = reader.next(Buffer.alloc(1000));
     fs.writeFileSync(path, line(40));
     expect(textOf(await waiting)).toBe(line(40));

@@ -139,7 +139,9 @@ export class AlertTable {
       if (!this.#recent.add(request + place.digest)) continue;
       const alert = this.#alerts.get(place.key) ?? this.#begin(event, match, place);
       alert.count++;
-      alert.lastAuditID = auditID(event);
+      // They may come in another order than they happened.
+      if (time >= alert.lastTime) alert.lastAuditID = auditID(event);
+      if (time < alert.firstTime) alert.firstAuditID = auditID(event);
       alert.firstTime = Math.min(alert.firstTime, time);
       alert.lastTime = Math.max(alert.lastTime, time);
       alert.seenAt = now;
