@@ -7,7 +7,16 @@ export default defineConfig({
     // For .ci/run, which sums up several runs.
     reporters: process.env.AUDITSHIP_TEST_TOTALS ? ["default", "./test/support/totals.ts"] : ["default"],
     projects: [
-      { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**"],
+          testTimeout: 20_000,
+          // A busy machine takes its time.
+          expect: { poll: { timeout: 10_000 } },
+        },
+      },
       {
         test: {
           name: "e2e",

@@ -316,7 +316,7 @@ export class Feed {
       }
     } finally {
       // Its reader is closed before the next one opens in its place.
-      if (this.#live !== lane) await lane.close();
+      if (!lane.running) await lane.close();
       this.#deps.slots.give();
     }
     if (!lane.running) return;

@@ -23,6 +23,8 @@ let feed: Feed;
 let batches = 0;
 /** What the stages do; some tests let lanes be slow in turn. */
 let work: (batch: Batch) => Promise<void> = async () => {};
+/** Milliseconds. */
+let stallAfter = 200;
 const again = new Map<string, number>();
 const failures: Error[] = [];
 /** For each batch, whether it was counted as work done again. */
@@ -33,6 +35,7 @@ const stores: DeadLetters[] = [];
 beforeEach(async () => {
   state = await mkdtemp(join(tmpdir(), "auditship-feed-"));
   batches = 0;
+  stallAfter = 200;
   failures.length = 0;
   counted.length = 0;
   work = async () => {};
@@ -84,7 +87,7 @@ async function makeSink(name: string, sink: FarEnd): Promise<SendingRunner> {
       concurrency: 1,
       memory: 32 << 20,
       compression: "none",
-      stallAfter: 20,
+      stallAfter,
       select: createSelect("all", () => () => true),
     },
     { deadLetters, viewLetter: StoredEvent.of },
@@ -370,6 +373,7 @@ describe("whatever comes and goes", () => {
         fc.integer({ min: 2000, max: 20_000 }),
         fc.array(fc.nat(20), { minLength: 1, maxLength: 7 }),
         async (actions, capacity, turns) => {
+          stallAfter = 20;
           let worked = 0;
           work = async () => {
             for (let i = turns[worked++ % turns.length]; i > 0; i--)

@@ -7,6 +7,7 @@ import { digest, RecentKeys, requestOf } from "./recent.js";
 export interface Alert extends Summary {
   /** From the event that began it. */
   readonly annotations: Pairs;
+  firstAuditID: string;
   lastAuditID: string;
   count: number;
   firstTime: number;
