@@ -26,7 +26,8 @@ const QUOTE = 0x22;
  * values of an event; call {@link next} before each event.
  */
 export class Compiler {
-  private readonly turn = new Turn();
+  /** The event at hand. */
+  readonly turn = new Turn();
   private readonly interners = new Map<Field, Interner>();
   /** By what they ask: equal tests of different rules are one. */
   private readonly tests = new Map<string, Check>();

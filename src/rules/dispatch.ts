@@ -69,13 +69,14 @@ export class Dispatch<Entry> {
   candidates(event: EventView): readonly Candidate<Entry>[] {
     this.events++;
     let node = this.root;
-    for (let { facet } = node; facet !== undefined; { facet } = node) {
+    for (;;) {
+      const facet: Facet | undefined = node.value ?? node.facet;
+      if (facet === undefined) return node.candidates;
       const valueClass = node.value === undefined ? facet.classOf(event) : node.value.classOf(event);
       const next: Node<Entry> | undefined = node.next[valueClass] ?? this.learn(node, facet, valueClass, event);
       if (next === undefined) return this.whole;
       node = next;
     }
-    return node.candidates;
   }
 
   /** Makes events of this class known; as long as there is no room for them, all entries are candidates. */

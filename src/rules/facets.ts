@@ -1,9 +1,9 @@
-import { type EventView, FIELD_PATHS, type Field, fieldOfPath } from "../plugin/index.js";
+import { type EventView, FIELD_PATHS, type Field, fieldOfPath, NUMBERED } from "../plugin/index.js";
 import { type Check, type Compiler, tryCheck } from "./compile.js";
 import { easyTime, millisecondsOf } from "./extraction/clock.js";
 import { onlyField } from "./extraction/extraction-test.js";
 import type { Knowledge } from "./fold.js";
-import { INTERNED, type Interner, isObject, type Memo } from "./intern.js";
+import { INTERNED, type Interner, isObject, type Memo, type Turn } from "./intern.js";
 import { Needs } from "./needs.js";
 import {
   type Extraction,
@@ -109,6 +109,10 @@ export class ValueFacet implements Facet {
   readonly cost = 1;
   private readonly interner: Interner;
   private readonly known: Memo;
+  /** Classes plus one by the numbers of values: what most events are answered by. */
+  private readonly byNumber: Uint16Array;
+  private readonly index: number;
+  private readonly turn: Turn;
   /** Tests that are equal have one check. */
   private readonly tests = new Map<Check, TestNode[]>();
   /** Decides most of them for a new value at once. */
@@ -125,6 +129,9 @@ export class ValueFacet implements Facet {
     this.texts = [new TextFacet(field, false), new TextFacet(field, false, true)];
     this.interner = compiler.interner(field);
     this.known = this.interner.memo();
+    this.turn = compiler.turn;
+    this.byNumber = this.turn.byNumber();
+    this.index = NUMBERED.indexOf(field);
   }
 
   add(test: TestNode): boolean {
@@ -154,6 +161,15 @@ export class ValueFacet implements Facet {
   }
 
   classOf(event: EventView): number {
+    const number = this.turn.number(this.index);
+    const known = this.byNumber[number];
+    if (known !== 0) return known - 1;
+    const valueClass = this.classOfId(event);
+    if (number !== 0) this.byNumber[number] = valueClass + 1;
+    return valueClass;
+  }
+
+  private classOfId(event: EventView): number {
     const id = this.interner.idOf(event);
     const known = this.known.get(id);
     return known >= 0 ? known : this.learn(id, event);

@@ -41,6 +41,7 @@ export class Turn {
   /** Where the spans of its fields begin in the table. */
   private fields = 0;
   private bytes: Uint8Array = NO_BYTES;
+  private readonly memos: Uint16Array[] = [];
 
   /** The next event begins. */
   next({ batch, row }: EventView): void {
@@ -54,9 +55,17 @@ export class Turn {
   private turnTo(batch: Batch): void {
     this.table = batch.table;
     this.numbers = batch.numbers;
-    this.numbering = batch.numbering;
     this.bytes = batch.bytes;
+    if (batch.numbering !== this.numbering) for (const memo of this.memos) memo.fill(0);
+    this.numbering = batch.numbering;
     this.words = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+  }
+
+  /** Something by the numbers of a field's values; it is all 0 again when they stand for others. */
+  byNumber(): Uint16Array {
+    const memo = new Uint16Array(NUMBERS);
+    this.memos.push(memo);
+    return memo;
   }
 
   /** The number of the value of NUMBERED[index]; 0 if it has none. */
@@ -120,9 +129,8 @@ export class Interner {
   private readonly spans = new Uint32Array(2 * MAX_IDS);
   private readonly arena = new DataView(new ArrayBuffer(ARENA));
   private readonly memos: Memo[] = [];
-  /** Ids by the numbers that batches give to values, of one numbering. */
-  private readonly byNumber = new Uint16Array(NUMBERS);
-  private numbering: object = this;
+  /** Ids by the numbers that batches give to values. */
+  private readonly byNumber: Uint16Array;
   private readonly index: number;
   private used = 0;
   private next = FIRST;
@@ -138,6 +146,7 @@ export class Interner {
     private readonly turn: Turn,
   ) {
     this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
+    this.byNumber = turn.byNumber();
     this.index = NUMBERED.indexOf(field);
   }
 
@@ -161,13 +170,9 @@ export class Interner {
 
   /** The id of a value that has a number, which is looked up once per number. */
   private idOfNumber(number: number, start: number): number {
-    const { turn } = this;
-    if (this.numbering !== turn.numbering) {
-      this.byNumber.fill(0);
-      this.numbering = turn.numbering;
-    }
     const known = this.byNumber[number];
     if (known !== UNKNOWN) return known;
+    const { turn } = this;
     const id = this.find(turn.words, start, turn.end(this.field) - start);
     if (number !== 0) this.byNumber[number] = id;
     return id;

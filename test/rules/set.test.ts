@@ -37,7 +37,7 @@ const condition = fc
   .array(fc.tuple(fc.constantFrom("and", "or"), fc.boolean(), oneTest), { minLength: 1, maxLength: 5 })
   .map((parts) => parts.map(([op, no, test], i) => `${i ? ` ${op} ` : ""}${no ? `(not ${test})` : test}`).join(""));
 
-describe("a set of rules", () => {
+describe("a set of rules", { timeout: 60_000 }, () => {
   it("finds by verb and resource exactly the rules that match when each is tried", () => {
     fc.assert(
       fc.property(fc.array(condition, { maxLength: 6 }), fc.array(line, { maxLength: 6 }), (conditions, lines) => {
@@ -68,6 +68,18 @@ describe("a set of rules", () => {
         .join(),
     );
     expect(found).toEqual(["all", "some,all", "all", "some,all", "some,all"]);
+  });
+
+  it("knows a value by its number only in batches that number values alike", () => {
+    const set = compileSet([ruleOf("R", 'Verb = "get"')]);
+    const matching = (...verbs: string[]) => {
+      const batch = batchOf(...verbs.map((verb) => ({ kind: "Event", verb })));
+      set.evaluate(batch);
+      return verbs.filter((_, row) => batch.matches(row).length > 0);
+    };
+    expect(matching("get", "list", "get")).toEqual(["get", "get"]);
+    expect(matching("list", "get", "watch")).toEqual(["get"]);
+    expect(matching("watch", "list")).toEqual([]);
   });
 
   it("leaves invalid lines and dropped events alone, and marks the others", () => {
