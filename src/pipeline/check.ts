@@ -59,8 +59,9 @@ export async function checkRules(
   print: Print,
 ): Promise<CheckResult> {
   const result: CheckResult = { errors: [], unreachable: [] };
-  const { rules } = await describeRules(rulesSchema.parse({ paths, auditPolicy }), result, print);
-  for (const rule of rules) print(describeRule(rule));
+  const { rules, running } = await describeRules(rulesSchema.parse({ paths, auditPolicy }), result, print);
+  const loaded = new Set(running.map(({ info }) => info));
+  for (const rule of rules) if (!rule.enabled || loaded.has(rule)) print(describeRule(rule));
   return result;
 }
 
@@ -106,7 +107,8 @@ function files(path: string, result: CheckResult): string {
 async function describeRules(config: RulesConfig, result: CheckResult, print: Print): Promise<LoadedRules> {
   const loaded = await loadRules(config);
   const { set, rules, refused } = loaded;
-  print(`rules          ${set.size} in force, ${rules.length - set.size} off, ${refused.length} refused`);
+  const off = rules.filter(({ enabled, actions }) => !enabled || actions.length === 0);
+  print(`rules          ${set.size} in force, ${off.length} off, ${refused.length} refused`);
   for (const [file, count] of perFile(loaded)) print(`  ${relative(process.cwd(), file) || file}  ${count}`);
   for (const warning of loaded.warnings) print(`warning: ${warning.line()}`);
   for (const error of refused) {

@@ -181,7 +181,9 @@ describe("check", () => {
       /^rules {10}1 in force, 0 off, 0 refused\n {2}.*rules\.yaml {2}1\n {4}mine\.SecretRead {2}WARNING {2}archived, alerting {2}kubesphere\n$/,
     );
     await write("rules.yaml", BROKEN);
+    cli.out = "";
     expect(await cli.run("check", "--rules", cli.path("rules.yaml"))).toBe(2);
+    expect(cli.out).toMatch(/^rules {10}1 in force, 0 off, 1 refused\n {2}.*\n {4}mine\.SecretRead .*\n$/);
   });
 
   it("underlines what is wrong in a rule, in a long line too", async () => {

@@ -124,7 +124,11 @@ spec:
 
   const broken: [name: string, item: string, message: RegExp][] = [
     ["a missing condition", "{ name: R, type: rule, enable: true }", /6:7: Rule cr.R: The rule has no condition/],
-    ["an unknown type", "{ name: R, type: rul }", /6:24: Rule cr.R: type is not as it should be/],
+    [
+      "an unknown type",
+      "{ name: R, type: rul }",
+      /6:24: Rule cr.R: type is not as it should be .*; did you mean rule\?/,
+    ],
     [
       "an unknown priority",
       rule("R", "Verb", "").replace("WARNING", "WARNNG"),

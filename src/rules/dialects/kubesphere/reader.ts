@@ -29,7 +29,7 @@ const resourceSchema = z.looseObject({
 /** One item of `spec.rules`. */
 const itemSchema = z.looseObject({
   name: scalarSchema,
-  type: z.enum(TYPES),
+  type: z.enum(TYPES, { error: ({ input }) => noType(input) }),
   desc: z.string().nullish(),
   condition: z.string().nullish(),
   macro: z.string().nullish(),
@@ -39,6 +39,11 @@ const itemSchema = z.looseObject({
   output: z.string().nullish(),
   priority: z.string().nullish(),
 });
+
+function noType(input: unknown): string {
+  const suggestion = typeof input === "string" ? nearest(input, TYPES) : undefined;
+  return `it is none of ${TYPES.join(", ")}${suggestion ? `; did you mean ${suggestion}?` : ""}`;
+}
 
 type Item = z.infer<typeof itemSchema>;
 
@@ -162,7 +167,7 @@ export class KubeSphereReader implements Reader {
     }
     const item = parsed.data;
     for (const key of Object.keys(item)) {
-      if (key in itemSchema.shape) continue;
+      if (Object.hasOwn(itemSchema.shape, key)) continue;
       const suggestion = nearest(key, Object.keys(itemSchema.shape));
       const hint = suggestion ? `; did you mean ${suggestion}?` : ".";
       this.context.warn(
