@@ -7,7 +7,7 @@ export type Verdict =
   | { kind: "retry"; reason: string; after?: number; slow?: boolean; unsure?: boolean }
   /** This document will never be taken: safe shape once if the sink has one, then dead letter. */
   | { kind: "reject"; reason: string }
-  /** Too large: halve the request; a single item that is too large is a reject. */
+  /** Too large, or one of it will never be taken and nobody says which: halve the request; a single item is a reject. */
   | { kind: "split"; reason: string; unsure?: boolean }
   /** The far end wants nothing, now and later: the sink stops, its cursor stays, until a reload or a restart. */
   | { kind: "stop"; reason: string };

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
 import webhook from "../../plugins/sinks/webhook.js";
@@ -24,16 +24,19 @@ export interface Receiver {
   received: Received[];
 }
 
-type Answer = { status: number; headers?: Record<string, string> } | "reset";
+export type Answer = { status: number; headers?: Record<string, string> } | "reset";
 
-export async function receiver(answer: (n: number) => Answer = () => ({ status: 200 })): Promise<Receiver> {
+export async function receiver(
+  answer: (n: number, body: Buffer) => Answer = () => ({ status: 200 }),
+): Promise<Receiver> {
   const received: Received[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = "", url = "", headers } = request;
-    received.push({ method, url, headers, body: Buffer.concat(chunks) });
-    const said = answer(received.length);
+    const body = Buffer.concat(chunks);
+    received.push({ method, url, headers, body });
+    const said = answer(received.length, headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
     if (said === "reset") request.socket.destroy();
     else response.writeHead(said.status, said.headers).end("no matter what");
   });

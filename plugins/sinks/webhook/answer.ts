@@ -17,11 +17,14 @@ export function verdictOf({ status, headers, url }: HttpAnswer, now: number): Ve
     return retrySlowly(`redirected (${status}) to ${target(headers.location, url)}; it is not followed`);
   if (status === 410) return stop("the receiver is gone (410)");
   if (status === 413) return split("the request is too large (413)");
+  // What one event holds must not cost those beside it their delivery: halved until it is alone.
+  if (CONTENT.has(status)) return split(`refused (${status})`);
   if (status >= 500 || RETRIED.has(status))
     return retry(`the receiver is busy or failing (${status})`, retryAfter(headers["retry-after"], now));
   return reject(`refused (${status})`);
 }
 
+const CONTENT = new Set([400, 422]);
 const RETRIED = new Set([408, 425, 429]);
 
 /** Where a redirect points to, without its path, which may hold a secret. */
