@@ -106,7 +106,10 @@ export class FoldingRunner extends Runner {
     const { count } = selection;
     try {
       const over = count > 0 && (await this.#sink.fold(selection));
-      if (over) return this.stop(over.reason);
+      if (over) {
+        this.stop(over.reason);
+        return false;
+      }
       ledger.seal(ledger.open(start, end));
       this.succeeded();
       if (count > 0) this.host.meter.add("auditship_sink_events_total", count, this.name, "created");
