@@ -1,4 +1,5 @@
 import {
+  type Annotation,
   type ByteWriter,
   DayNames,
   EncodedTexts,
@@ -67,8 +68,8 @@ const TIMES = [
   member("StageTimestamp", Field.stageTimestamp),
 ];
 const DEVOPS = member("Devops", Field.devops);
-const WORKSPACE = Buffer.from(',"Workspace":');
-const CLUSTER = Buffer.from(',"Cluster":');
+const WORKSPACE = member("Workspace", Field.workspace);
+const CLUSTER = member("Cluster", Field.cluster);
 const MESSAGE = Buffer.from(',"Message":');
 const NULL = Buffer.from("null");
 
@@ -174,16 +175,18 @@ export class KubeSphere implements Shape {
     }
   }
 
-  /** Where it happened: what KubeSphere's own lines say, else what we know. */
+  /** Where it happened. */
   #writePlace(event: EventView, out: ByteWriter): void {
-    out.copy(DEVOPS.key);
-    writeString(event, DEVOPS.field, out);
-    out.copy(WORKSPACE);
-    if (hasText(event, Field.workspace)) writeString(event, Field.workspace, out);
-    else out.copy(this.#texts.get(String(event.annotation("workspace") ?? "")));
-    out.copy(CLUSTER);
-    if (hasText(event, Field.cluster)) writeString(event, Field.cluster, out);
-    else out.copy(this.#texts.get(this.cluster));
+    this.#writeOwn(event, DEVOPS, event.annotation("devops"), out);
+    this.#writeOwn(event, WORKSPACE, event.annotation("workspace"), out);
+    this.#writeOwn(event, CLUSTER, this.cluster, out);
+  }
+
+  /** What KubeSphere's own line says, else what we know. */
+  #writeOwn(event: EventView, { key, field }: FieldMember, known: Annotation | undefined, out: ByteWriter): void {
+    out.copy(key);
+    if (hasText(event, field)) writeValue(event, field, out);
+    else out.copy(this.#texts.get(String(known ?? "")));
   }
 }
 
