@@ -8,6 +8,7 @@ export const auditship = (body: object): object =>
     source: keyword,
     labels: body,
     workspace: keyword,
+    devops: keyword,
     file: keyword,
     offset: { type: "long" },
     item: { type: "integer" },
