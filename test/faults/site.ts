@@ -70,14 +70,16 @@ export class Site {
     return this.log;
   }
 
-  /** Writes the agent's configuration: short intervals, and what is given. */
+  /** Writes the agent's configuration: short intervals, and what is given; `sinks` are beside the usual one. */
   configure({
     source = {},
     sink = {},
+    sinks = {},
     ...config
   }: {
     source?: object;
     sink?: object;
+    sinks?: object;
     [key: string]: unknown;
   } = {}): void {
     const defaults = {
@@ -95,6 +97,7 @@ export class Site {
           stallAfter: "500ms",
           ...sink,
         },
+        ...sinks,
       },
       observe: { listen: "127.0.0.1:0" },
     };

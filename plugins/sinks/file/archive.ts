@@ -68,6 +68,8 @@ export class Archive implements FoldingSink {
   /** File numbers of the last two states: one of them is on disk, and its file is needed to restore it. */
   #named: [number, number] = [0, 0];
   #prunedAt = 0;
+  /** Bytes of the batch that found no room, 0 since one did. */
+  #unfit = 0;
 
   constructor(options: ArchiveOptions, host: SinkHost) {
     const path = host.resolve(options.path);
@@ -87,7 +89,12 @@ export class Archive implements FoldingSink {
       event.writeDocument(this.#lines);
       this.#lines.byte(0x0a);
     }
-    return this.#alone(() => this.#take(this.#lines.view()));
+    return this.#alone(async () => {
+      const lines = this.#lines.view();
+      this.#unfit = lines.length;
+      await this.#take(lines);
+      this.#unfit = 0;
+    });
   }
 
   state(): SinkState {
@@ -111,7 +118,7 @@ export class Archive implements FoldingSink {
     try {
       await tryFile(path);
       await tryDirectory(dirname(path), `${path}.probe`);
-      await this.#space.requireToGoOn();
+      await this.#space.requireToGoOn(this.#unfit);
     } catch (cause) {
       throw this.#failure(cause);
     }

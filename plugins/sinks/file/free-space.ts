@@ -3,32 +3,32 @@ import { nearestDirectory } from "./probe.js";
 
 /** What has to be free beyond the floor before writing goes on, as a part of it: else it would stop again at once. */
 const MARGIN = 0.1;
+const MIB = 1024 ** 2;
 
 /** Leaves some of a file system to others. */
 export class FreeSpace {
-  /** @param floor bytes that have to stay free; 0: it never asks */
+  /** @param floor bytes that have to stay free; 0: others are left nothing */
   constructor(
     private readonly directory: string,
     private readonly floor: number,
   ) {}
 
-  /** Throws if there is less than the floor when `bytes` more are written. */
+  /** Throws if writing `bytes` would leave less than the floor. */
   async require(bytes: number): Promise<void> {
-    await this.#require(this.floor, bytes);
+    if (this.floor > 0) await this.#require(this.floor + bytes);
   }
 
-  /** Throws unless there is room for a while. */
-  async requireToGoOn(): Promise<void> {
-    await this.#require(this.floor * (1 + MARGIN), 0);
+  /** Throws unless there is room for a while, for what did not fit before too. */
+  async requireToGoOn(unfit: number): Promise<void> {
+    if (this.floor + unfit > 0) await this.#require(this.floor * (1 + MARGIN) + unfit);
   }
 
-  async #require(floor: number, bytes: number): Promise<void> {
-    if (this.floor === 0) return;
+  async #require(needed: number): Promise<void> {
     const { bavail, bsize } = await statfs(await nearestDirectory(this.directory));
-    if (bavail * bsize - bytes >= floor) return;
-    const free = `${Math.floor((bavail * bsize) / 1024 ** 2)} MiB are free`;
-    throw Object.assign(new Error(`${free}, and minFree is ${Math.ceil(this.floor / 1024 ** 2)} MiB`), {
-      code: "ENOSPC",
-    });
+    const free = bavail * bsize;
+    if (free >= needed) return;
+    const text = `${(free / MIB).toFixed(1)} MiB are free, and ${(needed / MIB).toFixed(1)} are needed`;
+    const why = this.floor > 0 ? `${text} (minFree: ${(this.floor / MIB).toFixed(1)} MiB)` : text;
+    throw Object.assign(new Error(why), { code: "ENOSPC" });
   }
 }

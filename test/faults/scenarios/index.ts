@@ -1,4 +1,5 @@
 import type { Scenario } from "../scenario.js";
+import { archives } from "./archives.js";
 import { compression } from "./compression.js";
 import { disk } from "./disk.js";
 import { downtime } from "./downtime.js";
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...pinning,
   ...identity,
   ...disk,
+  ...archives,
   ...lines,
   ...killing,
   ...state,
