@@ -1,8 +1,10 @@
 import type { EventView } from "../plugin/index.js";
 import type { Check, Compiler } from "./compile.js";
-import { type Facet, Facets, ValueFacet } from "./facets.js";
+import type { Facet } from "./facet.js";
+import { Facets } from "./facets.js";
 import { foldCondition, isOutcome, type Knowledge } from "./fold.js";
 import { type Expression, Outcome, testsOf } from "./tree.js";
+import { ValueFacet } from "./value-facet.js";
 
 /** An entry (rule) that an event leaves possible. */
 export interface Candidate<Entry> {

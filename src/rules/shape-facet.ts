@@ -1,0 +1,104 @@
+import { type EventView, FIELD_PATHS, type Field, fieldOfPath } from "../plugin/index.js";
+import { type Compiler, tryCheck } from "./compile.js";
+import type { Facet } from "./facet.js";
+import type { Knowledge } from "./fold.js";
+import { isObject } from "./intern.js";
+import { type FieldSource, Outcome, type TestNode } from "./tree.js";
+
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+const NULL = 0x6e;
+
+/** Classes of {@link ShapeFacet}. */
+enum Shape {
+  unknown,
+  /** Not there or null; the object that the field is a member of is neither. */
+  absent,
+  /** The same, but that object is there. */
+  unset,
+  object,
+  array,
+  scalar,
+}
+
+/** Whether a field is there and how its value begins: decides the tests that look for something else. */
+export class ShapeFacet implements Facet {
+  readonly cost = 1;
+  private readonly tests: TestNode[] = [];
+  private readonly within: Field | undefined;
+
+  constructor(
+    private readonly field: Field,
+    private readonly compiler: Compiler,
+  ) {
+    this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
+  }
+
+  add(test: TestNode): boolean {
+    this.tests.push(test);
+    return true;
+  }
+
+  classOf(event: EventView): number {
+    const start = event.start(this.field);
+    const first = start === 0 ? NULL : event.batch.bytes[start];
+    if (first === OPEN_BRACE) return Shape.object;
+    if (first === OPEN_BRACKET) return Shape.array;
+    if (first !== NULL) return Shape.scalar;
+    return this.within !== undefined && isObject(event, this.within) ? Shape.unset : Shape.absent;
+  }
+
+  get size(): number {
+    return this.tests.length;
+  }
+
+  tell(shape: Shape, event: EventView, known: Knowledge): void {
+    const isAbsent = shape === Shape.absent || shape === Shape.unset;
+    for (const test of this.tests) {
+      const outcome = isAbsent ? tryCheck(this.compiler.condition(test), event) : outcomeOf(test, shape);
+      if (outcome !== undefined) known.outcomes.set(test, outcome);
+    }
+  }
+}
+
+/** Whether a field is there: if not, no test of what is extracted from it holds. */
+export class PresenceFacet implements Facet {
+  readonly cost = 1;
+  private readonly tests: TestNode[] = [];
+
+  constructor(private readonly field: Field) {}
+
+  add(test: TestNode): boolean {
+    this.tests.push(test);
+    return true;
+  }
+
+  get size(): number {
+    return this.tests.length;
+  }
+
+  /** 1: it is not there. */
+  classOf(event: EventView): number {
+    return event.start(this.field) === 0 ? 1 : 0;
+  }
+
+  tell(_: number, __: EventView, known: Knowledge): void {
+    for (const test of this.tests) known.outcomes.set(test, Outcome.no);
+  }
+}
+
+/** What a test says of a value of this shape, whatever is in it; undefined if that depends. */
+function outcomeOf({ path, test }: TestNode, shape: Shape): Outcome | undefined {
+  if (path.source.kind === "values")
+    return path.source.names.length > 0 && shape === Shape.scalar ? Outcome.no : undefined;
+  const first = path.steps[0];
+  if (first === undefined) {
+    if (test.op !== "exists") return shape === Shape.object ? Outcome.no : undefined;
+    return shape !== Shape.object || (path.source as FieldSource).struct ? Outcome.yes : undefined;
+  }
+  if (first.type === "items") {
+    if (shape === Shape.array) return undefined;
+    return shape === Shape.object ? Outcome.no : Outcome.failed;
+  }
+  return shape === Shape.object ? undefined : Outcome.no;
+}

@@ -1,0 +1,104 @@
+import { type EventView, type Field, NUMBERED } from "../plugin/index.js";
+import { type Check, type Compiler, tryCheck } from "./compile.js";
+import type { Facet } from "./facet.js";
+import type { Knowledge } from "./fold.js";
+import type { Interner, Memo, Turn } from "./intern.js";
+import { TextFacet } from "./text-facet.js";
+import type { Outcome, Test, TestNode } from "./tree.js";
+
+/** Most classes of one field, and tests of it that tell them apart; the rest stays in the conditions. */
+const MAX_CLASSES = 1000;
+const MAX_TESTS = 2000;
+/** A new value is put to all tests at once, and patterns are slow: most of those that no text rules out. */
+const MAX_PATTERNS = 50;
+const PATTERNS: ReadonlySet<Test["op"]> = new Set<Test["op"]>(["matches", "matchesWhole", "glob"]);
+
+/** The value of a field with few values: two are of one class if all tests say the same of them. */
+export class ValueFacet implements Facet {
+  readonly cost = 1;
+  private readonly interner: Interner;
+  private readonly known: Memo;
+  /** Classes plus one by the numbers of values: what most events are answered by. */
+  private readonly byNumber: Uint16Array;
+  private readonly index: number;
+  private readonly turn: Turn;
+  /** Tests that are equal have one check. */
+  private readonly tests = new Map<Check, TestNode[]>();
+  /** Decides most of them for a new value at once. */
+  private readonly texts: readonly TextFacet[];
+  private readonly classes = new Map<string, number>();
+  /** By class, what each test says. */
+  private readonly outcomes: (readonly Outcome[])[] = [[]];
+  private patterns = 0;
+
+  constructor(
+    field: Field,
+    private readonly compiler: Compiler,
+  ) {
+    this.texts = [new TextFacet(field, false), new TextFacet(field, false, true)];
+    this.interner = compiler.interner(field);
+    this.known = this.interner.memo();
+    this.turn = compiler.turn;
+    this.byNumber = this.turn.byNumber();
+    this.index = NUMBERED.indexOf(field);
+  }
+
+  add(test: TestNode): boolean {
+    const check = this.compiler.condition(test);
+    const equal = this.tests.get(check);
+    if (equal) equal.push(test);
+    else if (
+      this.tests.size < MAX_TESTS &&
+      (this.texts.some((texts) => texts.add(test)) || !PATTERNS.has(test.test.op) || this.patterns++ < MAX_PATTERNS)
+    )
+      this.tests.set(check, [test]);
+    else return false;
+    return true;
+  }
+
+  get size(): number {
+    return this.tests.size;
+  }
+
+  tell(valueClass: number, _: EventView, known: Knowledge): void {
+    const outcomes = this.outcomes[valueClass];
+    let index = 0;
+    for (const equal of this.tests.values()) {
+      const outcome = outcomes[index++];
+      if (outcome !== undefined) for (const test of equal) known.outcomes.set(test, outcome);
+    }
+  }
+
+  classOf(event: EventView): number {
+    const number = this.turn.number(this.index);
+    const known = this.byNumber[number];
+    if (known !== 0) return known - 1;
+    const valueClass = this.classOfId(event);
+    if (number !== 0) this.byNumber[number] = valueClass + 1;
+    return valueClass;
+  }
+
+  private classOfId(event: EventView): number {
+    const id = this.interner.idOf(event);
+    const known = this.known.get(id);
+    return known >= 0 ? known : this.learn(id, event);
+  }
+
+  private learn(id: number, event: EventView): number {
+    const valueClass = this.classify(event);
+    this.known.set(id, valueClass);
+    return valueClass;
+  }
+
+  private classify(event: EventView): number {
+    const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
+    for (const texts of this.texts) texts.tell(texts.classOf(event), event, known);
+    const outcomes = [...this.tests].map(([check, [test]]) => known.outcomes.get(test) ?? tryCheck(check, event));
+    const key = outcomes.join("");
+    const same = this.classes.get(key);
+    if (same !== undefined) return same;
+    if (this.outcomes.length === MAX_CLASSES) return 0;
+    this.classes.set(key, this.outcomes.length);
+    return this.outcomes.push(outcomes) - 1;
+  }
+}
