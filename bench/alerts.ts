@@ -84,8 +84,9 @@ async function write({ name, every, storm }: Phase, path: string): Promise<void>
   const log = new Lumberjack(path, { maxSize: 20e6 });
   const others = events(1, { mix: "mixed", clock: Date.now });
   const started = performance.now();
-  for (let written = 0; performance.now() - started < SECONDS * 1000; await sleep(1)) {
-    for (const due = ((performance.now() - started) / 1000) * RATE; written < due; written++) {
+  for (let written = 0; written < SECONDS * RATE; await sleep(1)) {
+    const due = Math.min(SECONDS * RATE, ((performance.now() - started) / 1000) * RATE);
+    for (; written < due; written++) {
       const line =
         written % every === 0 ? benchLine(`${name} ${written}`) : storm ? benchLine("storm") : others.next().value;
       log.write(`${line}\n`);
