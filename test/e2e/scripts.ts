@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -17,4 +18,11 @@ export async function script(name: Script, env: Record<string, string>, ...args:
     timeout: 280_000,
   });
   return stdout.trim().split("\n").at(-1)!;
+}
+
+/** Where the scripts keep what belongs to a search server of this name: `pid`, `config`, `logs`. */
+export function nodeDirectory(name: string): string {
+  const { AUDITSHIP_TEST_CACHE, XDG_CACHE_HOME } = process.env;
+  const cache = AUDITSHIP_TEST_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "auditship-test");
+  return join(cache, "nodes", name);
 }
