@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
-import { createServer } from "node:https";
+import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,7 @@ const get = { method: "GET", path: "" } as const;
 
 describe.skipIf(!hasOpenssl)("TLS", () => {
   let directory: string;
+  let server: Server;
   const at = (name: string) => join(directory, name);
 
   beforeAll(() => {
@@ -61,17 +62,15 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
   /** Answers with the name in the client's certificate. */
   async function serve(requestCert: boolean): Promise<string> {
     const [key, cert, ca] = ["localhost.key", "localhost.crt", "ca.crt"].map((name) => readFileSync(at(name)));
-    const server = createServer(
-      { key, cert, ca, requestCert, rejectUnauthorized: requestCert },
-      (request, response) => {
-        const { subject } = (request.socket as TLSSocket).getPeerCertificate();
-        response.end(String(subject?.CN ?? "nobody"));
-      },
-    );
+    server = createServer({ key, cert, ca, requestCert, rejectUnauthorized: requestCert }, (request, response) => {
+      const { subject } = (request.socket as TLSSocket).getPeerCertificate();
+      response.end(String(subject?.CN ?? "nobody"));
+    });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const started = server;
     onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
+      started.closeAllConnections();
+      started.close();
     });
     return `https://localhost:${(server.address() as AddressInfo).port}`;
   }
@@ -117,6 +116,34 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
     await copyFile(at("second.crt"), at("client.crt"));
     await copyFile(at("second.key"), at("client.key"));
     expect(await name()).toBe("second");
+  });
+
+  test("a server whose certificate is renewed by another CA is trusted when the caFile is renewed, too", async () => {
+    const own = ["-keyout", "renewed.key", "-out", "renewed.crt", "-subj", "/CN=localhost", "-days", "2"];
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    execFileSync("openssl", ["req", "-x509", ...key, ...own, "-addext", "subjectAltName=DNS:localhost"], {
+      cwd: directory,
+      stdio: "pipe",
+    });
+    const url = await serve(false);
+    await copyFile(at("ca.crt"), at("trusted.crt"));
+    const http = client({ urls: [url], tls: { caFile: "trusted.crt" } });
+    expect((await http.request(get)).status).toBe(200);
+    server.setSecureContext({ key: readFileSync(at("renewed.key")), cert: readFileSync(at("renewed.crt")) });
+    server.closeAllConnections();
+    await expect(http.request(get)).rejects.toThrow(/certificate|closed/);
+    await copyFile(at("renewed.crt"), at("trusted.crt"));
+    expect((await http.request(get)).status).toBe(200);
+  });
+
+  test("half of a client certificate that is being renewed fails a request, and the whole one the next no more", async () => {
+    const url = await serve(true);
+    await copyFile(at("first.crt"), at("client.crt"));
+    await copyFile(at("second.key"), at("client.key"));
+    const http = client({ urls: [url], tls: { caFile: "ca.crt", certFile: "client.crt", keyFile: "client.key" } });
+    await expect(http.request(get)).rejects.toThrow(/mismatch/);
+    await copyFile(at("second.crt"), at("client.crt"));
+    expect(Buffer.from((await http.request(get)).body).toString()).toBe("second");
   });
 
   test("an endpoint with a certificate that is not trusted is passed over like one that is down", async () => {
