@@ -141,7 +141,9 @@ it("whatever a far end answers, every event ends once, as delivered or as a dead
 
       const lines = makeLines(scripts.length, sizes);
       const isOver = (number: number) =>
-        farEnd.fates.has(number) || letters.some(({ line }) => numberOf(Buffer.from(line)) === number);
+        scripts[number].last === "refused"
+          ? letters.some(({ line }) => numberOf(Buffer.from(line)) === number)
+          : farEnd.fates.has(number);
       farEnd.onAsked = () => {
         const stored = ledger.stored();
         let start = 0;
