@@ -10,7 +10,8 @@ import parseStage from "../plugins/stages/parse.js";
 import { EventBatch } from "../src/event/index.js";
 import type { RuleSet, StageHost } from "../src/plugin/index.js";
 import { loadRules } from "../src/rules/index.js";
-import { events, type Mix } from "../src/simulate/index.js";
+import type { Mix } from "../src/simulate/index.js";
+import { CHUNK, type Log, makeLog } from "./log.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -24,33 +25,6 @@ const { values: options } = parseArgs({
 const RUNS = Number(options.runs);
 const PACK = join(import.meta.dirname, "../config/rules");
 const FILE = { fingerprint: "00".repeat(32), id: "AAAAAAAAAAAAAAAA", ordinal: 1, time: 0 };
-const CHUNK = 512 * 1024;
-
-interface Log {
-  mix: Mix;
-  chunks: Buffer[];
-  lines: Buffer[];
-  bytes: number;
-}
-
-function makeLog(mix: Mix): Log {
-  const log: Log = { mix, chunks: [], lines: [], bytes: 0 };
-  let chunk: Buffer[] = [];
-  let size = 0;
-  for (const text of events(1, { mix })) {
-    const line = Buffer.from(`${text}\n`);
-    log.lines.push(line.subarray(0, -1));
-    log.bytes += line.length;
-    chunk.push(line);
-    size += line.length;
-    if (size < CHUNK) continue;
-    log.chunks.push(Buffer.concat(chunk));
-    chunk = [];
-    size = 0;
-    if (log.bytes >= Number(options.size) * 1024 * 1024) return log;
-  }
-  return log;
-}
 
 /** Our pack, and so many more rules that there are `count`; 0: the pack alone. */
 async function makeRules(count: number): Promise<RuleSet> {
@@ -154,7 +128,7 @@ function print(work: string, { lines, bytes }: Log, ns: number, more = ""): void
 }
 
 for (const mix of options.mix) {
-  const log = makeLog(mix as Mix);
+  const log = makeLog(mix as Mix, Number(options.size) * 1024 * 1024);
   process.stdout.write(`${mix}: ${log.lines.length} events, ${Math.round(log.bytes / log.lines.length)} bytes each\n`);
   if (RUNS < 100)
     print(

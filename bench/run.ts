@@ -3,13 +3,14 @@
  * file to the same sink in the same run. Prints a table; `--json FILE` writes it as JSON; `--size MB` of each log (2048);
  * `--runs N` (1): the median counts; `--shapes`: the other shapes of Elasticsearch documents, too. Four minutes on two cores; start and warm-up are part of it, so that small logs look dear.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { events, type Mix } from "../src/simulate/index.js";
+import { counted, startSink, stopSinks } from "./null-sinks.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -22,9 +23,6 @@ const { values: options } = parseArgs({
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, "..");
 const work = mkdtempSync(join(tmpdir(), "auditship-bench-"));
-
-/** Ended with the bench, however it goes. */
-const sinks: ChildProcess[] = [];
 
 /** What one process used. */
 interface Cost {
@@ -81,23 +79,6 @@ async function measure(script: string, args: string[]): Promise<Cost> {
   if (code !== 0) throw new Error(`${script} ${args.join(" ")} ended with ${code}`);
   const { cpu, rss } = JSON.parse(readFileSync(usage, "utf8"));
   return { cpu, rss, wall: (performance.now() - started) / 1000 };
-}
-
-async function startSink(save?: string): Promise<{ url: string }> {
-  const child = spawn(process.execPath, [join(HERE, "null-sink.mjs")], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ...(save && { BENCH_SAVE: save }) },
-  });
-  sinks.push(child);
-  const [line] = await once(child.stdout!, "data");
-  return { url: String(line).trim() };
-}
-
-async function counted(url: string): Promise<{ events: number; bytes: number }> {
-  const answer = await fetch(`${url}/count`);
-  const count = (await answer.json()) as { events: number; bytes: number };
-  await fetch(`${url}/reset`, { method: "POST" });
-  return count;
 }
 
 /** auditship over the whole log, from its start, with the rule pack and redaction. */
@@ -193,6 +174,6 @@ try {
   }
   if (options.json) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
 } finally {
-  for (const sink of sinks) sink.kill();
+  stopSinks();
   rmSync(work, { recursive: true, force: true });
 }

@@ -1,0 +1,172 @@
+/** One side of `npm run bench:delivery`, a process that says what it used as JSON. */
+import { parseArgs, promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { Pool } from "undici";
+import { z } from "zod";
+import elasticsearch from "../plugins/sinks/elasticsearch.js";
+import parseStage from "../plugins/stages/parse.js";
+import type { DeadLetters } from "../src/delivery/dead-letters.js";
+import { createHttp } from "../src/delivery/http.js";
+import { Ledger } from "../src/delivery/ledger.js";
+import { SendingRunner } from "../src/delivery/sending.js";
+import { EventBatch } from "../src/event/index.js";
+import { commandHost } from "../src/pipeline/command-host.js";
+import {
+  type Batch,
+  ByteWriter,
+  type HttpClient,
+  type SendingSink,
+  type SinkHost,
+  type StageHost,
+} from "../src/plugin/index.js";
+import type { Mix } from "../src/simulate/index.js";
+import { CHUNK, makeLog } from "./log.js";
+
+const { values: options } = parseArgs({
+  options: {
+    side: { type: "string", default: "delivery" },
+    mix: { type: "string", default: "mixed" },
+    compression: { type: "string", default: "none" },
+    url: { type: "string", default: "" },
+    size: { type: "string", default: "64" },
+    rounds: { type: "string", default: "16" },
+  },
+});
+const compression = options.compression as "gzip" | "none";
+const FILE = { fingerprint: "00".repeat(32), id: "AAAAAAAAAAAAAAAA", ordinal: 1, time: 0 };
+/** Requests that the floor has in flight. */
+const IN_FLIGHT = 4;
+
+const log = makeLog(options.mix as Mix, Number(options.size) * 1024 * 1024);
+const surroundings = { cluster: "bench", node: "bench-1", labels: {}, resolve: (path: string) => path };
+const host = commandHost("archive", surroundings, new AbortController().signal);
+
+/** The log as batches that have passed the stage `parse`, as in the program. */
+async function makeBatches(): Promise<EventBatch[]> {
+  const parse = await parseStage.create(parseStage.options(z).parse({}), host as StageHost);
+  let offset = 0;
+  const batches = log.chunks.map((bytes) => {
+    const batch = new EventBatch({ capacity: 0, documents: surroundings });
+    const consumed = batch.load({ bytes, length: bytes.length, file: FILE, offset }, "bench");
+    if (consumed !== bytes.length) throw new Error(`a batch took ${consumed} of ${bytes.length} bytes`);
+    offset += bytes.length;
+    return batch;
+  });
+  for (const batch of batches) await parse.run(batch);
+  return batches;
+}
+
+/** The sink with its items rendered before: what is left of `encode` is a copy. */
+function rendered(sink: SendingSink, batches: readonly EventBatch[]): SendingSink {
+  const items = new Map<Batch, { bytes: Uint8Array; starts: number[] }>();
+  for (const batch of batches) {
+    const out = new ByteWriter(2 * CHUNK);
+    const starts = [0];
+    for (let row = 0; row < batch.count; row++) {
+      sink.encode(batch.at(row), out);
+      starts.push(out.length);
+    }
+    items.set(batch, { bytes: out.view(), starts });
+  }
+  return {
+    mode: "send",
+    ordered: sink.ordered,
+    gzip: sink.gzip,
+    encode({ batch, row }, out) {
+      const { bytes, starts } = items.get(batch)!;
+      const start = out.length;
+      out.copy(bytes, starts[row], starts[row + 1]);
+      // Where the document lies matters to dead letters only.
+      Object.assign(out.document, { start, members: start, end: out.length });
+    },
+    send: (request, signal) => sink.send(request, signal),
+    probe: (signal) => sink.probe(signal),
+  };
+}
+
+interface DeliveryOptions {
+  compression: "gzip" | "none";
+  /** Items are rendered before. */
+  ready: boolean;
+}
+
+/** Our delivery over an HTTP client; gives what sends all batches once. */
+async function delivery(http: HttpClient, { compression, ready }: DeliveryOptions): Promise<() => Promise<void>> {
+  const given = elasticsearch.options(z).parse({ urls: ["http://127.0.0.1:9200"], index: "audit-{date}" });
+  const sinkHost = { ...host, http: () => http } as unknown as SinkHost;
+  const sink = (await elasticsearch.create(given, sinkHost)) as SendingSink;
+  const batches = await makeBatches();
+  const runner = new SendingRunner(
+    ready ? rendered(sink, batches) : sink,
+    host,
+    {
+      request: { maxBytes: 4 * 1024 ** 2, maxEvents: 5000, maxWait: 1000 },
+      retry: { initial: 500, max: 30_000, slow: 60_000 },
+      concurrency: 16,
+      memory: 29 * 1024 ** 2,
+      compression,
+      stallAfter: 60_000,
+      select: () => true,
+    },
+    { deadLetters: undefined as unknown as DeadLetters, viewLetter: () => undefined },
+  );
+  const ledger = new Ledger();
+  runner.addLedger(ledger);
+  return async () => {
+    for (const batch of batches) if (!(await runner.offer(batch, ledger, true))) throw new Error("parked");
+    await runner.drain();
+    if (ledger.busy) throw new Error("not everything was taken");
+  };
+}
+
+/** The bodies of our requests, before compression. */
+async function bodies(): Promise<Buffer[]> {
+  const all: Buffer[] = [];
+  const collecting = {
+    async request({ body }: { body: Uint8Array }) {
+      const bytes = Buffer.from(body);
+      all.push(bytes);
+      const items = new Array(bytes.toString("latin1").split("\n").length >> 1).fill('{"create":{"status":201}}');
+      return { status: 200, headers: {}, body: Buffer.from(`{"items":[${items}]}`), truncated: false, url: "" };
+    },
+  } as unknown as HttpClient;
+  await (await delivery(collecting, { compression: "none", ready: false }))();
+  return all;
+}
+
+/** The same bodies by undici's pool. */
+async function floor(): Promise<() => Promise<void>> {
+  const all = await bodies();
+  const pool = new Pool(options.url, { connections: IN_FLIGHT });
+  const pack = promisify(gzip);
+  const headers = { "content-type": "application/x-ndjson", accept: "application/json" };
+  return async () => {
+    let next = 0;
+    const post = async () => {
+      while (next < all.length) {
+        const plain = all[next++];
+        const zipped = compression === "gzip";
+        const { body } = await pool.request({
+          method: "POST",
+          path: "/_bulk",
+          body: zipped ? await pack(plain, { level: 1, memLevel: 9 }) : plain,
+          headers: zipped ? { ...headers, "content-encoding": "gzip" } : headers,
+        });
+        await body.dump();
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, post));
+  };
+}
+
+const side = options.side as "floor" | "delivery" | "encoding";
+const round =
+  side === "floor"
+    ? await floor()
+    : await delivery(createHttp({ urls: [options.url] }, host), { compression, ready: side === "delivery" });
+await round();
+const before = process.cpuUsage();
+for (let i = 0; i < Number(options.rounds); i++) await round();
+const { user, system } = process.cpuUsage(before);
+const cpu = (user + system) / 1e6 / ((log.bytes * Number(options.rounds)) / 1e9);
+process.stdout.write(`${JSON.stringify({ cpu })}\n`, () => process.exit());

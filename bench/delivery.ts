@@ -1,0 +1,87 @@
+/**
+ * `npm run bench:delivery`: what the delivery alone costs, from batches and items that are ready to what a `_bulk` endpoint has
+ * taken, beside undici's pool that posts the same bodies (gzipped, where ours are); and with the encoding of the items, which
+ * makes a document and an id of each event. Each side runs in a process of its own and counts its CPU after one round to warm
+ * up. `--size MB` of each log (64); `--rounds N` over it (16); `--runs N` (3): the median counts.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { parseArgs } from "node:util";
+import type { Mix } from "../src/simulate/index.js";
+import { startSink, stopSinks } from "./null-sinks.js";
+
+const { values: options } = parseArgs({
+  options: {
+    size: { type: "string", default: "64" },
+    rounds: { type: "string", default: "16" },
+    runs: { type: "string", default: "3" },
+  },
+});
+const GOAL = 1.3;
+
+const SIDES = ["floor", "delivery", "encoding"] as const;
+type Side = (typeof SIDES)[number];
+
+interface Cost {
+  /** Seconds of CPU for a GB of the log. */
+  cpu: number;
+}
+
+/** One side, in a process of its own. */
+async function run(side: Side, mix: Mix, compression: "gzip" | "none", url: string): Promise<Cost> {
+  const args = ["--side", side, "--mix", mix, "--compression", compression, "--url", url];
+  const child = spawn(
+    process.execPath,
+    [
+      join(import.meta.dirname, "../scripts/bundled.mjs"),
+      join(import.meta.dirname, "delivery-side.ts"),
+      ...args,
+      "--size",
+      options.size,
+      "--rounds",
+      options.rounds,
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const [said, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  if (code !== 0) throw new Error(`${side} ended with ${code}`);
+  return JSON.parse(said);
+}
+
+/** All sides in turn, so that what else the machine does meets all of them. */
+async function compare(mix: Mix, compression: "gzip" | "none", url: string): Promise<Record<Side, Cost>> {
+  const costs: Record<Side, Cost[]> = { floor: [], delivery: [], encoding: [] };
+  for (let i = 0; i < Number(options.runs); i++) {
+    for (const side of SIDES) {
+      process.stderr.write(`${mix}, ${compression}: ${side} ${i + 1}/${options.runs}   \r`);
+      costs[side].push(await run(side, mix, compression, url));
+    }
+  }
+  return { floor: median(costs.floor), delivery: median(costs.delivery), encoding: median(costs.encoding) };
+}
+
+const median = (costs: Cost[]): Cost => costs.sort((a, b) => a.cpu - b.cpu)[Math.floor(costs.length / 2)];
+
+try {
+  const { url } = await startSink();
+  process.stdout.write("CPU-s/GB              floor  delivery   ratio    goal   with encoding   ratio\n");
+  for (const mix of ["mixed", "metadata"] as const) {
+    for (const compression of ["none", "gzip"] as const) {
+      const { floor, delivery, encoding } = await compare(mix, compression, url);
+      const cells = [
+        `${mix}, ${compression}`.padEnd(20),
+        floor.cpu.toFixed(2).padStart(6),
+        delivery.cpu.toFixed(2).padStart(9),
+        (delivery.cpu / floor.cpu).toFixed(2).padStart(7),
+        `≤ ${GOAL}`.padStart(7),
+        encoding.cpu.toFixed(2).padStart(15),
+        (encoding.cpu / floor.cpu).toFixed(2).padStart(7),
+      ];
+      process.stdout.write(`${cells.join(" ")}\n`);
+    }
+  }
+} finally {
+  stopSinks();
+}
