@@ -28,16 +28,18 @@ const { values: options } = parseArgs({
     mix: { type: "string", default: "mixed" },
     compression: { type: "string", default: "none" },
     url: { type: "string", default: "" },
-    size: { type: "string", default: "64" },
-    rounds: { type: "string", default: "16" },
+    size: { type: "string", default: "1024" },
   },
 });
 const compression = options.compression as "gzip" | "none";
 const FILE = { fingerprint: "00".repeat(32), id: "AAAAAAAAAAAAAAAA", ordinal: 1, time: 0 };
+/** Bytes of the log whose bodies the floor posts, again and again. */
+const BODIES = 64 * 1024 ** 2;
 /** Requests that the floor has in flight. */
 const IN_FLIGHT = 4;
 
-const log = makeLog(options.mix as Mix, Number(options.size) * 1024 * 1024);
+/** As little as stays in the processor's caches: in the agent a batch was just scanned when it is offered. */
+const log = makeLog(options.mix as Mix, 4 * 1024 ** 2);
 const surroundings = { cluster: "bench", node: "bench-1", labels: {}, resolve: (path: string) => path };
 const host = commandHost("archive", surroundings, new AbortController().signal);
 
@@ -90,8 +92,8 @@ interface DeliveryOptions {
   ready: boolean;
 }
 
-/** Our delivery over an HTTP client; gives what sends all batches once. */
-async function delivery(http: HttpClient, { compression, ready }: DeliveryOptions): Promise<() => Promise<void>> {
+/** Our delivery over an HTTP client; gives what sends all batches so many times. */
+async function delivery(http: HttpClient, { compression, ready }: DeliveryOptions): Promise<Work> {
   const given = elasticsearch.options(z).parse({ urls: ["http://127.0.0.1:9200"], index: "audit-{date}" });
   const sinkHost = { ...host, http: () => http } as unknown as SinkHost;
   const sink = (await elasticsearch.create(given, sinkHost)) as SendingSink;
@@ -112,14 +114,19 @@ async function delivery(http: HttpClient, { compression, ready }: DeliveryOption
   );
   const ledger = new Ledger();
   runner.addLedger(ledger);
-  return async () => {
-    for (const batch of batches) if (!(await runner.offer(batch, ledger, true))) throw new Error("parked");
+  return async (times) => {
+    for (let i = 0; i < times; i++) {
+      for (const batch of batches) if (!(await runner.offer(batch, ledger, true))) throw new Error("parked");
+    }
     await runner.drain();
     if (ledger.busy) throw new Error("not everything was taken");
   };
 }
 
-/** The bodies of our requests, before compression. */
+/** Sends the log so many times. */
+type Work = (times: number) => Promise<void>;
+
+/** The bodies of our requests, before compression, for {@link BODIES} of the log. */
 async function bodies(): Promise<Buffer[]> {
   const all: Buffer[] = [];
   const collecting = {
@@ -130,21 +137,24 @@ async function bodies(): Promise<Buffer[]> {
       return { status: 200, headers: {}, body: Buffer.from(`{"items":[${items}]}`), truncated: false, url: "" };
     },
   } as unknown as HttpClient;
-  await (await delivery(collecting, { compression: "none", ready: false }))();
+  await (await delivery(collecting, { compression: "none", ready: false }))(Math.ceil(BODIES / log.bytes));
   return all;
 }
 
 /** The same bodies by undici's pool. */
-async function floor(): Promise<() => Promise<void>> {
+async function floor(): Promise<Work> {
   const all = await bodies();
   const pool = new Pool(options.url, { connections: IN_FLIGHT });
   const pack = promisify(gzip);
   const headers = { "content-type": "application/x-ndjson", accept: "application/json" };
-  return async () => {
+  const ofLog = all.reduce((sum, { length }) => sum + length, 0) / Math.ceil(BODIES / log.bytes);
+  return async (times) => {
     let next = 0;
+    let left = times * ofLog;
     const post = async () => {
-      while (next < all.length) {
-        const plain = all[next++];
+      while (left > 0) {
+        const plain = all[next++ % all.length];
+        left -= plain.length;
         const zipped = compression === "gzip";
         const { body } = await pool.request({
           method: "POST",
@@ -160,13 +170,14 @@ async function floor(): Promise<() => Promise<void>> {
 }
 
 const side = options.side as "floor" | "delivery" | "encoding";
-const round =
+const work =
   side === "floor"
     ? await floor()
     : await delivery(createHttp({ urls: [options.url] }, host), { compression, ready: side === "delivery" });
-await round();
+const times = Math.ceil((Number(options.size) * 1024 ** 2) / log.bytes);
+await work(Math.ceil(times / 8));
 const before = process.cpuUsage();
-for (let i = 0; i < Number(options.rounds); i++) await round();
+await work(times);
 const { user, system } = process.cpuUsage(before);
-const cpu = (user + system) / 1e6 / ((log.bytes * Number(options.rounds)) / 1e9);
+const cpu = (user + system) / 1e6 / ((log.bytes * times) / 1e9);
 process.stdout.write(`${JSON.stringify({ cpu })}\n`, () => process.exit());

@@ -1,8 +1,8 @@
 /**
  * `npm run bench:delivery`: what the delivery alone costs, from batches and items that are ready to what a `_bulk` endpoint has
  * taken, beside undici's pool that posts the same bodies (gzipped, where ours are); and with the encoding of the items, which
- * makes a document and an id of each event. Each side runs in a process of its own and counts its CPU after one round to warm
- * up. `--size MB` of each log (64); `--rounds N` over it (16); `--runs N` (3): the median counts.
+ * makes a document and an id of each event. Each side runs in a process of its own and counts its CPU after an eighth to
+ * warm up. `--size MB` of each log (1024); `--runs N` (3): the median counts.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,8 +14,7 @@ import { startSink, stopSinks } from "./null-sinks.js";
 
 const { values: options } = parseArgs({
   options: {
-    size: { type: "string", default: "64" },
-    rounds: { type: "string", default: "16" },
+    size: { type: "string", default: "1024" },
     runs: { type: "string", default: "3" },
   },
 });
@@ -40,8 +39,6 @@ async function run(side: Side, mix: Mix, compression: "gzip" | "none", url: stri
       ...args,
       "--size",
       options.size,
-      "--rounds",
-      options.rounds,
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
