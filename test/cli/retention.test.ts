@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AdminServer, adminServer } from "../support/admin-server.js";
 import { commandLine } from "./fixture.js";
 
@@ -11,6 +11,12 @@ const before = terminals.map(({ isTTY }) => isTTY);
 function atTerminal(...are: boolean[]): void {
   for (const [index, stream] of terminals.entries()) stream.isTTY = are[index];
 }
+
+// What the command imports when it runs takes its time on a busy machine, the first time.
+beforeAll(async () => {
+  await import("../../src/pipeline/upkeep.js");
+  await import("../../plugins/sinks/elasticsearch/retention.js");
+}, 60_000);
 
 afterEach(() => {
   for (const [index, stream] of terminals.entries()) stream.isTTY = before[index];

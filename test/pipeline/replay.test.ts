@@ -26,6 +26,28 @@ export default {
   }),
 };`;
 
+it("Dead letters hold no secret that the stages have taken out", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "auditship-replay-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const at = (name: string) => join(directory, name);
+  const secret = Buffer.from("a password that nobody may read").toString("base64");
+  const event = JSON.parse(auditLine(1));
+  event.objectRef = { resource: "secrets", namespace: "shop", name: "db", apiVersion: "v1" };
+  event.requestObject = { kind: "Secret", apiVersion: "v1", data: { password: secret } };
+  await writeFile(at("audit.log"), `${JSON.stringify(event)}\n`);
+  await writeFile(at("refuse"), "");
+  await writeFile(at("sink.mjs"), SINK);
+  const sinks = { picky: { type: "./sink.mjs" } };
+  const config = { sources: { apiserver: { path: "audit.log" } }, state: "state", sinks, observe: { listen: "none" } };
+  await writeFile(at("auditship.yaml"), JSON.stringify(config));
+  const loaded = await loadConfig(at("auditship.yaml"), { env: {} });
+  const agent = await Agent.start(loaded, { once: true, log: createLog({ level: "silent" }), metrics: new Metrics() });
+  expect(await agent.finished).toEqual({ failed: false });
+  const kept = await readFile(at("state/dead-letters/picky.ndjson"), "utf8");
+  expect(JSON.parse(kept).line.auditID).toBe(event.auditID);
+  expect(kept).not.toContain(secret);
+});
+
 it("Dead letters are replayed beside a running agent, which goes on with its own, and again after it has ended", async () => {
   const directory = await mkdtemp(join(tmpdir(), "auditship-replay-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));

@@ -64,6 +64,35 @@ describe("setup on Elasticsearch", () => {
     });
   });
 
+  test("with retention none lets its own policy delete nothing more, of the indices that follow it too", async () => {
+    const { url, stored } = await adminServer("elasticsearch");
+    await setup(url, { retention: "7d" });
+    expect((await setup(url, { retention: "none" }))[0]).toBe(
+      "lifecycle policy auditship-audit-daily: deletes nothing any more (retention: none)",
+    );
+    expect(JSON.stringify(stored.get(ILM))).not.toContain("delete");
+    expect(JSON.stringify(stored.get(TEMPLATE))).not.toContain("lifecycle");
+    const theirs = { policy: { phases: {}, _meta: {} } };
+    stored.set(ILM, theirs);
+    expect((await setup(url, { retention: "none" }))[0]).toBe("lifecycle: none (retention: none)");
+    expect(stored.get(ILM)).toBe(theirs);
+  });
+
+  test.each(["elasticsearch", "opensearch"] as const)(
+    "of a data stream that is kept for ever rolls over on %s, and deletes nothing",
+    async (kind) => {
+      const { url, stored } = await adminServer(kind);
+      const options = { ...STREAM, retention: undefined };
+      expect((await setUp(httpAt(url), options, new AbortController().signal))[0]).toBe(
+        "lifecycle policy auditship-audit-prod: no index is deleted",
+      );
+      const policies = [...stored].filter(([path]) => path.includes("/polic"));
+      expect(policies).toHaveLength(1);
+      expect(JSON.stringify(policies)).toContain('"rollover":');
+      expect(JSON.stringify(policies)).not.toContain('"delete":');
+    },
+  );
+
   test("run again changes nothing", async () => {
     const { url, stored } = await adminServer("elasticsearch");
     await setup(url);
@@ -158,6 +187,15 @@ describe("setup on OpenSearch", () => {
       },
     });
     expect(stored.get("/_index_template/auditship-audit-prod")).toMatchObject({ data_stream: {} });
+  });
+
+  test("with retention none deletes its own policy, which would go on with new indices, and says what is left", async () => {
+    const { url, stored } = await adminServer("opensearch");
+    await setup(url, { retention: "1d" });
+    expect((await setup(url, { retention: "none" }))[0]).toBe(
+      "lifecycle policy auditship-audit-daily: deleted (retention: none); indices made under it keep it: POST /_plugins/_ism/remove/audit-*",
+    );
+    expect([...stored.keys()]).toEqual([TEMPLATE]);
   });
 
   test("updates its own policy by sequence number, and only when it differs", async () => {

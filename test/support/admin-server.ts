@@ -39,7 +39,7 @@ const ILM = z.strictObject({
           rollover: z.strictObject({ max_age: age, max_primary_shard_size: bytes }).optional(),
         }),
       }),
-      delete: z.strictObject({ min_age: age, actions: z.strictObject({ delete: z.strictObject({}) }) }),
+      delete: z.strictObject({ min_age: age, actions: z.strictObject({ delete: z.strictObject({}) }) }).optional(),
     }),
     _meta: z.record(z.string(), z.unknown()),
   }),
@@ -115,6 +115,7 @@ export async function adminServer(distribution: Distribution, options: AdminOpti
     }
     if (request.method === "DELETE") {
       if (name.includes("*") || name.includes(",")) return refuse(400, "wildcards are not allowed");
+      if (server.stored.delete(path)) return answer(200, { acknowledged: true });
       if (busy.has(name)) return refuse(400, `cannot delete [${name}]: it is being snapshotted`);
       return server.indices.delete(name) ? answer(200, { acknowledged: true }) : refuse(404, "no such index");
     }

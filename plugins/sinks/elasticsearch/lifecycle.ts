@@ -29,26 +29,30 @@ export function whyKept({ target, retention }: Kept): string | undefined {
   return undefined;
 }
 
+/** True if a policy has something to do: indices to delete by age, or a data stream to roll over. */
+export const needsLifecycle = (kept: Kept): boolean => kept.target.kind === "dataStream" || whyKept(kept) === undefined;
+
 /**
  * The policy that keeps the newest event of an index as long as configured: a day's index is a day older than its newest
- * event, one of a data stream is no older than its last rollover.
+ * event, one of a data stream is no older than its last rollover. Without a retention it deletes nothing.
  */
 export function lifecycleOf(distribution: Distribution, { target, retention }: Kept): Lifecycle {
-  const hours = Math.ceil((retention ?? 0) / HOUR) + (target.kind === "daily" ? 24 : 0);
+  const hours = retention === undefined ? undefined : Math.ceil(retention / HOUR) + (target.kind === "daily" ? 24 : 0);
   const name = nameOf(target);
-  const means = `indices are deleted ${hours} h after their ${target.kind === "daily" ? "creation" : "rollover"}`;
+  const since = target.kind === "daily" ? "creation" : "rollover";
+  const means = hours === undefined ? "no index is deleted" : `indices are deleted ${hours} h after their ${since}`;
   return distribution === "opensearch"
     ? { feature: "ISM", name, path: `/_plugins/_ism/policies/${name}`, body: ismPolicy(target, hours), means }
     : { feature: "ILM", name, path: `/_ilm/policy/${name}`, body: ilmPolicy(target, hours), means };
 }
 
-function ilmPolicy({ kind }: Target, hours: number): object {
+function ilmPolicy({ kind }: Target, hours: number | undefined): object {
   const rollover = { rollover: { max_age: ROLLOVER.age, max_primary_shard_size: ROLLOVER.size } };
   return {
     policy: {
       phases: {
         hot: { min_age: "0ms", actions: kind === "dataStream" ? rollover : {} },
-        delete: { min_age: `${hours}h`, actions: { delete: {} } },
+        ...(hours !== undefined && { delete: { min_age: `${hours}h`, actions: { delete: {} } } }),
       },
       _meta: { managed_by: MANAGED_BY, version: TEMPLATE_VERSION },
     },
@@ -56,23 +60,27 @@ function ilmPolicy({ kind }: Target, hours: number): object {
 }
 
 /** It finds its indices by pattern (of a data stream by its name), and has no `_meta`: the description is the mark. */
-function ismPolicy(target: Target, hours: number): object {
+function ismPolicy(target: Target, hours: number | undefined): object {
   const rolls = target.kind === "dataStream";
   const rollover = { rollover: { min_index_age: ROLLOVER.age, min_primary_shard_size: ROLLOVER.size } };
-  const age = rolls ? { min_rollover_age: `${hours}h` } : { min_index_age: `${hours}h` };
+  const kept = { name: "kept", actions: rolls ? [rollover] : [] };
+  const does = hours === undefined ? "delete nothing" : `delete after ${hours} hours`;
   return {
     policy: {
-      description: `${MANAGED_BY}: delete after ${hours} hours (version ${TEMPLATE_VERSION})`,
+      description: `${MANAGED_BY}: ${does} (version ${TEMPLATE_VERSION})`,
       default_state: "kept",
-      states: [
-        {
-          name: "kept",
-          actions: rolls ? [rollover] : [],
-          transitions: [{ state_name: "deleted", conditions: age }],
-        },
-        { name: "deleted", actions: [{ delete: {} }], transitions: [] },
-      ],
+      states:
+        hours === undefined
+          ? [{ ...kept, transitions: [] }]
+          : [{ ...kept, transitions: [deletion(rolls, hours)] }, DELETED],
       ism_template: [{ index_patterns: [target.pattern], priority: patternPriority(target) }],
     },
   };
 }
+
+const DELETED = { name: "deleted", actions: [{ delete: {} }], transitions: [] };
+
+const deletion = (rolls: boolean, hours: number): object => ({
+  state_name: DELETED.name,
+  conditions: rolls ? { min_rollover_age: `${hours}h` } : { min_index_age: `${hours}h` },
+});

@@ -1,4 +1,4 @@
-import { type Kept, lifecycleOf, whyKept } from "./lifecycle.js";
+import { type Kept, lifecycleOf, needsLifecycle } from "./lifecycle.js";
 import type { Distribution } from "./mappings/types.js";
 import type { ShapeName } from "./mappings.js";
 import { indexTemplate, templatePath } from "./template.js";
@@ -14,7 +14,7 @@ export function preview(options: SetupOptions): string {
 }
 
 function previewAt(distribution: Distribution, options: SetupOptions): string {
-  const lifecycle = whyKept(options) === undefined ? lifecycleOf(distribution, options) : undefined;
+  const lifecycle = needsLifecycle(options) ? lifecycleOf(distribution, options) : undefined;
   const template = indexTemplate(distribution, options.target, options.shape, lifecycle?.name);
   const requests = [...(lifecycle ? [lifecycle] : []), { path: templatePath(options.target), body: template }];
   const title = distribution === "opensearch" ? "# OpenSearch" : "# Elasticsearch";

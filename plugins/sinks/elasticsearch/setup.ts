@@ -1,5 +1,5 @@
 import { AuditshipError, type HttpClient } from "../../../src/plugin/index.js";
-import { type Lifecycle, lifecycleOf, whyKept } from "./lifecycle.js";
+import { type Kept, type Lifecycle, lifecycleOf, needsLifecycle, whyKept } from "./lifecycle.js";
 import type { Distribution } from "./mappings/types.js";
 import { MANAGED_BY, nameOf, TEMPLATE_VERSION } from "./names.js";
 import type { SetupOptions } from "./preview.js";
@@ -18,12 +18,11 @@ const ERRORS = {
 export async function setup(http: HttpClient, options: SetupOptions, signal: AbortSignal): Promise<string[]> {
   const server = new Server(http, ERRORS, signal);
   const distribution = await server.distribution();
-  const why = whyKept(options);
-  const lifecycle = why === undefined ? lifecycleOf(distribution, options) : undefined;
-  const outcome = lifecycle
+  const lifecycle = lifecycleOf(distribution, options);
+  const outcome = needsLifecycle(options)
     ? await setUpLifecycle(server, lifecycle)
-    : { made: false, line: `lifecycle: none (${why})` };
-  return [outcome.line, await setUpTemplate(server, distribution, options, outcome.made ? lifecycle?.name : undefined)];
+    : await endLifecycle(server, lifecycle, options);
+  return [outcome.line, await setUpTemplate(server, distribution, options, outcome.made ? lifecycle.name : undefined)];
 }
 
 interface Outcome {
@@ -46,6 +45,22 @@ async function setUpLifecycle(server: Server, lifecycle: Lifecycle): Promise<Out
   }
   if (!current?.same) await server.put(path + (current?.unless ?? ""), body);
   return { made: true, line: `lifecycle policy ${name}: ${means}` };
+}
+
+/** Lets a policy of ours that was for another retention delete nothing more: it would go on, whatever the template says. */
+async function endLifecycle(server: Server, lifecycle: Lifecycle, kept: Kept): Promise<Outcome> {
+  const { feature, name, path, body } = lifecycle;
+  const why = whyKept(kept);
+  const found = await server.get(path);
+  const current = found.status === 200 ? markOf(lifecycle, found.body) : undefined;
+  if (current === undefined || current === "foreign") return { made: false, line: `lifecycle: none (${why})` };
+  if (feature === "ILM") {
+    await server.put(path, body);
+    return { made: false, line: `lifecycle policy ${name}: deletes nothing any more (${why})` };
+  }
+  await server.delete(path);
+  const rest = `indices made under it keep it: POST /_plugins/_ism/remove/${kept.target.pattern}`;
+  return { made: false, line: `lifecycle policy ${name}: deleted (${why}); ${rest}` };
 }
 
 /** What is known of a policy that is ours. */
