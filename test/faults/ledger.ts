@@ -76,6 +76,11 @@ export class Ledger {
     return files;
   }
 
+  /** The far end refuses these events for good: they need not arrive. */
+  refuse(identity: string): void {
+    this.pending.delete(identity);
+  }
+
   /** The bytes of this event are nowhere any more, or so many of them. */
   loseEvent(event: Written, bytes = event.bytes): void {
     if (this.pending.delete(event.identity)) this.gone.set(event.identity, { ...event, bytes });

@@ -4,7 +4,8 @@ import { placeOf } from "./ledger.js";
 /** Bytes of a document in which its identity stands, and of its end in which its place does. */
 const HEAD = 8 * 1024;
 const TAIL = 4 * 1024;
-const IDENTITY = /"auditID":"([^"]*)","stage":"([^"]*)"/;
+/** Who a document is: auditID and stage. */
+export const IDENTITY = /"auditID":"([^"]*)","stage":"([^"]*)"/;
 const PLACE = /"auditship":\{(?:[^{}]|\{[^{}]*\})*?"file":"([^"]+)","offset":(\d+)/;
 const INVALID = /"invalid":\{"reason":"([^"]*)","length":(\d+)/;
 

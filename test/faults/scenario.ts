@@ -13,6 +13,8 @@ export interface Expected {
   maybe?: readonly Reason[];
   /** A damaged file gave what nobody wrote: documents need not be in the ledger. */
   garbled?: true;
+  /** Events that the far end refused for good, each a dead letter and no document. */
+  deadLetters?: number;
   /** What goes on after the end cannot be told by a restart: the log is not what a writer would go on with. */
   noRestart?: true;
 }
@@ -45,6 +47,9 @@ export interface Outcome {
   /** Bytes that were physically gone before they could be read. */
   gone: number;
   counted: CountedLoss;
+  deadLetters: number;
+  /** Seconds from when the far end was well again to when it had everything; undefined where nothing ailed it. */
+  recovered: number | undefined;
   /** MiB. */
   peak: number;
   seconds: number;
@@ -61,6 +66,7 @@ export async function play(scenario: Scenario, entry: string): Promise<Outcome> 
   try {
     expected = (await scenario.run(site)) ?? {};
     await site.settled();
+    site.hasRecovered();
     await site.caughtUp();
     await site.stop();
     if (!expected.noRestart) await restartOnce(site, problems);
@@ -95,8 +101,9 @@ function judge(name: string, site: Site, expected: Expected, problems: string[],
   if (!expected.garbled) problems.push(...wrongDocuments(site, twice));
   problems.push(...wrongCounts(expected, site));
   if (site.peak > MOST_MEMORY) problems.push(`memory: ${site.peak.toFixed(0)} MiB`);
-  const { counted, peak } = site;
-  return { name, events: ledger.events, lost, twice, gone, counted, peak, seconds, problems };
+  const { counted, peak, deadLetters, recovered } = site;
+  if (deadLetters !== (expected.deadLetters ?? 0)) problems.push(`dead letters: ${deadLetters}`);
+  return { name, events: ledger.events, lost, twice, gone, counted, deadLetters, recovered, peak, seconds, problems };
 }
 
 /** Every document an event that was written, at its place, once. */

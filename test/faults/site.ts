@@ -33,6 +33,10 @@ export class Site {
   readonly told = new Set<string>();
   /** Writes the log from now on: the writer that was made last. */
   log!: AuditWriter;
+  /** Events that they had put into the dead letters. */
+  deadLetters = 0;
+  /** Seconds that it took the far end to have everything after it was well again, the longest if that was so more than once. */
+  recovered: number | undefined;
   /** Most memory of any agent, MiB. */
   peak = 0;
   /** The agent that runs, or ran last. */
@@ -41,6 +45,7 @@ export class Site {
   readonly #undo: (() => void)[] = [];
   #agents: Agent[] = [];
   #heard = () => {};
+  #wellSince: number | undefined;
 
   private constructor(entry: string, receiver: Receiver) {
     this.#entry = entry;
@@ -190,6 +195,19 @@ export class Site {
     await this.start(options);
   }
 
+  /** The far end is well again. */
+  well(): void {
+    this.receiver.accept();
+    this.#wellSince = performance.now();
+  }
+
+  /** It has everything. */
+  hasRecovered(): void {
+    if (this.#wellSince === undefined) return;
+    this.recovered = Math.max(this.recovered ?? 0, (performance.now() - this.#wellSince) / 1000);
+    this.#wellSince = undefined;
+  }
+
   /** Undone when the scenario ends, last first: mounts, attributes. */
   undo(step: () => void): void {
     this.#undo.push(step);
@@ -221,6 +239,7 @@ export class Site {
       this.#add(reason, sumOf(metrics, "auditship_bytes_lost_total", { reason }));
     }
     this.#add("atMost", sumOf(metrics, "auditship_bytes_lost_at_most"));
+    this.deadLetters += sumOf(metrics, "auditship_dead_letters_total");
     for (const [, reason] of this.agent.log.matchAll(LOSS)) this.told.add(reason);
     this.peak = Math.max(this.peak, this.agent.peak);
   }

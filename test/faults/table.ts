@@ -1,6 +1,18 @@
 import type { Outcome } from "./scenario.js";
 
-const HEAD = ["scenario", "events", "lost", "twice", "gone, bytes", "counted, bytes", "RSS, MiB", "s", ""];
+const HEAD = [
+  "scenario",
+  "events",
+  "lost",
+  "twice",
+  "gone, bytes",
+  "counted, bytes",
+  "dead letters",
+  "recovered, s",
+  "RSS, MiB",
+  "s",
+  "",
+];
 
 /** The outcomes as text, a row each. */
 export function table(outcomes: readonly Outcome[]): string {
@@ -16,7 +28,19 @@ export function table(outcomes: readonly Outcome[]): string {
     .join("\n");
 }
 
-function cells({ name, events, lost, twice, gone, counted, peak, seconds, problems }: Outcome): string[] {
+function cells({
+  name,
+  events,
+  lost,
+  twice,
+  gone,
+  counted,
+  deadLetters,
+  recovered,
+  peak,
+  seconds,
+  problems,
+}: Outcome): string[] {
   const { atMost, ...exact } = counted;
   const losses = Object.entries(exact).map(([reason, bytes]) => `${bytes} ${reason}`);
   if (atMost !== undefined) losses.push(`≤ ${atMost}`);
@@ -25,6 +49,8 @@ function cells({ name, events, lost, twice, gone, counted, peak, seconds, proble
     name,
     ...numbers,
     losses.join(" ") || "0",
+    `${deadLetters}`,
+    recovered?.toFixed(1) ?? "",
     peak.toFixed(0),
     seconds.toFixed(1),
     problems.length ? "FAILED" : "",

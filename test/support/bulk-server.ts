@@ -28,14 +28,16 @@ export interface ItemAnswer {
 
 /**
  * What the server does with a bulk request:
- * - `store`: what Elasticsearch does: 201, or 409 for an id that it has. `item` overrules it for single items.
+ * - `store`: what Elasticsearch does: 201, or 409 for an id that it has. `item` overrules it for single items, `late` are
+ *   milliseconds, `close` closes the connection behind the answer without having said so.
  * - `status`: answers so, stores nothing unless `stored`.
  * - `never`, `reset`: no answer; `reset` cuts the connection. `cut`: half of the answer, then cuts the connection.
+ * - `drip`: headers and answer byte by byte, so slowly that it never ends.
  */
 export type Answer =
-  | { do: "store"; item?: (item: BulkItem, index: number) => ItemAnswer | undefined; late?: number }
+  | { do: "store"; item?: (item: BulkItem, index: number) => ItemAnswer | undefined; late?: number; close?: boolean }
   | { do: "status"; status: number; body?: string; headers?: Record<string, string>; stored?: boolean }
-  | { do: "never" | "reset" | "cut"; stored?: boolean };
+  | { do: "never" | "reset" | "cut" | "drip"; stored?: boolean };
 
 export type Script = (request: BulkRequest) => Answer;
 
@@ -115,11 +117,17 @@ export async function startBulkServer(options: BulkServerOptions = {}): Promise<
     if (answer.do === "store") {
       const items = store(request.items, answer.item);
       if (answer.late) await sleep(answer.late, undefined, { ref: false });
+      if (answer.close) response.on("finish", () => response.socket?.end());
       return send(response, 200, { errors: items.some((item) => "error" in item.create), items });
     }
     if (answer.stored) store(request.items);
     if (answer.do === "status") return send(response, answer.status, answer.body ?? "", answer.headers);
     if (answer.do === "reset") response.socket?.resetAndDestroy();
+    if (answer.do === "drip") {
+      response.writeHead(200, { "content-type": "application/json" });
+      const drip = setInterval(() => response.write(" "), 50);
+      response.on("close", () => clearInterval(drip));
+    }
     if (answer.do === "cut") {
       response.writeHead(200, { "content-type": "application/json", "content-length": 1000 });
       response.write('{"items":[', () => response.socket?.resetAndDestroy());

@@ -4,10 +4,12 @@ import { compression } from "./compression.js";
 import { disk } from "./disk.js";
 import { downtime } from "./downtime.js";
 import { identity } from "./identity.js";
+import { isolation } from "./isolation.js";
 import { killing } from "./kills.js";
 import { lines } from "./lines.js";
 import { pinning } from "./pinning.js";
 import { rotation } from "./rotation.js";
+import { searchSinks } from "./search-sinks.js";
 import { state } from "./state.js";
 
 /** All of them; the numbers are those of reference/shippers.md §2b. */
@@ -22,4 +24,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...lines,
   ...killing,
   ...state,
+  ...searchSinks,
+  ...isolation,
 ];
