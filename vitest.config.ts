@@ -14,6 +14,7 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           testTimeout: 20_000,
           // A busy machine takes its time.
+          hookTimeout: 60_000,
           expect: { poll: { timeout: 10_000 } },
         },
       },
