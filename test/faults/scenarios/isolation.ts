@@ -77,10 +77,12 @@ function answer(response: ServerResponse, status: number, headers: Record<string
   return false;
 }
 
+/** Headers that never end. */
 function drip(response: ServerResponse): false {
-  response.writeHead(200);
-  const timer = setInterval(() => response.write(" "), 50);
-  response.on("close", () => clearInterval(timer));
+  const socket = response.socket!;
+  socket.write("HTTP/1.1 200 OK\r\nx-drip: ");
+  const timer = setInterval(() => socket.write("x"), 50);
+  socket.on("close", () => clearInterval(timer));
   return false;
 }
 
