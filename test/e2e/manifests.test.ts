@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parseAllDocuments } from "yaml";
 
 /** Of a real kube-apiserver. */
@@ -67,6 +68,19 @@ describe.skipIf(!KUBECONFIG)("the manifests, at a real kube-apiserver,", () => {
       rmSync(directory, { recursive: true });
     }
   }
+
+  it("of the agents that events are posted to are accepted, and make pods that admission lets in", () => {
+    const directory = mkdtempSync(join(tmpdir(), "auditship-manifests-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    for (const part of ["config", "daemonset/webhook"])
+      cpSync(join(ROOT, part), join(directory, part), { recursive: true });
+    execFileSync(join(directory, "daemonset/webhook/certificates.sh"), ["10.96.0.20"]);
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "kubesphere-logging-system" } };
+    kubectl(apply("-f", "-"), JSON.stringify(namespace));
+    const resources = built(join(directory, "daemonset/webhook"));
+    const answer = kubectl(apply("--dry-run=server", "-k", join(directory, "daemonset/webhook")));
+    expect(answer.match(/serverside-applied \(server dry run\)/g) ?? []).toHaveLength(resources.length);
+  });
 
   it("take the ServiceMonitor as a component", () => {
     const monitor = builtWith("servicemonitor").find((resource) => resource.kind === "ServiceMonitor");

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { freePort } from "../support/ports.js";
@@ -32,7 +33,7 @@ describe.skipIf(!SCRIPTS).each(["batch", "blocking"])(
       directory = mkdtempSync(join(tmpdir(), "auditship-posted-"));
       const port = await freePort();
       const at = (name: string) => join(directory, name);
-      await certificates(directory);
+      await run(CERTIFICATES, ["127.0.0.1", directory]);
       writeFileSync(
         at("auditship.yaml"),
         JSON.stringify({
@@ -40,7 +41,12 @@ describe.skipIf(!SCRIPTS).each(["batch", "blocking"])(
             posted: {
               type: "webhook",
               listen: `127.0.0.1:${port}`,
-              tls: { certFile: "server.crt", keyFile: "server.key", clientCaFile: "ca.crt" },
+              tls: {
+                certFile: "tls.crt",
+                keyFile: "tls.key",
+                ...(mode === "batch" && { clientCaFile: "clients.crt" }),
+              },
+              ...(mode === "blocking" && { auth: "none" }),
             },
           },
           state: "state",
@@ -49,7 +55,7 @@ describe.skipIf(!SCRIPTS).each(["batch", "blocking"])(
           observe: { listen: "127.0.0.1:0" },
         }),
       );
-      writeFileSync(at("audit-webhook.yaml"), kubeconfig(directory, port));
+      writeFileSync(at("audit-webhook.yaml"), kubeconfig(mode, readFileSync(at("audit-webhook.yaml"), "utf8"), port));
       agent = new Agent(at("auditship.yaml"));
       kube = {
         KUBE_DIR: at("kube"),
@@ -94,28 +100,26 @@ describe.skipIf(!SCRIPTS).each(["batch", "blocking"])(
   },
 );
 
-/** A CA, and certificates of it for the agent and for who posts. */
-async function certificates(cwd: string): Promise<void> {
-  const openssl = (...args: string[]) => run("openssl", args, { cwd });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  await openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA", "-days", "2");
-  for (const name of ["server", "client"]) {
-    const names = ["-addext", "subjectAltName=IP:127.0.0.1"];
-    await openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`, ...names);
-    const ca = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy"];
-    await openssl("x509", "-req", "-in", `${name}.csr`, ...ca, "-out", `${name}.crt`, "-days", "2");
-  }
-}
+const CERTIFICATES = fileURLToPath(new URL("../../daemonset/webhook/certificates.sh", import.meta.url));
 
-function kubeconfig(directory: string, port: number): string {
-  const at = (name: string) => join(directory, name);
-  const server = `https://127.0.0.1:${port}/audit/webhook/event`;
-  return JSON.stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: "auditship", cluster: { server, "certificate-authority": at("ca.crt") } }],
-    users: [{ name: "poster", user: { "client-certificate": at("client.crt"), "client-key": at("client.key") } }],
-    contexts: [{ name: "auditship", context: { cluster: "auditship", user: "poster" } }],
-    "current-context": "auditship",
-  });
+/** Our own kubeconfig with a certificate, and KubeSphere's documented one, which has no user and trusts anybody. */
+function kubeconfig(mode: string, secured: string, port: number): string {
+  const posts = secured.replace(/server: .*/, `server: https://127.0.0.1:${port}/audit/webhook/event`);
+  if (mode === "batch") return posts;
+  return `apiVersion: v1
+kind: Config
+clusters:
+- name: kube-auditing
+  cluster:
+    server: https://127.0.0.1:${port}/audit/webhook/event
+    insecure-skip-tls-verify: true
+contexts:
+- context:
+    cluster: kube-auditing
+    user: ""
+  name: default-context
+current-context: default-context
+preferences: {}
+users: []
+`;
 }
