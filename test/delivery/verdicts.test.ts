@@ -181,6 +181,6 @@ it("whatever a far end answers, every event ends once, as delivered or as a dead
       }
       runner.close();
     }),
-    { numRuns: 80 },
+    { numRuns: 40 },
   );
 });
