@@ -1,5 +1,6 @@
 import { Field } from "../plugin/index.js";
-import { type AuditPolicy, LEVELS, type Level, STAGES } from "./audit-policy.js";
+import { type AuditPolicy, LEVELS, STAGES } from "./audit-policy.js";
+import { ABSENT } from "./bodies.js";
 import type { Rule } from "./rule.js";
 import { canMatch, OTHER, type Scenario, textsOf } from "./scenario.js";
 import { type Expression, testsOf } from "./tree.js";
@@ -47,14 +48,6 @@ function stagesLeftOut({ condition, stages }: Rule): string | undefined {
 
 const canMatchAt = (condition: Expression, stage: string): boolean =>
   canMatch(condition, { values: new Map([[Field.stage, stage]]) });
-
-/** What an event of a level does not have. */
-const ABSENT: Record<Level, ReadonlySet<Field>> = {
-  None: new Set(),
-  Metadata: new Set([Field.requestObject, Field.responseObject]),
-  Request: new Set([Field.responseObject]),
-  RequestResponse: new Set(),
-};
 
 function notRecorded({ condition, stages = STAGES }: Rule, policy: AuditPolicy, tests: number): string | undefined {
   let most = 0;

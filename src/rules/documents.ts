@@ -15,6 +15,8 @@ export type Keys = readonly (string | number)[];
 /** One YAML document of a rule file. */
 export interface RuleDocument {
   readonly file: string;
+  /** Namespace of what is watched in a cluster: its definitions know each other only. Undefined for files. */
+  readonly namespace?: string;
   readonly value: unknown;
   /** The same with numbers and booleans as they are spelt; null stays null. For dialects whose values are all texts. */
   readonly spelling: unknown;
@@ -84,9 +86,9 @@ export function parseDocuments(file: string, text: string): { documents: RuleDoc
 }
 
 /** A document that was read elsewhere: all of it stands in one place. */
-export function documentOf(name: string, value: unknown): RuleDocument {
+export function documentOf(name: string, value: unknown, namespace?: string): RuleDocument {
   const place = () => ({ file: name });
-  return { file: name, value, spelling: value, place, placeOfKey: place, placeIn: place };
+  return { file: name, namespace, value, spelling: value, place, placeOfKey: place, placeIn: place };
 }
 
 function yamlError(file: string, reason: string, place: Place): AuditshipError {

@@ -5,8 +5,16 @@ export { type FieldLister, listFields } from "./dialects/falco/field-list.js";
 export { parseDocuments, type RuleDocument, readRuleFile } from "./documents.js";
 export { createEvaluator, type Evaluation, type EvaluatorOptions } from "./evaluator.js";
 export { type Explanation, explain } from "./explain.js";
-export { type LoadedRules, type LoadOptions, loadRules, type Needs, type RuleWarning } from "./load.js";
+export {
+  type LiveResource,
+  type LoadedRules,
+  type LoadOptions,
+  loadRules,
+  type Needs,
+  type RuleWarning,
+} from "./load.js";
 export { nearestPriority, rankOf } from "./priority.js";
 export type { Receiver } from "./receiver.js";
 export type { Rule, RuleInfo } from "./rule.js";
 export { looksAt } from "./set.js";
+export type { Webhook } from "./webhook.js";

@@ -1,6 +1,7 @@
-import { AuditshipError, type Dialect, Field, type Place, type RuleSet } from "../plugin/index.js";
+import { AuditshipError, type Dialect, FIELD_PATHS, type Place, type RuleSet } from "../plugin/index.js";
 import { AuditPolicy } from "./audit-policy.js";
 import { blindSpots } from "./blind-spots.js";
+import { ABSENT, bodiesOf, sourcesOf } from "./bodies.js";
 import { FalcoReader } from "./dialects/falco/reader.js";
 import { KubeSphereReader } from "./dialects/kubesphere/reader.js";
 import { SigmaReader } from "./dialects/sigma/reader.js";
@@ -17,8 +18,8 @@ import {
 import type { Receiver } from "./receiver.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import { compileSet } from "./set.js";
-import { testsOf } from "./tree.js";
 import { WithUnseenBody } from "./unseen-body.js";
+import type { Webhook } from "./webhook.js";
 
 export interface LoadOptions {
   /** Files or directories (all .yaml, .yml and .json below them, by name), in this order. */
@@ -35,6 +36,8 @@ export interface LoadOptions {
   falco?: Partial<FalcoOptions>;
   /** How Sigma's rules are read; without names and placeholders of one's own if it is left out. */
   sigma?: Partial<SigmaOptions>;
+  /** What an earlier load found at `paths`, which is then not read again. */
+  files?: RuleFiles;
   /** Resources that stand in no file, read after the paths: what is watched in a cluster. */
   resources?: readonly LiveResource[];
   /** kube-apiserver's audit policy: rules that never match under it are warned of. */
@@ -45,9 +48,19 @@ export interface LoadOptions {
 
 /** A resource as the API server gives it. */
 export interface LiveResource {
-  /** Stands for the file in errors: `rules.auditing.kubesphere.io/shop`. */
+  /** Stands for the file in errors: `rules.auditing.kubesphere.io/kubesphere-logging-system/shop`. */
   readonly name: string;
+  /** Of a Rule resource: those of other namespaces and of files neither know nor replace it. */
+  readonly namespace?: string;
   readonly value: unknown;
+  /** Why it is refused unread. */
+  readonly problem?: string;
+}
+
+/** Rule files as they were read. */
+export interface RuleFiles {
+  readonly documents: readonly RuleDocument[];
+  readonly errors: readonly AuditshipError[];
 }
 
 /** What is odd about a rule that runs nevertheless, or a file that holds none. */
@@ -78,6 +91,11 @@ export interface LoadedRules {
   readonly refused: readonly AuditshipError[];
   readonly warnings: readonly RuleWarning[];
   readonly needs: Needs;
+  readonly files: RuleFiles;
+  /** KubeSphere's Webhook resource, if there is one. */
+  readonly webhook: Webhook | undefined;
+  /** Its selectors that select nothing; among the warnings, too. */
+  readonly selectors: readonly RuleWarning[];
   /** Who else is told of alerts, as a resource among the rules says. */
   readonly receivers: readonly Receiver[];
   /** True if some rule may archive. */
@@ -92,10 +110,10 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
   const rules: RuleInfo[] = [];
   const refused: AuditshipError[] = [];
   const warnings: RuleWarning[] = [];
+  const selectors: RuleWarning[] = [];
   const context: ReaderContext = {
     archivingRank: threshold("archivingPriority", options.archivingPriority),
     alertingRank: threshold("alertingPriority", options.alertingPriority),
-    receivers: [],
     like: options.like ?? "upstream",
     stages: options.stages,
     falco: { matching: options.falco?.matching ?? "first", minPriority: options.falco?.minPriority ?? "Debug" },
@@ -103,16 +121,22 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     info: (info) => rules.push(info),
     refuse: (error) => refused.push(error),
     warn: (message, place) => warnings.push(warning(message, place)),
+    warnOfSelector: (message, place) => {
+      selectors.push(warning(message, place));
+      warnings.push(warning(message, place));
+    },
   };
   const readers: Reader[] = READERS.map((DialectReader) => new DialectReader(context));
-  const live = (options.resources ?? []).map(({ name, value }) => documentOf(name, value));
-  for (const document of [...(await readDocuments(options.paths, context)), ...live]) {
+  const files = options.files ?? (await readFiles(options.paths));
+  for (const error of files.errors) refused.push(error);
+  for (const document of [...files.documents, ...readLive(options.resources ?? [], context)]) {
     const reader = readers.find((candidate) => candidate.accepts(document));
     if (!reader) warnings.push(unread(document));
     else if (!options.dialect || reader.dialect === options.dialect) reader.read(document);
   }
   const made = readers.flatMap((reader) => reader.rules());
   await warnOfBlindSpots(made, options.auditPolicy, context);
+  warnOfLevel(made, context);
   const set = compileSet(made);
   return {
     set: options.dialect ? set : new WithUnseenBody(set, context),
@@ -121,9 +145,24 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
     refused,
     warnings,
     needs: needsOf(made),
-    receivers: context.receivers,
+    files,
+    webhook: context.webhook,
+    selectors,
+    receivers: context.webhook?.receivers ?? [],
     archiving: made.some(({ info }) => info.actions.includes("archived")),
   };
+}
+
+/** Rules that ask KubeSphere's own events for what the Webhook resource takes out of them. */
+function warnOfLevel(rules: readonly Rule[], { webhook, warn }: ReaderContext): void {
+  const level = webhook?.auditLevel;
+  if (level === undefined || ABSENT[level].size === 0) return;
+  for (const rule of rules) {
+    const missed = [...bodiesOf(rule)].filter((field) => ABSENT[level].has(field)).map((field) => FIELD_PATHS[field]);
+    if (missed.length === 0) continue;
+    const what = `it asks for ${missed.join(" and ")}, which auditLevel ${level} takes out of KubeSphere's own events.`;
+    warn(`Rule ${titleOf(rule)}: ${what}`, rule.info.place);
+  }
 }
 
 async function warnOfBlindSpots(
@@ -133,9 +172,7 @@ async function warnOfBlindSpots(
 ): Promise<void> {
   const policy = policyFile === undefined ? undefined : await loadPolicy(policyFile, warn);
   for (const rule of rules) {
-    const { name, resource, place } = rule.info;
-    const title = resource ? `${resource}.${name}` : name;
-    for (const what of blindSpots(rule, policy)) warn(`Rule ${title}: ${what}`, place);
+    for (const what of blindSpots(rule, policy)) warn(`Rule ${titleOf(rule)}: ${what}`, rule.info.place);
   }
 }
 
@@ -150,21 +187,30 @@ async function loadPolicy(file: string, warn: ReaderContext["warn"]): Promise<Au
   }
 }
 
-async function readDocuments(paths: readonly string[], { refuse }: ReaderContext): Promise<RuleDocument[]> {
-  const result: RuleDocument[] = [];
+async function readFiles(paths: readonly string[]): Promise<RuleFiles> {
+  const documents: RuleDocument[] = [];
+  const errors: AuditshipError[] = [];
   for (const path of paths) {
     try {
       for (const file of await listFiles(path)) {
-        const { documents, errors } = parseDocuments(file, await readRuleFile(file));
-        for (const document of documents) result.push(document);
-        for (const error of errors) refuse(error);
+        const read = parseDocuments(file, await readRuleFile(file));
+        for (const document of read.documents) documents.push(document);
+        for (const error of read.errors) errors.push(error);
       }
     } catch (error) {
       if (!(error instanceof AuditshipError)) throw error;
-      refuse(error);
+      errors.push(error);
     }
   }
-  return result;
+  return { documents, errors };
+}
+
+function readLive(resources: readonly LiveResource[], { refuse }: ReaderContext): RuleDocument[] {
+  return resources.flatMap(({ name, namespace, value, problem }) => {
+    if (problem === undefined) return [documentOf(name, value, namespace)];
+    refuse(new AuditshipError("AUDITSHIP_RULE_INVALID", problem, { file: name }));
+    return [];
+  });
 }
 
 function threshold(key: string, name: string): number {
@@ -186,18 +232,15 @@ function warning(message: string, place: Place): RuleWarning {
 
 function needsOf(rules: readonly Rule[]): Needs {
   const needs = { workspace: false, latency: false, bodies: false };
-  for (const { condition, paths } of rules) {
-    const conditionPaths = [...testsOf(condition)].map(({ path }) => path);
-    for (const { source } of [...conditionPaths, ...paths]) {
+  for (const rule of rules) {
+    if (bodiesOf(rule).size > 0) needs.bodies = true;
+    for (const source of sourcesOf(rule)) {
       if (source.kind === "annotation" && source.field !== undefined) needs.workspace = true;
       if (source.kind === "latency") needs.latency = true;
-      if (source.kind === "field" && (source.field === Field.requestObject || source.field === Field.responseObject))
-        needs.bodies = true;
-      if (source.kind === "extraction" && source.inBody) needs.bodies = true;
-      if (source.kind === "values" && (source.root === Field.requestObject || source.root === Field.responseObject))
-        needs.bodies = true;
       if (source.kind === "values" && source.root === "workspace") needs.workspace = true;
     }
   }
   return needs;
 }
+
+const titleOf = ({ info: { resource, name } }: Rule): string => (resource ? `${resource}.${name}` : name);

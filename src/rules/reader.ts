@@ -1,8 +1,8 @@
 import type { AuditshipError, Dialect, Place } from "../plugin/index.js";
 import type { RuleDocument } from "./documents.js";
-import type { Receiver } from "./receiver.js";
 import type { Rule, RuleInfo } from "./rule.js";
 import type { Expression } from "./tree.js";
+import type { Webhook } from "./webhook.js";
 
 /** How Falco's rules run. */
 export interface FalcoOptions {
@@ -40,8 +40,8 @@ export interface ReaderContext {
   /** Ranks from which archiving rules archive and alerting rules alert. What is read may set them, before rules are made. */
   archivingRank: number;
   alertingRank: number;
-  /** Who else is told of alerts; what is read sets it. */
-  receivers: readonly Receiver[];
+  /** KubeSphere's Webhook resource, if one is read. */
+  webhook?: Webhook;
   /** How KubeSphere's `like` is read. */
   readonly like: Like;
   /** Audit stages that rules look at, where the dialect does not choose its own; undefined for all. */
@@ -53,6 +53,8 @@ export interface ReaderContext {
   /** What is left out, and why; the rest is read. */
   refuse(error: AuditshipError): void;
   warn(message: string, place: Place): void;
+  /** Warns of a selector of the Webhook resource that selects nothing. */
+  warnOfSelector(message: string, place: Place): void;
 }
 
 /** Reads a condition that stands for itself. Throws AuditshipError with the place in its text. */
@@ -63,13 +65,13 @@ export function definitionsOnly(): ReaderContext {
   return {
     archivingRank: 0,
     alertingRank: 0,
-    receivers: [],
     like: "upstream",
     stages: undefined,
     falco: { matching: "first", minPriority: "Debug" },
     sigma: SIGMA_DEFAULTS,
     info: () => {},
     warn: () => {},
+    warnOfSelector: () => {},
     refuse: (error) => {
       throw error;
     },

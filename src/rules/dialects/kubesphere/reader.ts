@@ -11,7 +11,7 @@ import { outputCopier, parseOutput, renderOutput } from "./output.js";
 import { parse } from "./parser.js";
 import { invalidShape, type Labels, labelsSchema, scalarSchema, selects } from "./shape.js";
 import { conditionWarnings } from "./warnings.js";
-import { readWebhook, type Webhook } from "./webhook.js";
+import { readWebhook } from "./webhook.js";
 
 const GROUP = "auditing.kubesphere.io/";
 const TYPES = ["rule", "macro", "list", "alias"] as const;
@@ -49,6 +49,10 @@ type Item = z.infer<typeof itemSchema>;
 
 /** What the resource says of all its items. */
 interface OfResource {
+  /** What its items refer to each other by. */
+  readonly name: string;
+  /** The same with its namespace, if it is watched. */
+  readonly title: string;
   readonly labels: Labels;
   readonly facts: RuleMatch["facts"];
 }
@@ -65,20 +69,30 @@ interface Entry extends OfResource {
 const ARCHIVING: Labels = { type: "archiving" };
 const ALERTING: Labels = { type: "alerting" };
 
+/** Resources that may refer to each other: those in files, or those of one namespace. */
+class Scope {
+  readonly entries: Entry[] = [];
+  readonly definitions = new Definitions();
+}
+
 /**
- * Reads KubeSphere's Rule resources and its Webhook resource: several documents, `List`s of them. A Rule resource is known by
- * its name alone, and a later definition of a name replaces an earlier one, as in KubeSphere.
+ * Reads KubeSphere's Rule resources and its Webhook resource: several documents, `List`s of them. In files a Rule resource is
+ * known by its name alone, and a later definition of a name replaces an earlier one, as in KubeSphere. Those that are watched
+ * are known by namespace and name, and replace nothing.
  */
 export class KubeSphereReader implements Reader {
   readonly dialect = "kubesphere";
-  private readonly entries: Entry[] = [];
-  /** Those with rules, by name. */
+  /** By namespace; "" for files. */
+  private readonly scopes = new Map([["", new Scope()]]);
+  /** Resources with rules, by name. */
   private readonly resources = new Map<string, { labels: Labels; place: Place }>();
-  /** What rules may refer to. */
-  readonly definitions = new Definitions();
-  private webhook: Webhook = { receivers: [] };
 
   constructor(private readonly context: ReaderContext) {}
+
+  /** What rules in files may refer to. */
+  get definitions(): Definitions {
+    return this.scope("").definitions;
+  }
 
   accepts({ value }: RuleDocument): boolean {
     if (isResource(value)) return true;
@@ -97,27 +111,38 @@ export class KubeSphereReader implements Reader {
       if (isResource(item) || kind) this.readResource(document, item, ["items", index], kind);
   }
 
-  /** Names of the resources that were read. */
+  /** Names of the resources that were read from files. */
   get names(): readonly string[] {
-    return [...new Set(this.entries.map(({ definition }) => definition.resource))];
+    return [...new Set(this.scope("").entries.map(({ name }) => name))];
   }
 
   rules(): Rule[] {
-    const rules: Rule[] = [];
-    const expander = new Expander(this.definitions);
-    const bare = new Expander(this.definitions, { bareMacros: true });
     this.warnOfUnselected();
-    for (const entry of this.entries) {
-      if (!this.definitions.isInForce(entry.definition)) continue;
+    this.warnOfSelectors();
+    return [...this.scopes.values()].flatMap((scope) => this.rulesOf(scope));
+  }
+
+  private rulesOf({ entries, definitions }: Scope): Rule[] {
+    const rules: Rule[] = [];
+    const expander = new Expander(definitions);
+    const bare = new Expander(definitions, { bareMacros: true });
+    for (const entry of entries) {
+      if (!definitions.isInForce(entry.definition)) continue;
       try {
-        const rule = this.check(entry, expander, bare);
+        const rule = this.check(entry, expander, bare, definitions);
         if (rule) rules.push(rule);
       } catch (error) {
         if (!(error instanceof AuditshipError)) throw error;
-        this.refuse(entry.definition, error);
+        this.refuse(entry, error);
       }
     }
     return rules;
+  }
+
+  private scope(namespace: string): Scope {
+    const known = this.scopes.get(namespace) ?? new Scope();
+    this.scopes.set(namespace, known);
+    return known;
   }
 
   private readResource(document: RuleDocument, value: unknown, keys: Keys, kind = (value as Json).kind): void {
@@ -130,14 +155,14 @@ export class KubeSphereReader implements Reader {
     try {
       const warn = (message: string, key: Keys) =>
         this.context.warn(message, document.place([...keys, "spec", ...key]));
-      this.webhook = readWebhook(value, document, keys, { warn, refuse: (error) => this.context.refuse(error) });
+      const webhook = readWebhook(value, document, keys, { warn, refuse: (error) => this.context.refuse(error) });
+      this.context.webhook = webhook;
+      this.context.archivingRank = webhook.archivingRank ?? this.context.archivingRank;
+      this.context.alertingRank = webhook.alertingRank ?? this.context.alertingRank;
     } catch (error) {
       if (!(error instanceof AuditshipError)) throw error;
       this.context.refuse(error);
     }
-    this.context.receivers = this.webhook.receivers;
-    this.context.archivingRank = this.webhook.archivingRank ?? this.context.archivingRank;
-    this.context.alertingRank = this.webhook.alertingRank ?? this.context.alertingRank;
   }
 
   private readRules(document: RuleDocument, value: unknown, keys: Keys): void {
@@ -149,19 +174,20 @@ export class KubeSphereReader implements Reader {
     const { metadata, spec } = resource.data;
     const labels = metadata.labels ?? {};
     const runbook = metadata.annotations?.runbook_url;
-    const own: OfResource = { labels, facts: runbook ? { runbook_url: runbook } : {} };
+    const title = document.namespace === undefined ? metadata.name : `${document.namespace}/${metadata.name}`;
+    const own: OfResource = { name: metadata.name, title, labels, facts: runbook ? { runbook_url: runbook } : {} };
     const items = spec?.rules ?? [];
-    if (items.some(isRule)) this.resources.set(metadata.name, { labels, place: document.place([...keys, "metadata"]) });
-    for (const [index, item] of items.entries())
-      this.readItem(item, metadata.name, own, document, [...keys, "spec", "rules", index]);
+    if (items.some(isRule)) this.resources.set(title, { labels, place: document.place([...keys, "metadata"]) });
+    for (const [index, item] of items.entries()) this.readItem(item, own, document, [...keys, "spec", "rules", index]);
   }
 
-  private readItem(value: unknown, resource: string, own: OfResource, document: RuleDocument, keys: Keys): void {
+  private readItem(value: unknown, own: OfResource, document: RuleDocument, keys: Keys): void {
+    const { name: resource, title } = own;
     const parsed = itemSchema.safeParse(value);
     if (!parsed.success) {
       const name = (value as { name?: unknown } | null)?.name;
       this.context.refuse(
-        invalidShape(`Rule ${resource}.${typeof name === "string" ? name : "?"}`, parsed.error, document, keys),
+        invalidShape(`Rule ${title}.${typeof name === "string" ? name : "?"}`, parsed.error, document, keys),
       );
       return;
     }
@@ -170,10 +196,7 @@ export class KubeSphereReader implements Reader {
       if (Object.hasOwn(itemSchema.shape, key)) continue;
       const suggestion = nearest(key, Object.keys(itemSchema.shape));
       const hint = suggestion ? `; did you mean ${suggestion}?` : ".";
-      this.context.warn(
-        `Rule ${resource}.${item.name} has an unknown key ${key}${hint}`,
-        document.place([...keys, key]),
-      );
+      this.context.warn(`Rule ${title}.${item.name} has an unknown key ${key}${hint}`, document.place([...keys, key]));
     }
     const text = item.type === "macro" ? item.macro : item.type === "alias" ? item.alias : "";
     const definition: Definition = {
@@ -185,22 +208,19 @@ export class KubeSphereReader implements Reader {
       place: document.place([...keys, "name"]),
       placeIn: (offset) => document.placeIn([...keys, item.type], offset),
     };
-    if (this.definitions.add(definition)) {
+    const { definitions, entries } = this.scope(document.namespace ?? "");
+    if (definitions.add(definition)) {
       this.context.warn(
-        `${resource}.${item.name} is defined more than once; this definition replaces the earlier one.`,
+        `${title}.${item.name} is defined more than once; this definition replaces the earlier one.`,
         definition.place,
       );
     }
-    this.entries.push({ item, definition, ...own, document, keys });
+    entries.push({ item, definition, ...own, document, keys });
   }
 
   private warnOfUnselected(): void {
-    const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.webhook;
-    const wanted = [archivingLabels, alertingLabels].map((labels) =>
-      Object.entries(labels)
-        .map(([name, value]) => `${name}: ${value}`)
-        .join(", "),
-    );
+    const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.context.webhook ?? {};
+    const wanted = [archivingLabels, alertingLabels].map(textOf);
     for (const [name, { labels, place }] of this.resources) {
       if (selects(archivingLabels, labels) || selects(alertingLabels, labels)) continue;
       const message = `Rule resource ${name} has no label ${wanted.join(" or ")}; its rules do nothing.`;
@@ -208,13 +228,26 @@ export class KubeSphereReader implements Reader {
     }
   }
 
+  /** As the example in KubeSphere's documentation, whose `type: persistence` no Rule resource of its own has. */
+  private warnOfSelectors(): void {
+    const { webhook } = this.context;
+    if (!webhook) return;
+    const labelled = [...this.resources.values()];
+    for (const kind of ["archiving", "alerting"] as const) {
+      const wanted = webhook[`${kind}Labels`];
+      if (!wanted || labelled.some(({ labels }) => selects(wanted, labels))) continue;
+      const message = `${kind}RuleSelector of the Webhook resource asks for ${textOf(wanted)}, which no Rule resource has; none is ${kind}.`;
+      this.context.warnOfSelector(message, webhook.place);
+    }
+  }
+
   /** A rule that runs; undefined for what is no rule, or is turned off. */
-  private check(entry: Entry, expander: Expander, bare: Expander): Rule | undefined {
+  private check(entry: Entry, expander: Expander, bare: Expander, definitions: Definitions): Rule | undefined {
     const { item, definition } = entry;
     const { like } = this.context;
     switch (item.type) {
       case "rule":
-        return this.rule(entry, expander, bare);
+        return this.rule(entry, expander, bare, definitions);
       case "macro":
         this.require(entry, "macro");
         parse(expander.condition(conditionOrigin(definition.text, definition.placeIn), [definition.resource]), {
@@ -233,8 +266,8 @@ export class KubeSphereReader implements Reader {
     }
   }
 
-  private rule(entry: Entry, expander: Expander, bare: Expander): Rule | undefined {
-    const { item, definition, facts, document, keys } = entry;
+  private rule(entry: Entry, expander: Expander, bare: Expander, definitions: Definitions): Rule | undefined {
+    const { item, definition, title, facts, document, keys } = entry;
     const { resource } = definition;
     const info = this.info(entry);
     this.context.info(info);
@@ -249,18 +282,18 @@ export class KubeSphereReader implements Reader {
       like,
       bareTokens: () => bare.condition(origin, [resource]),
     }))
-      this.warn(entry, `Rule ${resource}.${item.name}: ${warning}`, ["condition"]);
+      this.warn(entry, `Rule ${title}.${item.name}: ${warning}`, ["condition"]);
 
     const outputPlace = document.place([...keys, "output"]);
-    const output = parseOutput(item.output ?? "", resource, this.definitions, expander, outputPlace);
+    const output = parseOutput(item.output ?? "", resource, definitions, expander, outputPlace);
     for (const part of output) {
       const unknown = typeof part === "object" && "path" in part ? unknownField(part.path) : undefined;
-      if (unknown) this.warn(entry, `Rule ${resource}.${item.name}: ${unknown}`, ["output"]);
+      if (unknown) this.warn(entry, `Rule ${title}.${item.name}: ${unknown}`, ["output"]);
     }
     const copy = outputCopier(output);
     const match: RuleMatch = {
       rule: item.name,
-      resource,
+      resource: title,
       dialect: "kubesphere",
       priority: info.priority,
       rank: info.rank,
@@ -283,11 +316,11 @@ export class KubeSphereReader implements Reader {
     return { info, condition, match, output: item.output ?? "", paths, stages: this.context.stages };
   }
 
-  private info({ item, definition, labels, document, keys }: Entry): RuleInfo {
+  private info({ item, definition, title, labels, document, keys }: Entry): RuleInfo {
     const priority = this.priority(item, document.place([...keys, "priority"]));
     return {
       name: item.name,
-      resource: definition.resource,
+      resource: title,
       dialect: "kubesphere",
       ...priority,
       actions: this.actions(labels, priority.rank),
@@ -313,7 +346,7 @@ export class KubeSphereReader implements Reader {
 
   /** An alerting rule archives always; DESIGN §5, "Actions". */
   private actions(labels: Labels, rank: number): readonly Action[] {
-    const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.webhook;
+    const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.context.webhook ?? {};
     if (selects(alertingLabels, labels))
       return rank >= this.context.alertingRank ? ["archived", "alerting"] : ["archived"];
     return selects(archivingLabels, labels) && rank >= this.context.archivingRank ? ["archived"] : [];
@@ -329,9 +362,10 @@ export class KubeSphereReader implements Reader {
     this.context.warn(message, document.place([...keys, ...key]));
   }
 
-  private refuse({ type, resource, name, place }: Definition, { code, message, place: at }: AuditshipError): void {
-    const title = type === "rule" ? "Rule" : `${type[0].toUpperCase()}${type.slice(1)}`;
-    this.context.refuse(new AuditshipError(code, `${title} ${resource}.${name}: ${message}`, { ...place, ...at }));
+  private refuse({ definition, title }: Entry, { code, message, place: at }: AuditshipError): void {
+    const { type, name, place } = definition;
+    const what = type === "rule" ? "Rule" : `${type[0].toUpperCase()}${type.slice(1)}`;
+    this.context.refuse(new AuditshipError(code, `${what} ${title}.${name}: ${message}`, { ...place, ...at }));
   }
 }
 
@@ -350,5 +384,11 @@ const isList = (value: unknown): value is Json & { items: unknown[] } =>
 
 const isTypedList = (value: Json): value is Json & { kind: "RuleList" | "WebhookList" } =>
   (value.kind === "RuleList" || value.kind === "WebhookList") && isOfGroup(value);
+
+/** `type: alerting, team: a` */
+const textOf = (labels: Labels): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(", ");
 
 const isRule = (item: unknown): boolean => isObject(item) && item.type === "rule";

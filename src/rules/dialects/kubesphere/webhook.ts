@@ -1,43 +1,51 @@
 import { z } from "zod";
 import { AuditshipError } from "../../../plugin/index.js";
+import { LEVELS, type Level } from "../../audit-policy.js";
 import type { Keys, RuleDocument } from "../../documents.js";
 import { nearestPriority, rankOf } from "../../priority.js";
 import type { Receiver } from "../../receiver.js";
+import type { Webhook } from "../../webhook.js";
 import { readReceiver } from "./receivers.js";
 import { invalidShape, type Labels, labelsSchema } from "./shape.js";
-
-/**
- * What a Webhook resource (CRD `webhooks.auditing.kubesphere.io`) says of rules, and who is told of alerts. What it lacks of the
- * former is undefined: the configuration's then holds.
- */
-export interface Webhook {
-  readonly archivingRank?: number;
-  readonly alertingRank?: number;
-  readonly archivingLabels?: Labels;
-  readonly alertingLabels?: Labels;
-  readonly receivers: readonly Receiver[];
-}
 
 const selectorSchema = z.looseObject({
   matchLabels: labelsSchema.nullish(),
   matchExpressions: z.array(z.unknown()).nullish(),
 });
 
-const webhookSchema = z.looseObject({
-  spec: z
+const specSchema = z.looseObject({
+  archivingPriority: z.string().nullish(),
+  alertingPriority: z.string().nullish(),
+  auditSinkPolicy: z
     .looseObject({
-      archivingPriority: z.string().nullish(),
-      alertingPriority: z.string().nullish(),
-      auditSinkPolicy: z
-        .looseObject({
-          archivingRuleSelector: selectorSchema.nullish(),
-          alertingRuleSelector: selectorSchema.nullish(),
-        })
-        .nullish(),
-      receivers: z.array(z.unknown()).nullish(),
+      archivingRuleSelector: selectorSchema.nullish(),
+      alertingRuleSelector: selectorSchema.nullish(),
     })
     .nullish(),
+  receivers: z.array(z.unknown()).nullish(),
+  auditLevel: z.union([z.enum(LEVELS), z.literal("")]).nullish(),
+  k8sAuditingEnabled: z.boolean().nullish(),
+  /** Where KubeSphere's documentation has it. */
+  auditing: z.looseObject({ k8sAuditingEnabled: z.boolean().nullish() }).nullish(),
 });
+
+const webhookSchema = z.looseObject({ spec: specSchema.nullish() });
+
+/** How KubeSphere runs its own webhook. */
+const UNUSED = new Set([
+  ...[
+    "affinity",
+    "args",
+    "auditType",
+    "image",
+    "imagePullPolicy",
+    "imagePullSecrets",
+    "nodeSelector",
+    "port",
+    "priority",
+  ],
+  ...["replicas", "resources", "tolerations", "useHTTPS"],
+]);
 
 /** Reads a Webhook resource; receivers that are wrong are refused. Throws AuditshipError for a priority that is none, or what has another shape. */
 export function readWebhook(
@@ -51,12 +59,25 @@ export function readWebhook(
   const spec = parsed.data.spec ?? {};
   const { archivingRuleSelector, alertingRuleSelector } = spec.auditSinkPolicy ?? {};
   return {
+    place: document.place([...keys, "metadata"]),
     archivingRank: rank("archivingPriority"),
     alertingRank: rank("alertingPriority"),
     archivingLabels: labels(archivingRuleSelector, "archivingRuleSelector"),
     alertingLabels: labels(alertingRuleSelector, "alertingRuleSelector"),
     receivers: receivers(),
+    auditLevel: (spec.auditLevel || undefined) as Level | undefined,
+    k8sAuditingEnabled: k8sAuditing(),
+    unused: Object.keys(spec).filter((key) => UNUSED.has(key)),
   };
+
+  function k8sAuditing(): boolean | undefined {
+    const misplaced = spec.auditing?.k8sAuditingEnabled ?? undefined;
+    if (misplaced === undefined) return spec.k8sAuditingEnabled ?? undefined;
+    warn("k8sAuditingEnabled is taken from spec.auditing, where KubeSphere does not look; write it into spec.", [
+      "auditing",
+    ]);
+    return spec.k8sAuditingEnabled ?? misplaced;
+  }
 
   /** Those that are wrong are refused alone. */
   function receivers(): Receiver[] {
