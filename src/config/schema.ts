@@ -104,6 +104,17 @@ export const rulesSchema = z.strictObject({
     .array(z.enum(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]))
     .default(["ResponseStarted", "ResponseComplete", "Panic"])
     .describe("Audit stages that KubeSphere's and Sigma's rules look at."),
+  watch: z
+    .boolean()
+    .default(false)
+    .describe("Watch KubeSphere's Rule and Webhook resources in the API server, beside the paths."),
+  namespaces: z
+    .array(z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "expected the name of a namespace"))
+    .min(1)
+    .default(["kubesphere-logging-system"])
+    .describe(
+      "Whose Rule resources are watched. Who may write Rule resources there may have anything archived and alerted.",
+    ),
   auditPolicy: z
     .string()
     .optional()

@@ -52,7 +52,7 @@ export const METRICS = {
   },
   auditship_dropped_events_total: {
     type: "counter",
-    help: "Events left out by the source's drop condition.",
+    help: "Events left out by the source's drop condition, or by auditLevel None of KubeSphere's Webhook resource.",
     labels: ["source"],
   },
   auditship_matches_total: {
@@ -82,6 +82,21 @@ export const METRICS = {
   },
   auditship_rules: { type: "gauge", help: "Rules in force.", labels: ["dialect"] },
   auditship_rules_refused: { type: "gauge", help: "Rules refused at the last load.", labels: [] },
+  auditship_selectors_unmatched: {
+    type: "gauge",
+    help: "Selectors of KubeSphere's Webhook resource that select no Rule resource.",
+    labels: [],
+  },
+  auditship_audit_level_bodies_total: {
+    type: "counter",
+    help: "Bodies taken out of KubeSphere's own events, as auditLevel of its Webhook resource says.",
+    labels: ["source"],
+  },
+  auditship_requests_twice: {
+    type: "gauge",
+    help: "1 if requests may appear twice: KubeSphere's own events and Kubernetes' are both read, and k8sAuditingEnabled of the Webhook resource is not true.",
+    labels: [],
+  },
   auditship_reloads_total: { type: "counter", help: "Reloads of rules or configuration.", labels: ["what", "result"] },
   auditship_stage_errors_total: { type: "counter", help: "Stages that failed on a batch.", labels: ["stage"] },
   auditship_redacted_values_total: { type: "counter", help: "Values replaced by redact.", labels: ["kind"] },
@@ -169,6 +184,11 @@ export const METRICS = {
     type: "counter",
     help: "Lists and watches that failed.",
     labels: ["path"],
+  },
+  auditship_kubernetes_reports_total: {
+    type: "counter",
+    help: "What was told of Rule and Webhook resources in the cluster: event (a Kubernetes Event), status; ok, failed.",
+    labels: ["what", "result"],
   },
   auditship_sink_events_total: {
     type: "counter",

@@ -27,6 +27,9 @@ import { VERSION } from "../version.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Counters } from "./counters.js";
 import { Feed } from "./feed.js";
+import { KubeSphereEvents } from "./kubesphere-events.js";
+import { LiveReports } from "./live-reports.js";
+import { LiveRules, type RulesRead } from "./live-rules.js";
 import { CATCH_UP_LANES, type MemoryPlan, planMemory } from "./memory.js";
 import { withReceivers } from "./receivers.js";
 import { RulesInForce } from "./rules.js";
@@ -61,11 +64,18 @@ export class Agent {
   readonly #readiness = new Readiness();
   readonly #counters: Counters;
   readonly #rules: RulesInForce;
+  readonly #kubesphere: KubeSphereEvents;
+  readonly #reports: LiveReports;
   readonly #cluster: Cluster;
   readonly #slots = new Slots(CATCH_UP_LANES);
   readonly #feeds = new Map<string, Feed>();
   readonly #sinks = new Map<string, RunningSink>();
+  /** With the sinks of receivers. */
   #loaded: LoadedConfig;
+  /** Without. */
+  #configured: LoadedConfig;
+  #live: LiveRules | undefined;
+  #isLiveReloadDue = false;
   #memory!: MemoryPlan;
   #control: Control | undefined;
   #store!: StateStore;
@@ -79,12 +89,15 @@ export class Agent {
 
   private constructor(loaded: LoadedConfig, options: AgentOptions) {
     this.#loaded = loaded;
+    this.#configured = loaded;
     this.#options = options;
     this.#counters = new Counters(options.metrics);
-    this.#rules = new RulesInForce(options.log, options.metrics);
-    const { kubeconfig } = loaded.config.kubernetes;
     const { log, metrics } = options;
-    this.#cluster = new Cluster({ kubeconfig, log, meter: metrics, signal: this.#abort.signal });
+    this.#rules = new RulesInForce(log, metrics);
+    this.#kubesphere = new KubeSphereEvents(log, metrics);
+    const { kubernetes, node } = loaded.config;
+    this.#cluster = new Cluster({ kubeconfig: kubernetes.kubeconfig, log, meter: metrics, signal: this.#abort.signal });
+    this.#reports = new LiveReports({ cluster: this.#cluster, node, log, meter: metrics });
     this.finished = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -116,7 +129,10 @@ export class Agent {
       failing: runner.failing,
       lag: Object.fromEntries([...this.#feeds].map(([source, feed]) => [source, feed.lag(runner)])),
     }));
-    return { version: VERSION, config: this.#loaded.path, rules: this.#rules.set.hash, sinks };
+    const { set, webhook } = this.#rules.loaded;
+    const { auditLevel, k8sAuditingEnabled } = webhook ?? {};
+    const kubesphere = webhook && { auditLevel, k8sAuditingEnabled };
+    return { version: VERSION, config: this.#loaded.path, rules: set.hash, kubesphere, sinks };
   }
 
   /** Stops reading, waits `shutdownTimeout` for what is in flight, writes the cursors down. */
@@ -143,8 +159,10 @@ export class Agent {
     this.#readiness.await(STARTING, "not all of it runs yet");
     this.#server = await serveObservation(config.observe.listen, { metrics, readiness: this.#readiness });
     metrics.beforeScrape(() => this.#measure());
-    await this.#rules.start(config.rules);
-    requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
+    if (config.rules.watch) this.#live = await LiveRules.open(this.#cluster, config.rules.namespaces);
+    await this.#rules.start(config.rules, this.#live);
+    this.#useRules(this.#rules.loaded);
+    this.#requireArchivingRules(this.#loaded, this.#rules.loaded);
     this.#loaded = await withReceivers(this.#loaded, this.#rules.loaded.receivers);
     this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
     this.#stages = await this.#createStages(this.#loaded);
@@ -152,6 +170,7 @@ export class Agent {
     await this.#addSinks(await this.#makeSinks(this.#loaded.sinks));
     this.#readiness.met(STARTING);
     await this.#forgetRemoved();
+    this.#live?.follow(() => this.#followCluster());
     log.info(
       {
         version: VERSION,
@@ -248,6 +267,7 @@ export class Agent {
       count: (batch, fresh) => this.#counters.count(batch, fresh),
       runStages: async (batch) => {
         if (drop) this.#drop(batch, drop);
+        this.#kubesphere.run(batch);
         await this.#stages.run(batch);
       },
       onProgress: (runner) => this.#checkpoints.touch(runner),
@@ -379,15 +399,60 @@ export class Agent {
     const before = this.#loaded;
     this.#tellWhatNeedsRestart(before, given);
     const config = { ...given.config, ...untilRestart(before.config) };
+    const { watch, namespaces } = before.config.rules;
+    config.rules = { ...config.rules, watch, namespaces };
     const rules = await this.#rules.read(config.rules);
     if (!rules) config.rules = before.config.rules;
-    const { archiving, receivers } = rules ?? this.#rules.loaded;
-    requireArchivingRules(given, archiving);
-    const loaded = await withReceivers({ ...given, config, sources: before.sources }, receivers);
+    await this.#change({ ...given, config, sources: before.sources }, rules, { revive: true });
+    metrics.add("auditship_reloads_total", 1, "config", "ok");
+    log.info({ sinks: [...this.#sinks.keys()], rules: this.#rules.set.size }, "Configuration reloaded.");
+  }
+
+  /** Takes what the cluster has now; what changes before its turn is in it. */
+  #followCluster(): void {
+    if (this.#isLiveReloadDue) return;
+    this.#isLiveReloadDue = true;
+    this.#reloading = this.#reloading.then(async () => {
+      this.#isLiveReloadDue = false;
+      if (!this.#live || this.#stopping) return;
+      try {
+        const rules = await this.#rules.readLive(this.#live, this.#configured.config.rules);
+        await this.#change(this.#configured, rules, { revive: false });
+      } catch (error) {
+        const message = error instanceof AuditshipError ? error.line() : (error as Error).message;
+        this.#options.metrics.add("auditship_reloads_total", 1, "rules", "refused");
+        this.#options.log.error({ error: message }, "What changed in the cluster is not in force.");
+      }
+    });
+  }
+
+  /** `select: archived` without a rule that archives is an error, unless such a rule may yet come. */
+  #requireArchivingRules(loaded: LoadedConfig, { archiving }: RulesRead): void {
+    requireArchivingRules(loaded, archiving || loaded.config.rules.watch);
+  }
+
+  #useRules(rules: RulesRead): void {
+    this.#kubesphere.use(rules.webhook);
+    if (this.#live) void this.#reports.tell(rules);
+  }
+
+  /**
+   * Puts a configuration in force, and rules if there are others: all of it, or nothing.
+   * @param revive makes sinks that have stopped anew
+   */
+  async #change(
+    configured: LoadedConfig,
+    rules: RulesRead | undefined,
+    { revive }: { revive: boolean },
+  ): Promise<void> {
+    const before = this.#loaded;
+    this.#requireArchivingRules(configured, rules ?? this.#rules.loaded);
+    const { receivers } = rules ?? this.#rules.loaded;
+    const loaded = await withReceivers(configured, receivers);
     const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
     const stays = (name: string) => {
       const running = this.#sinks.get(name);
-      return running?.runner.state !== "stopped" && isSame(running?.loaded, wanted.get(name));
+      return !(revive && running?.runner.state === "stopped") && isSame(running?.loaded, wanted.get(name));
     };
     // All that may be wrong with it is found out before anything changes.
     const sinks = await this.#makeSinks(loaded.sinks.filter(({ name }) => !stays(name)));
@@ -399,21 +464,26 @@ export class Agent {
       if (stages !== this.#stages) await stages.retire();
       throw error;
     }
-    if (rules) this.#rules.reload(rules);
+    if (rules) {
+      this.#rules.reload(rules);
+      this.#useRules(rules);
+    }
     const old = this.#stages;
     this.#stages = stages;
     if (stages !== old) await old.retire();
     this.#loaded = loaded;
+    this.#configured = configured;
     for (const name of [...this.#sinks.keys()]) if (!stays(name)) await this.#removeSink(name);
     await this.#addSinks(sinks);
-    metrics.add("auditship_reloads_total", 1, "config", "ok");
-    log.info({ sinks: [...this.#sinks.keys()], rules: this.#rules.set.size }, "Configuration reloaded.");
   }
 
   #tellWhatNeedsRestart(before: LoadedConfig, now: LoadedConfig): void {
     const needs = ({ sources, config }: LoadedConfig) => ({
       sources,
       ...untilRestart(config),
+      "rules.watch": config.rules.watch,
+      "rules.namespaces": config.rules.namespaces,
+      kubernetes: config.kubernetes,
       "observe.listen": config.observe.listen,
       "observe.log": config.observe.log,
     });
@@ -477,6 +547,7 @@ export class Agent {
   async #close(): Promise<void> {
     this.#checkpoints?.stop();
     await Promise.all([...this.#sinks.values()].map((sink) => sink.close()));
+    this.#live?.close();
     this.#abort.abort();
     await this.#stages?.retire();
     await Promise.all([...this.#feeds.values()].map((feed) => feed.close()));

@@ -1,12 +1,17 @@
 import type { RulesConfig } from "../config/schema.js";
 import type { Logger, Meter, RuleSet } from "../plugin/index.js";
-import { type LoadedRules, loadRules } from "../rules/index.js";
+import { loadRules, type Webhook } from "../rules/index.js";
+import type { LiveRules, RulesRead } from "./live-rules.js";
 
 /** The rules in force. A reload swaps the whole set between two batches, or leaves the old one. DESIGN §5. */
 export class RulesInForce {
   readonly #log: Logger;
   readonly #meter: Meter;
-  #loaded: LoadedRules | undefined;
+  #live: LiveRules | undefined;
+  #loaded: RulesRead | undefined;
+  /** Lines that were logged since files were last read: a change in the cluster tells only what is new. */
+  readonly #said = new Set<string>();
+  #webhook = "";
 
   constructor(log: Logger, meter: Meter) {
     this.#log = log;
@@ -18,46 +23,96 @@ export class RulesInForce {
     return this.loaded.set;
   }
 
-  get loaded(): LoadedRules {
+  get loaded(): RulesRead {
     if (!this.#loaded) throw new Error("rules are asked for before they are loaded");
     return this.#loaded;
   }
 
-  /** Loads the rules at start: bad ones are refused and named, the others run. */
-  async start(config: RulesConfig): Promise<void> {
-    const loaded = await loadRules(config);
-    this.#report(loaded);
-    this.#use(loaded);
+  /**
+   * Loads the rules at start: bad ones are refused and named, the others run.
+   * @param live what is watched beside the files, if anything is
+   */
+  async start(config: RulesConfig, live: LiveRules | undefined): Promise<void> {
+    this.#live = live;
+    const read = await this.#read(config);
+    this.#report(read);
+    this.#use(read);
   }
 
-  /** Reads them anew. Nothing changes before {@link reload}; undefined if any of them is refused, so that the old set stays. */
-  async read(config: RulesConfig): Promise<LoadedRules | undefined> {
-    const loaded = await loadRules(config);
-    this.#report(loaded);
-    if (loaded.refused.length === 0) return loaded;
+  /**
+   * Reads them anew. Nothing changes before {@link reload}; undefined if any in files is refused, so that the old set stays.
+   * What is wrong with what is watched holds nothing up: see {@link LiveRules.load}.
+   */
+  async read(config: RulesConfig): Promise<RulesRead | undefined> {
+    this.#said.clear();
+    const read = await this.#read(config);
+    this.#report(read);
+    const watched = new Set(read.verdicts.map(({ resource }) => resource.name));
+    const refused = read.refused.filter(({ place: { file = "" } }) => !watched.has(file));
+    if (refused.length === 0) return read;
     this.#meter.add("auditship_reloads_total", 1, "rules", "refused");
-    this.#log.error({ refused: loaded.refused.length }, "The rules have errors; those in force before stay.");
+    this.#log.error({ refused: refused.length }, "The rules have errors; those in force before stay.");
     return undefined;
   }
 
+  /** What is watched now, beside the files in force. Nothing changes before {@link reload}. */
+  async readLive(live: LiveRules, config: RulesConfig): Promise<RulesRead> {
+    const read = await live.load({ ...config, files: this.loaded.files });
+    this.#report(read);
+    return read;
+  }
+
   /** Puts what was read in force. */
-  reload(loaded: LoadedRules): void {
-    const changed = loaded.set.hash !== this.set.hash;
-    this.#use(loaded);
+  reload(read: RulesRead): void {
+    const changed = read.set.hash !== this.set.hash;
+    this.#use(read);
     this.#meter.add("auditship_reloads_total", 1, "rules", "ok");
-    if (changed) this.#log.info({ rules: loaded.set.size, set: loaded.set.hash }, "New rules are in force.");
+    if (changed) this.#log.info({ rules: read.set.size, set: read.set.hash }, "New rules are in force.");
   }
 
-  #use(loaded: LoadedRules): void {
-    this.#loaded = loaded;
-    const perDialect = new Map<string, number>();
-    for (const { dialect } of loaded.rules) perDialect.set(dialect, (perDialect.get(dialect) ?? 0) + 1);
+  async #read(config: RulesConfig): Promise<RulesRead> {
+    if (this.#live) return this.#live.load(config);
+    const loaded = await loadRules(config);
+    // Only what changes beside them needs them again.
+    return { ...loaded, files: { documents: [], errors: [] }, verdicts: [] };
+  }
+
+  #use(read: RulesRead): void {
+    const before = this.#loaded?.rules ?? [];
+    this.#loaded = read;
+    this.#live?.accept(read.verdicts);
+    const perDialect = new Map<string, number>(before.map(({ dialect }) => [dialect, 0]));
+    for (const { dialect } of read.rules) perDialect.set(dialect, (perDialect.get(dialect) ?? 0) + 1);
     for (const [dialect, count] of perDialect) this.#meter.set("auditship_rules", count, dialect);
+    this.#meter.set("auditship_selectors_unmatched", read.selectors.length);
+    this.#tellOf(read.webhook);
   }
 
-  #report({ refused, warnings }: LoadedRules): void {
+  /** Says what counts now, when that has changed. */
+  #tellOf(webhook: Webhook | undefined): void {
+    if (webhook === undefined) return;
+    const { auditLevel, k8sAuditingEnabled, receivers, unused } = webhook;
+    const counts = { auditLevel, k8sAuditingEnabled, receivers: receivers.map(({ name }) => name), unused };
+    if (JSON.stringify(counts) === this.#webhook) return;
+    this.#webhook = JSON.stringify(counts);
+    const rest = unused.length > 0 ? " What it says of KubeSphere's own pods is not used." : "";
+    this.#log.info(counts, `KubeSphere's Webhook resource is in force.${rest}`);
+  }
+
+  #report({ refused, warnings }: RulesRead): void {
     this.#meter.set("auditship_rules_refused", refused.length);
-    for (const error of refused) this.#log.error({ code: error.code }, `Rule refused: ${error.line()}`);
-    for (const warning of warnings) this.#log.warn({}, warning.line());
+    for (const error of refused) {
+      if (this.#isNew(error.line())) this.#log.error({ code: error.code }, `Rule refused: ${error.line()}`);
+    }
+    for (const warning of warnings) if (this.#isNew(warning.line())) this.#log.warn({}, warning.line());
+    // What is mended and broken again is told again.
+    const now = new Set([...refused, ...warnings].map((each) => each.line()));
+    for (const line of this.#said) if (!now.has(line)) this.#said.delete(line);
+  }
+
+  #isNew(line: string): boolean {
+    const isNew = !this.#said.has(line);
+    this.#said.add(line);
+    return isNew;
   }
 }

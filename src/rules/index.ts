@@ -1,4 +1,5 @@
 /** Rules: expression trees, compilation, evaluation, and the readers of the dialects. */
+export { ABSENT } from "./bodies.js";
 export { type ConditionOptions, compileCondition } from "./condition.js";
 export { auditIDOf, describeMatch } from "./describe.js";
 export { type FieldLister, listFields } from "./dialects/falco/field-list.js";

@@ -24,7 +24,7 @@ describe("an error in the configuration", () => {
 
   it("lists what is known where nothing is near", async () => {
     expect(await complaints(minimal("rules: { qqqqqq: 1 }\n"))).toEqual([
-      'config.yaml:8:10: unknown key "qqqqqq" in rules. Known are alertingPriority, archivingPriority, auditPolicy, falco, like, paths, receivers, sigma, stages. (AUDITSHIP_CONFIG_KEY)',
+      'config.yaml:8:10: unknown key "qqqqqq" in rules. Known are alertingPriority, archivingPriority, auditPolicy, falco, like, namespaces, paths, receivers, sigma, stages, watch. (AUDITSHIP_CONFIG_KEY)',
     ]);
   });
 

@@ -17,15 +17,19 @@ export interface Asked {
   body: string;
 }
 
-/** An API server of one collection, as far as an informer asks it; it can be told to fail. */
+/** The collection that {@link ApiServer.put} puts into. */
+const NAMESPACES = "/api/v1/namespaces";
+
+/** An API server as far as we ask it: lists, watches, and what is told to it. It can be told to fail. */
 export class ApiServer {
   readonly asked: Asked[] = [];
-  readonly objects = new Map<string, KubernetesObject>();
+  /** Collections by their path. One that nobody has put anything into is empty. */
+  readonly #collections = new Map<string, Map<string, KubernetesObject>>();
   /** Answers instead of the server, if it gives true. */
   script: (asked: Asked, response: ServerResponse) => boolean = () => false;
   url = "";
   #version = 1;
-  readonly #watches = new Set<ServerResponse>();
+  readonly #watches = new Map<ServerResponse, string>();
 
   static async start(): Promise<ApiServer> {
     const api = new ApiServer();
@@ -61,27 +65,46 @@ export class ApiServer {
     return this.#watches.size;
   }
 
+  /** What is in the collection that {@link put} puts into. */
+  get objects(): Map<string, KubernetesObject> {
+    return this.collection(NAMESPACES);
+  }
+
+  collection(path: string): Map<string, KubernetesObject> {
+    const known = this.#collections.get(path) ?? new Map<string, KubernetesObject>();
+    this.#collections.set(path, known);
+    return known;
+  }
+
   put(name: string, labels: Record<string, string> = {}): void {
-    const type = this.objects.has(name) ? "MODIFIED" : "ADDED";
-    const object = { metadata: { name, labels, resourceVersion: String(++this.#version) } };
-    this.objects.set(name, object);
-    this.say(type, object);
+    this.apply(NAMESPACES, { metadata: { name, labels } });
   }
 
-  delete(name: string): void {
-    const { metadata } = this.objects.get(name)!;
-    this.objects.delete(name);
-    this.say("DELETED", { metadata: { ...metadata, resourceVersion: String(++this.#version) } });
+  /** Puts an object into a collection, in the place of one of its name. */
+  apply(path: string, { metadata, ...rest }: KubernetesObject & Record<string, unknown>): void {
+    const collection = this.collection(path);
+    const type = collection.has(metadata.name) ? "MODIFIED" : "ADDED";
+    const object = { metadata: { ...metadata, resourceVersion: String(++this.#version) }, ...rest };
+    collection.set(metadata.name, object);
+    this.say(type, object, path);
   }
 
-  /** Says something to all who watch. */
-  say(type: string, object: object): void {
-    for (const watch of this.#watches) watch.write(`${JSON.stringify({ type, object })}\n`);
+  delete(name: string, path = NAMESPACES): void {
+    const { metadata } = this.collection(path).get(name)!;
+    this.collection(path).delete(name);
+    this.say("DELETED", { metadata: { ...metadata, resourceVersion: String(++this.#version) } }, path);
+  }
+
+  /** Says something to all who watch a collection. */
+  say(type: string, object: object, path = NAMESPACES): void {
+    for (const [watch, watched] of this.#watches) {
+      if (watched === path) watch.write(`${JSON.stringify({ type, object })}\n`);
+    }
   }
 
   /** Ends all watches, as a server does after their time, or as one that is killed. */
   endWatches(how: "end" | "destroy" = "end"): void {
-    for (const watch of this.#watches) watch[how]();
+    for (const watch of this.#watches.keys()) watch[how]();
     this.#watches.clear();
   }
 
@@ -92,12 +115,16 @@ export class ApiServer {
     this.asked.push(asked);
     if (this.script(asked, response)) return;
     if (searchParams.has("watch")) {
-      this.#watches.add(response);
+      this.#watches.set(response, pathname);
       response.on("close", () => this.#watches.delete(response));
       response.writeHead(200).flushHeaders();
       return;
     }
-    const all = [...this.objects.values()];
+    if (method !== "GET") {
+      response.writeHead(201).end("{}");
+      return;
+    }
+    const all = [...this.collection(pathname).values()];
     const from = Number(searchParams.get("continue") ?? 0);
     const to = from + Number(searchParams.get("limit"));
     const metadata = { resourceVersion: String(this.#version), ...(to < all.length && { continue: String(to) }) };
