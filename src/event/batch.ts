@@ -30,6 +30,7 @@ import { LineScanner } from "./lines.js";
 import { MatchList } from "./match-list.js";
 import { Rows } from "./rows.js";
 import { SpanTape } from "./tape.js";
+import { type Scanned, scanners, Verifier } from "./verify.js";
 import { RowView } from "./view.js";
 import { WasmMemory } from "./wasm-memory.js";
 
@@ -64,6 +65,7 @@ export class EventBatch implements Batch {
   private readonly found = new FindList();
   private readonly rows: Rows;
   private readonly lines: LineScanner;
+  private readonly verifier: Verifier | undefined;
   private readonly edits = new Edits();
   /** By row, as far as it is flagged as matched. */
   private readonly matched: MatchList[] = [];
@@ -75,11 +77,13 @@ export class EventBatch implements Batch {
 
   constructor(options: BatchOptions) {
     const { capacity, maxRows = 4096, documents, arrays = false } = options;
-    this.memory = capacity > 0 ? WasmMemory.create(capacity, maxRows) : undefined;
+    const { webAssembly, verify } = scanners();
+    this.memory = capacity > 0 && webAssembly ? WasmMemory.create(capacity, maxRows) : undefined;
     this.buffer = this.memory?.buffer ?? Buffer.allocUnsafeSlow(capacity);
     this.bytes = this.buffer;
     this.rows = new Rows(maxRows, this.memory);
     this.lines = new LineScanner(this.rows, maxRows, arrays, this.memory);
+    this.verifier = verify ? new Verifier(maxRows, arrays) : undefined;
     this.members = new MemberWriter(documents);
     this.view = new RowView(this, this.edits, this.members);
   }
@@ -97,10 +101,22 @@ export class EventBatch implements Batch {
     this.bytes = terminated(asBuffer(chunk.bytes), chunk.length);
     this.tape.reset(this.bytes);
     if (chunk.oversized) return this.loadOversized(chunk, chunk.oversized);
-    this.length = this.lines.scan(this.bytes, chunk.length);
+    this.length = this.scan(chunk.length);
     this.end = { file: chunk.file, offset: chunk.offset + this.length };
     if (chunk.salvaged && this.count > 0 && !this.isInvalid(0)) this.setFlags(0, this.flags(0) | Flag.salvaged);
     return this.length;
+  }
+
+  /** Fills rows for the lines in the first `length` bytes; returns how many of them it took. */
+  private scan(length: number): number {
+    const taken = this.lines.scan(this.bytes, length);
+    this.verifier?.check(this.scanned(length, taken));
+    return taken;
+  }
+
+  private scanned(length: number, taken: number): Scanned {
+    const { source, file, offset, bytes, rows, memory } = this;
+    return { source, file, offset, bytes, length, taken, rows, memory: memory?.holds(bytes) ? memory : undefined };
   }
 
   /** One row: the event that was kept of the line, or a report of the line. */
@@ -108,7 +124,7 @@ export class EventBatch implements Batch {
     this.oversized = oversized;
     this.end = { file: chunk.file, offset: chunk.offset + oversized.skipped };
     this.length = chunk.length;
-    if (chunk.length > 0) this.lines.scan(this.bytes, chunk.length);
+    if (chunk.length > 0) this.scan(chunk.length);
     if (this.count === 1 && !this.isInvalid(0)) this.rows.addFlags(Flag.truncated);
     else {
       this.rows.clear();
@@ -238,6 +254,7 @@ export class EventBatch implements Batch {
     if (!memory?.holds(bytes) || !memory.find(needles, length, found)) {
       findNeedles(needles, bytes.subarray(0, length), found);
     }
+    this.verifier?.checkFinds(needles, this.scanned(length, length));
     return found;
   }
 

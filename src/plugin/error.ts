@@ -27,6 +27,8 @@ export const ERRORS = {
   AUDITSHIP_DEAD_LETTERS: "The dead letters cannot be read or written.",
   AUDITSHIP_SETUP: "A sink's far end could not be set up.",
   AUDITSHIP_RETENTION: "What is older than a sink is to keep could not be deleted.",
+  AUDITSHIP_VERIFY:
+    "The two scanners read a line differently (looked for with AUDITSHIP_VERIFY=1 in the environment only).",
   AUDITSHIP_INPUT: "An input file of a command cannot be read.",
 } as const;
 

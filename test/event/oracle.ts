@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { FIELD_PATHS } from "../../src/plugin/index.js";
+import { type EventView, FIELD_PATHS, Kind } from "../../src/plugin/index.js";
 
 type Json = unknown;
 
@@ -21,6 +22,30 @@ export function fieldOf(event: Json, path: string): Json {
   const one = ["kind", "apiVersion", "Workspace", "Devops", "Cluster", "Message"].includes(path);
   const value = member(event, head, !one);
   return tail === undefined ? value : member(value, tail, true);
+}
+
+/** The first field of which a view says something else than JSON.parse of its line. */
+export function wrongField(view: EventView, event: Json): string | undefined {
+  for (const [field, path] of FIELD_PATHS.entries()) {
+    const expected = fieldOf(event, path);
+    const text = view.text(field);
+    const right =
+      view.kind(field) === kindOf(expected) &&
+      (expected === undefined
+        ? text === undefined && view.start(field) === 0 && view.end(field) === 0
+        : isDeepStrictEqual(typeof expected === "string" ? text : JSON.parse(text!), expected));
+    if (!right) return `${path}: ${text} and not ${JSON.stringify(expected)}`;
+  }
+  return undefined;
+}
+
+function kindOf(value: Json): Kind {
+  if (value === undefined) return Kind.absent;
+  if (value === null) return Kind.null;
+  if (Array.isArray(value)) return Kind.array;
+  if (typeof value === "string") return Kind.string;
+  if (typeof value === "boolean") return value ? Kind.true : Kind.false;
+  return typeof value === "number" ? Kind.number : Kind.object;
 }
 
 /** The items of a parsed EventList, or undefined for another object. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
@@ -68,4 +68,10 @@ export const hasSamples = existsSync(join(DATA, "samples"));
 export function sample(name: string): Buffer {
   const bytes = readFileSync(join(DATA, name));
   return name.endsWith(".gz") ? gunzipSync(bytes) : bytes;
+}
+
+/** Names of all files of events, and of other JSON, among the test data. */
+export function samples(): string[] {
+  const names = readdirSync(DATA, { recursive: true }) as string[];
+  return names.filter((name) => /\.jsonl?(\.gz)?$/.test(name)).sort();
 }

@@ -1,0 +1,171 @@
+import {
+  AuditshipError,
+  FIELD_PATHS,
+  type FileRef,
+  FindList,
+  findNeedles,
+  type Needles,
+  NUMBERED,
+  ROW_HEADER,
+  ROW_WORDS,
+  Row,
+} from "../plugin/index.js";
+import { LineScanner } from "./lines.js";
+import { Rows } from "./rows.js";
+import { WasmMemory } from "./wasm-memory.js";
+
+/** What the environment says of the scanners, for tests and whoever doubts one of them. */
+export const scanners = (env: NodeJS.ProcessEnv = process.env) => ({
+  /** False: all bytes are TypeScript's, as on a machine without WebAssembly SIMD. */
+  webAssembly: env.AUDITSHIP_SCANNER !== "typescript",
+  /** True: both scan every batch, and the first difference is an error. */
+  verify: env.AUDITSHIP_VERIFY === "1",
+});
+
+/** What a batch's own scanner made of its bytes. */
+export interface Scanned {
+  source: string;
+  file: FileRef;
+  /** Of the batch's first byte in the file. */
+  offset: number;
+  bytes: Buffer;
+  /** Bytes that were offered. */
+  length: number;
+  /** Bytes that became rows. */
+  taken: number;
+  rows: Rows;
+  /** Undefined if it was scanned in TypeScript. */
+  memory: WasmMemory | undefined;
+}
+
+/** Scans what was scanned with the other scanner, too (`AUDITSHIP_VERIFY=1`), and holds the two equal, word by word. */
+export class Verifier {
+  /** TypeScript's rows. */
+  private readonly rows: Rows;
+  private readonly lines: LineScanner;
+  /** WebAssembly's, for bytes that lie elsewhere. */
+  private copy: { memory: WasmMemory; rows: Rows; lines: LineScanner } | undefined;
+  private readonly needles = new Set<Needles>();
+  /** By number: the value that has it. */
+  private readonly numbered = new Map<number, string>();
+  private numbering: object = {};
+
+  /** As for {@link LineScanner}. */
+  constructor(
+    private readonly maxRows: number,
+    private readonly arrays: boolean,
+  ) {
+    this.rows = new Rows(maxRows);
+    this.lines = new LineScanner(this.rows, maxRows, arrays);
+  }
+
+  /** @throws AuditshipError AUDITSHIP_VERIFY at the first difference */
+  check(scanned: Scanned): void {
+    if (scanned.memory) {
+      const other = { ...scanned, rows: this.rows, taken: this.lines.scan(scanned.bytes, scanned.length) };
+      this.compare(scanned, scanned, other, scanned.memory);
+      this.rows.clear();
+    } else {
+      const { memory, rows, lines } = this.copyOf(scanned.bytes, scanned.length);
+      const other = { ...scanned, rows, taken: lines.scan(memory.buffer, scanned.length) };
+      this.compare(scanned, other, scanned, memory);
+      rows.clear();
+    }
+  }
+
+  /** Holds equal what both find of these needles in the first `length` bytes, and does so in later batches. */
+  checkFinds(needles: Needles, scanned: Scanned): void {
+    this.needles.add(needles);
+    const memory = scanned.memory ?? this.copyOf(scanned.bytes, scanned.length).memory;
+    this.compareFinds(scanned, needles, memory);
+  }
+
+  private compare(at: Scanned, fast: Scanned, slow: Scanned, memory: WasmMemory): void {
+    const rows = Math.min(fast.rows.count, slow.rows.count);
+    for (let word = 0; word < rows * ROW_WORDS; word++) {
+      const [a, b] = [fast.rows.table[word], slow.rows.table[word]];
+      if (a !== b) throw difference(at, slow.rows, Math.floor(word / ROW_WORDS), nameOf(word % ROW_WORDS), a, b);
+    }
+    for (let row = 0; row < rows; row++) {
+      const [a, b] = [fast, slow].map((side) => side.rows.invalid(row)?.reason ?? "an event");
+      if (a !== b) throw difference(at, slow.rows, row, "kind of row", a, b);
+    }
+    if (fast.rows.count !== slow.rows.count) {
+      const longer = fast.rows.count > slow.rows.count ? fast.rows : slow.rows;
+      throw difference(at, longer, rows, "number of rows", fast.rows.count, slow.rows.count);
+    }
+    if (fast.taken !== slow.taken) {
+      throw difference(at, slow.rows, rows, "number of bytes taken", fast.taken, slow.taken);
+    }
+    this.compareNumbers(at, fast.rows, memory);
+    for (const needles of this.needles) this.compareFinds(at, needles, memory);
+  }
+
+  /** Values with one number are the same. */
+  private compareNumbers(at: Scanned, rows: Rows, { numbering }: WasmMemory): void {
+    if (numbering !== this.numbering) this.numbered.clear();
+    this.numbering = numbering;
+    for (let row = 0; row < rows.count; row++) {
+      for (const [column, field] of NUMBERED.entries()) {
+        const number = rows.numbers[row * NUMBERED.length + column];
+        if (number === 0) continue;
+        const span = row * ROW_WORDS + ROW_HEADER + 2 * field;
+        const value = at.bytes.toString("latin1", rows.table[span], rows.table[span + 1]);
+        const known = this.numbered.get(number) ?? value;
+        if (known !== value) throw difference(at, rows, row, `${FIELD_PATHS[field]}'s number`, number, "another");
+        this.numbered.set(number, value);
+      }
+    }
+  }
+
+  private compareFinds(at: Scanned, needles: Needles, memory: WasmMemory): void {
+    const [fast, slow] = [new FindList(), new FindList()];
+    if (!memory.find(needles, at.length, fast)) return;
+    findNeedles(needles, at.bytes.subarray(0, at.length), slow);
+    const [a, b] = [fast, slow].map(({ count, starts, needles: numbers }) =>
+      Array.from({ length: count }, (_, i) => `${starts[i]} ${numbers[i]}`).sort(),
+    );
+    if (a.join() !== b.join()) throw difference(at, at.rows, 0, "number of traces", a.length, b.length);
+  }
+
+  /** The bytes, where WebAssembly can scan them. */
+  private copyOf(bytes: Buffer, length: number) {
+    if (!this.copy || this.copy.memory.buffer.length <= length) {
+      const memory = WasmMemory.create(2 * length + 65_536, this.maxRows);
+      if (!memory) {
+        throw new AuditshipError(
+          "AUDITSHIP_VERIFY",
+          "there is no WebAssembly SIMD here to verify. Unset AUDITSHIP_VERIFY.",
+        );
+      }
+      const rows = new Rows(this.maxRows, memory);
+      this.copy = { memory, rows, lines: new LineScanner(rows, this.maxRows, this.arrays, memory) };
+    }
+    this.copy.memory.startOver();
+    this.copy.memory.buffer.set(bytes.subarray(0, length + 1));
+    return this.copy;
+  }
+}
+
+/** What a word of a row is. */
+function nameOf(word: number): string {
+  if (word < ROW_HEADER) return Row[word];
+  const span = word - ROW_HEADER;
+  return `${span % 2 === 0 ? "start" : "end"} of ${FIELD_PATHS[span >> 1]}`;
+}
+
+function difference(
+  { source, file, offset }: Scanned,
+  rows: Rows,
+  row: number,
+  what: string,
+  fast: number | string,
+  slow: number | string,
+): AuditshipError {
+  const line = offset + (row < rows.count ? rows.table[row * ROW_WORDS + Row.line] : 0);
+  return new AuditshipError(
+    "AUDITSHIP_VERIFY",
+    `source ${source}, file ${file.id}, offset ${line}: the scanners differ in the ${what}: WebAssembly ${fast}, ` +
+      `TypeScript ${slow}. Please report this line, and run with AUDITSHIP_SCANNER=typescript meanwhile.`,
+  );
+}
