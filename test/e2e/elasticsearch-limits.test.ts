@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Load } from "./load.js";
@@ -20,7 +20,10 @@ describe.skipIf(!SCRIPTS)("an Elasticsearch with little room, that is killed and
   beforeAll(async () => {
     server = await start();
   });
-  afterAll(() => script("elasticsearch-up", environment, "--stop"));
+  afterAll(async () => {
+    await script("elasticsearch-up", environment, "--stop");
+    rmSync(nodeDirectory(NAME), { recursive: true, force: true });
+  });
 
   it("answers a request beyond its size with 413, which halves it", async () => {
     const sink = await openSink({ ...server.sinkOptions(), index: "large" });

@@ -38,7 +38,7 @@ describe.skipIf(!SCRIPTS || !hasOpenssl)("an Elasticsearch that asks for client 
   });
   afterAll(async () => {
     await script("elasticsearch-up", environment(), "--stop");
-    rmSync(directory, { recursive: true });
+    for (const own of [directory, nodeDirectory(NAME)]) rmSync(own, { recursive: true, force: true });
   });
 
   function makeCertificates(config: string): void {
