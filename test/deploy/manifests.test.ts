@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { loadConfig } from "../../src/config/load.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -106,6 +106,64 @@ describe("the component retention", () => {
     const { podSelector, policyTypes, ingress } = read("daemonset/components/retention/networkpolicy.yaml").spec;
     expect(job.metadata.labels).toMatchObject(podSelector.matchLabels);
     expect([policyTypes, ingress]).toEqual([["Ingress", "Egress"], undefined]);
+  });
+});
+
+describe("the component kubesphere", () => {
+  const documents = (path: string) =>
+    parseAllDocuments(readFileSync(`${ROOT}daemonset/components/kubesphere/${path}`, "utf8")).map((each) =>
+      each.toJS(),
+    );
+
+  it("turns on what the base's configuration leaves off", async () => {
+    const [{ patch }] = read("daemonset/components/kubesphere/kustomization.yaml").patches;
+    const { env } = parse(patch).spec.template.spec.containers[0];
+    const given = Object.fromEntries(env.map(({ name, value }: { name: string; value: string }) => [name, value]));
+    const load = (more: object) =>
+      loadConfig(`${ROOT}daemonset/base/auditship.yaml`, { env: { NODE_NAME: "node-1", ...more } });
+    const watches = async (more: object) => {
+      const { config, stages } = await load(more);
+      const workspace = stages.find(({ plugin }) => plugin.name === "workspace");
+      return [config.rules.watch, workspace?.options.watch];
+    };
+    expect([await watches({}), await watches(given)]).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+  });
+
+  it("gives the agent no right to read a Secret or to write a rule", () => {
+    const roles = documents("rbac.yaml").filter(({ kind }) => kind.endsWith("Role"));
+    const rights = roles.flatMap(({ rules }) =>
+      rules.flatMap((rule: { resources: string[]; verbs: string[] }) =>
+        rule.resources.flatMap((resource) => rule.verbs.map((verb) => `${verb} ${resource}`)),
+      ),
+    );
+    expect([...new Set(rights)].sort()).toEqual([
+      "create events",
+      "list namespaces",
+      "list rules",
+      "list webhooks",
+      "patch rules/status",
+      "patch webhooks/status",
+      "watch namespaces",
+      "watch rules",
+      "watch webhooks",
+    ]);
+  });
+
+  it("has roles for people that no tenant has by what he has anyway", () => {
+    const roles = documents("clusterroles.yaml");
+    expect(roles.map(({ metadata }) => metadata.name)).toEqual(["auditship-rules-view", "auditship-rules-edit"]);
+    for (const { metadata } of roles) expect(metadata.labels).toBeUndefined();
+  });
+});
+
+describe("the definitions of Rule and Webhook resources", () => {
+  it("are applied by no overlay and no component: they would take the place of KubeSphere's", () => {
+    const names = readdirSync(`${ROOT}daemonset`, { recursive: true, encoding: "utf8" });
+    const kustomizations = names.filter((name) => name.endsWith("kustomization.yaml") && !name.startsWith("crds"));
+    for (const name of kustomizations) expect(readFileSync(`${ROOT}daemonset/${name}`, "utf8")).not.toContain("crds");
   });
 });
 

@@ -87,6 +87,32 @@ describe.skipIf(!KUBECONFIG)("the manifests, at a real kube-apiserver,", () => {
     expect(monitor?.metadata).toMatchObject({ name: "auditship", namespace: "auditship" });
   });
 
+  it("take the component kubesphere, whose rights are accepted and lie where the rules do", () => {
+    const resources = builtWith("kubesphere");
+    const daemonset = resources.find((resource) => resource.kind === "DaemonSet");
+    const { automountServiceAccountToken, containers } = daemonset!.spec.template.spec;
+    expect(automountServiceAccountToken).toBe(true);
+    expect(containers[0].env).toEqual(
+      expect.arrayContaining([
+        { name: "WATCH_RULES", value: "true" },
+        { name: "WATCH_NAMESPACES", value: "true" },
+      ]),
+    );
+    const rights = resources.filter(({ kind }) => /^(Cluster)?Role(Binding)?$/.test(kind));
+    expect(rights.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}`).sort()).toEqual([
+      "ClusterRole ",
+      "ClusterRole ",
+      "ClusterRole ",
+      "ClusterRoleBinding ",
+      ...["Role default", "Role kubesphere-logging-system"],
+      ...["RoleBinding default", "RoleBinding kubesphere-logging-system"],
+    ]);
+    const elsewhere = rights.filter(({ metadata }) => metadata.namespace !== "kubesphere-logging-system");
+    for (const right of elsewhere) {
+      expect(kubectl(apply("--dry-run=server", "-f", "-"), JSON.stringify(right))).toContain("serverside-applied");
+    }
+  });
+
   it("take the retention as a component, with the agent's image, in pods that admission lets in", () => {
     const images = [{ name: "auditship", newName: "registry.example/auditship", newTag: "9" }];
     const resources = builtWith("retention", { images });
