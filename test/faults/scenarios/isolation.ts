@@ -170,6 +170,53 @@ export const isolation: Scenario[] = [
     },
   },
   {
+    name: "30 sinks are added, changed and removed by reloads under load: nobody misses or repeats anything",
+    async run(site) {
+      const others = await Promise.all([Receiver.start(), Receiver.start()]);
+      for (const other of others) site.undo(() => void other.close());
+      const [changing, removed] = others;
+      const search = ({ url }: Receiver, maxEvents: number) => ({
+        type: "elasticsearch",
+        urls: [url],
+        request: { maxEvents, maxWait: "20ms" },
+        ...SHORT,
+      });
+      const local = { type: "file", path: "archive.ndjson" };
+      const reload = async (sinks: Record<string, object>) => {
+        const said = site.agent.log.split("Configuration reloaded.").length;
+        beside(site, sinks);
+        site.agent.program.child.kill("SIGHUP");
+        await site.agent.program.until(({ err }) => err.split("Configuration reloaded.").length > said);
+        await sleep(300);
+      };
+      beside(site, { changing: search(changing, 500), removed: search(removed, 500) });
+      const log = site.writer({ maxSize: 400_000 });
+      await site.start();
+      const stop = new AbortController();
+      const loading = (async () => {
+        while (!stop.signal.aborted) await log.writeAtRate(100, 2000);
+      })();
+      await sleep(500);
+      for (let i = 1; i <= 3; i++) {
+        await reload({ changing: search(changing, 500 + i), removed: search(removed, 500), local });
+        await reload({ changing: search(changing, 500), local });
+      }
+      await reload({ changing: search(changing, 500), removed: search(removed, 500), local });
+      stop.abort();
+      await loading;
+      const all = () => others.every(({ identities: had }) => had.size === site.ledger.events);
+      await holds("all have all", all);
+      await site.settled();
+      await site.caughtUp();
+      expectOnce(site, "the file", linesOf(site.at("archive.ndjson")));
+      for (const receiver of [site.receiver, ...others]) {
+        if (receiver.sent !== receiver.documents)
+          throw new Error(`${receiver.sent - receiver.documents} were sent again`);
+      }
+      return undefined;
+    },
+  },
+  {
     name: "40 eight of ten sinks are dead, each in another way: the two others have all",
     timeout: 120_000,
     async run(site) {
