@@ -73,7 +73,7 @@ async function load(): Promise<void> {
 async function expectAll(server: SearchServer): Promise<void> {
   const { events, pending } = log.ledger;
   await vi.waitFor(async () => expect(await server.countDocuments(index)).toBe(events), {
-    timeout: 120_000,
+    timeout: 300_000,
     interval: 500,
   });
   const counts = new Map<string, number>();
@@ -87,7 +87,7 @@ async function expectAll(server: SearchServer): Promise<void> {
 }
 
 describe.skipIf(!ELASTICSEARCH.url)(`a bad network between an agent and Elasticsearch for ${TOXIC_SECONDS} s`, () => {
-  it("costs no event, and stores none twice", { timeout: (TOXIC_SECONDS + 200) * 1000 }, async () => {
+  it("costs no event, and stores none twice", { timeout: (TOXIC_SECONDS + 400) * 1000 }, async () => {
     const { urls, ...auth } = ELASTICSEARCH.sinkOptions();
     const proxy = await TcpProxy.to(urls[0]);
     start({ urls: [proxy.url], ...auth });
@@ -121,7 +121,7 @@ describe.skipIf(!SCRIPTS)(`an Elasticsearch that is killed ${KILLS} times under 
   };
   afterEach(() => script("elasticsearch-up", env, "--stop"));
 
-  it("has every event once when it is back", { timeout: (KILLS + 2) * 120_000 }, async () => {
+  it("has every event once when it is back", { timeout: (KILLS + 4) * 120_000 }, async () => {
     env = { NAME: name, PORT: `${await freePort()}`, HEAP: "256m" };
     const server = new SearchServer("its own", await up());
     start({ urls: [server.url!] });
