@@ -17,6 +17,7 @@ const MOST_WAIT = 500;
 
 /** Runs a sink that has state of its own: what it folded is acknowledged, and kept with its state. DESIGN §2, §3. */
 export class FoldingRunner extends Runner {
+  readonly lags = false;
   readonly #sink: FoldingSink;
   /** The stored state that the sink has not taken back yet. */
   #owed: { state: SinkState | undefined } | undefined;

@@ -12,7 +12,7 @@ export interface StoredCursor extends StoredPosition {
 /** One batch of a sink: how much of it is not acknowledged yet. */
 export interface LedgerEntry {
   readonly start: Position;
-  readonly end: Position;
+  end: Position;
   /** Its events may have been sent before. */
   readonly unsure: boolean;
   /** Runs of the batch's events that are in requests and not acknowledged. */
@@ -64,6 +64,11 @@ export class Ledger {
     return this.#cursor;
   }
 
+  /** Where the next batch starts; undefined before the first. */
+  get end(): Position | undefined {
+    return this.#entries.at(-1)?.end ?? this.#cursor;
+  }
+
   /** True if something is offered and not acknowledged. */
   get busy(): boolean {
     return this.#entries.length > 0;
@@ -92,6 +97,12 @@ export class Ledger {
   seal(entry: LedgerEntry): void {
     entry.sealed = true;
     this.#advance();
+  }
+
+  /** No more of the batch is offered: it ends before the line at `offset`, and what comes from there is offered later. */
+  cut(entry: LedgerEntry, offset: number): void {
+    entry.end = { file: entry.start.file, offset };
+    this.seal(entry);
   }
 
   /** A run of the batch, lines [from, to) of its file, is acknowledged. */

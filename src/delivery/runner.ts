@@ -100,9 +100,11 @@ export abstract class Runner {
     this.#ledgers.delete(ledger);
   }
 
+  /** True if its ledger says where to go on when an offer came to nothing while it was taking. */
+  abstract readonly lags: boolean;
   /**
    * Takes what it selects of a batch; resolves to true when the batch's buffer may be reused, to false if the sink is
-   * parked or takes nothing for `stallAfter`. `patient` waits on as long as the far end is not failing.
+   * parked or takes nothing for {@link HOLD}. `patient` waits until it was failing for `stallAfter`.
    */
   abstract offer(batch: Batch, ledger: Ledger, patient: boolean): Promise<boolean>;
   /** Resolves when everything taken is acknowledged, or the sink parks. */
@@ -280,3 +282,6 @@ export abstract class Runner {
 const OVER: ReadonlySet<RunnerState> = new Set(["stopped", "closed"]);
 
 const PROBE_TIMEOUT = 10_000;
+
+/** Milliseconds that a sink may hold up others of its lane. */
+export const HOLD = 200;

@@ -15,7 +15,7 @@ import type { DeadLetters } from "./dead-letters.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
-import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
+import { HOLD, Runner, type RunnerOptions, type Snapshot } from "./runner.js";
 
 /** What would be a dead letter as an event again, for `encodeSafe`. The host's, because delivery knows nothing of JSON. */
 export type ViewLetter = (letter: DeadLetter) => EventView | undefined;
@@ -30,6 +30,7 @@ export interface SendingDeps {
  * what is refused for good. DESIGN §6.
  */
 export class SendingRunner extends Runner {
+  readonly lags = true;
   readonly #sink: SendingSink;
   readonly #deps: SendingDeps;
   readonly #limit: ConcurrencyLimit;
@@ -73,13 +74,21 @@ export class SendingRunner extends Runner {
       if (again && ledger.has(batch.file, batch.offset + line)) continue;
       // A line's events stay together in a request, so that acknowledged bytes are whole lines.
       const full = this.#builder.bytes + sizeOf(batch, row) > maxBytes || this.#builder.count >= maxEvents;
-      if (full && this.#builder.count > 0 && !isLaterItem(batch, row) && !(await this.#enqueue(patient))) return false;
-      if (sizeOf(batch, row) > maxBytes && !isLaterItem(batch, row) && !(await this.#alone(patient))) return false;
+      if (full && this.#builder.count > 0 && !isLaterItem(batch, row) && !(await this.#enqueue(patient)))
+        return this.#stopAt(ledger, entry, batch.offset + line);
+      if (sizeOf(batch, row) > maxBytes && !isLaterItem(batch, row) && !(await this.#alone(patient)))
+        return this.#stopAt(ledger, entry, batch.offset + line);
       if (this.#builder.count === 0) this.#builder.since = this.host.now();
       this.#encode(batch.at(row), ledger, entry);
     }
     ledger.seal(entry);
     return this.#sendSoon(patient);
+  }
+
+  /** What comes from this line on is not taken now. */
+  #stopAt(ledger: Ledger, entry: LedgerEntry, offset: number): false {
+    if (this.taking) ledger.cut(entry, offset);
+    return false;
   }
 
   async drain(): Promise<void> {
@@ -134,7 +143,7 @@ export class SendingRunner extends Runner {
     let stalled: Promise<boolean> | undefined;
     while (!this.#hasRoom()) {
       if (!this.taking) return false;
-      stalled ??= this.wait(this.options.stallAfter).then(() => true);
+      stalled ??= this.wait(this.#patience(patient)).then(() => true);
       const changed = new Promise<boolean>((resolve) => this.#waiting.push(() => resolve(false)));
       if (!(await Promise.race([changed, stalled]))) continue;
       if (!patient || this.failing) return false;
@@ -148,6 +157,10 @@ export class SendingRunner extends Runner {
       .add(() => this.#deliver(left).finally(() => this.#landed(left)))
       .catch((error: Error) => this.park(error.message));
     return true;
+  }
+
+  #patience(patient: boolean): number {
+    return patient ? this.options.stallAfter : Math.min(HOLD, this.options.stallAfter);
   }
 
   /** True if one more request may wait, and there is memory to fill the next one meanwhile. */
@@ -170,7 +183,7 @@ export class SendingRunner extends Runner {
     while (this.#pending.size > 0) {
       if (!this.taking) return false;
       const idle = this.#queue.onIdle().then(() => true);
-      if (await Promise.race([idle, this.wait(this.options.stallAfter).then(() => false)])) break;
+      if (await Promise.race([idle, this.wait(this.#patience(patient)).then(() => false)])) break;
       if (!patient || this.failing) return false;
     }
     return this.taking;

@@ -21,11 +21,14 @@ export class CatchUp {
     this.#lane = lane;
   }
 
-  /** Reads a batch, never past the live lane; true if it is so near to that that a meeting is short, and may be tried. */
-  async follow(live: Lane): Promise<boolean> {
+  /**
+   * Reads a batch, never past the live lane; true if it is so near to that that a meeting is short, and may be tried.
+   * `hurried`: others wait for the lane's place.
+   */
+  async follow(live: Lane, hurried: boolean): Promise<boolean> {
     const lane = this.#lane;
     if (this.#mayMeet() && isNear(lane, live)) return true;
-    const step = await lane.step(live.position());
+    const step = await lane.step({ limit: live.position(), hurried });
     await pace(lane);
     if (step !== "end") return false;
     if (!this.#mayMeet()) await lane.rest(Math.max(1, this.#notBefore - performance.now()));
@@ -57,7 +60,7 @@ export class CatchUp {
     if (!position) return true;
     while (this.#lane.running) {
       if (compareCursors(this.#lane.position(), position) >= 0) return true;
-      if ((await this.#lane.step(position)) === "end") return true;
+      if ((await this.#lane.step({ limit: position })) === "end") return true;
     }
     return false;
   }

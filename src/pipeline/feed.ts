@@ -267,6 +267,7 @@ export class Feed {
           "A required stage failed; the lane waits and tries again.",
         ),
       onLeft: (section) => this.#onBacklogRead(section as Section),
+      onBehind: (section) => this.#fallBehind(section as Section),
     });
     if (live) this.#live = lane;
     this.#lanes.add(lane);
@@ -311,7 +312,7 @@ export class Feed {
       while (lane.running && this.#live && this.#live !== lane) {
         const live = this.#live;
         if (this.#deps.slots.wanted && performance.now() >= turnEnds) this.#giveWay(lane);
-        else if (await catchUp.follow(live)) await this.#meet(catchUp, lane, live);
+        else if (await catchUp.follow(live, this.#deps.slots.wanted)) await this.#meet(catchUp, lane, live);
         this.#separate(lane);
       }
     } finally {
@@ -348,25 +349,34 @@ export class Feed {
 
   /** Gives the lane's place to who waits for one; its sinks go on from where they are when it is their turn again. */
   #giveWay(lane: Lane): void {
-    for (const section of [...lane.members] as Section[]) this.#takeOff(section, lane);
-  }
-
-  /** Takes those off who hold up the others: each goes on in a lane of its own. */
-  #separate(lane: Lane): void {
-    for (const section of [...lane.slow()] as Section[]) {
-      this.#deps.log.warn(
-        { source: this.name, sink: section.runner.name },
-        "Sink is slower than others; it follows in a lane of its own.",
-      );
-      section.follower.inOrder = true;
-      this.#takeOff(section, lane);
+    for (const section of [...lane.members] as Section[]) {
+      lane.leave(section);
+      this.#goOnLater(section);
     }
   }
 
-  #takeOff(section: Section, lane: Lane): void {
-    lane.leave(section);
+  /** Takes those off who hold up the others. */
+  #separate(lane: Lane): void {
+    for (const section of [...lane.slow()] as Section[]) {
+      lane.leave(section);
+      this.#fallBehind(section);
+    }
+  }
+
+  /** It does not keep up with the others of its lane: it goes on in one of its own. */
+  #fallBehind(section: Section): void {
+    const { follower, runner } = section;
+    this.#deps.log.info(
+      { source: this.name, sink: runner.name },
+      "Sink does not keep up; it follows in a lane of its own.",
+    );
+    follower.inOrder = true;
+    this.#goOnLater(section);
+  }
+
+  #goOnLater(section: Section): void {
     section.lane = undefined;
-    section.next = lane.position();
+    section.next = section.ledger.end;
     this.#tell(section.follower);
     this.#admit(section);
   }

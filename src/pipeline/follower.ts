@@ -77,6 +77,7 @@ export class Follower {
   /** One section again, as after parking: what was acknowledged ahead is kept as ranges. */
   unite(): Section {
     const [first] = this.#sections;
+    this.inOrder = false;
     if (this.#sections.length === 1) {
       first.next = undefined;
       return first;

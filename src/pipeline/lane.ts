@@ -22,6 +22,8 @@ export interface LaneDeps {
   onHeld(error: Error): void;
   /** Called when a member has come to where it leaves. */
   onLeft(member: Member): void;
+  /** Called when a member could not take all of a batch in time and was taken off: it goes on where its ledger ends. */
+  onBehind(member: Member): void;
 }
 
 /** What a step came to. `left`: a member has come to where it leaves. */
@@ -77,9 +79,9 @@ export class Lane {
 
   /**
    * Reads the next batch, up to `limit`, and offers it. "end": the limit is reached, or the log has ended. A sink that is
-   * alone is waited for as long as its far end does not fail: nobody else is held up by it.
+   * alone is waited for as long as its far end does not fail, unless others wait for the lane's place (`hurried`).
    */
-  async step(limit?: Position): Promise<Step> {
+  async step({ limit, hurried = false }: { limit?: Position; hurried?: boolean } = {}): Promise<Step> {
     const wait = this.#wait;
     const exit = this.#nearestExit();
     const bound = exit && (!limit || comparePositions(exit, limit) <= 0) ? exit : limit;
@@ -93,7 +95,8 @@ export class Lane {
     }
     await this.#load(chunk);
     const members = [...this.members];
-    const took = await Promise.all(members.map((member) => this.#offer(member, members.length === 1)));
+    const patience = members.length > 1 ? "shared" : hurried ? "hurried" : "alone";
+    const took = await Promise.all(members.map((member) => this.#offer(member, patience)));
     this.#weigh(members, took);
     return "batch";
   }
@@ -172,12 +175,15 @@ export class Lane {
   }
 
   /** @returns milliseconds that it took */
-  async #offer(member: Member, patient: boolean): Promise<number> {
+  async #offer(member: Member, patience: "alone" | "shared" | "hurried"): Promise<number> {
     const { runner, ledger } = member;
     const started = performance.now();
-    if (!(await runner.offer(this.#deps.batch, ledger, patient))) {
-      runner.park(runner.failing ?? "it takes too long");
+    if (!(await runner.offer(this.#deps.batch, ledger, patience === "alone"))) {
+      const dead = patience === "alone" || (patience === "hurried" && runner.failing !== undefined);
+      const behind = !dead && runner.lags && runner.taking;
+      if (!behind) runner.park(runner.failing ?? "it takes too long");
       this.leave(member);
+      if (behind) this.#deps.onBehind(member);
     }
     return performance.now() - started;
   }

@@ -55,6 +55,17 @@ describe("the cursor of a sink", () => {
     expect(ledger.stored()).toEqual({ file: "f1", offset: 0, ranges: [{ file: "f1", from: 0, to: 50 }] });
   });
 
+  it("ends before the line that was not taken any more, and goes on there", () => {
+    const ledger = new Ledger();
+    const entry = ledger.open(at(0), at(100));
+    ledger.cut(entry, 40);
+    expect([ledger.cursor, ledger.end]).toEqual([at(40), at(40)]);
+    const next = ledger.open(at(40), at(100));
+    next.outstanding = 1;
+    ledger.seal(next);
+    expect([ledger.cursor, ledger.end]).toEqual([at(40), at(100)]);
+  });
+
   it("tells of each advance once", () => {
     const ledger = new Ledger();
     let advances = 0;
