@@ -18,6 +18,7 @@ const DONE = { kind: "done" };
 describe.skipIf(!SCRIPTS || !hasOpenssl)("an Elasticsearch that asks for client certificates and credentials", () => {
   let directory: string;
   let url: string;
+  let up: Promise<string> | undefined;
   let tls: { caFile: string; certFile: string; keyFile: string };
   const at = (name: string) => join(directory, name);
   const environment = () => ({ NAME, PASSWORD, TLS: "1", HEAP: "256m", CURL_HOME: directory });
@@ -25,7 +26,7 @@ describe.skipIf(!SCRIPTS || !hasOpenssl)("an Elasticsearch that asks for client 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "auditship-secured-"));
     const config = join(nodeDirectory(NAME), "config");
-    const up = script("elasticsearch-up", environment(), "xpack.security.http.ssl.client_authentication=required");
+    up = script("elasticsearch-up", environment(), "xpack.security.http.ssl.client_authentication=required");
     // The script waits for the server with curl, which needs a certificate that the server's own key has signed.
     const written = () => expect(readFileSync(join(config, "http.pem"), "utf8")).toContain("END CERTIFICATE");
     await Promise.race([up, vi.waitFor(written, { timeout: 120_000 })]);
@@ -37,6 +38,8 @@ describe.skipIf(!SCRIPTS || !hasOpenssl)("an Elasticsearch that asks for client 
     tls = { caFile: at("ca.pem"), certFile: at("client.crt"), keyFile: at("client.key") };
   });
   afterAll(async () => {
+    // One that is still starting cannot be stopped.
+    await up?.catch(() => {});
     await script("elasticsearch-up", environment(), "--stop");
     for (const own of [directory, nodeDirectory(NAME)]) rmSync(own, { recursive: true, force: true });
   });
