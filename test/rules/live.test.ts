@@ -71,6 +71,21 @@ describe("rules that are watched", () => {
     ]);
   });
 
+  it("count a Webhook resource that is watched instead of one in files, not beside it", async () => {
+    const file = {
+      apiVersion: "auditing.kubesphere.io/v1alpha1",
+      kind: "Webhook",
+      metadata: { name: "x" },
+      spec: { alertingPriority: "ERROR", receivers: [{ type: "webhook", config: { url: "http://x" } }] },
+    };
+    const loaded = await load(
+      { "a.yaml": resource([rule("File", "Verb exists")]), "w.json": JSON.stringify(file) },
+      { resources: [webhook({ archivingPriority: "INFO" })] },
+    );
+    expect(run(loaded, EVENT).map(({ actions }) => actions)).toEqual([["archived", "alerting"]]);
+    expect(loaded.receivers).toEqual([]);
+  });
+
   it("are refused unread where something is wrong with all of them", async () => {
     const problem = "It has 1001 rules, more than 1000.";
     const loaded = await load({}, { resources: [{ ...live("one", "cr", []), value: undefined, problem }] });

@@ -87,7 +87,13 @@ export class KubeSphereReader implements Reader {
   /** Resources with rules, by name. */
   private readonly resources = new Map<string, { labels: Labels; place: Place }>();
 
-  constructor(private readonly context: ReaderContext) {}
+  /** Thresholds where no Webhook resource sets them. */
+  private readonly configured: Pick<ReaderContext, "archivingRank" | "alertingRank">;
+
+  constructor(private readonly context: ReaderContext) {
+    const { archivingRank, alertingRank } = context;
+    this.configured = { archivingRank, alertingRank };
+  }
 
   /** What rules in files may refer to. */
   get definitions(): Definitions {
@@ -157,8 +163,8 @@ export class KubeSphereReader implements Reader {
         this.context.warn(message, document.place([...keys, "spec", ...key]));
       const webhook = readWebhook(value, document, keys, { warn, refuse: (error) => this.context.refuse(error) });
       this.context.webhook = webhook;
-      this.context.archivingRank = webhook.archivingRank ?? this.context.archivingRank;
-      this.context.alertingRank = webhook.alertingRank ?? this.context.alertingRank;
+      this.context.archivingRank = webhook.archivingRank ?? this.configured.archivingRank;
+      this.context.alertingRank = webhook.alertingRank ?? this.configured.alertingRank;
     } catch (error) {
       if (!(error instanceof AuditshipError)) throw error;
       this.context.refuse(error);
