@@ -79,7 +79,9 @@ function rendered(sink: SendingSink, batches: readonly EventBatch[]): SendingSin
       const start = out.length;
       out.copy(bytes, starts[row], starts[row + 1]);
       // Where the document lies matters to dead letters only.
-      Object.assign(out.document, { start, members: start, end: out.length });
+      out.document.start = start;
+      out.document.members = start;
+      out.document.end = out.length;
     },
     send: (request, signal) => sink.send(request, signal),
     probe: (signal) => sink.probe(signal),
