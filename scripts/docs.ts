@@ -2,10 +2,11 @@
  * Writes the pages and the schema that are generated from the tables in src/: `npm run docs`. A test holds that what is
  * committed is what this gives.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { POLICY, PROFILE_NAMES, PROFILES } from "../plugins/stages/redact/profile.js";
 import { builtins } from "../src/config/plugins.js";
 import { configSchema, sinkSchema, sourceSchema } from "../src/config/schema.js";
 import { inner, shapeOf } from "../src/config/shape.js";
@@ -31,6 +32,7 @@ export async function render(): Promise<Map<string, string>> {
     ["docs/configuration.md", await configurationPage()],
     ["docs/metrics.md", metricsPage()],
     ["docs/errors.md", errorsPage()],
+    ["docs/redaction.md", redactionPage()],
     ["config/schema.json", `${pretty(await jsonSchema())}\n`],
   ]);
 }
@@ -193,6 +195,18 @@ function pretty(value: unknown, indent = "", used = 0): string {
     : Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${pretty(item, deeper, key.length + 4)}`);
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   return entries.length === 0 ? open + close : `${open}\n${deeper}${entries.join(`,\n${deeper}`)}\n${indent}${close}`;
+}
+
+// ---- redaction
+
+const PROFILE_TABLES = /(?<=<!-- profiles: npm run docs -->\n)[\s\S]*(?=<!-- end of profiles -->)/;
+
+/** The page as it is, with the tables of the profiles made anew. */
+function redactionPage(): string {
+  const profiles = PROFILE_NAMES.map((name) => `- \`${name}\`: ${PROFILES[name]}`).join("\n");
+  const rows = POLICY.map(({ what, where, outcomes }) => [what, where, ...PROFILE_NAMES.map((name) => outcomes[name])]);
+  const rendered = `\n${profiles}\n\n${table(["what", "where", ...PROFILE_NAMES.map((name) => `\`${name}\``)], rows)}\n\n`;
+  return readFileSync(join(root, "docs/redaction.md"), "utf8").replace(PROFILE_TABLES, () => rendered);
 }
 
 // ---- metrics and errors

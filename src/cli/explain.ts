@@ -24,7 +24,10 @@ export function addExplain(program: Command, finish: Finish): void {
     .option("--event <n>", "only the event of this number, as match shows it", eventNumber)
     .option("--audit-id <id>", "only events of this auditID, as documents and alerts show it")
     .addOption(likeOption())
-    .option("--redact <profile>", "show what would leave: default, or the configuration that says what is redacted")
+    .option(
+      "--redact <profile>",
+      "show what would leave: default, strict, off, or the configuration that says what is redacted",
+    )
     .option("--json", "one JSON line per event and rule")
     .addHelpText(
       "after",

@@ -8,7 +8,10 @@ export function addFields(program: Command, finish: Finish): void {
     .argument("<file...>", "audit files, plain or gzip, or directories of them; - is standard input")
     .addOption(new Option("--dialect <name>", "whose fields").choices(["falco"]).makeOptionMandatory())
     .option("--field <name>", "one more, with its argument: ka.uri.param[q]; may be repeated", collect)
-    .option("--redact <profile>", "show what would leave: default, or the configuration that says what is redacted")
+    .option(
+      "--redact <profile>",
+      "show what would leave: default, strict, off, or the configuration that says what is redacted",
+    )
     .addHelpText(
       "after",
       examples(

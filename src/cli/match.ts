@@ -29,7 +29,10 @@ export function addMatch(program: Command, finish: Finish): void {
     .option("--summary", "counts per rule instead of the matches")
     .option("--fail-on <priority>", "exit with 1 if something matches at this priority or above")
     .addOption(likeOption())
-    .option("--redact <profile>", "show what would leave: default, or the configuration that says what is redacted")
+    .option(
+      "--redact <profile>",
+      "show what would leave: default, strict, off, or the configuration that says what is redacted",
+    )
     .addHelpText(
       "after",
       `${examples(

@@ -41,7 +41,9 @@ interface Group {
 
 /** A set of needles, to lie at `address`. */
 export function encodeNeedles(texts: readonly Buffer[], address: number): Buffer {
-  const groups = groupsOf(texts.map((text, number) => ({ text, number, lead: rarest(text) })));
+  const groups =
+    knownGroups.get(texts) ?? groupsOf(texts.map((text, number) => ({ text, number, lead: rarest(text) })));
+  knownGroups.set(texts, groups);
   const textsAt = NEEDLES_AT + texts.length * NEEDLE_BYTES;
   const set = Buffer.alloc(textsAt + texts.reduce((sum, { length }) => sum + length, 0));
   let index = 0;
@@ -65,6 +67,9 @@ export function encodeNeedles(texts: readonly Buffer[], address: number): Buffer
   }
   return set;
 }
+
+/** Each lane has a memory of its own, and the same needles in it. */
+const knownGroups = new WeakMap<readonly Buffer[], Group[]>();
 
 /** Puts needles together, those first that let the least else through as a group. */
 function groupsOf(needles: readonly Anchored[]): Group[] {

@@ -9,19 +9,17 @@ import { AuditshipError, type Stage, type StagePlugin } from "../plugin/index.js
 import { compileCondition } from "../rules/index.js";
 import { commandHost, type Surroundings } from "./command-host.js";
 
-/** The profile that is the stage `redact` as it is without options. */
-const DEFAULT = "default";
-
 /**
  * The stage `redact` for a command that shows what would leave.
- * @param profile `default`, or the configuration that has the stage's options. Its key is used where the agent's is at hand,
+ * @param profile one of the stage's own, or the configuration that has the stage's options. Its key is used where the agent's is at hand,
  * else one for this once: what is hashed is the same, the hashes are not.
  * @throws AuditshipError if the configuration does not load, or has no such stage
  */
 export async function createRedaction(profile: string): Promise<Stage> {
-  if (profile === DEFAULT) {
-    const plugin = (await builtins().load("stage", "redact", process.cwd())) as StagePlugin;
-    const options = plugin.options(z).parse({}) as Record<string, unknown>;
+  const plugin = (await builtins().load("stage", "redact", process.cwd())) as StagePlugin;
+  const known = plugin.options(z).safeParse({ profile });
+  if (known.success) {
+    const options = known.data as Record<string, unknown>;
     return make({ name: "redact", plugin, options }, { cluster: "", node: "", labels: {}, resolve });
   }
   const redaction = await redactionOf(await loadConfig(profile));

@@ -70,6 +70,9 @@ describe("match", () => {
     expect(await cli.run(...args, "--redact", "default")).toBe(0);
     expect(found()[1].message).toMatch(/^token hmac:/);
     expect(cli.out).not.toContain("hunter2");
+    cli.out = "";
+    expect(await cli.run(...args, "--redact", "strict")).toBe(0);
+    expect(found()[1].message).toBe(`token {"kind":"Secret"}`);
   });
 
   it("redacts with the key of a configuration, the same each time", async () => {

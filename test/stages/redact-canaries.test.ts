@@ -35,7 +35,9 @@ describe.skipIf(!hasSamples)("A real API server's log at level RequestResponse",
     for (const [index, line] of after.entries()) {
       if (line === before[index]) continue;
       changed++;
-      expect(equalElsewhere(JSON.parse(before[index]), JSON.parse(line))).toBe(true);
+      const { auditship: _said, ...was } = JSON.parse(before[index]);
+      const { auditship: _says, ...is } = JSON.parse(line);
+      expect(equalElsewhere(was, is)).toBe(true);
     }
     expect(changed).toBeGreaterThan(1000);
   });

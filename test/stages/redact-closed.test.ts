@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Hasher } from "../../plugins/stages/redact/hash.js";
-import { RedactStage } from "../../plugins/stages/redact.js";
 import { Field, Flag } from "../../src/plugin/index.js";
-import { documentOf, KEY, load, loadEvents, redactStage, stageHost } from "./support.js";
+import { documentOf, load, loadEvents, redactStage, stageHost } from "./support.js";
 
 const REF = '"objectRef":{"resource":"secrets","namespace":"shop"}';
 
@@ -47,6 +45,8 @@ describe("What must not slip through", () => {
       "an item of an EventList",
       `{"kind":"EventList","items":[{"auditID":"1",${REF},"requestObject":{"stringData":{"a":"planted"}}}]}`,
     ],
+    ["a misspelt data", `{${REF},"requestObject":{"Data":{"a":"planted"}}}`],
+    ["a misspelt path", `{${REF},"requestObject":[{"op":"add","path":"/Data/a","value":"planted"}]}`],
     ["a query in a URI with escapes", '{"requestURI":"/x?a=b\\u0026tok\\u0065n=planted"}'],
   ])("hides a secret under %s", (_, line) => {
     const document = redactLine(line);
@@ -69,10 +69,7 @@ describe("What cannot be read safely", () => {
 
   it("loses the body and keeps the event if it goes too deep", () => {
     const host = stageHost();
-    const document = redactLine(
-      `{"auditID":"1",${REF},"requestObject":${deep(600)},"responseObject":{"data":{}}}`,
-      host,
-    );
+    const document = redactLine(`{"auditID":"1","requestObject":${deep(600)},"responseObject":{"data":{}}}`, host);
     expect(JSON.parse(document)).toMatchObject({
       auditID: "1",
       requestObject: "redacted: unreadable",
@@ -97,9 +94,9 @@ describe("What cannot be read safely", () => {
         throw new Error("a bug");
       },
     });
-    const stage = new RedactStage(new Hasher(KEY, "namespace"), false, host);
+    const stage = redactStage({ host });
     const batch = loadEvents({
-      requestObject: { kind: "Secret", stringData: { a: "x" }, note: '{"env":[]}' },
+      requestObject: { kind: "Secret", stringData: { a: "x" }, metadata: { name: '{"env":[]}' } },
       verb: "create",
     });
     stage.run(batch);

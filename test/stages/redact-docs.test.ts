@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { CREDENTIAL_PARTS, CREDENTIAL_WORDS, HARMLESS_LAST_WORDS } from "../../plugins/stages/redact/credentials.js";
 
+import { HARMLESS_ANNOTATIONS, HARMLESS_EXTRA } from "../../plugins/stages/redact/kept.js";
+
 const page = readFileSync(new URL("../../docs/redaction.md", import.meta.url), "utf8");
 
 /** The words in backquotes of the paragraph that begins with a title. */
@@ -11,6 +13,14 @@ function wordsOf(title: string): string[] {
 }
 
 describe("docs/redaction.md", () => {
+  it("lists what is kept of a Secret's annotations and of a user's extra", () => {
+    const keysOf = (title: string) => {
+      const paragraph = page.split("\n\n").find((text) => text.startsWith(title))!;
+      return [...paragraph.matchAll(/`([^`]+)`/g)].map((match) => match[1]).filter((word) => word.includes("/"));
+    };
+    expect(keysOf("Kept annotations of Secrets")).toEqual(HARMLESS_ANNOTATIONS);
+    expect(keysOf("Kept in `extra`")).toEqual(HARMLESS_EXTRA);
+  });
   it("lists the parts of credential names", () => {
     expect(wordsOf("Credential names")).toEqual([...CREDENTIAL_PARTS]);
   });

@@ -148,7 +148,7 @@ describe("Patches", () => {
     ],
     ["a variable as text", "/spec/env/-", "PASSWORD=x", `PASSWORD=${hash("x")}`],
     ["a variable of a map", "/spec/env/PASSWORD", "x", hash("x")],
-    ["a harmless variable of a map", "/spec/env/LEVEL", "x", "x"],
+    ["any variable of a map", "/spec/env/LEVEL", "x", hash("x")],
     [
       "a container",
       "/spec/containers/-",
@@ -198,7 +198,9 @@ describe("Copies in strings", () => {
   it("redacts variables in an applied Deployment", () => {
     expect(
       body("deployments", applied('{"spec":{"env":[{"name":"PASSWORD","value":"x"},{"name":"A","value":"b"}]}}')),
-    ).toEqual(applied(`{"spec":{"env":[{"name":"PASSWORD","value":"${hash("x")}"},{"name":"A","value":"b"}]}}`));
+    ).toEqual(
+      applied(`{"spec":{"env":[{"name":"PASSWORD","value":"${hash("x")}"},{"name":"A","value":"${hash("b")}"}]}}`),
+    );
   });
   it("hashes the whole annotation if it is no JSON of an object", () => {
     for (const text of ['{"kind":"Secret","data":{"a":"eA', "plain", '"string"', "[1,"]) {
@@ -244,7 +246,7 @@ describe("Tokens and certificate requests", () => {
       spec: { token: hash("opaque") },
     });
   });
-  it("redacts request and certificate of a CertificateSigningRequest", () => {
+  it("redacts request and certificate of a CertificateSigningRequest that are none", () => {
     const object = {
       kind: "CertificateSigningRequest",
       spec: { request: base64("r"), usages: ["u"] },
@@ -259,43 +261,19 @@ describe("Tokens and certificate requests", () => {
 });
 
 describe("Container environments", () => {
-  it.each([
-    "DB_PASSWORD",
-    "passwd",
-    "MyPwd",
-    "client-secret",
-    "API_TOKEN",
-    "AWS_ACCESS_KEY_ID",
-    "APIKEY",
-    "CREDS",
-    "BASIC_AUTH",
-    "SENTRY_DSN",
-    "db.connection",
-    "JWT",
-    "COOKIE_SALT",
-  ])("redacts the value of %s", (name) => {
+  it.each(["DB_PASSWORD", "LOG_LEVEL", "JAVA_OPTS"])("redacts the value of %s, and keeps the name", (name) => {
     expect(body("pods", env({ name, value: "x" }))).toEqual(env({ name, value: hash("x") }));
   });
-  it("keeps other values, and references to Secrets", () => {
+  it("keeps references to Secrets, and empty values", () => {
     const object = env(
-      { name: "LOG_LEVEL", value: "debug" },
       { name: "PASSWORD", valueFrom: { secretKeyRef: { name: "s", key: "k" } } },
       { name: "EMPTY_KEY", value: "" },
     );
     expect(body("pods", object)).toEqual(object);
   });
-  it.each([
-    ["a URL with a password", "postgres://u:p@db/x"],
-    ["a token", `prefix ${JWT}`],
-    ["a key", PEM],
-    ["a key in base64", base64(PEM)],
-  ])("redacts a value that holds %s, whatever its name", (_, value) => {
-    expect(body("pods", env({ name: "X", value }))).toEqual(env({ name: "X", value: hash(value) }));
-  });
-  it("redacts options within a value", () => {
-    expect(body("pods", env({ name: "JAVA_OPTS", value: "-Xmx1g -Ddb.password=x" }))).toEqual(
-      env({ name: "JAVA_OPTS", value: `-Xmx1g -Ddb.password=${hash("x")}` }),
-    );
+  it("keeps a label that is called env", () => {
+    const object = { metadata: { labels: { env: "prod" } }, spec: { selector: { matchLabels: { env: "prod" } } } };
+    expect(body("deployments", object)).toEqual(object);
   });
   it("finds them wherever an env stands: templates, init and ephemeral containers, custom resources", () => {
     const spec = (value: string) => ({
@@ -306,8 +284,12 @@ describe("Container environments", () => {
     expect(body("cronjobs", tree("x"))).toEqual(tree(hash("x")));
   });
   it("redacts other forms of an env: maps, NAME=value, values without a name", () => {
-    expect(body("x", { env: { PASSWORD: "x", LEVEL: "y" } })).toEqual({ env: { PASSWORD: hash("x"), LEVEL: "y" } });
-    expect(body("x", { env: ["PASSWORD=x", "LEVEL=y"] })).toEqual({ env: [`PASSWORD=${hash("x")}`, "LEVEL=y"] });
+    expect(body("x", { env: { PASSWORD: "x", LEVEL: "y" } })).toEqual({
+      env: { PASSWORD: hash("x"), LEVEL: hash("y") },
+    });
+    expect(body("x", { env: ["PASSWORD=x", "LEVEL=y"] })).toEqual({
+      env: [`PASSWORD=${hash("x")}`, `LEVEL=${hash("y")}`],
+    });
     expect(body("x", { env: [{ value: "x" }] })).toEqual({ env: [{ value: hash("x") }] });
   });
 });
@@ -335,17 +317,29 @@ describe("Command lines", () => {
     ],
     [
       ["PASSWORD=x", "LEVEL=y"],
-      [`PASSWORD=${hash("x")}`, "LEVEL=y"],
+      [`PASSWORD=${hash("x")}`, `LEVEL=${hash("y")}`],
+    ],
+    [
+      ["--feature-gates=A=true,B=false", "--labels=a=b"],
+      ["--feature-gates=A=true,B=false", `--labels=a=${hash("b")}`],
+    ],
+    [
+      ["-DKEY=x", "-ddb.password=x"],
+      [`-DKEY=${hash("x")}`, `-ddb.password=${hash("x")}`],
     ],
     [["--set=db.password=x"], [`--set=db.password=${hash("x")}`]],
     [["--url=amqp://u:p@h/v"], [`--url=amqp://u:${hash("p")}@h/v`]],
     [
       ["-u", "admin:x"],
-      ["-u", `admin:${hash("x")}`],
+      ["-u", hash("admin:x")],
+    ],
+    [
+      ["-uadmin:x", "-u", "-v"],
+      [`-u${hash("admin:x")}`, "-u", "-v"],
     ],
     [
       ["-H", "Authorization: Bearer x"],
-      ["-H", `Authorization:${hash(" Bearer x")}`],
+      ["-H", `Authorization: ${hash("Bearer x")}`],
     ],
     [
       ["-H", "Accept: text/plain"],
@@ -368,29 +362,31 @@ describe("Command lines", () => {
       ["--pem", PEM],
       ["--pem", hash(PEM)],
     ],
+    [["https://a@h/?x=y&z"], [`https://${hash("a")}@h/?x=${hash("y")}&z`]],
+    [
+      ["kubeadm", "join", "abcdef.0123456789abcdef"],
+      ["kubeadm", "join", hash("abcdef.0123456789abcdef")],
+    ],
+    [["--node=$(NODE)", "--file=/a/b.c", "-c", "id", "-la", "k8s.io/a@sha256:01"], undefined],
     [["--token-file=/t", "--enable-token-auth=true", "--port=80", "-port=80", "auth-service:80"], undefined],
     [
       ["sh", "-c", "mysql -uroot -px <dump.sql"],
-      ["sh", "-c", `mysql -uroot -p${hash("x")} <dump.sql`],
+      ["sh", "-c", hash("mysql -uroot -px <dump.sql")],
     ],
     [
-      ["sh", "-c", "export PASSWORD='a b' && run --token t"],
-      ["sh", "-c", `export PASSWORD='${hash("a b")}' && run --token ${hash("t")}`],
+      ["a|b", "a;b", "a'b", "--run=a b"],
+      [hash("a|b"), hash("a;b"), hash("a'b"), `--run=${hash("a b")}`],
     ],
     [
-      ["sh", "-c", `bash -c "curl http://u:p@h --password x"`],
-      ["sh", "-c", `bash -c "curl http://u:${hash("p")}@h --password ${hash("x")}"`],
+      ["say", "Authorization:", "Bearer", "x"],
+      ["say", "Authorization:", "Bearer", hash("x")],
     ],
-    [["curl -H 'Authorization: Bearer x' h"], [`curl -H 'Authorization:${hash(" Bearer x")}' h`]],
-    [["say Authorization: Bearer x"], [`say Authorization: Bearer ${hash("x")}`]],
-    [["don't --password x"], [`don't --password ${hash("x")}`]],
-    [[`a\n${PEM} b`], [`a\n${hash(PEM)} b`]],
   ])("redacts %j", (words, clean = words) => {
     expect(body("pods", pod({ args: words }))).toEqual(pod({ args: clean }));
     expect(body("pods", pod({ command: words }))).toEqual(pod({ command: clean }));
   });
   it("reads a command that is one string", () => {
-    expect(body("x", { command: "run --password x" })).toEqual({ command: `run --password ${hash("x")}` });
+    expect(body("x", { command: "run --password x" })).toEqual({ command: hash("run --password x") });
   });
 });
 
@@ -465,7 +461,7 @@ describe("requestURI", () => {
     ["/x?to%6ben=a+b", `/x?to%6ben=${outside("a b")}`],
     [
       "/exec?command=sh&command=-c&command=mysql%20-px&stdin=true",
-      `/exec?command=sh&command=-c&command=mysql%20-p${outside("x")}&stdin=true`,
+      `/exec?command=sh&command=-c&command=${outside("mysql -px")}&stdin=true`,
     ],
     [
       "/exec?command=login&command=--password&command=x&tty=true",
@@ -473,6 +469,11 @@ describe("requestURI", () => {
     ],
     [`/p?q=${JWT}`, `/p?q=${outside(JWT)}`],
     [`/proxy/${JWT}/x`, `/proxy/${outside(JWT)}/x`],
+    [
+      "/api/v1/pods/p/proxy/x?a=b&limit=1&c",
+      `/api/v1/pods/p/proxy/x?a=${outside("b")}&limit=${outside("1")}&${outside("c")}`,
+    ],
+    ["/api/v1/nodes/n/proxy?a=b", `/api/v1/nodes/n/proxy?a=${outside("b")}`],
     ["/p?u=http%3A%2F%2Fu%3Ap%40h", `/p?u=http:%2F%2Fu:${outside("p")}%40h`],
     ["/p?labelSelector=http%3A%2F%2Fu%3Ap%40h", `/p?labelSelector=http:%2F%2Fu:${outside("p")}%40h`],
   ])("redacts %s", (before, after) => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -35,6 +35,32 @@ describe("The key of the hashes", () => {
     expect(a).toMatch(/^hmac:[\w-]{8}:[\w-]{22}$/);
     expect(c.split(":")[1]).not.toBe(a.split(":")[1]);
     expect(c.split(":")[2]).not.toBe(a.split(":")[2]);
+  });
+  it("is read anew when its file is replaced, without a restart; a file that is no key leaves the old one in use", async () => {
+    let now = 0;
+    const own = stageHost({ resolve: (path) => join(directory, path), now: () => now });
+    const replace = (text: string) => {
+      writeFileSync(join(directory, "new"), text);
+      renameSync(join(directory, "new"), join(directory, "key"));
+      now += 60_000;
+    };
+    replace("0123456789abcdef");
+    const stage = (await redact.create(redactOptions({ hash: { keyFile: "key" } }), own)) as Stage;
+    const id = async () => {
+      const batch = loadEvents({ requestObject: { env: [{ name: "A", value: "x" }] }, requestURI: "/x?token=x" });
+      await stage.run(batch);
+      return [...documentOf(batch).matchAll(/hmac:([\w-]+):/g)].map((match) => match[1]);
+    };
+    const first = await id();
+    expect(new Set(first).size).toBe(1);
+    replace("another key of 16");
+    const second = await id();
+    expect(second).toEqual([expect.not.stringMatching(first[0]), second[0]]);
+    replace("short");
+    expect(await id()).toEqual(second);
+    expect(own.warnings).toEqual([expect.stringContaining("the old one stays")]);
+    replace("0123456789abcdef");
+    expect(await id()).toEqual(first);
   });
   it("is made once for this node without a key file, readable by its owner only, and a warning says so", async () => {
     const own = host();

@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { Hasher, type Scope } from "../../plugins/stages/redact/hash.js";
+import type { Scope } from "../../plugins/stages/redact/hash.js";
+import type { Profile } from "../../plugins/stages/redact/profile.js";
+import { type RuleOptions, Rules } from "../../plugins/stages/redact/rules.js";
 import redact, { RedactStage } from "../../plugins/stages/redact.js";
 import { EventBatch, openTape } from "../../src/event/index.js";
 import { AuditshipError, ByteWriter, type FileRef, fieldOfPath, type StageHost } from "../../src/plugin/index.js";
@@ -99,12 +101,24 @@ export function stageHost(overrides: Partial<StageHost> = {}): TestHost {
 
 export const KEY = Buffer.from("0123456789abcdef0123456789abcdef");
 
+export interface RedactOptions {
+  profile?: Profile;
+  configMaps?: boolean;
+  rules?: Partial<RuleOptions>[];
+  users?: boolean;
+  ips?: boolean;
+  scope?: Scope;
+  searchFirst?: boolean;
+  host?: StageHost;
+}
+
 /** A redact stage with a fixed key. */
-export function redactStage(
-  options: { configMaps?: boolean; scope?: Scope; searchFirst?: boolean; host?: StageHost } = {},
-): RedactStage {
+export function redactStage(options: RedactOptions = {}): RedactStage {
   const { configMaps = false, scope = "namespace", searchFirst = true, host = stageHost() } = options;
-  return new RedactStage(new Hasher(KEY, scope), configMaps, host, searchFirst);
+  const { profile = "default", rules = [], users = false, ips = false } = options;
+  const own = new Rules(rules.map((rule) => ({ resources: ["*"], paths: [], action: "hash", keep: 16, ...rule })));
+  const policy = { profile, configMaps, scope, rules: own, pseudonymize: { users, ips } };
+  return new RedactStage(KEY, policy, host, { searchFirst });
 }
 
 /** The options of a stage's plugin with their defaults. */

@@ -1,20 +1,22 @@
-import { isCredentialFlag, isCredentialName, MAX_NAME } from "./credentials.js";
-import { type Replace, scrub, scrubKeys } from "./text.js";
+import { isCredentialFlag, isCredentialName } from "./credentials.js";
+import { type Replace, scrubShort } from "./text.js";
 
 /** Programs whose `-p` takes its value without a space. */
 const ATTACHED_PASSWORD = /(?:^|[/\s])(?:mysql|mariadb|mongo|sshpass|7z|zip)[\w-]*(?:\s|$)/;
 /** What else begins with `-p`: a word with a value (`-port=80`), or a path or number as in `-p8080`. */
 const OTHER_P_FLAG = /^-p(?:[a-z][a-z-]*(?:=|$)|[\d:./]+$)/;
+/** Flags that are given a credential, or who has it, unless another flag follows. */
+const GIVEN_A_SECRET = new Set(["-p", "-u", "--user"]);
 
 /**
- * Hashes the credentials in a command line: what a credential flag is given (`--password x`, `--password=x`, `-p x`),
- * values of credential names (`NAME=x`, `Name: x`), what follows `Bearer` and `Basic`, the password of `-u user:password`,
- * the value of a header (`-H Name:x`), and what {@link scrub} knows by its shape. Program, flags and names stay. A word
- * with white space in it is shell text: its own words are looked at in the same way.
+ * Hashes the credentials in a command line, word by word: what a credential flag is given (`--password x`, `--password=x`,
+ * `-p x`, `-u x`), the value of a variable (`NAME=x`) and of a header (`-H Name:x`), what follows `Bearer` and `Basic`, and
+ * what {@link scrubShort} knows by its shape. Words that only a shell understands (`a; b`, anything with white space or
+ * quotes in it) are hashed whole: a secret can stand anywhere in them. Program, flags and names stay.
  */
 export class CommandLine {
   /** What the word before asks of the next one. */
-  #expect: "nothing" | "secret" | "secret-if-no-flag" | "scheme" | "userinfo" | "header" = "nothing";
+  #expect: "nothing" | "secret" | "secret-if-no-flag" | "scheme" | "header" = "nothing";
   readonly #attachedPassword: boolean;
 
   /** @param words the whole command line, for what depends on the program */
@@ -27,124 +29,94 @@ export class CommandLine {
 
   /** The next word without its credentials; the same string if it holds none. */
   next(word: string): string {
-    if (this.#expect !== "nothing" || !SPACE.test(word) || isAssignment(word)) return this.#word(word);
-    // Keys are the one shape that white space is part of.
-    const text = scrubKeys(word, this.replace);
-    return this.#shell(shellTokens(text));
-  }
-
-  #shell(tokens: readonly string[]): string {
-    let clean = "";
-    for (const token of tokens) clean += SPACE.test(token[0]) ? token : this.#token(token);
-    return clean;
-  }
-
-  /** A word of shell text. White space in it stands within quotes: a credential's value, or shell text again. */
-  #token(token: string): string {
-    if (!SPACE.test(token) || this.#expect !== "nothing" || isAssignment(token)) return this.#word(token);
-    return this.#shell(token.split(/(\s+)/).filter((part) => part !== ""));
-  }
-
-  #word(quoted: string): string {
-    const quotes = /^["'`(]*/.exec(quoted)![0];
-    const word = quoted.slice(quotes.length);
     const expect = this.#expect;
     this.#expect = "nothing";
     switch (expect) {
       case "secret":
-        return this.#hashed(quoted, 0);
+        return this.#hashed(word, 0);
       case "secret-if-no-flag":
-        if (!word.startsWith("-")) return this.#hashed(quoted, 0);
+        if (!word.startsWith("-")) return this.#hashed(word, 0);
         break;
       case "scheme":
-        if (!SCHEME.test(word)) return this.#hashed(quoted, 0);
+        if (!SCHEME.test(word)) return this.#hashed(word, 0);
         break;
-      case "userinfo":
-        if (word.includes(":")) return quotes + this.#hashed(word, word.indexOf(":") + 1);
-        break;
-      case "header":
-        if (isCredentialName(word.split(":", 1)[0]) && /:./s.test(word)) {
-          return quotes + this.#hashed(word, word.indexOf(":") + 1);
-        }
+      case "header": {
+        const name = HEADER_NAME.exec(word);
+        if (name !== null) return HARMLESS_HEADER.test(word) ? word : this.#hashed(word, name[0].length);
+      }
     }
-    return quotes + (word.startsWith("-") ? this.#flag(word) : this.#plain(word));
+    return word.startsWith("-") ? this.#flag(word) : this.#plain(word);
   }
 
   #flag(word: string): string {
     const equals = word.indexOf("=");
-    const name = word.slice(0, equals < 0 ? undefined : equals).replace(/^-+/, "");
-    if (word === "-p") this.#expect = "secret-if-no-flag";
-    else if (word === "-u" || word === "--user") this.#expect = "userinfo";
-    else if (word === "-H" || word === "--header") this.#expect = "header";
-    else if (/^-u[^=:]+:/.test(word)) return this.#hashed(word, word.indexOf(":") + 1);
-    else if (/^-p[^=]/.test(word) && (this.#attachedPassword || !OTHER_P_FLAG.test(word))) return this.#hashed(word, 2);
-    else if (isCredentialFlag(name)) {
+    const flag = word.slice(0, equals < 0 ? undefined : equals);
+    if (GIVEN_A_SECRET.has(flag)) {
+      if (equals >= 0) return this.#hashed(word, equals + 1);
+      this.#expect = "secret-if-no-flag";
+      return word;
+    }
+    if (word === "-H" || word === "--header") {
+      this.#expect = "header";
+      return word;
+    }
+    if (/^-u[^=:]+:/.test(word)) return this.#hashed(word, 2);
+    if (/^-p[^=]/.test(word) && (this.#attachedPassword || !OTHER_P_FLAG.test(word))) return this.#hashed(word, 2);
+    if (NOT_A_NAME.test(flag)) return this.#hashed(word, 0);
+    if (isCredentialFlag(flag.replace(/^-+/, "")) || ATTACHED_VARIABLE.test(flag)) {
       if (equals >= 0) return BOOLEAN.test(word.slice(equals + 1)) ? word : this.#hashed(word, equals + 1);
-      this.#expect = "secret";
-    } else if (equals >= 0) return word.slice(0, equals + 1) + this.#plain(word.slice(equals + 1));
-    return this.#plain(word);
+      if (!ATTACHED_VARIABLE.test(flag)) this.#expect = "secret";
+    }
+    return equals < 0
+      ? scrubShort(word, this.replace)
+      : word.slice(0, equals + 1) + this.#plain(word.slice(equals + 1));
   }
 
   /** A word that is no flag, or the value of one that is no credential's. */
   #plain(word: string): string {
     if (SCHEME.test(word)) this.#expect = "secret";
-    for (let at = word.indexOf("="); at >= 0; at = word.indexOf("=", at + 1)) {
-      if (!isCredentialName(nameBefore(word, at))) continue;
-      return scrub(word.slice(0, at + 1), this.replace) + this.#hashed(word.slice(at + 1), 0);
-    }
-    if (word.endsWith(":") && isCredentialName(nameBefore(word, word.length - 1))) this.#expect = "scheme";
-    return scrub(word, this.replace);
+    else if (word.endsWith(":") && isCredentialName(word)) this.#expect = "scheme";
+    else if (URL.test(word)) return scrubAddress(word, this.replace);
+    else if (isShellText(word)) return this.#hashed(word, 0);
+    const name = VARIABLE.exec(word);
+    if (name !== null && !SWITCHES.test(word)) return this.#hashed(word, name[0].length);
+    return scrubShort(word, this.replace);
   }
 
-  /** The word with what follows `from` hashed, except for quotes around it: the hash is that of the same value without. */
+  /** The word with what follows `from` hashed. */
   #hashed(word: string, from: number): string {
-    let start = from;
-    while (start < word.length && QUOTES.includes(word[start])) start++;
-    let end = word.length;
-    while (end > start && QUOTES.includes(word[end - 1])) end--;
-    if (end === start) return word;
-    return word.slice(0, start) + this.replace(word.slice(start, end), "argument") + word.slice(end);
+    return from >= word.length ? word : word.slice(0, from) + this.replace(word.slice(from), "argument");
   }
 }
 
-const SPACE = /\s/;
 /** How the value of an Authorization header begins. */
 const SCHEME = /^(?:bearer|basic|token|apikey)$/i;
 const BOOLEAN = /^(?:true|false)$/;
-const QUOTES = "\"'`";
+const NOT_A_NAME = /[^\w.-]/;
+const HEADER_NAME = /^[\w-]+:\s*/;
+const HARMLESS_HEADER = /^(?:accept|accept-encoding|content-type|host|user-agent):/i;
+/** `NAME=`, as a shell and `env` take it, `a.b[0]=` as in helm's `--set`. */
+const VARIABLE = /^[A-Za-z_][\w.[\]-]{0,255}=/;
+/** `-eNAME=`, `-DNAME=`. */
+const ATTACHED_VARIABLE = /^-[a-zA-Z][A-Z_][A-Z0-9_]*$/;
+/** `A=true,B=false`: feature gates. */
+const SWITCHES = /^[\w.-]+=(?:true|false)(?:,[\w.-]+=(?:true|false))*$/;
+const URL = /^[a-z][a-z0-9+.-]*:\/\/[^\s"'`<>|;]+$/i;
+const SHELL = /[\s"'`<>|;&]|\$\(|\$\{|^\{/;
+/** `$(NAME)`: replaced by Kubernetes. */
+const REFERENCES = /\$\([A-Za-z_]\w*\)/g;
 
-/** Whether a word begins with `NAME=` or `--flag=` of a credential: all that follows is its value. */
-function isAssignment(word: string): boolean {
-  const equals = word.indexOf("=");
-  const name = word.slice(0, Math.max(equals, 0));
-  if (name === "" || SPACE.test(name)) return false;
-  return name.startsWith("-") ? isCredentialFlag(name.replace(/^-+/, "")) : isCredentialName(nameBefore(name, equals));
+/** Whether a word needs a shell (or something like it) to be understood. */
+function isShellText(word: string): boolean {
+  return SHELL.test(word) && SHELL.test(word.replace(REFERENCES, ""));
 }
 
-/** The name that ends before `end`; one that is longer than any name is cut. */
-function nameBefore(word: string, end: number): string {
-  let start = end;
-  while (start > 0 && end - start < MAX_NAME + 1 && /[\w.[\]-]/.test(word[start - 1])) start--;
-  return word.slice(start, end);
-}
-
-/** Splits shell text into words and the white space between; white space within quotes does not split. */
-export function shellTokens(text: string): string[] {
-  const tokens: string[] = [];
-  let start = 0;
-  let quote = "";
-  let blank = SPACE.test(text[0] ?? "");
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at];
-    const isBlank = quote === "" && SPACE.test(char);
-    if (isBlank !== blank) {
-      tokens.push(text.slice(start, at));
-      start = at;
-      blank = isBlank;
-    }
-    if (quote === "" && (char === '"' || char === "'")) quote = char;
-    else if (char === quote) quote = "";
-  }
-  if (start < text.length) tokens.push(text.slice(start));
-  return tokens;
+/** A URL without its credentials and without the values in its query. */
+export function scrubAddress(url: string, replace: Replace): string {
+  const question = url.indexOf("?");
+  if (question < 0) return scrubShort(url, replace);
+  const query = url.slice(question).replace(/=([^&;]+)/g, (_, value: string) => `=${replace(value, "query")}`);
+  return (
+    scrubShort(url.slice(0, question), replace) + (query.includes("=") ? query : `?${replace(query.slice(1), "query")}`)
+  );
 }

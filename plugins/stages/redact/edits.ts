@@ -3,11 +3,14 @@ export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+  /** Gives way to any other that it overlaps with. */
+  readonly weak?: boolean;
 }
 
 /** Replacements of spans of some bytes, collected before they are made. */
 export class Edits {
   readonly #edits: Edit[] = [];
+  #overlap = false;
 
   get length(): number {
     return this.#edits.length;
@@ -18,6 +21,12 @@ export class Edits {
     this.#edits.push({ start, end, text });
   }
 
+  /** The same, where others may replace parts of it or all of it: what holds the other wins, and of equals the first. */
+  overlay(start: number, end: number, text: string, weak = false): void {
+    this.#edits.push({ start, end, text, weak });
+    this.#overlap = true;
+  }
+
   /** Forgets all but the first `length`. */
   truncate(length: number): void {
     this.#edits.length = length;
@@ -26,6 +35,10 @@ export class Edits {
   /** Gives the edits in rising order, and forgets them. */
   drain(): Edit[] {
     const edits = this.#edits.splice(0);
+    if (this.#overlap) {
+      this.#overlap = false;
+      return withoutOverlaps(edits);
+    }
     for (let i = 1; i < edits.length; i++) {
       if (edits[i - 1].start > edits[i].start) return edits.sort((a, b) => a.start - b.start);
     }
@@ -42,4 +55,16 @@ export class Edits {
     }
     return text + bytes.toString("utf8", done);
   }
+}
+
+/** Edits that overlap do so by one holding the other. */
+function withoutOverlaps(edits: Edit[]): Edit[] {
+  edits.sort((a, b) => a.start - b.start || b.end - a.end || Number(a.weak ?? false) - Number(b.weak ?? false));
+  const kept: Edit[] = [];
+  for (const edit of edits) {
+    const last = kept[kept.length - 1];
+    if (last === undefined || edit.start >= last.end) kept.push(edit);
+    else if (last.weak && !edit.weak) kept[kept.length - 1] = edit;
+  }
+  return kept;
 }

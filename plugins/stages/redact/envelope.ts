@@ -8,7 +8,11 @@ export enum Mark {
   text = 1,
   /** The requestURI has a query that needs a look. */
   query = 2,
-  everything = 3,
+  /** A string in the annotations may hold JSON. */
+  annotations = 4,
+  /** There is an `extra` of a user. */
+  extra = 8,
+  everything = 15,
 }
 
 /** The fields at an event's top level: all of them lie side by side in the event. */
@@ -44,6 +48,13 @@ function markOf(traces: Traces, index: number, envelope: Envelope, known: number
       return traces.hides(index) ? Mark.text : 0;
     case Trace.url:
       return traces.hasPassword(index) ? Mark.text : 0;
+    case Trace.json:
+    case Trace.base64:
+      return envelope.isIn(Field.annotations, at) ? Mark.annotations : 0;
+    case Trace.extra:
+      return Mark.extra;
+    case Trace.proxy:
+      return envelope.isIn(Field.requestURI, at) ? Mark.query : 0;
     case Trace.query:
       if ((known & Mark.query) !== 0 || !envelope.isIn(Field.requestURI, at)) return 0;
       return isHarmlessQuery(traces.bytes, at, envelope.endOf(Field.requestURI) - 1) ? 0 : Mark.query;

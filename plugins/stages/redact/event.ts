@@ -11,13 +11,20 @@ import {
   Row,
   skipSpace,
 } from "../../../src/plugin/index.js";
+import type { Requested } from "./certificate-request.js";
 import { Edits } from "./edits.js";
 import { Mark, TOP_FIELDS } from "./envelope.js";
+import { EXTRA_NAMES } from "./kept.js";
 import { Names } from "./names.js";
 import { OwnDomains } from "./own-domains.js";
+import type { Profile } from "./profile.js";
+import type { Pseudonyms } from "./pseudonyms.js";
+import { reduce } from "./reduce.js";
+import type { ResourceRules, Rules } from "./rules.js";
 import { Found, type Traces } from "./search.js";
 import { SpotWalks } from "./spot-walks.js";
 import type { Spot, SpotKind } from "./spots.js";
+import type { Replace } from "./text.js";
 import { redactUri } from "./uri.js";
 import { About, type Tools, Unreadable, Walk } from "./walk.js";
 
@@ -35,17 +42,30 @@ const SENSITIVE = new Names<About>(
   new Map([
     ["secrets", About.secret],
     ["configmaps", About.configMap],
-    ["tokenreviews", About.token],
+    ["tokenreviews", About.token | About.review],
     ["serviceaccounts", About.token],
-    ["certificatesigningrequests", About.certificate],
+    ["certificatesigningrequests", About.certificate | About.review],
+    ["selfsubjectreviews", About.review],
+    ["selfsubjectaccessreviews", About.review],
+    ["subjectaccessreviews", About.review],
+    ["localsubjectaccessreviews", About.review],
   ]),
 );
+
+/** What a stage does beside what stands in {@link Walk}. */
+export interface Policy {
+  readonly profile: Profile;
+  readonly rules: Rules;
+  /** Undefined if nobody gets another name. */
+  readonly pseudonyms: Pseudonyms | undefined;
+}
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const COLON = 0x3a;
+const COMMA = 0x2c;
 
 /** Redacts events one after the other. */
 export class EventRedaction {
@@ -55,14 +75,18 @@ export class EventRedaction {
   #row = 0;
   readonly #edits = new Edits();
   #reasons: string[] = [];
+  #requested: Requested | undefined;
+  readonly #tools: Tools;
   readonly #spotWalks: SpotWalks;
 
   /** @param countBody counts a body that went, by reason */
   constructor(
-    private readonly tools: Tools,
+    tools: Omit<Tools, "requested">,
+    private readonly policy: Policy,
     private readonly countBody: (reason: string) => void,
   ) {
-    this.#spotWalks = new SpotWalks(tools);
+    this.#tools = { ...tools, requested: (request) => this.#keep(request) };
+    this.#spotWalks = new SpotWalks(this.#tools);
   }
 
   /** @param traces those in the batch */
@@ -73,24 +97,46 @@ export class EventRedaction {
     this.#row = row;
     if (this.#edits.length > 0) this.#edits.truncate(0);
     if (this.#reasons.length > 0) this.#reasons = [];
+    this.#requested = undefined;
+    const rename = this.policy.pseudonyms?.edit(batch, row, this.#bytes, this.#edits);
     if ((batch.flags(row) & Flag.irregular) === 0) this.#plain(marks);
     else this.#unusual();
+    if (this.#requested !== undefined) this.#annotate(this.#requested);
     if (this.#edits.length === 0) return;
-    for (const { start, end, text } of this.#edits.drain()) batch.edit(row, start, end, Buffer.from(text));
+    for (const { start, end, text } of this.#edits.drain()) {
+      batch.edit(row, start, end, Buffer.from(rename ? rename(text) : text));
+    }
     if (this.#reasons.length > 0) batch.annotate(row, "redaction", this.#reasons.join(", "));
+  }
+
+  #keep(request: Requested): void {
+    this.#requested = request;
+  }
+
+  /** For whom a certificate was asked: said in the document, since the request itself is not for reading. */
+  #annotate({ subject, names }: Requested): void {
+    this.#batch.annotate(this.#row, "csrSubject", subject);
+    if (names.length > 0) this.#batch.annotate(this.#row, "csrNames", names);
   }
 
   /** An event of which the field table knows all. */
   #plain(marks: number): void {
+    if (this.policy.profile !== "off") this.#beside(marks);
+    this.#known(Field.requestObject);
+    this.#known(Field.responseObject);
+  }
+
+  /** What stands beside the bodies. */
+  #beside(marks: number): void {
     const text = (marks & Mark.text) !== 0;
     if (text) {
       for (const field of TOP_FIELDS) if (!isBody(field)) this.#known(field);
     } else {
       if ((marks & Mark.query) !== 0) this.#known(Field.requestURI);
-      if (this.#holdsBracket(Field.annotations)) this.#known(Field.annotations);
+      if ((marks & Mark.annotations) !== 0) this.#known(Field.annotations);
+      if ((marks & Mark.extra) !== 0) this.#users();
+      if (this.#start(Field.responseStatusMessage) !== 0) this.#known(Field.responseStatus);
     }
-    this.#known(Field.requestObject);
-    this.#known(Field.responseObject);
   }
 
   /** An event with white space, unknown members or a key twice: every member is looked at, whatever its name. */
@@ -98,6 +144,11 @@ export class EventRedaction {
     for (const { key, start, end } of members(this.#bytes, this.#word(Row.start))) {
       this.#member(fieldOfPath(key), start, end);
     }
+  }
+
+  #users(): void {
+    if (this.#holdsExtra(Field.userExtra)) this.#known(Field.user);
+    if (this.#holdsExtra(Field.impersonatedUserExtra)) this.#known(Field.impersonatedUser);
   }
 
   #known(field: Field): void {
@@ -110,41 +161,81 @@ export class EventRedaction {
     const first = this.#bytes[start];
     if (first !== QUOTE && first !== OPEN_BRACE && first !== OPEN_BRACKET) return;
     if (field === undefined || isBody(field)) this.#body(field, start, end);
+    else if (this.policy.profile === "off") return;
     else if (field === Field.requestURI && first === QUOTE) this.#uri(start, end);
     else this.#envelope(field, start, end);
   }
 
   #uri(start: number, end: number): void {
     const uri = this.#batch.at(this.#row).textAt(start, end);
-    const clean = redactUri(uri, (secret, kind) => {
-      this.tools.count(kind);
-      return this.tools.hasher.hash(ENVELOPE_DOMAIN, secret);
-    });
+    const clean = redactUri(uri, this.#replaceIn(ENVELOPE_DOMAIN), this.policy.profile === "strict");
     if (clean !== uri) this.#edits.add(start, end, JSON.stringify(clean));
   }
 
   #envelope(field: Field, start: number, end: number): void {
     const isAnnotations = field === Field.annotations;
     const domain = isAnnotations ? this.#namespace() : ENVELOPE_DOMAIN;
-    this.#walk(field, start, end, this.tools.openTape(this.#bytes, start, end), ({ tape, root }) => {
-      new Walk(this.tools, { tape, domain, found: Found.text, patches: false }, this.#edits).runStrings(
-        root,
-        isAnnotations,
-      );
+    const about = WALKED.get(field);
+    const strict = this.policy.profile === "strict";
+    const document = { domain, found: Found.text, patches: false, envelope: about !== undefined, strict };
+    this.#walk(field, start, end, this.#tools.openTape(this.#bytes, start, end), ({ tape, root }) => {
+      const walk = new Walk(this.#tools, { tape, ...document }, this.#edits);
+      if (about !== undefined)
+        walk.run(root, field === Field.responseStatus ? about | (strict ? About.secret : this.#about()) : about);
+      else walk.runStrings(root, isAnnotations, this.#about());
     });
   }
 
   #body(field: Field | undefined, start: number, end: number): void {
-    const { found, spots } = this.tools.search.look(this.#traces, start, end);
+    const { profile } = this.policy;
+    const rules = this.policy.rules.size > 0 ? this.#rules() : undefined;
+    if (profile === "strict") this.#reduce(field, start, end);
+    else if (profile === "off") this.#onlyRules(rules, field, start, end);
+    else this.#secrets(rules, field, start, end);
+  }
+
+  #reduce(field: Field | undefined, start: number, end: number): void {
+    this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
+      this.#edits.overlay(start, end, reduce(tape, root, this.#replaceIn(this.#namespace())));
+      this.#tools.count("body");
+    });
+  }
+
+  #onlyRules(rules: ResourceRules | undefined, field: Field | undefined, start: number, end: number): void {
+    if (rules === undefined) return;
+    this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
+      rules.apply(tape, root, this.#edits, this.#replaceIn(this.#namespace()));
+    });
+  }
+
+  #secrets(rules: ResourceRules | undefined, field: Field | undefined, start: number, end: number): void {
+    const { found, spots } = this.#tools.search.look(this.#traces, start, end);
     const about = this.#about();
-    if (found === Found.nothing && about === About.nothing && this.#bytes[start] !== OPEN_BRACKET) return;
+    const isQuiet = about === About.nothing && rules === undefined;
+    if (found === Found.nothing && isQuiet && this.#bytes[start] !== OPEN_BRACKET) return;
     const domain = this.#namespace();
     const ownDomains = domain === "" && field === Field.responseObject;
-    const onlySpots = spots !== undefined && about === About.nothing && this.#bytes[start] === OPEN_BRACE;
+    const onlySpots = spots !== undefined && isQuiet && this.#bytes[start] === OPEN_BRACE;
     if (onlySpots && this.#spots(spots, start, end, ownDomains ? undefined : domain)) return;
     this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
-      new Walk(this.tools, { tape, domain, ownDomains, found, patches: true }, this.#edits).run(root, about);
+      const document = { tape, domain, ownDomains, found, patches: true, rules };
+      new Walk(this.#tools, document, this.#edits).run(root, about);
     });
+  }
+
+  #rules(): ResourceRules | undefined {
+    const event = this.#batch.at(this.#row);
+    const resource = event.text(Field.objectRefResource);
+    return resource === undefined
+      ? undefined
+      : this.policy.rules.of(resource, event.text(Field.objectRefApiGroup) ?? "");
+  }
+
+  #replaceIn(domain: string): Replace {
+    return (secret, kind) => {
+      this.#tools.count(kind);
+      return this.#tools.hasher.hash(domain, secret);
+    };
   }
 
   /**
@@ -182,7 +273,7 @@ export class EventRedaction {
   /** A body is opened once for all who read it. */
   #open(field: Field | undefined, start: number, end: number): OpenBody | undefined {
     const isKnown = field !== undefined && start === this.#start(field);
-    return isKnown ? this.#batch.at(this.#row).open(field) : this.tools.openTape(this.#bytes, start, end);
+    return isKnown ? this.#batch.at(this.#row).open(field) : this.#tools.openTape(this.#bytes, start, end);
   }
 
   /** Walks a value; if that fails, the value goes and the event stays. */
@@ -213,11 +304,19 @@ export class EventRedaction {
     this.countBody(reason);
   }
 
-  /** Whether there is a bracket in an object but its own: a string in it may be JSON. */
-  #holdsBracket(field: Field): boolean {
+  /** Whether `extra` of a user holds anything but what is kept. */
+  #holdsExtra(field: Field): boolean {
+    const bytes = this.#bytes;
     const end = this.#end(field);
-    for (let at = this.#start(field) + 1; at < end; at++) if (IS_BRACKET[this.#bytes[at]] === 1) return true;
-    return false;
+    let at = this.#start(field);
+    if (at === 0 || bytes[at] !== OPEN_BRACE) return at !== 0;
+    for (at++; bytes[at] === QUOTE; ) {
+      const keyEnd = bytes.indexOf(QUOTE, at + 1);
+      if (EXTRA_NAMES.find(bytes, at + 1, keyEnd) === 0 || bytes[keyEnd + 1] !== COLON) return true;
+      at = this.#batch.valueEnd(keyEnd + 2);
+      if (bytes[at] === COMMA) at++;
+    }
+    return at !== end - 1;
   }
 
   #about(): number {
@@ -228,7 +327,7 @@ export class EventRedaction {
     if (about === About.nothing && this.#bytes.subarray(start, end).includes(BACKSLASH)) {
       about = SENSITIVE.get(this.#batch.at(this.#row).textAt(start, end));
     }
-    return about === About.configMap && !this.tools.configMaps ? About.nothing : about;
+    return about === About.configMap && !this.#tools.configMaps ? About.nothing : about;
   }
 
   #namespace(): string {
@@ -248,10 +347,12 @@ export class EventRedaction {
   }
 }
 
-/** As a table over bytes. */
-const IS_BRACKET = new Uint8Array(256);
-IS_BRACKET[OPEN_BRACE] = 1;
-IS_BRACKET[OPEN_BRACKET] = 1;
+/** Members that are walked with their structure in mind, and what they are about. */
+const WALKED = new Map<Field, About>([
+  [Field.user, About.review],
+  [Field.impersonatedUser, About.review],
+  [Field.responseStatus, About.status],
+]);
 
 const BODIES: readonly Field[] = [Field.requestObject, Field.responseObject];
 

@@ -1,5 +1,5 @@
-import { createHash, createHmac, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createHash, hash, randomBytes } from "node:crypto";
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AuditshipError, type StageHost } from "../../../src/plugin/index.js";
 
@@ -16,14 +16,18 @@ const MAX_KEPT_LENGTH = 256;
 
 /** Replaces secrets by text that is equal for equal values and tells nothing else: `hmac:<key id>:<22 characters>`. */
 export class Hasher {
-  readonly #key: Buffer;
+  readonly #inner: Uint8Array;
+  readonly #outer: Uint8Array;
   readonly #scope: Scope;
   readonly #prefix: string;
   /** Hashes of late, by what is hashed: a pod's variables come again with each of its events. */
   readonly #kept = new Map<string, string>();
 
   constructor(key: Buffer, scope: Scope) {
-    this.#key = key;
+    const block = Buffer.alloc(64);
+    block.set(key.length > block.length ? sha256(key) : key);
+    this.#inner = block.map((byte) => byte ^ 0x36);
+    this.#outer = block.map((byte) => byte ^ 0x5c);
     this.#scope = scope;
     this.#prefix = `hmac:${createHash("sha256").update("auditship key id\0").update(key).digest("base64url").slice(0, KEY_ID_CHARS)}:`;
   }
@@ -37,19 +41,66 @@ export class Hasher {
     if (typeof value !== "string" || value.length > MAX_KEPT_LENGTH) return this.#digest(separated, value);
     if (this.#kept.size === MAX_KEPT) this.#kept.clear();
     const key = `${separated.length}:${separated}:${value}`;
-    let hash = this.#kept.get(key);
-    if (hash === undefined) {
-      hash = this.#digest(separated, value);
-      this.#kept.set(key, hash);
-    }
-    return hash;
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    const made = this.#digest(separated, value);
+    this.#kept.set(key, made);
+    return made;
+  }
+
+  /** An address that stands for another: unique local IPv6 (`fd00::/8`), so that it is one wherever addresses are expected. */
+  address(value: string): string {
+    const digits = `fd${this.#mac("/ip", value).toString("hex").slice(0, 30)}`;
+    return digits.match(/.{4}/g)!.join(":");
   }
 
   #digest(separated: string, value: Uint8Array | string): string {
-    const digest = createHmac("sha256", this.#key).update(`${separated.length}:${separated}:`).update(value);
-    return this.#prefix + digest.digest("base64url").slice(0, HASH_CHARS);
+    return this.#prefix + this.#mac(separated, value).toString("base64url").slice(0, HASH_CHARS);
+  }
+
+  /**
+   * HMAC as RFC 2104 defines it, of two hashes in one call each: Node's own object takes several times as long for short
+   * values.
+   */
+  #mac(separated: string, value: Uint8Array | string): Buffer {
+    const head = Buffer.from(`${separated.length}:${separated}:`);
+    const inner = sha256(Buffer.concat([this.#inner, head, typeof value === "string" ? Buffer.from(value) : value]));
+    return sha256(Buffer.concat([this.#outer, inner]));
   }
 }
+
+/** A key file that may be replaced while we run. */
+export class KeyFile {
+  #version: string;
+  #key: Buffer;
+
+  constructor(private readonly file: string) {
+    this.#version = this.#look();
+    this.#key = readKey(file);
+  }
+
+  get key(): Buffer {
+    return this.#key;
+  }
+
+  /** Reads the key anew if the file is another one. Throws as {@link readKey}; then the old key stays. */
+  refresh(): boolean {
+    const version = this.#look();
+    if (version === this.#version) return false;
+    this.#version = version;
+    const key = readKey(this.file);
+    const isNew = !key.equals(this.#key);
+    this.#key = key;
+    return isNew;
+  }
+
+  #look(): string {
+    const found = statSync(this.file, { throwIfNoEntry: false });
+    return found ? `${found.dev}:${found.ino}:${found.mtimeMs}:${found.size}` : "";
+  }
+}
+
+const sha256 = (bytes: Uint8Array): Buffer => hash("sha256", bytes, "buffer");
 
 /** The key in a file, without the newline that editors leave at its end. */
 export function readKey(file: string): Buffer {

@@ -1,7 +1,7 @@
 import { type Batch, FindList, type Finds, findNeedles, Needles } from "../../../src/plugin/index.js";
 import { isForeignEscape, openingEnd, opensJson, opensString } from "./escapes.js";
 import { listAfter, Passwords, type Spot, stringStart } from "./spots.js";
-import { BASE64_FORMS } from "./text.js";
+import { BASE64_FORMS, MANIFEST_MARKS } from "./text.js";
 
 /**
  * The search before the walk (DESIGN §7): tells from a body's bytes, without reading its structure, that the walk would
@@ -43,6 +43,8 @@ export enum Trace {
   words,
   /** The kind of an object, or the copy of an applied one: what the walk acts on wherever it stands. */
   kind,
+  /** What an authenticator knows beside of a user. */
+  extra,
   /** A URL, perhaps with a password. */
   url,
   /** An escape that may hide a needle. */
@@ -51,11 +53,14 @@ export enum Trace {
   json,
   /** A query. */
   query,
+  /** The way through the API server to a pod or service. */
+  proxy,
 }
 
 const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
   ["eyJ", Trace.shape],
   ["PRIVATE KEY", Trace.shape],
+  ...MANIFEST_MARKS.map((mark) => [mark, Trace.shape] as const),
   ...BASE64_FORMS.map((form) => [form, Trace.base64] as const),
   ['"env"', Trace.env],
   ['"args"', Trace.words],
@@ -64,6 +69,9 @@ const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
   ['"TokenRe', Trace.kind],
   ['"CertificateSigningRequest', Trace.kind],
   ['"kubectl.kubernetes.io/last-applied-configuration"', Trace.kind],
+  ['"Status"', Trace.kind],
+  ['"extra"', Trace.extra],
+  ['"clientConfig"', Trace.kind],
   ["://", Trace.url],
   ["\\/", Trace.escape],
   ["\\u", Trace.escape],
@@ -71,6 +79,7 @@ const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
     ['\\"', " ", "\\n", "\\r", "\\t"].map((behind) => [bracket + behind, Trace.json] as const),
   ),
   ["?", Trace.query],
+  ["/proxy", Trace.proxy],
 ];
 const CONFIG_MAP = ['"ConfigMap', Trace.kind] as const;
 
@@ -152,6 +161,7 @@ export class Traces {
         case Trace.base64:
           return WALK_TEXT;
         case Trace.kind:
+        case Trace.extra:
           walk = true;
           break;
         case Trace.escape:

@@ -45,16 +45,17 @@ export class Passwords {
 
   constructor(private readonly bytes: Uint8Array) {}
 
-  /** Whether at the `://` at `at` a user and a colon follow and, in the same string, an `@`. */
+  /** Whether at the `://` at `at` a user and an `@` follow, or a user and a colon and, in the same string, an `@`. */
   isAt(at: number): boolean {
     const { bytes } = this;
     let user = at + 3;
     while (user < bytes.length && (ENDS_USER[bytes[user]] === 0 || (bytes[user] === QUOTE && isEscaped(bytes, user)))) {
       user++;
     }
-    if (bytes[user] !== COLON) return false;
+    const isToken = bytes[user] === AT_SIGN && user > at + 3;
+    if (bytes[user] !== COLON && !isToken) return false;
     if (user < this.#start || user > this.stringEnd) this.#read(user);
-    return this.#atSign > user;
+    return isToken || this.#atSign > user;
   }
 
   #read(start: number): void {

@@ -1,6 +1,7 @@
 /**
- * Secrets that are known by their shape, wherever in a text they stand: JSON web tokens, private keys in PEM, passwords in
- * URLs, and base64 copies of the first two. Every function takes linear time, whatever the text.
+ * Secrets that are known by their shape, wherever in a text they stand: JSON web tokens, private keys in PEM, credentials
+ * in URLs, bootstrap tokens, kubeconfigs and manifests of Secrets, and base64 copies of them. Every function takes linear time,
+ * whatever the text.
  */
 
 /** Gives the replacement of a secret that was found; `kind` goes into the metric. */
@@ -17,7 +18,16 @@ export type SecretKind =
   | "jwt"
   | "pem"
   | "url"
-  | "base64";
+  | "base64"
+  | "bootstrap"
+  | "kubeconfig"
+  | "annotation"
+  | "message"
+  | "extra"
+  | "body"
+  | "rule"
+  | "user"
+  | "ip";
 
 /** The text without the secrets in it; the same string if there are none. */
 export function scrub(text: string, replace: Replace): string {
@@ -27,10 +37,28 @@ export function scrub(text: string, replace: Replace): string {
 
 /** The same, but for copies in base64: they occur in objects only. */
 export function scrubShapes(text: string, replace: Replace): string {
+  if (isKubeconfig(text)) return replace(text, "kubeconfig");
   let clean = scrubKeys(text, replace);
   if (clean.includes("eyJ")) clean = scrubTokens(clean, replace);
   if (clean.includes("@") && clean.includes("://")) clean = scrubUrls(clean, replace);
   return clean;
+}
+
+/** The same, and bootstrap tokens: they have no mark to search for, and are looked for in short texts only. */
+export function scrubShort(text: string, replace: Replace): string {
+  return scrub(text, replace).replace(BOOTSTRAP_TOKEN, (token) => replace(token, "bootstrap"));
+}
+
+/** `id.secret` as kubeadm makes them; no part of a longer name. */
+const BOOTSTRAP_TOKEN = /(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w-])/g;
+
+/** Words that tell a kubeconfig, or a manifest of a Secret, in YAML or JSON: all of it is hashed. */
+export const MANIFEST_MARKS = ["current-context", "client-key-data", "client-certificate-data", "kind: Secret"];
+const MANIFEST = new RegExp(MANIFEST_MARKS.join("|"));
+
+/** Whether a text is such a file. One in JSON is read as JSON before. */
+function isKubeconfig(text: string): boolean {
+  return MANIFEST.test(text);
 }
 
 const BEGIN = "-----BEGIN ";
@@ -58,7 +86,10 @@ export function scrubKeys(text: string, replace: Replace): string {
   return out.text();
 }
 
-/** A header that begins with `eyJ` (`{"`) and at least one part more that does too, or two parts of any kind (encrypted ones). */
+/**
+ * A header that begins with `eyJ` (`{"`) and at least one part more that does too, or two parts of any kind (encrypted
+ * ones); and an object of the API in base64, which begins so as well.
+ */
 function scrubTokens(text: string, replace: Replace): string {
   const out = new Splice(text);
   for (let at = text.indexOf("eyJ"); at >= 0; at = text.indexOf("eyJ", at)) {
@@ -71,13 +102,20 @@ function scrubTokens(text: string, replace: Replace): string {
     }
     if (parts >= 2 || (parts === 1 && text.startsWith("eyJ", header + 1))) {
       out.replace(at, end, replace(text.slice(at, end), "jwt"));
+    } else if (parts === 0) {
+      end = runEnd(text, at, IN_BASE64);
+      const run = text.slice(at, end);
+      if (OBJECT.test(Buffer.from(run, "base64").toString("latin1"))) out.replace(at, end, replace(run, "base64"));
     }
     at = end;
   }
   return out.text();
 }
 
-/** The password of `scheme://user:password@host`, up to the last `@` before white space. */
+/** Members of an object whose values are secrets, or may be. */
+const OBJECT = /"(?:kind|data|stringData|env|token|password)"/;
+
+/** The password of `scheme://user:password@host`, up to the last `@` before white space; a user without one is a token. */
 function scrubUrls(text: string, replace: Replace): string {
   const out = new Splice(text);
   for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at)) {
@@ -88,6 +126,8 @@ function scrubUrls(text: string, replace: Replace): string {
     while (last > user && text[last] !== "@") last--;
     if (text[user] === ":" && last > user + 1 && !isPort(text, user + 1)) {
       out.replace(user + 1, last, replace(text.slice(user + 1, last), "url"));
+    } else if (text[user] === "@" && user > start && !text.startsWith("@sha", user)) {
+      out.replace(start, user, replace(text.slice(start, user), "url"));
     }
     at = end;
   }
@@ -101,10 +141,18 @@ function isPort(text: string, start: number): boolean {
 }
 
 /** `eyJ` and `PRIVATE KEY` in base64, at each of the three places in a group of three bytes: what does not depend on the bytes around. */
-export const BASE64_FORMS = ["ZXlK", "V5S", "leU", "UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
+const SHAPE_FORMS = ["ZXlK", "V5S", "leU", "UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
+/** `current-context` and `client-key-data` likewise. */
+const MANIFEST_FORMS = [
+  ...["Y3VycmVudC1jb250ZX", "N1cnJlbnQtY29udGV4d", "jdXJyZW50LWNvbnRleH"],
+  ...["Y2xpZW50LWtleS1kYXRh", "NsaWVudC1rZXktZGF0Y", "jbGllbnQta2V5LWRhdG"],
+];
+/** How texts begin that are always hashed: gzip in base64, and that in base64; tokens and keys in base64 of base64. */
+const NESTED_FORMS = ["H4sI", "SDRzS", "WlhsS", "TFMwdExTMUNSVWRKV"];
+export const BASE64_FORMS = [...SHAPE_FORMS, ...MANIFEST_FORMS, ...NESTED_FORMS];
 
 /** Nothing is to be found in a text without one of these. */
-const TRACE = new RegExp(["eyJ", "PRIVATE KEY", "@", ...BASE64_FORMS].join("|"));
+const TRACE = new RegExp(["eyJ", "PRIVATE KEY", "@", ...MANIFEST_MARKS, ...BASE64_FORMS].join("|"));
 
 function scrubBase64(text: string, replace: Replace): string {
   const out = new Splice(text);
@@ -117,7 +165,8 @@ function scrubBase64(text: string, replace: Replace): string {
     while (start > from && IN_BASE64[text.charCodeAt(start - 1)] === 1) start--;
     const end = runEnd(text, at, IN_BASE64);
     const run = text.slice(start, end);
-    if (hidesSecret(run)) out.replace(start, end, replace(decodeBase64(run), "base64"));
+    if (NESTED_FORMS.some((form) => run.startsWith(form)) || hidesSecret(run))
+      out.replace(start, end, replace(decodeBase64(run), "base64"));
     from = end;
     for (const [i, form] of BASE64_FORMS.entries())
       if (next[i] >= 0 && next[i] < from) next[i] = text.indexOf(form, from);
@@ -140,6 +189,7 @@ function hidesSecret(run: string): boolean {
       found = true;
       return "";
     };
+    if (isKubeconfig(text)) return true;
     if (text.includes("PRIVATE KEY")) scrubKeys(text, note);
     if (!found && text.includes("eyJ")) scrubTokens(text, note);
     if (found) return true;

@@ -1,7 +1,7 @@
 import { CommandLine } from "./command.js";
 import { isCredentialName } from "./credentials.js";
 import { Names } from "./names.js";
-import { type Replace, scrubShapes } from "./text.js";
+import { type Replace, scrubShapes, scrubShort } from "./text.js";
 
 /** Query parameters of the API server whose values are no secrets. */
 const HARMLESS = new Names(
@@ -97,21 +97,35 @@ function harmlessValueEnd(bytes: Uint8Array, start: number, end: number): number
   return end;
 }
 
-/** The URI without the credentials in it: values of credential parameters, exec's command, secrets known by their shape. */
-export function redactUri(uri: string, replace: Replace): string {
+/**
+ * The URI without the credentials in it: values of credential parameters, exec's command, secrets known by their shape. What
+ * is asked of a pod, service or node behind the API server's proxy is theirs to understand: all values of its query go.
+ * @param strict hashes the values of all parameters that are not the API server's own, commands included
+ */
+export function redactUri(uri: string, replace: Replace, strict = false): string {
   const question = uri.indexOf("?");
   if (question < 0) return scrubShapes(uri, replace);
   const parts = uri.slice(question + 1).split(/([&;])/);
   const parameters = parts.map((part, index) => (index % 2 === 0 ? parameter(part) : undefined));
   const words = parameters.filter((each) => each?.name === "command").map((each) => each!.value);
   const command = new CommandLine(words, replace);
+  const isProxied = PROXY.test(uri.slice(0, question));
   const query = parts.map((part, index) => {
     const each = parameters[index];
     if (each === undefined) return part;
+    if (isProxied || (strict && HARMLESS.get(each.name) === 0)) return proxied(part, each, replace);
     const clean = cleanValue(each, command, replace);
     return clean === each.value ? part : `${part.slice(0, each.rawName)}=${encode(clean)}`;
   });
   return `${scrubShapes(uri.slice(0, question), replace)}?${query.join("")}`;
+}
+
+const PROXY = /\/proxy(?:\/|$)/;
+
+/** A query without a name is a value, too. */
+function proxied(part: string, { value, rawName }: Parameter, replace: Replace): string {
+  if (rawName === part.length) return part === "" ? part : encode(replace(decode(part), "query"));
+  return value === "" ? part : `${part.slice(0, rawName)}=${encode(replace(value, "query"))}`;
 }
 
 interface Parameter {
@@ -129,8 +143,8 @@ function parameter(part: string): Parameter {
 
 function cleanValue({ name, value }: Parameter, command: CommandLine, replace: Replace): string {
   if (name === "command") return command.next(value);
-  if (value !== "" && HARMLESS.get(name) === 0 && isCredentialName(name)) return replace(value, "query");
-  return scrubShapes(value, replace);
+  if (HARMLESS.get(name) !== 0) return scrubShapes(value, replace);
+  return value !== "" && isCredentialName(name) ? replace(value, "query") : scrubShort(value, replace);
 }
 
 /** As Go's url.ParseQuery: `+` is a space; what is no valid encoding stays as it is. */

@@ -1,10 +1,13 @@
 import { Kind, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../../../src/plugin/index.js";
-import { CommandLine } from "./command.js";
-import { isCredentialName } from "./credentials.js";
+import { isCertificateChain, type Requested, readRequest } from "./certificate-request.js";
+import { CommandLine, scrubAddress } from "./command.js";
 import { Edits } from "./edits.js";
 import { beginsJson, hidesText } from "./escapes.js";
 import type { Hasher } from "./hash.js";
+import { isHarmlessAnnotation, isHarmlessExtra } from "./kept.js";
+import { scrubMessage } from "./messages.js";
 import { Names } from "./names.js";
+import type { ResourceRules } from "./rules.js";
 import { Found, type Search } from "./search.js";
 import type { SpotKind } from "./spots.js";
 import { decodeBase64, type Replace, type SecretKind, scrub, scrubShapes } from "./text.js";
@@ -16,6 +19,10 @@ export enum About {
   configMap = 2,
   token = 4,
   certificate = 8,
+  /** Has a user with `extra` in it. */
+  review = 16,
+  /** A failure, with messages. */
+  status = 32,
 }
 
 /** The names of members that mean something. */
@@ -31,8 +38,20 @@ enum Key {
   words,
   applied,
   token,
+  request,
   certificate,
   path,
+  annotations,
+  message,
+  extra,
+  clientConfig,
+  url,
+  cells,
+  patch,
+  /** `items` and the like: what holds objects is none itself. */
+  container,
+  /** Members of every Secret that are no secrets. */
+  harmless,
 }
 
 const KEYS = new Names<Key>(
@@ -49,9 +68,22 @@ const KEYS = new Names<Key>(
     ["command", Key.words],
     ["kubectl.kubernetes.io/last-applied-configuration", Key.applied],
     ["token", Key.token],
-    ["request", Key.certificate],
+    ["request", Key.request],
     ["certificate", Key.certificate],
     ["path", Key.path],
+    ["annotations", Key.annotations],
+    ["message", Key.message],
+    ["extra", Key.extra],
+    ["clientConfig", Key.clientConfig],
+    ["url", Key.url],
+    ["cells", Key.cells],
+    ["patch", Key.patch],
+    ["items", Key.container],
+    ["rows", Key.container],
+    ["object", Key.container],
+    ["apiVersion", Key.harmless],
+    ["type", Key.harmless],
+    ["immutable", Key.harmless],
   ]),
 );
 
@@ -61,10 +93,18 @@ const KINDS = new Map<string, About>([
   ["ConfigMap", About.configMap],
   ["ConfigMapList", About.configMap],
   ["TokenRequest", About.token],
-  ["TokenReview", About.token],
-  ["CertificateSigningRequest", About.certificate],
-  ["CertificateSigningRequestList", About.certificate],
+  ["TokenReview", About.token | About.review],
+  ["CertificateSigningRequest", About.certificate | About.review],
+  ["CertificateSigningRequestList", About.certificate | About.review],
+  ["SelfSubjectReview", About.review],
+  ["SelfSubjectAccessReview", About.review],
+  ["SubjectAccessReview", About.review],
+  ["LocalSubjectAccessReview", About.review],
+  ["Status", About.status],
 ]);
+
+/** First bytes of those kinds, and of one that is escaped. */
+const KIND_STARTS = new Set([...KINDS.keys(), "\\"].map((kind) => kind.charCodeAt(0)));
 
 /** Where in an object a value stands, as far as it matters to what becomes of it. */
 enum Place {
@@ -81,14 +121,29 @@ enum Place {
   env,
   /** One of them: `{name, value}`, or `NAME=value`. */
   variable,
-  /** The value of a variable that is not a credential's by its name. */
-  variableValue,
   /** A list of arguments. */
   words,
   /** One of them, alone. */
   word,
   /** JSON of an applied object, in a string. */
   applied,
+  /** A map of a Secret's annotations. */
+  annotations,
+  /** What a failure says. */
+  message,
+  /** A map of what an authenticator knows beside of a user. */
+  extra,
+  /** Where a webhook is, and how to speak to it. */
+  clientConfig,
+  /** A URL with nothing in its query that is to be seen. */
+  url,
+  /** A row of a table of Secrets. */
+  cells,
+  /** A certificate request, a certificate: kept if they are that and nothing else. */
+  request,
+  certificate,
+  /** A JSON patch, if it is an array. */
+  patch,
 }
 
 /** The body cannot be walked safely. The message is a reason for metrics. */
@@ -108,6 +163,8 @@ export interface Tools {
   readonly configMaps: boolean;
   /** Counts a replaced value. */
   count(kind: SecretKind): void;
+  /** Takes what a certificate request asks for. */
+  requested(request: Requested): void;
 }
 
 /** What a walk knows of the document it walks. */
@@ -123,6 +180,12 @@ export interface Document {
   readonly patches: boolean;
   /** How many strings it stands in. */
   readonly nested?: number;
+  /** It is no body: strings hold no documents of their own. */
+  readonly envelope?: boolean;
+  /** Documents in strings are hashed whole. */
+  readonly strict?: boolean;
+  /** Own rules for the resource that it is of. */
+  readonly rules?: ResourceRules;
 }
 
 /** Walks a document with its structure in mind, and edits out the secrets. */
@@ -144,6 +207,7 @@ export class Walk {
 
   /** Walks the value at a node. Throws {@link Unreadable}. */
   run(root: number, about: number): void {
+    this.document.rules?.apply(this.#tape, root, this.edits, this.#replace);
     if (this.document.patches && this.#tape.kind(root) === Kind.array) this.#patch(root, about);
     else this.#value(root, Place.plain, about, 0);
   }
@@ -157,14 +221,19 @@ export class Walk {
   /**
    * Looks at the strings below a node for secrets known by their shape, whatever the structure.
    * @param json whether a string may hold JSON, to be walked as a document of its own
+   * @param about what such a document is about
    */
-  runStrings(root: number, json: boolean): void {
+  runStrings(root: number, json: boolean, about: number): void {
     const tape = this.#tape;
     const end = tape.next(root);
     for (let node = root; node < end; node++) {
       if (tape.kind(node) !== Kind.string) continue;
       const text = tape.text(node);
-      const clean = json ? this.#nested(text, About.nothing) : undefined;
+      if (json && this.document.strict && BEGINS_JSON.test(text)) {
+        this.#hash(node, "body");
+        continue;
+      }
+      const clean = json ? this.#nested(text, about) : undefined;
       if (json && clean === undefined && this.#isBrokenObject(text)) this.#hash(node, "applied");
       else this.#replaceText(node, text, clean ?? scrubShapes(text, this.#replace));
     }
@@ -190,10 +259,6 @@ export class Walk {
         if (kind === Kind.object) this.#variable(node, about, depth);
         else this.#words(node, about, depth);
         break;
-      case Place.variableValue:
-        if (kind === Kind.string) this.#variableValue(node);
-        else this.#plain(node, about, depth);
-        break;
       case Place.words:
         this.#words(node, about, depth);
         break;
@@ -203,6 +268,32 @@ export class Walk {
         break;
       case Place.applied:
         this.#applied(node, about);
+        break;
+      case Place.annotations:
+        this.#annotations(node, about, depth);
+        break;
+      case Place.message:
+        this.#message(node, about);
+        break;
+      case Place.extra:
+        this.#extra(node);
+        break;
+      case Place.clientConfig:
+        this.#clientConfig(node, about, depth);
+        break;
+      case Place.url:
+        this.#url(node);
+        break;
+      case Place.cells:
+        this.#cells(node, about);
+        break;
+      case Place.request:
+      case Place.certificate:
+        this.#certificate(node, place === Place.request);
+        break;
+      case Place.patch:
+        if (kind === Kind.array) this.#patch(node, about);
+        else this.#plain(node, about, depth);
         break;
       default:
         this.#plain(node, about, depth);
@@ -226,24 +317,39 @@ export class Walk {
     const tape = this.#tape;
     const end = tape.next(node);
     const outerDomain = this.#domain;
-    let about = inherited;
+    let own: number = About.nothing;
+    let hasKind = false;
+    let holdsObjects = false;
+    let holdsData = false;
+    let hasMetadata = false;
     // Every occurrence of a duplicate key counts.
     for (let child = node + 1; child < end; child = tape.next(child)) {
       const key = this.#key(child);
-      if (key === Key.kind) about |= this.#about(child);
-      else if (key === Key.metadata && this.document.ownDomains) this.#domain = this.#namespace(child) ?? this.#domain;
+      if (key === Key.kind) {
+        own |= this.#about(child);
+        hasKind = true;
+      } else if (key === Key.metadata) {
+        hasMetadata = true;
+        if (this.document.ownDomains) this.#domain = this.#namespace(child) ?? this.#domain;
+      } else if (key === Key.container) holdsObjects = true;
+      else if (key === Key.data || key === Key.stringData) holdsData = true;
     }
+    const about = inherited | own;
+    const isRoot = depth === 0 && !hasKind && this.document.nested === undefined && !this.document.envelope;
+    // What has only a kind and a name refers to one.
+    const isWhole = holdsData || isRoot || (hasMetadata && (own & MAPS) !== 0);
+    const isSecret = isWhole && (about & MAPS) !== 0 && !holdsObjects;
     for (let child = node + 1; child < end; child = tape.next(child)) {
-      this.#value(child, placeOf(this.#key(child), about), about, depth + 1);
+      const key = this.#key(child);
+      if (isSecret && !IS_MEMBER.has(key) && !tape.key(child).startsWith("$")) this.#hash(child, secretKind(about));
+      else this.#value(child, placeOf(key, about), about, depth + 1);
     }
     this.#domain = outerDomain;
   }
 
   #about(node: number): number {
     const tape = this.#tape;
-    // Kinds that matter begin with S, C, T, or an escape.
-    const first = this.#bytes[tape.start(node) + 1];
-    if (first !== 0x53 && first !== 0x43 && first !== 0x54 && first !== BACKSLASH) return About.nothing;
+    if (!KIND_STARTS.has(this.#bytes[tape.start(node) + 1])) return About.nothing;
     const about = KINDS.get(tape.text(node)) ?? About.nothing;
     return this.tools.configMaps ? about : about & ~About.configMap;
   }
@@ -281,27 +387,78 @@ export class Walk {
     const tape = this.#tape;
     const end = tape.next(node);
     let named = false;
-    let credential = false;
-    for (let child = node + 1; child < end; child = tape.next(child)) {
-      if (this.#key(child) !== Key.name) continue;
-      named = true;
-      credential ||= isCredentialName(tape.text(child));
-    }
+    for (let child = node + 1; child < end; child = tape.next(child)) named ||= this.#key(child) === Key.name;
     for (let child = node + 1; child < end; child = tape.next(child)) {
       const key = this.#key(child);
       const isContainer = tape.kind(child) === Kind.object || tape.kind(child) === Kind.array;
-      if (key === Key.value && (credential || !named)) this.#hash(child, "env");
+      if (key === Key.value) this.#hash(child, "env");
       else if (key === Key.name || isContainer) this.#value(child, placeOf(key, about), about, depth + 1);
-      else if (key !== Key.value && isCredentialName(tape.key(child))) this.#hash(child, "env");
-      else this.#value(child, Place.variableValue, about, depth + 1);
+      else if (named && tape.key(child).startsWith("$")) this.#plain(child, about, depth);
+      else this.#hash(child, "env");
     }
   }
 
-  /** A value that is, or holds, a credential by its shape. */
-  #variableValue(node: number): void {
+  #annotations(node: number, about: number, depth: number): void {
+    if (this.#tape.kind(node) !== Kind.object) {
+      this.#hash(node, "annotation");
+      return;
+    }
+    for (const child of this.#items(node)) {
+      if (this.#key(child) === Key.applied) this.#applied(child, about);
+      else if (isHarmlessAnnotation(this.#tape.key(child))) this.#plain(child, about, depth + 1);
+      else this.#hash(child, "annotation");
+    }
+  }
+
+  #message(node: number, about: number): void {
+    if (this.#tape.kind(node) !== Kind.string || isSensitive(about)) {
+      this.#hash(node, "message");
+      return;
+    }
     const text = this.#tape.text(node);
-    if (scrub(text, () => "") !== text) this.#hash(node, "env");
-    else this.#replaceText(node, text, new CommandLine([text], this.#replace).next(text));
+    this.#replaceText(node, text, scrubMessage(text, this.#replace));
+  }
+
+  #extra(node: number): void {
+    if (this.#tape.kind(node) !== Kind.object) this.#hash(node, "extra");
+    else
+      for (const child of this.#items(node)) {
+        if (isHarmlessExtra(this.#tape.key(child))) this.#plain(child, About.nothing, 0);
+        else if (this.#tape.kind(child) === Kind.array)
+          for (const item of this.#items(child)) this.#hash(item, "extra");
+        else this.#hash(child, "extra");
+      }
+  }
+
+  #clientConfig(node: number, about: number, depth: number): void {
+    if (this.#tape.kind(node) !== Kind.object) this.#plain(node, about, depth);
+    else
+      for (const child of this.#items(node)) {
+        const place = this.#key(child) === Key.url ? Place.url : Place.plain;
+        this.#value(child, place, about, depth + 1);
+      }
+  }
+
+  #url(node: number): void {
+    const text = this.#tape.text(node);
+    this.#replaceText(node, text, scrubAddress(text, this.#replace));
+  }
+
+  /** The name and the type stay; numbers and ages, too. */
+  #cells(node: number, about: number): void {
+    for (const [index, cell] of this.#items(node).entries()) {
+      const isText = this.#tape.kind(cell) === Kind.string;
+      if (index < (about & About.secret ? 2 : 1)) this.#plain(cell, about, 0);
+      else if (this.#tape.kind(cell) !== Kind.number && !(isText && AGE.test(this.#tape.text(cell))))
+        this.#hash(cell, secretKind(about));
+    }
+  }
+
+  #certificate(node: number, isRequest: boolean): void {
+    const text = this.#tape.kind(node) === Kind.string ? this.#tape.text(node) : "";
+    const request = isRequest ? readRequest(text) : undefined;
+    if (request) this.tools.requested(request);
+    else if (isRequest || !isCertificateChain(text)) this.#hash(node, "certificate", true);
   }
 
   #words(node: number, about: number, depth: number): void {
@@ -360,6 +517,11 @@ export class Walk {
 
   /** Any other string: JSON in it is a document of its own, and secrets are known by their shape. */
   #string(node: number, about: number): void {
+    if (this.document.envelope) {
+      const text = this.#tape.text(node);
+      this.#replaceText(node, text, scrubShapes(text, this.#replace));
+      return;
+    }
     const { words } = this.#tape;
     const isEscaped = (words[node * NODE_WORDS + Node.kind] & NodeFlag.escaped) !== 0;
     const start = words[node * NODE_WORDS + Node.start] + 1;
@@ -395,14 +557,15 @@ export class Walk {
 
   /** JSON text without its secrets, undefined if it is not the JSON of an object or array that can be walked. */
   #nested(text: string, about: number): string | undefined {
-    if (!/^\s*[[{]/.test(text)) return undefined;
+    if (!BEGINS_JSON.test(text)) return undefined;
     const nested = (this.document.nested ?? 0) + 1;
     const bytes = Buffer.from(text);
     const opened = nested > MAX_NESTED ? undefined : this.tools.openTape(bytes, 0, bytes.length);
     if (opened === undefined) return undefined;
     const { found } = this.tools.search.lookAt(bytes);
     const edits = new Edits();
-    const document = { tape: opened.tape, domain: this.#domain, found, patches: true, nested };
+    const { rules } = this.document;
+    const document = { tape: opened.tape, domain: this.#domain, found, patches: true, nested, rules };
     try {
       new Walk(this.tools, document, edits).run(opened.root, about);
     } catch (error) {
@@ -436,8 +599,23 @@ export class Walk {
   };
 }
 
-const BACKSLASH = 0x5c;
 const DASH = 0x2d;
+const BEGINS_JSON = /^\s*[[{]/;
+
+/** What is a map of secrets. */
+const MAPS = About.secret | About.configMap;
+/** What a Secret or ConfigMap has beside. Anything else in it is a misspelt `data`, perhaps. */
+const IS_MEMBER: ReadonlySet<Key | 0> = new Set([
+  ...[Key.kind, Key.metadata, Key.harmless],
+  ...[Key.data, Key.stringData, Key.binaryData],
+]);
+const AGE = /^(?:(?:\d+[smhdy])+|<\w+>)$/;
+
+/** Whether what a failure says of it may quote a secret anywhere. */
+function isSensitive(about: number): boolean {
+  return (about & MAPS) !== 0 || (about & REVIEWED_TOKEN) === REVIEWED_TOKEN;
+}
+const REVIEWED_TOKEN = About.token | About.review;
 
 function secretKind(about: number): SecretKind {
   if (about & About.secret) return "secret";
@@ -464,8 +642,22 @@ function placeOf(key: Key | 0, about: number): Place {
       return Place.applied;
     case Key.token:
       return about & About.token ? Place.secret : Place.plain;
+    case Key.request:
+      return about & About.certificate ? Place.request : Place.plain;
     case Key.certificate:
-      return about & About.certificate ? Place.base64 : Place.plain;
+      return about & About.certificate ? Place.certificate : Place.plain;
+    case Key.annotations:
+      return about & MAPS ? Place.annotations : Place.plain;
+    case Key.message:
+      return about & About.status ? Place.message : Place.plain;
+    case Key.extra:
+      return about & About.review ? Place.extra : Place.plain;
+    case Key.clientConfig:
+      return Place.clientConfig;
+    case Key.cells:
+      return about & MAPS ? Place.cells : Place.plain;
+    case Key.patch:
+      return Place.patch;
     default:
       return Place.plain;
   }
@@ -473,8 +665,10 @@ function placeOf(key: Key | 0, about: number): Place {
 
 /** Where the path of a JSON patch (RFC 6901, `~1` is `/`, `~0` is `~`) leads. */
 function placeOfPath(path: string, about: number): Place {
+  const segments = path.split("/").slice(1);
+  if (about & MAPS && segments.length > 0 && !IS_MEMBER.has(KEYS.get(segments[0]))) return Place.secret;
   let place = Place.plain;
-  for (const escaped of path.split("/").slice(1)) {
+  for (const escaped of segments) {
     const segment = escaped.replaceAll("~1", "/").replaceAll("~0", "~");
     place = placeBelow(place, segment, about);
   }
@@ -486,15 +680,19 @@ function placeBelow(place: Place, segment: string, about: number): Place {
     case Place.base64Map:
       return Place.base64;
     case Place.secretMap:
+    case Place.extra:
       return Place.secret;
     case Place.env:
-      if (/^(?:\d+|-)$/.test(segment)) return Place.variable;
-      return isCredentialName(segment) ? Place.secret : Place.variableValue;
+      return /^(?:\d+|-)$/.test(segment) ? Place.variable : Place.secret;
     case Place.variable:
-      // The name is elsewhere, so the value may be a credential's.
       return segment === "value" ? Place.secret : Place.plain;
     case Place.words:
       return Place.word;
+    case Place.annotations:
+      if (KEYS.get(segment) === Key.applied) return Place.applied;
+      return isHarmlessAnnotation(segment) ? Place.plain : Place.secret;
+    case Place.clientConfig:
+      return segment === "url" ? Place.url : Place.plain;
     case Place.plain:
       return placeOf(KEYS.get(segment), about);
     default:

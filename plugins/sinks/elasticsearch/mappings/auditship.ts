@@ -16,6 +16,8 @@ export const auditship = (body: object): object =>
     rules: keyword,
     matches: envelope({ rule: keyword, priority: keyword, dialect: keyword, message: text }),
     redaction: keyword,
+    csrSubject: keyword,
+    csrNames: keyword,
     stale: { type: "boolean" },
     salvaged: { type: "boolean" },
     truncated: envelope({ dropped: keyword, length: { type: "long" }, sha256: keyword }),

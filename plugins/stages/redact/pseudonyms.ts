@@ -1,0 +1,95 @@
+import { type Batch, Field, ROW_HEADER, ROW_WORDS } from "../../../src/plugin/index.js";
+import type { Edits } from "./edits.js";
+import type { Hasher } from "./hash.js";
+import type { SecretKind } from "./text.js";
+
+/** Whose names are replaced. */
+export interface Pseudonymize {
+  readonly users: boolean;
+  readonly ips: boolean;
+}
+
+/** Hash domain of people: their names are equal everywhere. */
+const DOMAIN = "/user";
+/** Names that the API server gives to its own, which are no people. */
+const SYSTEM = /^system:/;
+
+const USERS = [Field.userUsername, Field.userUid, Field.impersonatedUserUsername, Field.impersonatedUserUid];
+/** Where else a user's name is said. */
+const SAID = [Field.responseStatus, Field.annotations, Field.requestObject, Field.responseObject];
+
+/** Replaces the names of the users of an event, and the addresses that it came from, by others that are equal for equal ones. */
+export class Pseudonyms {
+  constructor(
+    private readonly hasher: Hasher,
+    private readonly options: Pseudonymize,
+    private readonly count: (kind: SecretKind) => void,
+  ) {}
+
+  /** Adds the edits of a row; gives what replaces the names in texts that others have edited. */
+  edit(batch: Batch, row: number, bytes: Buffer, edits: Edits): (text: string) => string {
+    if (this.options.ips) this.#addresses(batch, row, bytes, edits);
+    const names = this.options.users ? this.#users(batch, row, edits) : new Map<string, string>();
+    for (const [name, pseudonym] of names) this.#said(batch, row, bytes, edits, name, pseudonym);
+    return (text) => {
+      let clean = text;
+      for (const [name, pseudonym] of names) {
+        for (const quote of QUOTES) clean = clean.replaceAll(quote + name + quote, quote + pseudonym + quote);
+      }
+      return clean;
+    };
+  }
+
+  #users(batch: Batch, row: number, edits: Edits): Map<string, string> {
+    const names = new Map<string, string>();
+    for (const field of USERS) {
+      const text = batch.at(row).text(field);
+      if (!text || SYSTEM.test(text)) continue;
+      const pseudonym = this.hasher.hash(DOMAIN, text);
+      this.count("user");
+      const [start, end] = spanOf(batch, row, field);
+      edits.overlay(start, end, JSON.stringify(pseudonym));
+      names.set(JSON.stringify(text).slice(1, -1), pseudonym);
+    }
+    return names;
+  }
+
+  #addresses(batch: Batch, row: number, bytes: Buffer, edits: Edits): void {
+    const [start, end] = spanOf(batch, row, Field.sourceIPs);
+    if (start === 0) return;
+    const addresses: unknown = JSON.parse(bytes.toString("utf8", start, end));
+    if (!Array.isArray(addresses)) return;
+    edits.overlay(start, end, JSON.stringify(addresses.map((address) => this.#address(address))));
+  }
+
+  #address(address: unknown): unknown {
+    if (typeof address !== "string") return address;
+    this.count("ip");
+    return this.hasher.address(address);
+  }
+
+  /** Where a name stands within quotes, as a value or in a message. */
+  #said(batch: Batch, row: number, bytes: Buffer, edits: Edits, name: string, pseudonym: string): void {
+    for (const field of SAID) {
+      const [start, end] = spanOf(batch, row, field);
+      if (start === 0) continue;
+      const value = bytes.subarray(start, end);
+      for (const quote of QUOTES) {
+        const quoted = Buffer.from(quote + name + quote);
+        for (let at = value.indexOf(quoted); at >= 0; at = value.indexOf(quoted, at + quoted.length)) {
+          if (value[at + quoted.length] === COLON) continue;
+          edits.overlay(start + at, start + at + quoted.length, quote + pseudonym + quote);
+        }
+      }
+    }
+  }
+}
+
+/** A quote, and one within a string. */
+const QUOTES = ['"', '\\"'];
+const COLON = 0x3a;
+
+function spanOf(batch: Batch, row: number, field: Field): [start: number, end: number] {
+  const at = row * ROW_WORDS + ROW_HEADER + 2 * field;
+  return [batch.table[at], batch.table[at + 1]];
+}
