@@ -69,6 +69,8 @@ export class EventBatch implements Batch {
   private readonly edits = new Edits();
   /** By row, as far as it is flagged as matched. */
   private readonly matched: MatchList[] = [];
+  /** {@link rules} of the oldest of them. */
+  private matchedBy = "";
   private readonly members: MemberWriter;
   private readonly view: RowView;
   private tape = new SpanTape();
@@ -266,6 +268,11 @@ export class EventBatch implements Batch {
     this.oversized = undefined;
     this.memory?.startOver();
     this.length = 0;
+    if (this.rules !== this.matchedBy) {
+      // Rows that are rarely used would hold rules that are gone.
+      this.matched.fill(MatchList.none);
+      this.matchedBy = this.rules;
+    }
     this.rules = "";
   }
 }

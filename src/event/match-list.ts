@@ -1,12 +1,15 @@
 import type { RuleMatch } from "../plugin/index.js";
 
-/** Most lists that are kept: bounds the memory where rules come and go. */
+/** Most lists that are kept. */
 const MAX_LISTS = 4096;
 let lists = 0;
 
-/** The matches of an event. Events with the same matches share one list, so that a match costs no memory. */
+/**
+ * The matches of an event. Events with the same matches share one list, so that a match costs no memory. A list is kept as long as
+ * its first rule is: whoever holds a rule holds the whole set that it was loaded with.
+ */
 export class MatchList {
-  private longer = new Map<RuleMatch, MatchList>();
+  private longer = new WeakMap<RuleMatch, MatchList>();
 
   private constructor(readonly matches: readonly RuleMatch[]) {}
 
@@ -17,7 +20,7 @@ export class MatchList {
     let list = this.longer.get(match);
     if (list === undefined) {
       if (lists++ === MAX_LISTS) {
-        MatchList.none.longer = new Map();
+        MatchList.none.longer = new WeakMap();
         lists = 1;
       }
       list = new MatchList(Object.freeze([...this.matches, match]));
