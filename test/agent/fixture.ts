@@ -24,24 +24,27 @@ export function simulated(seed: number, count: number): Lines {
 export const text = (lines: Lines) => lines.map((line) => `${line}\n`).join("");
 
 /** Bundles the program once for all tests of a file; gives what starts it in a site. */
-export function bundledProgram(): { start(site: Site, ...args: string[]): Program } {
+export function bundledProgram(): {
+  /** The agent. */
+  start(site: Site, ...args: string[]): Program;
+  /** Any command. */
+  command(site: Site, ...args: string[]): Program;
+} {
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "auditship-bundle-"));
     await bundle(join(directory, "auditship.mjs"));
   });
   afterAll(() => rm(directory, { recursive: true }));
-  return {
-    start(site, ...args) {
-      const entry = join(directory, "auditship.mjs");
-      const program = new Program(["run", "-c", "auditship.yaml", ...args], site.directory, {}, [entry]);
-      onTestFinished(async () => {
-        program.child.kill("SIGKILL");
-        await program.exited;
-      });
-      return program;
-    },
+  const command = (site: Site, ...args: string[]): Program => {
+    const program = new Program(args, site.directory, {}, [join(directory, "auditship.mjs")]);
+    onTestFinished(async () => {
+      program.child.kill("SIGKILL");
+      await program.exited;
+    });
+    return program;
   };
+  return { command, start: (site, ...args) => command(site, "run", "-c", "auditship.yaml", ...args) };
 }
 
 /** A directory with a configuration, a log and archives, gone when the test ends. */
@@ -96,15 +99,20 @@ export class Site {
 }
 
 /** Where an agent serves its metrics, once it has started. */
-export async function started(agent: Program): Promise<{ metric(name: string): Promise<Record<string, number>> }> {
+export async function started(
+  agent: Program,
+): Promise<{ page(): Promise<string>; metric(name: string): Promise<Record<string, number>> }> {
   await agent.until(({ err }) => err.includes("Agent started."));
   const line = agent.err.split("\n").find((said) => said.includes("Agent started.")) as string;
   const { metrics } = JSON.parse(line);
+  const page = async () => (await fetch(metrics)).text();
   return {
+    page,
     /** The series of a metric with their values, by labels as they stand in the page. */
     async metric(name) {
-      const page = await (await fetch(metrics)).text();
-      const series = page.split("\n").filter((row) => row.startsWith(`${name}{`) || row.startsWith(`${name} `));
+      const series = (await page())
+        .split("\n")
+        .filter((row) => row.startsWith(`${name}{`) || row.startsWith(`${name} `));
       return Object.fromEntries(
         series.map((row) => [
           row.slice(name.length, row.lastIndexOf(" ")),

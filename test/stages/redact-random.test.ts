@@ -152,10 +152,27 @@ describe("Random events", () => {
       "TokenReview",
       "SecretList",
       "CertificateSigningRequest",
+      "metadata",
+      "annotations",
+      "message",
+      "extra",
+      "clientConfig",
+      "url",
+      "cells",
+      "patch",
+      "items",
+      "Status",
+      "SelfSubjectReview",
     ),
     fc.constantFrom(
       "--password=x",
       "http://u:p@h",
+      "http://t@h/?a=b",
+      "H4sIAAAA",
+      "current-context: x",
+      "abcdef.0123456789abcdef",
+      'Invalid value: "x"',
+      base64(JSON.stringify({ kind: "x" })),
       jwtOf("x"),
       base64(jwtOf("x")),
       "/data/a",
@@ -205,7 +222,13 @@ describe("Random events", () => {
         spelling,
         fc.boolean(),
         (request, response, annotations, of, pairs, spell, configMaps) => {
-          const original = { ...event(uriOf(pairs), request, response, of), annotations, userAgent: annotations };
+          const original = {
+            ...event(uriOf(pairs), request, response, of),
+            annotations,
+            userAgent: annotations,
+            user: { username: "u", extra: request },
+            responseStatus: { message: response },
+          };
           const [searched, walked] = [true, false].map((searchFirst) => {
             const batch = load(`${spell(original)}\n${spell({ verb: "get" })}\n`);
             redactStage({ searchFirst, configMaps }).run(batch);
