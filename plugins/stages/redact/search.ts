@@ -49,7 +49,7 @@ export enum Trace {
   url,
   /** An escape that may hide a needle. */
   escape,
-  /** JSON in a string: the last bracket before its first string. */
+  /** JSON in a string: the last bracket before its first string, or before white space. */
   json,
   /** A query. */
   query,
@@ -75,9 +75,7 @@ const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
   ["://", Trace.url],
   ["\\/", Trace.escape],
   ["\\u", Trace.escape],
-  ...["{", "["].flatMap((bracket) =>
-    ['\\"', " ", "\\n", "\\r", "\\t"].map((behind) => [bracket + behind, Trace.json] as const),
-  ),
+  ...["{\\", "{ ", "[\\", "[ "].map((opening) => [opening, Trace.json] as const),
   ["?", Trace.query],
   ["/proxy", Trace.proxy],
 ];
