@@ -14,7 +14,7 @@ import {
 import type { Requested } from "./certificate-request.js";
 import { Edits } from "./edits.js";
 import { Mark, TOP_FIELDS } from "./envelope.js";
-import { EXTRA_NAMES } from "./kept.js";
+import { isHarmlessExtra } from "./kept.js";
 import { Names } from "./names.js";
 import { OwnDomains } from "./own-domains.js";
 import type { Profile } from "./profile.js";
@@ -65,7 +65,6 @@ const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const COLON = 0x3a;
-const COMMA = 0x2c;
 
 /** Redacts events one after the other. */
 export class EventRedaction {
@@ -306,17 +305,8 @@ export class EventRedaction {
 
   /** Whether `extra` of a user holds anything but what is kept. */
   #holdsExtra(field: Field): boolean {
-    const bytes = this.#bytes;
-    const end = this.#end(field);
-    let at = this.#start(field);
-    if (at === 0 || bytes[at] !== OPEN_BRACE) return at !== 0;
-    for (at++; bytes[at] === QUOTE; ) {
-      const keyEnd = bytes.indexOf(QUOTE, at + 1);
-      if (EXTRA_NAMES.find(bytes, at + 1, keyEnd) === 0 || bytes[keyEnd + 1] !== COLON) return true;
-      at = this.#batch.valueEnd(keyEnd + 2);
-      if (bytes[at] === COMMA) at++;
-    }
-    return at !== end - 1;
+    const start = this.#start(field);
+    return start !== 0 && !isHarmlessExtra(this.#bytes, start, this.#end(field));
   }
 
   #about(): number {

@@ -27,6 +27,36 @@ export const HARMLESS_EXTRA: readonly string[] = [
   "authentication.kubernetes.io/pod-name",
   "authentication.kubernetes.io/pod-uid",
 ];
-export const EXTRA_NAMES = new Names(new Map(HARMLESS_EXTRA.map((name) => [name, 1] as const)));
+const EXTRA = new Names(new Map(HARMLESS_EXTRA.map((name) => [name, 1] as const)));
 
-export const isHarmlessExtra = (name: string): boolean => EXTRA_NAMES.get(name) !== 0;
+export const isHarmlessExtraName = (name: string): boolean => EXTRA.get(name) !== 0;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/**
+ * Whether the object [start, end) has those members only, as Go writes them, each a list of one text without escapes. Most
+ * events of service accounts have them: no allocation, no call per member.
+ */
+export function isHarmlessExtra(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start + 1;
+  while (at < end - 1) {
+    const key = at + 1;
+    for (at = key; at < end && bytes[at] !== QUOTE; at++);
+    if (EXTRA.find(bytes, key, at) === 0) return false;
+    if (bytes[at + 1] !== COLON || bytes[at + 2] !== OPEN_BRACKET || bytes[at + 3] !== QUOTE) return false;
+    at += 4;
+    while (at < end && bytes[at] !== QUOTE) if (bytes[at++] === BACKSLASH) return false;
+    if (bytes[at + 1] !== CLOSE_BRACKET) return false;
+    at += 2;
+    if (at < end - 1) {
+      if (bytes[at] !== COMMA || bytes[at + 1] !== QUOTE) return false;
+      at++;
+    }
+  }
+  return true;
+}

@@ -53,7 +53,7 @@ export function scrubShort(text: string, replace: Replace): string {
 const BOOTSTRAP_TOKEN = /(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w-])/g;
 
 /** Words that tell a kubeconfig, or a manifest of a Secret, in YAML or JSON: all of it is hashed. */
-export const MANIFEST_MARKS = ["current-context", "client-key-data", "client-certificate-data", "kind: Secret"];
+export const MANIFEST_MARKS = ["current-context", "client-key-data", "kind: Secret"];
 const MANIFEST = new RegExp(MANIFEST_MARKS.join("|"));
 
 /** Whether a text is such a file. One in JSON is read as JSON before. */
@@ -142,11 +142,8 @@ function isPort(text: string, start: number): boolean {
 
 /** `eyJ` and `PRIVATE KEY` in base64, at each of the three places in a group of three bytes: what does not depend on the bytes around. */
 const SHAPE_FORMS = ["ZXlK", "V5S", "leU", "UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
-/** `current-context` and `client-key-data` likewise. */
-const MANIFEST_FORMS = [
-  ...["Y3VycmVudC1jb250ZX", "N1cnJlbnQtY29udGV4d", "jdXJyZW50LWNvbnRleH"],
-  ...["Y2xpZW50LWtleS1kYXRh", "NsaWVudC1rZXktZGF0Y", "jbGllbnQta2V5LWRhdG"],
-];
+/** `current-context` likewise. */
+const MANIFEST_FORMS = ["Y3VycmVudC1jb250ZX", "N1cnJlbnQtY29udGV4d", "jdXJyZW50LWNvbnRleH"];
 /** How texts begin that are always hashed: gzip in base64, and that in base64; tokens and keys in base64 of base64. */
 const NESTED_FORMS = ["H4sI", "SDRzS", "WlhsS", "TFMwdExTMUNSVWRKV"];
 export const BASE64_FORMS = [...SHAPE_FORMS, ...MANIFEST_FORMS, ...NESTED_FORMS];

@@ -4,7 +4,7 @@ import { CommandLine, scrubAddress } from "./command.js";
 import { Edits } from "./edits.js";
 import { beginsJson, hidesText } from "./escapes.js";
 import type { Hasher } from "./hash.js";
-import { isHarmlessAnnotation, isHarmlessExtra } from "./kept.js";
+import { isHarmlessAnnotation, isHarmlessExtraName } from "./kept.js";
 import { scrubMessage } from "./messages.js";
 import { Names } from "./names.js";
 import type { ResourceRules } from "./rules.js";
@@ -423,7 +423,7 @@ export class Walk {
     if (this.#tape.kind(node) !== Kind.object) this.#hash(node, "extra");
     else
       for (const child of this.#items(node)) {
-        if (isHarmlessExtra(this.#tape.key(child))) this.#plain(child, About.nothing, 0);
+        if (isHarmlessExtraName(this.#tape.key(child))) this.#plain(child, About.nothing, 0);
         else if (this.#tape.kind(child) === Kind.array)
           for (const item of this.#items(child)) this.#hash(item, "extra");
         else this.#hash(child, "extra");
