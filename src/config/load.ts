@@ -254,7 +254,8 @@ class Loader {
  * @param archiving whether some rule archives at the configured priority
  */
 export function requireArchivingRules(loaded: LoadedConfig, archiving: boolean): void {
-  if (archiving) return;
+  // One may yet come.
+  if (archiving || loaded.config.rules.watch) return;
   const errors = loaded.sinks
     .filter((sink) => sink.common.select === "archived")
     .map(({ name }) => {

@@ -85,7 +85,9 @@ export const sinkSchema = z.strictObject({
   rate: rate().optional().describe("Most bytes per second while catching up."),
   stallAfter: duration()
     .prefault("2s")
-    .describe("A sink that fails and takes nothing for so long is parked: it waits, without memory, until its far end answers."),
+    .describe(
+      "A sink that fails and takes nothing for so long is parked: it waits, without memory, until its far end answers.",
+    ),
   deadLetters: z
     .strictObject({
       maxSize: size().prefault("256MiB").describe("Size of this sink's dead letters on disk."),

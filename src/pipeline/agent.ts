@@ -162,7 +162,7 @@ export class Agent {
     if (config.rules.watch) this.#live = await LiveRules.open(this.#cluster, config.rules.namespaces);
     await this.#rules.start(config.rules, this.#live);
     this.#useRules(this.#rules.loaded);
-    this.#requireArchivingRules(this.#loaded, this.#rules.loaded);
+    requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
     this.#loaded = await withReceivers(this.#loaded, this.#rules.loaded.receivers);
     this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
     this.#stages = await this.#createStages(this.#loaded);
@@ -426,11 +426,6 @@ export class Agent {
     });
   }
 
-  /** `select: archived` without a rule that archives is an error, unless such a rule may yet come. */
-  #requireArchivingRules(loaded: LoadedConfig, { archiving }: RulesRead): void {
-    requireArchivingRules(loaded, archiving || loaded.config.rules.watch);
-  }
-
   #useRules(rules: RulesRead): void {
     this.#kubesphere.use(rules.webhook);
     if (this.#live) void this.#reports.tell(rules);
@@ -446,8 +441,8 @@ export class Agent {
     { revive }: { revive: boolean },
   ): Promise<void> {
     const before = this.#loaded;
-    this.#requireArchivingRules(configured, rules ?? this.#rules.loaded);
-    const { receivers } = rules ?? this.#rules.loaded;
+    const { archiving, receivers } = rules ?? this.#rules.loaded;
+    requireArchivingRules(configured, archiving);
     const loaded = await withReceivers(configured, receivers);
     const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
     const stays = (name: string) => {

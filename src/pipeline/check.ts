@@ -43,6 +43,8 @@ export async function checkConfig(file: string, print: Print): Promise<CheckResu
   print("sources");
   for (const source of loaded.sources) describeSource(source, loaded, result, print);
   const rules = await describeRules(loaded.config.rules, result, print);
+  const { watch, namespaces } = loaded.config.rules;
+  if (watch) print(`  beside what is watched: Rule resources of ${namespaces.join(", ")}, and Webhook resources`);
   describeStages(loaded, rules, print);
   noteErrors(result, () => requireArchivingRules(loaded, rules.archiving));
   print("sinks");

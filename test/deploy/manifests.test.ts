@@ -117,19 +117,17 @@ describe("the component kubesphere", () => {
 
   it("turns on what the base's configuration leaves off", async () => {
     const [{ patch }] = read("daemonset/components/kubesphere/kustomization.yaml").patches;
-    const { env } = parse(patch).spec.template.spec.containers[0];
-    const given = Object.fromEntries(env.map(({ name, value }: { name: string; value: string }) => [name, value]));
-    const load = (more: object) =>
-      loadConfig(`${ROOT}daemonset/base/auditship.yaml`, { env: { NODE_NAME: "node-1", ...more } });
-    const watches = async (more: object) => {
-      const { config, stages } = await load(more);
+    const added: { path: string; value: { name: string; value: string } }[] = parse(patch);
+    const env = added.filter(({ path }) => path.endsWith("/env/-")).map(({ value: { name, value } }) => [name, value]);
+    const watches = async (file: string, more: object) => {
+      const { config, stages } = await loadConfig(`${ROOT}${file}`, { env: { NODE_NAME: "node-1", ...more } });
       const workspace = stages.find(({ plugin }) => plugin.name === "workspace");
       return [config.rules.watch, workspace?.options.watch];
     };
-    expect([await watches({}), await watches(given)]).toEqual([
-      [false, false],
-      [true, true],
-    ]);
+    for (const file of ["daemonset/base/auditship.yaml", "daemonset/webhook/auditship.yaml"]) {
+      expect(await watches(file, {})).toEqual([false, false]);
+      expect(await watches(file, Object.fromEntries(env))).toEqual([true, true]);
+    }
   });
 
   it("gives the agent no right to read a Secret or to write a rule", () => {

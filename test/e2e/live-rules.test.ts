@@ -68,10 +68,13 @@ describe.skipIf(!KUBECONFIG)("at a real kube-apiserver with the CRDs of daemonse
     kubectl(["create", "namespace", NAMESPACE]);
     // A new resource answers a moment after its definition is established.
     await vi.waitFor(() => client.json(RULES), patience);
+    kubectl(["create", "-n", NAMESPACE, "serviceaccount", "auditship"]);
+    kubectl(["apply", "-f", "-"], rights());
   });
   afterAll(() => {
     kubectl(["delete", "-n", NAMESPACE, "rules.auditing.kubesphere.io", "--all"]);
     kubectl(["delete", "webhooks.auditing.kubesphere.io", "--all"]);
+    kubectl(["delete", "-f", "-"], rights());
     kubectl(["delete", "namespace", NAMESPACE, "--wait=false"]);
   });
 
@@ -146,13 +149,14 @@ describe.skipIf(!KUBECONFIG)("at a real kube-apiserver with the CRDs of daemonse
         JSON.stringify({
           sources: { apiserver: { path: "log/audit.log" } },
           state: "state",
-          kubernetes: { kubeconfig: KUBECONFIG },
+          kubernetes: { kubeconfig: "kubeconfig" },
           rules: { watch: true, namespaces: [NAMESPACE] },
           stages: ["parse", "match", "redact"],
           sinks: { archive: { type: "file", path: "archive.ndjson", request: { maxWait: "50ms" } } },
           observe: { listen: "127.0.0.1:0" },
         }),
       );
+      writeFileSync(at("kubeconfig"), ofServiceAccount());
       agent = new Agent(at("auditship.yaml"));
       await vi.waitFor(() => expect(agent.log).toContain("Agent started."), patience);
     });
@@ -299,6 +303,27 @@ describe.skipIf(!KUBECONFIG)("at a real kube-apiserver with the CRDs of daemonse
     return (await loadRules({ paths: [], ...priorities, stages, resources })).set.hash;
   }
 });
+
+/** The rights that the component gives, for the test's own account and namespace. */
+function rights(): string {
+  const file = join(ROOT, "daemonset/components/kubesphere/rbac.yaml");
+  const items = parseAllDocuments(readFileSync(file, "utf8")).map((document) => document.toJS());
+  for (const { metadata, roleRef, subjects } of items) {
+    metadata.name = NAMESPACE;
+    if (metadata.namespace === "kubesphere-logging-system") metadata.namespace = NAMESPACE;
+    if (roleRef) roleRef.name = NAMESPACE;
+    for (const subject of subjects ?? []) subject.namespace = NAMESPACE;
+  }
+  return JSON.stringify({ apiVersion: "v1", kind: "List", items });
+}
+
+/** A kubeconfig of an account that has these rights and no others. */
+function ofServiceAccount(): string {
+  const config = JSON.parse(kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
+  const token = kubectl(["create", "-n", NAMESPACE, "token", "auditship"]);
+  config.users[0].user = { token };
+  return JSON.stringify(config);
+}
 
 /** A chart's template with the values that KubeSphere installs, as far as they matter here. */
 function rendered(template: string): string {
