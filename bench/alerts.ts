@@ -16,11 +16,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { events } from "../src/simulate/index.js";
 import { Lumberjack } from "../test/support/lumberjack.js";
+import { type Result, report } from "./results.js";
+import { atRate } from "./writer.js";
 
 const { values: options } = parseArgs({
   options: {
     seconds: { type: "string", default: "20" },
     rate: { type: "string", default: "1000" },
+    phase: { type: "string" },
+    results: { type: "string" },
     writer: { type: "string" },
     path: { type: "string", default: "" },
   },
@@ -41,7 +45,7 @@ interface Phase {
 
 const PHASES: Phase[] = [
   { name: "one new alert a second", every: RATE, storm: false },
-  { name: "ten", every: RATE / 10, storm: false },
+  { name: "ten new alerts a second", every: RATE / 10, storm: false },
   { name: "fifty", every: RATE / 50, storm: false },
   { name: "ten, in a storm of all others", every: RATE / 10, storm: true },
 ];
@@ -83,15 +87,10 @@ function benchLine(user: string): string {
 async function write({ name, every, storm }: Phase, path: string): Promise<void> {
   const log = new Lumberjack(path, { maxSize: 20e6 });
   const others = events(1, { mix: "mixed", clock: Date.now });
-  const started = performance.now();
-  for (let written = 0; written < SECONDS * RATE; await sleep(1)) {
-    const due = Math.min(SECONDS * RATE, ((performance.now() - started) / 1000) * RATE);
-    for (; written < due; written++) {
-      const line =
-        written % every === 0 ? benchLine(`${name} ${written}`) : storm ? benchLine("storm") : others.next().value;
-      log.write(`${line}\n`);
-    }
-  }
+  await atRate(RATE, SECONDS, (n) => {
+    const line = n % every === 0 ? benchLine(`${name} ${n}`) : storm ? benchLine("storm") : others.next().value;
+    log.write(`${line}\n`);
+  });
   log.close();
 }
 
@@ -101,9 +100,9 @@ class Receiver {
   latencies: number[] = [];
   readonly #seen = new Set<string>();
   readonly server = createServer(async (request, response) => {
+    const received = now();
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
-    const received = now();
     response.end("{}");
     if (request.method === "POST") this.#take(JSON.parse(Buffer.concat(parts).toString()), received);
   });
@@ -147,23 +146,27 @@ async function measure(): Promise<void> {
   const { port } = receiver.server.address() as AddressInfo;
   const agent = await startAgent(directory, `http://127.0.0.1:${port}`);
   const rows: object[] = [];
+  const results: Result[] = [];
   try {
     for (const [index, phase] of PHASES.entries()) {
+      if (options.phase !== undefined && Number(options.phase) !== index) continue;
       receiver.latencies = [];
       await phaseOf(index, join(directory, "log", "audit.log"));
       await sleep(1000);
       const sorted = receiver.latencies.sort((a, b) => a - b);
-      const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)]?.toFixed(1) ?? "";
+      const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
       const due = Math.ceil((SECONDS * RATE) / phase.every);
       rows.push({
         "new alerts among the events": phase.name,
         "events/s": RATE,
         alerts: `${sorted.length} of ${due}`,
-        "p50 ms": at(0.5),
-        "p99 ms": at(0.99),
-        "longest ms": at(1),
-        goals: `${GOALS.p50}, ${GOALS.p99}`,
+        "p50 ms": at(0.5).toFixed(1),
+        "p99 ms": at(0.99).toFixed(1),
+        "longest ms": at(1).toFixed(1),
       });
+      const work = `line to alert, ${RATE} events/s, ${phase.name}`;
+      results.push({ work: `${work}: p50`, unit: "ms", ours: at(0.5), goal: { most: GOALS.p50 } });
+      results.push({ work: `${work}: p99`, unit: "ms", ours: at(0.99), goal: { most: GOALS.p99 } });
     }
   } finally {
     agent.kill();
@@ -172,6 +175,7 @@ async function measure(): Promise<void> {
     fs.rmSync(directory, { recursive: true });
   }
   console.table(rows);
+  report(results, options.results);
 }
 
 async function phaseOf(index: number, path: string): Promise<void> {

@@ -1,8 +1,9 @@
 /**
  * `npm run bench:rules`: what `match` alone costs per event, beside JSON.parse of the same lines in the same run, with our
- * pack and with 50, 500 and 1,000 rules made in its manner, or with the rules at `--paths PATH` (several) alone. `--size MB` of each log (32); `--runs N` (5): the fastest counts.
+ * pack and with 50, 500 and 1,000 rules of three ecosystems (`--rules N`, several), or with the rules at `--paths PATH` (several)
+ * alone. `--size MB` of each log (32); `--runs N` (5): the fastest counts.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -12,6 +13,8 @@ import type { RuleSet, StageHost } from "../src/plugin/index.js";
 import { loadRules } from "../src/rules/index.js";
 import type { Mix } from "../src/simulate/index.js";
 import { CHUNK, type Log, makeLog } from "./log.js";
+import { type Result, report } from "./results.js";
+import { writeRules } from "./rule-files.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -20,6 +23,7 @@ const { values: options } = parseArgs({
     mix: { type: "string", multiple: true, default: ["metadata", "mixed"] },
     rules: { type: "string", multiple: true, default: ["0", "50", "500", "1000"] },
     paths: { type: "string", multiple: true },
+    results: { type: "string" },
   },
 });
 const RUNS = Number(options.runs);
@@ -37,57 +41,19 @@ async function makeRules(count: number): Promise<RuleSet> {
       stages: ["ResponseStarted", "ResponseComplete", "Panic"],
     });
   const pack = await load();
-  const rules = Array.from({ length: Math.max(0, count - pack.set.size) }, (_, index) => ({
-    name: `bench-${index}`,
-    type: "rule",
-    desc: "Made by the bench.",
-    condition: CONDITIONS[index % CONDITIONS.length](Math.floor(index / CONDITIONS.length)),
-    enable: true,
-    priority: "WARNING",
-    output: "${User.username} ${Verb} ${ObjectRef.Resource} ${ObjectRef.Name}",
-  }));
-  const resource = {
-    apiVersion: "auditing.kubesphere.io/v1alpha1",
-    kind: "Rule",
-    metadata: { name: "bench", labels: { type: "alerting" } },
-    spec: { rules },
-  };
-  writeFileSync(join(directory, "bench.json"), JSON.stringify(resource));
+  writeRules(directory, Math.max(0, count - pack.set.size));
   const loaded = count === 0 ? pack : await load();
   for (const { message } of loaded.refused) throw new Error(message);
   rmSync(directory, { recursive: true });
   return loaded.set;
 }
 
-const pick = (list: readonly string[], n: number): string => list[n % list.length];
-const RESOURCES = ["pods", "secrets", "configmaps", "deployments", "services", "nodes", "roles", "leases", "endpoints"];
-const VERBS = ["create", "update", "patch", "delete", "get", "list", "watch"];
-const NAMESPACES = ["kube-system", "default", "shop", "monitoring", "team-a", "team-b", "payments"];
-
-/** Conditions as people write them, one for each number; few events match. */
-const CONDITIONS: readonly ((n: number) => string)[] = [
-  (n) =>
-    `ObjectRef.Resource = "${pick(RESOURCES, n)}" and Verb in ("${pick(VERBS, n)}", "${pick(VERBS, n + 2)}") and ` +
-    `ObjectRef.Namespace = "${pick(NAMESPACES, n)}" and ObjectRef.Name = "target-${n}"`,
-  (n) => `Verb = "${pick(VERBS, n)}" and User.username regex "^oidc:user-${n}[0-9]*@"`,
-  (n) => `RequestURI regex "/proxy/.*secret-${n}" and Verb in ("get", "create")`,
-  (n) => `ResponseStatus.code = ${500 + (n % 20)} and ObjectRef.Resource = "${pick(RESOURCES, n)}"`,
-  (n) =>
-    `Verb in ("create", "update", "patch") and ObjectRef.Resource = "${pick(["pods", "deployments"], n)}" and ` +
-    `RequestObject.metadata.labels.owner = "team-${n}"`,
-  (n) => `User.groups[*] = "contractors-${n}" and Verb in ("delete", "deletecollection")`,
-  (n) => `UserAgent contains "scanner-${n}" and (not (SourceIPs[*] like "^10[.]"))`,
-  (n) =>
-    `ObjectRef.Namespace like "^tenant-${n}-" and ObjectRef.Resource in ("${pick(RESOURCES, n)}", "${pick(RESOURCES, n + 3)}") ` +
-    `and ObjectRef.Subresource = "${pick(["", "exec", "status"], n)}"`,
-  (n) => `ObjectRef.Resource = "secrets" and ObjectRef.Name contains "vault-${n}" and (not (Verb = "watch"))`,
-  (n) => `RequestURI contains "/tenants/t-${n}/" and ResponseStatus.code >= 400`,
-];
-
-/** Nanoseconds that `work` takes on a log, the fastest of all runs. */
-function fastest(work: () => bigint): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < RUNS; run++) best = Math.min(best, Number(work()));
+/** Nanoseconds that each work takes on a log, the fastest of all runs; in turns, so that what else the machine does meets all. */
+function fastest(works: readonly (() => bigint)[]): number[] {
+  const best = works.map(() => Number.POSITIVE_INFINITY);
+  for (let run = 0; run < RUNS; run++) {
+    for (const [index, work] of works.entries()) best[index] = Math.min(best[index], Number(work()));
+  }
   return best;
 }
 
@@ -127,18 +93,41 @@ function print(work: string, { lines, bytes }: Log, ns: number, more = ""): void
   );
 }
 
+/** Most that 500 rules may cost, × 50. */
+const GOAL = 1.3;
+const results: Result[] = [];
+
 for (const mix of options.mix) {
   const log = makeLog(mix as Mix, Number(options.size) * 1024 * 1024);
   process.stdout.write(`${mix}: ${log.lines.length} events, ${Math.round(log.bytes / log.lines.length)} bytes each\n`);
-  if (RUNS < 100)
-    print(
-      "JSON.parse",
-      log,
-      fastest(() => parse(log)),
-    );
-  for (const count of options.paths ? [0] : options.rules.map(Number)) {
-    const set = await makeRules(count);
-    const ns = fastest(() => match(log, set));
-    print(`match, ${set.size} rules`, log, ns, `${(matches / log.lines.length).toFixed(3)} matches/event`);
+  const sets: RuleSet[] = [];
+  for (const count of options.paths ? [0] : options.rules.map(Number)) sets.push(await makeRules(count));
+  const found = new Map<RuleSet, number>();
+  const [parsing, ...matching] = fastest([
+    () => parse(log),
+    ...sets.map((set) => () => {
+      const ns = match(log, set);
+      found.set(set, matches);
+      return ns;
+    }),
+  ]);
+  print("JSON.parse", log, parsing);
+  for (const [index, set] of sets.entries()) {
+    const more = `${(found.get(set)! / log.lines.length).toFixed(3)} matches/event`;
+    print(`match, ${set.size} rules`, log, matching[index], more);
   }
+  const cost = (count: number): number | undefined => {
+    const index = sets.findIndex(({ size }) => size === count);
+    return index < 0 ? undefined : matching[index] / log.lines.length;
+  };
+  const [few, many] = [cost(50), cost(500)];
+  if (few === undefined || many === undefined) continue;
+  results.push({
+    work: `500 rules, ${mix} log, × 50 rules`,
+    unit: "ns/event",
+    ours: many,
+    floor: few,
+    goal: { most: GOAL },
+  });
 }
+if (results.length > 0) report(results, options.results);

@@ -15,6 +15,7 @@ import { z } from "zod";
 import { EventExtractor } from "../src/event/index.js";
 import type { SourceContext } from "../src/plugin/index.js";
 import fileSource from "../src/tail/index.js";
+import { atRate } from "./writer.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -38,13 +39,10 @@ const now = () => Math.round((performance.timeOrigin + performance.now()) * 1000
 async function write(path: string, rate: number): Promise<void> {
   const line = Buffer.from(`${HEAD}${"0".repeat(STAMP)}"`.padEnd(LINE - 2, " ").concat("}\n"));
   const fd = fs.openSync(path, "a");
-  const started = performance.now();
-  for (let written = 0; performance.now() - started < SECONDS * 1000; await sleep(1)) {
-    for (const due = ((performance.now() - started) / 1000) * rate; written < due; written++) {
-      line.write(String(now()).padStart(STAMP, "0"), HEAD.length);
-      fs.writeSync(fd, line);
-    }
-  }
+  await atRate(rate, SECONDS, () => {
+    line.write(String(now()).padStart(STAMP, "0"), HEAD.length);
+    fs.writeSync(fd, line);
+  });
 }
 
 const latencies: number[] = [];

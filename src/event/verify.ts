@@ -38,46 +38,88 @@ export interface Scanned {
   memory: WasmMemory | undefined;
 }
 
-/** Scans what was scanned with the other scanner, too (`AUDITSHIP_VERIFY=1`), and holds the two equal, word by word. */
-export class Verifier {
-  /** TypeScript's rows. */
-  private readonly rows: Rows;
-  private readonly lines: LineScanner;
-  /** WebAssembly's, for bytes that lie elsewhere. */
-  private copy: { memory: WasmMemory; rows: Rows; lines: LineScanner } | undefined;
-  private readonly needles = new Set<Needles>();
-  /** By number: the value that has it. */
-  private readonly numbered = new Map<number, string>();
-  private numbering: object = {};
+/** The scanners that a batch's own is held against; all batches share them, one after the other. */
+class Others {
+  /** TypeScript's. */
+  readonly slow: { rows: Rows; lines: LineScanner };
+  #copy: { memory: WasmMemory; rows: Rows; lines: LineScanner } | undefined;
+  static readonly #all = new Map<string, Others>();
 
   /** As for {@link LineScanner}. */
-  constructor(
+  static of(maxRows: number, arrays: boolean): Others {
+    const key = `${maxRows} ${arrays}`;
+    const others = Others.#all.get(key) ?? new Others(maxRows, arrays);
+    Others.#all.set(key, others);
+    return others;
+  }
+
+  private constructor(
     private readonly maxRows: number,
     private readonly arrays: boolean,
   ) {
-    this.rows = new Rows(maxRows);
-    this.lines = new LineScanner(this.rows, maxRows, arrays);
+    const rows = new Rows(maxRows);
+    this.slow = { rows, lines: new LineScanner(rows, maxRows, arrays) };
+  }
+
+  /** WebAssembly's, with a copy of bytes that lie elsewhere. */
+  fast(bytes: Buffer, length: number) {
+    if (!this.#copy || this.#copy.memory.buffer.length <= length) {
+      const memory = WasmMemory.create(2 * length + 65_536, this.maxRows);
+      if (!memory) {
+        throw new AuditshipError("AUDITSHIP_VERIFY", "there is no WebAssembly SIMD to verify. Unset AUDITSHIP_VERIFY.");
+      }
+      const rows = new Rows(this.maxRows, memory);
+      this.#copy = { memory, rows, lines: new LineScanner(rows, this.maxRows, this.arrays, memory) };
+    }
+    this.#copy.memory.startOver();
+    this.#copy.memory.buffer.set(bytes.subarray(0, length + 1));
+    return this.#copy;
+  }
+}
+
+/** Scans what was scanned with the other scanner, too (`AUDITSHIP_VERIFY=1`), and holds the two equal, word by word. */
+export class Verifier {
+  readonly #others: Others;
+  /** By number: the value that has it. */
+  private readonly numbered = new Map<number, string>();
+  private numbering: object = {};
+  /** Found in the midst of a stage, which may be tried again. */
+  private difference: AuditshipError | undefined;
+
+  /** As for {@link LineScanner}. */
+  constructor(maxRows: number, arrays: boolean) {
+    this.#others = Others.of(maxRows, arrays);
   }
 
   /** @throws AuditshipError AUDITSHIP_VERIFY at the first difference */
   check(scanned: Scanned): void {
-    if (scanned.memory) {
-      const other = { ...scanned, rows: this.rows, taken: this.lines.scan(scanned.bytes, scanned.length) };
-      this.compare(scanned, scanned, other, scanned.memory);
-      this.rows.clear();
-    } else {
-      const { memory, rows, lines } = this.copyOf(scanned.bytes, scanned.length);
-      const other = { ...scanned, rows, taken: lines.scan(memory.buffer, scanned.length) };
-      this.compare(scanned, other, scanned, memory);
+    if (this.difference) throw this.difference;
+    const { bytes, length } = scanned;
+    const { rows, lines, memory } = scanned.memory
+      ? { ...this.#others.slow, memory: scanned.memory }
+      : this.#others.fast(bytes, length);
+    const other = { ...scanned, rows, taken: lines.scan(scanned.memory ? bytes : memory.buffer, length) };
+    try {
+      if (scanned.memory) this.compare(scanned, scanned, other, memory);
+      else this.compare(scanned, other, scanned, memory);
+    } finally {
       rows.clear();
     }
   }
 
-  /** Holds equal what both find of these needles in the first `length` bytes, and does so in later batches. */
+  /** Holds equal what both find of these needles. @throws AuditshipError, now and at the next {@link check} */
   checkFinds(needles: Needles, scanned: Scanned): void {
-    this.needles.add(needles);
-    const memory = scanned.memory ?? this.copyOf(scanned.bytes, scanned.length).memory;
-    this.compareFinds(scanned, needles, memory);
+    const { bytes, length } = scanned;
+    const memory = scanned.memory ?? this.#others.fast(bytes, length).memory;
+    const [fast, slow] = [new FindList(), new FindList()];
+    if (!memory.find(needles, length, fast)) return;
+    findNeedles(needles, bytes.subarray(0, length), slow);
+    const [a, b] = [fast, slow].map(({ count, starts, needles: numbers }) =>
+      Array.from({ length: count }, (_, i) => `${starts[i]} ${numbers[i]}`).sort(),
+    );
+    if (a.join() === b.join()) return;
+    this.difference = difference(scanned, scanned.rows, 0, "number of traces", a.length, b.length);
+    throw this.difference;
   }
 
   private compare(at: Scanned, fast: Scanned, slow: Scanned, memory: WasmMemory): void {
@@ -98,7 +140,6 @@ export class Verifier {
       throw difference(at, slow.rows, rows, "number of bytes taken", fast.taken, slow.taken);
     }
     this.compareNumbers(at, fast.rows, memory);
-    for (const needles of this.needles) this.compareFinds(at, needles, memory);
   }
 
   /** Values with one number are the same. */
@@ -116,34 +157,6 @@ export class Verifier {
         this.numbered.set(number, value);
       }
     }
-  }
-
-  private compareFinds(at: Scanned, needles: Needles, memory: WasmMemory): void {
-    const [fast, slow] = [new FindList(), new FindList()];
-    if (!memory.find(needles, at.length, fast)) return;
-    findNeedles(needles, at.bytes.subarray(0, at.length), slow);
-    const [a, b] = [fast, slow].map(({ count, starts, needles: numbers }) =>
-      Array.from({ length: count }, (_, i) => `${starts[i]} ${numbers[i]}`).sort(),
-    );
-    if (a.join() !== b.join()) throw difference(at, at.rows, 0, "number of traces", a.length, b.length);
-  }
-
-  /** The bytes, where WebAssembly can scan them. */
-  private copyOf(bytes: Buffer, length: number) {
-    if (!this.copy || this.copy.memory.buffer.length <= length) {
-      const memory = WasmMemory.create(2 * length + 65_536, this.maxRows);
-      if (!memory) {
-        throw new AuditshipError(
-          "AUDITSHIP_VERIFY",
-          "there is no WebAssembly SIMD here to verify. Unset AUDITSHIP_VERIFY.",
-        );
-      }
-      const rows = new Rows(this.maxRows, memory);
-      this.copy = { memory, rows, lines: new LineScanner(rows, this.maxRows, this.arrays, memory) };
-    }
-    this.copy.memory.startOver();
-    this.copy.memory.buffer.set(bytes.subarray(0, length + 1));
-    return this.copy;
   }
 }
 

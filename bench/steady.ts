@@ -1,0 +1,95 @@
+/**
+ * `npm run bench:steady`: what the agent uses while kube-apiserver writes 10,000 events/s of 1.3 KB, rotating every 10 MB, to an
+ * Elasticsearch without gzip, with the rule pack, redaction and checkpoints. `--seconds N` that count (30), after five that do not.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Lumberjack } from "../test/support/lumberjack.js";
+import { counted, startSink, stopSinks } from "./null-sinks.js";
+import { report } from "./results.js";
+import { configOf } from "./ship.js";
+import { writeSteadily } from "./writer.js";
+
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "30" },
+    writer: { type: "string" },
+    results: { type: "string" },
+  },
+});
+const SECONDS = Number(options.seconds);
+const WARM_UP = 5;
+const LOAD = { rate: 10_000, bytes: 1300 };
+const ROTATION = { maxSize: 10e6, maxBackups: 10 };
+const ROOT = join(import.meta.dirname, "..");
+/** Of /proc/PID/stat. */
+const TICKS_PER_SECOND = 100;
+
+/** Seconds of CPU that a process has used. */
+function cpuOf(pid: number): number {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / TICKS_PER_SECOND;
+}
+
+/** Most memory that a process ever had in use, MiB. */
+function peakOf(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
+}
+
+async function startAgent(directory: string, url: string): Promise<ChildProcess> {
+  const config = { ...configOf(join(directory, "log", "audit.log"), "state", { url }), observe: { listen: "none" } };
+  fs.writeFileSync(join(directory, "auditship.yaml"), JSON.stringify(config));
+  const agent = spawn(process.execPath, [join(ROOT, "dist/auditship.js"), "run", "-c", "auditship.yaml"], {
+    cwd: directory,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  for await (const data of agent.stderr!) if (String(data).includes("Agent started.")) break;
+  agent.stderr!.resume();
+  return agent;
+}
+
+async function measure(): Promise<void> {
+  const directory = fs.mkdtempSync(join(tmpdir(), "auditship-bench-steady-"));
+  const path = join(directory, "log", "audit.log");
+  fs.mkdirSync(join(directory, "log"));
+  fs.writeFileSync(path, "");
+  const { url } = await startSink();
+  const agent = await startAgent(directory, url);
+  try {
+    const own = ["--import", "tsx", import.meta.filename, "--writer", path, "--seconds", options.seconds];
+    const writer = spawn(process.execPath, own, { stdio: "inherit" });
+    await sleep(WARM_UP * 1000);
+    await counted(url);
+    const [cpu, since] = [cpuOf(agent.pid!), performance.now()];
+    await once(writer, "exit");
+    const seconds = (performance.now() - since) / 1000;
+    const { events } = await counted(url);
+    const core = ((cpuOf(agent.pid!) - cpu) / seconds) * 100;
+    process.stdout.write(`${Math.round(events / seconds)} events/s arrived, ${LOAD.rate} were to be written\n`);
+    report(
+      [
+        { work: "10,000 events/s: CPU", unit: "% of a core", ours: core, goal: { most: 10 } },
+        { work: "10,000 events/s: peak RSS", unit: "MiB", ours: peakOf(agent.pid!), goal: { most: 100 } },
+      ],
+      options.results,
+    );
+  } finally {
+    agent.kill();
+    await once(agent, "exit");
+    stopSinks();
+    fs.rmSync(directory, { recursive: true });
+  }
+}
+
+if (options.writer) {
+  await writeSteadily(new Lumberjack(options.writer, ROTATION), { ...LOAD, seconds: WARM_UP + SECONDS });
+} else await measure();
