@@ -16,10 +16,15 @@ export async function startSink(save?: string): Promise<{ url: string }> {
   return { url: String(line).trim() };
 }
 
+/** What came since the last time that {@link counted} was asked. */
+export async function countNow(url: string): Promise<{ events: number; bytes: number }> {
+  const answer = await fetch(`${url}/count`);
+  return (await answer.json()) as { events: number; bytes: number };
+}
+
 /** What came since the last time that this was asked. */
 export async function counted(url: string): Promise<{ events: number; bytes: number }> {
-  const answer = await fetch(`${url}/count`);
-  const count = (await answer.json()) as { events: number; bytes: number };
+  const count = await countNow(url);
   await fetch(`${url}/reset`, { method: "POST" });
   return count;
 }

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Lumberjack } from "../test/support/lumberjack.js";
 import { counted, startSink, stopSinks } from "./null-sinks.js";
+import { cpuOf, peakOf } from "./process.js";
 import { report } from "./results.js";
 import { configOf } from "./ship.js";
 import { writeSteadily } from "./writer.js";
@@ -27,23 +28,6 @@ const WARM_UP = 5;
 const LOAD = { rate: 10_000, bytes: 1300 };
 const ROTATION = { maxSize: 10e6, maxBackups: 10 };
 const ROOT = join(import.meta.dirname, "..");
-/** Of /proc/PID/stat. */
-const TICKS_PER_SECOND = 100;
-
-/** Seconds of CPU that a process has used. */
-function cpuOf(pid: number): number {
-  const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(")") + 2)
-    .split(" ")
-    .slice(11, 13);
-  return (Number(user) + Number(system)) / TICKS_PER_SECOND;
-}
-
-/** Most memory that a process ever had in use, MiB. */
-function peakOf(pid: number): number {
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
-}
 
 async function startAgent(directory: string, url: string): Promise<ChildProcess> {
   const config = { ...configOf(join(directory, "log", "audit.log"), "state", { url }), observe: { listen: "none" } };
