@@ -125,7 +125,7 @@ export const rulesSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe(
-      "The receivers of KubeSphere's Webhook resource, if one stands among the rules, are sinks, unless sinks has one of that name.",
+      "The receivers of KubeSphere's Webhook resource, if one stands among the rules or is watched, are sinks, unless sinks has one of that name.",
     ),
   like: z
     .enum(["upstream", "anchored"])
