@@ -14,7 +14,7 @@ import {
 import type { Requested } from "./certificate-request.js";
 import { Edits } from "./edits.js";
 import { Mark, TOP_FIELDS } from "./envelope.js";
-import { isHarmlessExtra } from "./kept.js";
+import { HarmlessExtras } from "./kept.js";
 import { Names } from "./names.js";
 import { OwnDomains } from "./own-domains.js";
 import type { Profile } from "./profile.js";
@@ -77,6 +77,7 @@ export class EventRedaction {
   #requested: Requested | undefined;
   readonly #tools: Tools;
   readonly #spotWalks: SpotWalks;
+  readonly #harmlessExtras = new HarmlessExtras();
 
   /** @param countBody counts a body that went, by reason */
   constructor(
@@ -306,7 +307,7 @@ export class EventRedaction {
   /** Whether `extra` of a user holds anything but what is kept. */
   #holdsExtra(field: Field): boolean {
     const start = this.#start(field);
-    return start !== 0 && !isHarmlessExtra(this.#bytes, start, this.#end(field));
+    return start !== 0 && !this.#harmlessExtras.has(this.#bytes, start, this.#end(field));
   }
 
   #about(): number {

@@ -1,4 +1,5 @@
 import { type Edit, Edits } from "./edits.js";
+import { sampleHash } from "./sample-hash.js";
 import { Found } from "./search.js";
 import type { SpotKind } from "./spots.js";
 import type { SecretKind } from "./text.js";
@@ -9,8 +10,6 @@ const MAX_LENGTH = 4096;
 /** Most bytes that are remembered, and what an entry takes beyond its bytes. */
 const MAX_KEPT = 4 * 1024 ** 2;
 const ENTRY = 256;
-/** Bytes of a value that its hash is made of. */
-const SAMPLES = 32;
 
 interface Walked {
   /** Offsets from the value's start. */
@@ -104,12 +103,4 @@ export class SpotWalks {
     this.#values.clear();
     this.#kept = bytes + ENTRY;
   }
-}
-
-/** A hash of a value's length and some of its bytes; the bytes tell values of one hash apart. */
-function sampleHash(bytes: Uint8Array, start: number, end: number): number {
-  let hash = end - start;
-  const step = Math.max(1, Math.floor(hash / SAMPLES));
-  for (let i = start; i < end; i += step) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash ^ (hash >>> 15);
 }
