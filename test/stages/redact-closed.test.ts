@@ -129,6 +129,19 @@ describe("The stage", () => {
   it("is required, so that nothing unredacted leaves when it fails", () => {
     expect(redactStage().required).toBe(true);
   });
+  it("hides each Secret of a list of 16 MB", () => {
+    const item = (n: number) => ({
+      metadata: { name: `s${n}` },
+      data: { a: Buffer.from("planted".repeat(100)).toString("base64") },
+    });
+    const items = Array.from({ length: 16_500 }, (_, n) => item(n));
+    const document = redactLine(
+      JSON.stringify({ objectRef: { resource: "secrets" }, responseObject: { kind: "SecretList", items } }),
+    );
+    const { responseObject } = JSON.parse(document);
+    expect(responseObject.items).toHaveLength(items.length);
+    expect(document).not.toMatch(/cGxhbnRlZ/);
+  });
   it("ends on text that is made to be slow: quadratic time would be hours", () => {
     const repeated = [
       "://a:",

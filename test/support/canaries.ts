@@ -274,7 +274,7 @@ function envelope(n: number): object {
   };
 }
 
-/** The mark as it stands in base64 at each of the three places in a group of three bytes, without what depends on its neighbours. */
+/** A text as it stands in base64 at each of the three places in a group of three bytes, without what depends on its neighbours. */
 function base64Forms(text: string): string[] {
   return [0, 1, 2].map((lead) => {
     const encoded = Buffer.from("\0".repeat(lead) + text).toString("base64");
@@ -282,10 +282,16 @@ function base64Forms(text: string): string[] {
   });
 }
 
-const ONCE = base64Forms(MARK);
-const hex = Buffer.from(MARK).toString("hex");
-/** The mark in every encoding in which it is planted, and some more; and the beginning of gzip in base64. */
-const FORMS: readonly string[] = [MARK, ...ONCE, ...ONCE.flatMap(base64Forms), hex, hex.toUpperCase(), "H4sI", "SDRzS"];
+/** A text in every encoding in which it may be found again: as it is, base64, base64 of that, hex, for a URL, in JSON. */
+export function encodedForms(text: string): string[] {
+  const once = base64Forms(text);
+  const hex = Buffer.from(text).toString("hex");
+  const forms = [text, ...once, ...once.flatMap(base64Forms), hex, hex.toUpperCase(), encodeURIComponent(text)];
+  return [...new Set([...forms, JSON.stringify(text).slice(1, -1)])];
+}
+
+/** The mark in every encoding; and the beginning of gzip in base64. */
+const FORMS: readonly string[] = [...encodedForms(MARK), "H4sI", "SDRzS"];
 
 /** What is planted and stands in a text: some of the places, for people. */
 export function leaks(text: string): string[] {
