@@ -117,6 +117,19 @@ describe("check", () => {
     expect(cli.out).toContain("archive  file  takes all  answers");
   });
 
+  it("says what is watched beside the files, and takes an archive whose rules may yet come from there", async () => {
+    await write(
+      "auditship.yaml",
+      `sources: { api: { path: audit.log } }
+state: state
+rules: { watch: true, namespaces: [one, two] }
+sinks: { archive: { type: file, path: archive/audit.ndjson, select: archived } }
+`,
+    );
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(0);
+    expect(cli.out).toContain("beside what is watched: Rule resources of one, two, and Webhook resources");
+  });
+
   it("waits for a log that is not there", async () => {
     await write("rules.yaml", RULES);
     await config("  archive: { type: file, path: archive/audit.ndjson }\n");

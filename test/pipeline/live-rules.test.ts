@@ -30,26 +30,26 @@ beforeEach(async () => {
   metrics = new Metrics();
 });
 
-async function config(rules: object = {}) {
+async function config(rules: object = {}, archive: object = {}) {
   const whole = {
     sources: { apiserver: { path: "audit.log" } },
     state: "state",
     kubernetes: { kubeconfig: api.kubeconfig() },
     rules: { watch: true, paths: ["rules"], ...rules },
     stages: ["parse", "match", "redact"],
-    sinks: { archive: { type: "file", path: "archive.ndjson" } },
+    sinks: { archive: { type: "file", path: "archive.ndjson", ...archive } },
     observe: { listen: "none" },
   };
   await writeFile(at("auditship.yaml"), JSON.stringify(whole));
   return loadConfig(at("auditship.yaml"), { env: {} });
 }
 
-async function start(rules: object = {}): Promise<Agent> {
+async function start(rules: object = {}, archive: object = {}): Promise<Agent> {
   await mkdir(at("rules"), { recursive: true });
   await writeFile(at("audit.log"), "");
   const write = (line: string) => void said.push(JSON.parse(line));
   const log = createLog({ level: "info", pretty: false, to: { write } });
-  const agent = await Agent.start(await config(rules), { once: false, log, metrics });
+  const agent = await Agent.start(await config(rules, archive), { once: false, log, metrics });
   onTestFinished(() => agent.stop());
   return agent;
 }
@@ -137,6 +137,13 @@ describe("rules that are watched", () => {
     await agent.reload(await config());
     put("same", [item("New")]);
     await eventually(["Changed", "New"]);
+  });
+
+  it("may come after an archive of what they archive", async () => {
+    await start({}, { select: "archived" });
+    put("first", [item("First")]);
+    await expect.poll(() => metrics.get("auditship_rules", "kubesphere"), patience).toBe(1);
+    expect(await matches()).toEqual(["First"]);
   });
 
   it("say nothing and load nothing when only a status or another annotation has changed", async () => {
