@@ -46,6 +46,19 @@ describe("What must not slip through", () => {
       `{"kind":"EventList","items":[{"auditID":"1",${REF},"requestObject":{"stringData":{"a":"planted"}}}]}`,
     ],
     ["a misspelt data", `{${REF},"requestObject":{"Data":{"a":"planted"}}}`],
+    [
+      "a path that is none in a JSON patch",
+      `{${REF},"requestObject":[{"op":"add","path":"data","value":{"a":"planted"}}]}`,
+    ],
+    ["a JSON patch without a path", `{${REF},"requestObject":[{"op":"add","path":1,"value":"planted"}]}`],
+    ["other members of a JSON patch", `{${REF},"requestObject":[{"Op":"add","Path":"/data/a","Value":"planted"}]}`],
+    ["a JSON patch of something else", `{${REF},"requestObject":["planted",["planted"]]}`],
+    ["a body that is text", `{${REF},"requestObject":"planted"}`],
+    ["a probe's header", '{"requestObject":{"httpGet":{"httpHeaders":[{"name":"Authorization","value":"planted"}]}}}'],
+    [
+      "a kubeconfig in JSON",
+      '{"requestObject":{"a":"{\\"kind\\":\\"Config\\",\\"users\\":[{\\"user\\":{\\"token\\":\\"planted\\"}}]}"}}',
+    ],
     ["a misspelt path", `{${REF},"requestObject":[{"op":"add","path":"/Data/a","value":"planted"}]}`],
     ["a query in a URI with escapes", '{"requestURI":"/x?a=b\\u0026tok\\u0065n=planted"}'],
   ])("hides a secret under %s", (_, line) => {

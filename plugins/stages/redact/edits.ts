@@ -10,7 +10,6 @@ export interface Edit {
 /** Replacements of spans of some bytes, collected before they are made. */
 export class Edits {
   readonly #edits: Edit[] = [];
-  #overlap = false;
 
   get length(): number {
     return this.#edits.length;
@@ -24,7 +23,6 @@ export class Edits {
   /** The same, where others may replace parts of it or all of it: what holds the other wins, and of equals the first. */
   overlay(start: number, end: number, text: string, weak = false): void {
     this.#edits.push({ start, end, text, weak });
-    this.#overlap = true;
   }
 
   /** Forgets all but the first `length`. */
@@ -35,12 +33,8 @@ export class Edits {
   /** Gives the edits in rising order, and forgets them. */
   drain(): Edit[] {
     const edits = this.#edits.splice(0);
-    if (this.#overlap) {
-      this.#overlap = false;
-      return withoutOverlaps(edits);
-    }
     for (let i = 1; i < edits.length; i++) {
-      if (edits[i - 1].start > edits[i].start) return edits.sort((a, b) => a.start - b.start);
+      if (edits[i - 1].end > edits[i].start) return withoutOverlaps(edits);
     }
     return edits;
   }

@@ -36,6 +36,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
@@ -63,6 +64,7 @@ export class HarmlessExtras {
  * text without escapes.
  */
 function isHarmlessExtra(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[start] !== OPEN_BRACE) return false;
   let at = start + 1;
   while (at < end - 1) {
     const key = at + 1;

@@ -63,6 +63,7 @@ const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
   ...MANIFEST_MARKS.map((mark) => [mark, Trace.shape] as const),
   ...BASE64_FORMS.map((form) => [form, Trace.base64] as const),
   ['"env"', Trace.env],
+  ['"httpHeaders"', Trace.env],
   ['"args"', Trace.words],
   ['"command"', Trace.words],
   ['"Secret', Trace.kind],

@@ -23,6 +23,8 @@ export enum About {
   review = 16,
   /** A failure, with messages. */
   status = 32,
+  /** A kubeconfig. */
+  kubeconfig = 64,
 }
 
 /** The names of members that mean something. */
@@ -52,6 +54,10 @@ enum Key {
   container,
   /** Members of every Secret that are no secrets. */
   harmless,
+  /** A user's credential in a kubeconfig. */
+  credential,
+  /** Members of an operation of a JSON patch that hold no value. */
+  op,
 }
 
 const KEYS = new Names<Key>(
@@ -64,10 +70,16 @@ const KEYS = new Names<Key>(
     ["stringData", Key.stringData],
     ["binaryData", Key.binaryData],
     ["env", Key.env],
+    ["httpHeaders", Key.env],
     ["args", Key.words],
     ["command", Key.words],
     ["kubectl.kubernetes.io/last-applied-configuration", Key.applied],
     ["token", Key.token],
+    ["password", Key.credential],
+    ["client-key-data", Key.credential],
+    ["auth-provider", Key.credential],
+    ["op", Key.op],
+    ["from", Key.op],
     ["request", Key.request],
     ["certificate", Key.certificate],
     ["path", Key.path],
@@ -101,6 +113,7 @@ const KINDS = new Map<string, About>([
   ["SubjectAccessReview", About.review],
   ["LocalSubjectAccessReview", About.review],
   ["Status", About.status],
+  ["Config", About.kubeconfig],
 ]);
 
 /** First bytes of those kinds, and of one that is escaped. */
@@ -208,7 +221,11 @@ export class Walk {
   /** Walks the value at a node. Throws {@link Unreadable}. */
   run(root: number, about: number): void {
     this.document.rules?.apply(this.#tape, root, this.edits, this.#replace);
-    if (this.document.patches && this.#tape.kind(root) === Kind.array) this.#patch(root, about);
+    const kind = this.#tape.kind(root);
+    if (kind === Kind.string && (about & MAPS) !== 0) {
+      // A Secret that is no object, and cannot be read as one.
+      if (!this.#jsonString(root, about)) this.#hash(root, secretKind(about));
+    } else if (kind === Kind.array && this.document.patches) this.#patch(root, about);
     else this.#value(root, Place.plain, about, 0);
   }
 
@@ -491,8 +508,9 @@ export class Walk {
     const end = tape.next(node);
     for (let op = node + 1; op < end; op = tape.next(op)) {
       const paths = this.#paths(op);
-      if (paths.length === 0) this.#value(op, Place.plain, about, 1);
-      else this.#op(op, paths.length === 1 ? placeOfPath(paths[0], about) : Place.secret, about);
+      if (paths.length === 1) this.#op(op, placeOfPath(paths[0], about), about);
+      else if (paths.length > 1 || (about & MAPS) !== 0) this.#op(op, Place.secret, about);
+      else this.#value(op, Place.plain, about, 1);
     }
   }
 
@@ -508,10 +526,16 @@ export class Walk {
   }
 
   #op(op: number, place: Place, about: number): void {
-    const tape = this.#tape;
-    const end = tape.next(op);
-    for (let child = op + 1; child < end; child = tape.next(child)) {
-      this.#value(child, this.#key(child) === Key.value ? place : Place.plain, about, 2);
+    if (this.#tape.kind(op) !== Kind.object) {
+      // A list in a string is not a patch because of that.
+      this.#value(op, this.document.nested === undefined ? place : Place.plain, about, 1);
+      return;
+    }
+    for (const child of this.#items(op)) {
+      const key = this.#key(child);
+      // Nobody knows what another member of a Secret's patch is.
+      const isKnown = key === Key.op || key === Key.path || (about & MAPS) === 0;
+      this.#value(child, key === Key.value ? place : isKnown ? Place.plain : Place.secret, about, 2);
     }
   }
 
@@ -621,6 +645,7 @@ function secretKind(about: number): SecretKind {
   if (about & About.secret) return "secret";
   if (about & About.token) return "token";
   if (about & About.certificate) return "certificate";
+  if (about & About.kubeconfig) return "kubeconfig";
   return about & About.configMap ? "configmap" : "env";
 }
 
@@ -641,7 +666,9 @@ function placeOf(key: Key | 0, about: number): Place {
     case Key.applied:
       return Place.applied;
     case Key.token:
-      return about & About.token ? Place.secret : Place.plain;
+      return about & (About.token | About.kubeconfig) ? Place.secret : Place.plain;
+    case Key.credential:
+      return about & About.kubeconfig ? Place.secret : Place.plain;
     case Key.request:
       return about & About.certificate ? Place.request : Place.plain;
     case Key.certificate:
@@ -666,7 +693,8 @@ function placeOf(key: Key | 0, about: number): Place {
 /** Where the path of a JSON patch (RFC 6901, `~1` is `/`, `~0` is `~`) leads. */
 function placeOfPath(path: string, about: number): Place {
   const segments = path.split("/").slice(1);
-  if (about & MAPS && segments.length > 0 && !IS_MEMBER.has(KEYS.get(segments[0]))) return Place.secret;
+  const isMember = path === "" || (path.startsWith("/") && IS_MEMBER.has(KEYS.get(segments[0])));
+  if (about & MAPS && !isMember) return Place.secret;
   let place = Place.plain;
   for (const escaped of segments) {
     const segment = escaped.replaceAll("~1", "/").replaceAll("~0", "~");
