@@ -294,7 +294,9 @@ export function encodedForms(text: string): string[] {
 const FORMS: readonly string[] = [...encodedForms(MARK), "H4sI", "SDRzS"];
 
 /** What is planted and stands in a text: some of the places, for people. */
-export function leaks(text: string): string[] {
+export function leaks(said: string): string[] {
+  // Of some hundred thousand hashes one holds four given letters by chance.
+  const text = said.replaceAll(/hmac:[\w-]{8}:[\w-]{22}/g, "hmac");
   return FORMS.flatMap((form) => {
     const at = text.indexOf(form);
     return at < 0 ? [] : [text.slice(Math.max(0, at - 200), at + 60)];
