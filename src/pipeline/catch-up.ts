@@ -8,7 +8,10 @@ const MEETING = 250;
 /** Pause before the next try after such a meeting came to nothing; doubles. */
 const BETWEEN_MEETINGS = { first: 1000, longest: 60_000 };
 
-/** What a try to join the live lane came to. `gone`: that has ended, or is stuck. */
+/** Milliseconds between looks at a live lane that has not begun. */
+const BEGINNING = 10;
+
+/** What a try to join the live lane came to. `gone`: that has ended, is stuck, or is behind: this one is the live lane then. */
 export type Joined = "joined" | "late" | "gone";
 
 /** A lane that follows the live one until it can hand its sinks over. */
@@ -28,7 +31,13 @@ export class CatchUp {
   async follow(live: Lane, hurried: boolean): Promise<boolean> {
     const lane = this.#lane;
     if (this.#mayMeet() && isNear(lane, live)) return true;
-    const step = await lane.step({ limit: live.position(), hurried });
+    const limit = live.position();
+    if (!limit) {
+      // Nobody knows yet where it begins, and this one must not pass it.
+      await lane.rest(BEGINNING);
+      return false;
+    }
+    const step = await lane.step({ limit, hurried });
     await pace(lane);
     if (step !== "end") return false;
     if (!this.#mayMeet()) await lane.rest(Math.max(1, this.#notBefore - performance.now()));
@@ -39,6 +48,11 @@ export class CatchUp {
   async meet(live: Lane, join: () => void): Promise<Joined> {
     const meeting = await live.meet();
     if (!meeting) return "gone";
+    // Its sinks have what the live lane's next batch holds: they would get it twice.
+    if (compareCursors(this.#lane.position(), meeting.at) > 0) {
+      meeting.release();
+      return "gone";
+    }
     const reaching = this.#reach(meeting.at);
     const inTime = await Promise.race([reaching, sleep(MEETING, false, { ref: false })]);
     if (inTime && live.running) join();
@@ -79,8 +93,7 @@ const rateOf = ({ members }: Lane): number =>
 /** Within one batch of where the live lane reads: then a meeting is short. */
 function isNear(lane: Lane, live: Lane): boolean {
   const [at, head] = [lane.position(), live.position()];
-  if (!head) return true;
-  if (!at) return false;
+  if (!head || !at) return head === at;
   if (at.file.ordinal === head.file.ordinal) return head.offset - at.offset <= lane.batch.buffer.length;
   return lane.atEnd();
 }
