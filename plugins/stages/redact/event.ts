@@ -11,6 +11,7 @@ import {
   Row,
   skipSpace,
 } from "../../../src/plugin/index.js";
+import { About } from "./about.js";
 import type { Requested } from "./certificate-request.js";
 import { Edits } from "./edits.js";
 import { Mark, TOP_FIELDS } from "./envelope.js";
@@ -26,7 +27,7 @@ import { SpotWalks } from "./spot-walks.js";
 import type { Spot, SpotKind } from "./spots.js";
 import type { Replace } from "./text.js";
 import { redactUri } from "./uri.js";
-import { About, type Tools, Unreadable, Walk } from "./walk.js";
+import { type Tools, Unreadable, Walk } from "./walk.js";
 
 /** What stands for a body that could not be read safely. */
 export const UNREADABLE = "redacted: unreadable";

@@ -1,0 +1,199 @@
+import { About, MAPS } from "./about.js";
+import { isHarmlessAnnotation } from "./kept.js";
+import { Names } from "./names.js";
+
+/** The names of members that mean something. */
+export enum Key {
+  kind = 1,
+  metadata,
+  name,
+  value,
+  data,
+  stringData,
+  binaryData,
+  env,
+  words,
+  applied,
+  token,
+  request,
+  certificate,
+  path,
+  annotations,
+  message,
+  extra,
+  clientConfig,
+  url,
+  cells,
+  patch,
+  /** `items` and the like: what holds objects is none itself. */
+  container,
+  /** Members of every Secret that are no secrets. */
+  harmless,
+  /** A user's credential in a kubeconfig. */
+  credential,
+  /** Members of an operation of a JSON patch that hold no value. */
+  op,
+}
+
+export const KEYS = new Names<Key>(
+  new Map([
+    ["kind", Key.kind],
+    ["metadata", Key.metadata],
+    ["name", Key.name],
+    ["value", Key.value],
+    ["data", Key.data],
+    ["stringData", Key.stringData],
+    ["binaryData", Key.binaryData],
+    ["env", Key.env],
+    ["httpHeaders", Key.env],
+    ["args", Key.words],
+    ["command", Key.words],
+    ["kubectl.kubernetes.io/last-applied-configuration", Key.applied],
+    ["token", Key.token],
+    ["password", Key.credential],
+    ["client-key-data", Key.credential],
+    ["auth-provider", Key.credential],
+    ["op", Key.op],
+    ["from", Key.op],
+    ["request", Key.request],
+    ["certificate", Key.certificate],
+    ["path", Key.path],
+    ["annotations", Key.annotations],
+    ["message", Key.message],
+    ["extra", Key.extra],
+    ["clientConfig", Key.clientConfig],
+    ["url", Key.url],
+    ["cells", Key.cells],
+    ["patch", Key.patch],
+    ["items", Key.container],
+    ["rows", Key.container],
+    ["object", Key.container],
+    ["apiVersion", Key.harmless],
+    ["type", Key.harmless],
+    ["immutable", Key.harmless],
+  ]),
+);
+
+/** Where in an object a value stands, as far as it matters to what becomes of it. */
+export enum Place {
+  plain,
+  /** A secret itself, in base64. */
+  base64,
+  /** A secret itself. */
+  secret,
+  /** A map of secrets, in base64. */
+  base64Map,
+  /** A map of secrets. */
+  secretMap,
+  /** A list (or map) of environment variables. */
+  env,
+  /** One of them: `{name, value}`, or `NAME=value`. */
+  variable,
+  /** A list of arguments. */
+  words,
+  /** One of them, alone. */
+  word,
+  /** JSON of an applied object, in a string. */
+  applied,
+  /** A map of a Secret's annotations. */
+  annotations,
+  /** What a failure says. */
+  message,
+  /** A map of what an authenticator knows beside of a user. */
+  extra,
+  /** Where a webhook is, and how to speak to it. */
+  clientConfig,
+  /** A URL with nothing in its query that is to be seen. */
+  url,
+  /** A row of a table of Secrets. */
+  cells,
+  /** A certificate request, a certificate: kept if they are that and nothing else. */
+  request,
+  certificate,
+  /** A JSON patch, if it is an array. */
+  patch,
+}
+
+/** What a Secret or ConfigMap has beside. Anything else in it is a misspelt `data`, perhaps. */
+export const IS_MEMBER: ReadonlySet<Key | 0> = new Set([
+  ...[Key.kind, Key.metadata, Key.harmless],
+  ...[Key.data, Key.stringData, Key.binaryData],
+]);
+/** Where the member `key` of an object stands. */
+export function placeOf(key: Key | 0, about: number): Place {
+  switch (key) {
+    case Key.data:
+      if (about & About.secret) return Place.base64Map;
+      return about & About.configMap ? Place.secretMap : Place.plain;
+    case Key.stringData:
+      return about & About.secret ? Place.secretMap : Place.plain;
+    case Key.binaryData:
+      return about & About.configMap ? Place.base64Map : Place.plain;
+    case Key.env:
+      return Place.env;
+    case Key.words:
+      return Place.words;
+    case Key.applied:
+      return Place.applied;
+    case Key.token:
+      return about & (About.token | About.kubeconfig) ? Place.secret : Place.plain;
+    case Key.credential:
+      return about & About.kubeconfig ? Place.secret : Place.plain;
+    case Key.request:
+      return about & About.certificate ? Place.request : Place.plain;
+    case Key.certificate:
+      return about & About.certificate ? Place.certificate : Place.plain;
+    case Key.annotations:
+      return about & MAPS ? Place.annotations : Place.plain;
+    case Key.message:
+      return about & About.status ? Place.message : Place.plain;
+    case Key.extra:
+      return about & About.review ? Place.extra : Place.plain;
+    case Key.clientConfig:
+      return Place.clientConfig;
+    case Key.cells:
+      return about & MAPS ? Place.cells : Place.plain;
+    case Key.patch:
+      return Place.patch;
+    default:
+      return Place.plain;
+  }
+}
+
+/** Where the path of a JSON patch (RFC 6901, `~1` is `/`, `~0` is `~`) leads. */
+export function placeOfPath(path: string, about: number): Place {
+  const segments = path.split("/").slice(1);
+  const isMember = path === "" || (path.startsWith("/") && IS_MEMBER.has(KEYS.get(segments[0])));
+  if (about & MAPS && !isMember) return Place.secret;
+  let place = Place.plain;
+  for (const escaped of segments) {
+    const segment = escaped.replaceAll("~1", "/").replaceAll("~0", "~");
+    place = placeBelow(place, segment, about);
+  }
+  return place;
+}
+
+function placeBelow(place: Place, segment: string, about: number): Place {
+  switch (place) {
+    case Place.base64Map:
+      return Place.base64;
+    case Place.secretMap:
+    case Place.extra:
+      return Place.secret;
+    case Place.env:
+      return /^(?:\d+|-)$/.test(segment) ? Place.variable : Place.secret;
+    case Place.variable:
+      return segment === "value" ? Place.secret : Place.plain;
+    case Place.words:
+      return Place.word;
+    case Place.annotations:
+      if (KEYS.get(segment) === Key.applied) return Place.applied;
+      return isHarmlessAnnotation(segment) ? Place.plain : Place.secret;
+    case Place.clientConfig:
+      return segment === "url" ? Place.url : Place.plain;
+    case Place.plain:
+      return placeOf(KEYS.get(segment), about);
+    default:
+      return place;
+  }
+}
