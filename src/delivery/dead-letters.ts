@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { type FileHandle, mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { AuditshipError, ByteWriter, type Meter } from "../plugin/index.js";
+import { AuditshipError, ByteWriter, type Meter, syncDirectory } from "../plugin/index.js";
 import { asAuditshipError, type DeadLetter, deadLettersPath, encode, letters } from "./dead-letter-file.js";
 import { IdSet } from "./id-set.js";
 
@@ -190,12 +190,3 @@ const statOf = (path: string): Promise<Stats | undefined> =>
     if (error.code !== "ENOENT") throw error;
     return undefined;
   });
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}

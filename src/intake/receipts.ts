@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open, readFile } from "node:fs/promises";
-import { replaceFile } from "./files.js";
+import { replaceFile } from "./replace-file.js";
 
 /** A body is known again for so long, milliseconds: kube-apiserver repeats one whose answer got lost within seconds. */
 export const KNOWN_FOR = 600_000;

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { syncDirectory } from "../plugin/index.js";
 import { LogName } from "../tail/name.js";
-import { syncDirectory } from "./files.js";
 import { type Receipt, Receipts, sha256 } from "./receipts.js";
 
 export interface SpoolOptions {

@@ -1,9 +1,15 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { StoredCursor } from "../delivery/ledger.js";
-import { AuditshipError, type Logger, type Meter, type SinkState, type StoredPosition } from "../plugin/index.js";
+import {
+  AuditshipError,
+  type Logger,
+  type Meter,
+  type SinkState,
+  type StoredPosition,
+  syncDirectory,
+} from "../plugin/index.js";
 
 /** Version of the files' format. A file of a later one is refused, not guessed at. */
 const FORMAT = 1;
@@ -230,13 +236,4 @@ async function keepPrevious(path: string): Promise<void> {
     await link(path, `${previous}.tmp`);
   }
   await rename(`${previous}.tmp`, previous);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

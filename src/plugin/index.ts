@@ -17,6 +17,7 @@ export * from "./registry.js";
 export * from "./sink.js";
 export * from "./source.js";
 export * from "./stage.js";
+export * from "./sync-directory.js";
 export * from "./tape.js";
 export * from "./time.js";
 export * from "./units.js";

@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncDirectory } from "../../../src/plugin/index.js";
 import { HEAD_BYTES } from "./backups.js";
 
 /** The file of an archive that is being written. Only its owner may read it: audit logs hold what users do. */
@@ -83,15 +84,5 @@ export class ActiveFile {
   async #read(position: number, length: number): Promise<Buffer> {
     const { buffer, bytesRead } = await this.#handle.read(Buffer.alloc(length), 0, length, position);
     return buffer.subarray(0, bytesRead);
-  }
-}
-
-/** Makes a rename or a new file in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

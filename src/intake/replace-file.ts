@@ -1,15 +1,6 @@
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-
-/** Makes what was done to the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
+import { syncDirectory } from "../plugin/index.js";
 
 /** Writes a file anew, whole or not at all. */
 export async function replaceFile(path: string, content: string): Promise<void> {
