@@ -4,12 +4,16 @@ import { Flag, type InvalidLine, type InvalidReason, NUMBERED, ROW_WORDS, Row } 
 export interface RowMemory {
   readonly table: Uint32Array<ArrayBuffer>;
   readonly numbers: Uint16Array<ArrayBuffer>;
+  readonly time: Float64Array<ArrayBuffer>;
+  readonly latency: Float64Array<ArrayBuffer>;
 }
 
 function heapRows(capacity: number): RowMemory {
   return {
     table: new Uint32Array(capacity * ROW_WORDS),
     numbers: new Uint16Array(capacity * NUMBERED.length),
+    time: new Float64Array(capacity).fill(Number.NaN),
+    latency: new Float64Array(capacity).fill(Number.NaN),
   };
 }
 
@@ -19,18 +23,18 @@ function heapRows(capacity: number): RowMemory {
  */
 export class Rows {
   count = 0;
-  table = new Uint32Array(0);
+  table: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   /** See {@link Batch.numbers}. */
-  numbers = new Uint16Array(0);
+  numbers: Uint16Array<ArrayBuffer> = new Uint16Array(0);
   /** See {@link Batch.time}, {@link Batch.latency}. */
-  time = new Float64Array(0);
-  latency = new Float64Array(0);
+  time: Float64Array<ArrayBuffer> = new Float64Array(0);
+  latency: Float64Array<ArrayBuffer> = new Float64Array(0);
   /** Why rows are invalid; length and hash only where they cannot be had from the bytes. */
   private readonly reasons = new Map<number, Partial<InvalidLine> & { reason: InvalidReason }>();
 
   /**
    * @param capacity rows that there is always room for; more come and go with the lists that need them
-   * @param home the table and the numbers as long as there are no more, all zero
+   * @param home what they lie in as long as there are no more: table and numbers all zero, the columns all NaN
    */
   constructor(
     private readonly capacity: number,
@@ -96,19 +100,22 @@ export class Rows {
 
   /** Makes room for `capacity` rows and keeps those that fit. */
   private resize(capacity: number): void {
-    const { table, numbers, time, latency } = this;
+    const { table, numbers, time, latency, count } = this;
     const memory = capacity === this.capacity ? this.home : heapRows(capacity);
     this.table = memory.table;
     this.numbers = memory.numbers;
-    this.time = new Float64Array(capacity).fill(Number.NaN);
-    this.latency = new Float64Array(capacity).fill(Number.NaN);
-    this.table.set(table.subarray(0, this.count * ROW_WORDS));
-    this.numbers.set(numbers.subarray(0, this.count * NUMBERED.length));
-    if (table === this.home.table && !this.atHome) {
-      table.fill(0, 0, this.count * ROW_WORDS);
-      numbers.fill(0, 0, this.count * NUMBERED.length);
+    this.time = memory.time;
+    this.latency = memory.latency;
+    if (table === memory.table) return;
+    this.table.set(table.subarray(0, count * ROW_WORDS));
+    this.numbers.set(numbers.subarray(0, count * NUMBERED.length));
+    this.time.set(time.subarray(0, count));
+    this.latency.set(latency.subarray(0, count));
+    if (table === this.home.table) {
+      table.fill(0, 0, count * ROW_WORDS);
+      numbers.fill(0, 0, count * NUMBERED.length);
+      time.fill(Number.NaN, 0, count);
+      latency.fill(Number.NaN, 0, count);
     }
-    this.time.set(time.subarray(0, this.count));
-    this.latency.set(latency.subarray(0, this.count));
   }
 }

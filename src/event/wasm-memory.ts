@@ -21,6 +21,8 @@ interface Exports {
 
 const ROW_BYTES = 4 * ROW_WORDS;
 const NUMBERS_BYTES = 2 * NUMBERED.length;
+/** Bytes of a row in the columns `time` and `latency`. */
+const TIMES_BYTES = 2 * 8;
 const PAGE = 65_536;
 /** Bytes for what `assembly/intern.ts` keeps. */
 const INTERNER = 272 * 1024;
@@ -58,6 +60,9 @@ export class WasmMemory {
   readonly table: Uint32Array<ArrayBuffer>;
   /** Numbers of values, all zero: see {@link Batch.numbers}. */
   readonly numbers: Uint16Array<ArrayBuffer>;
+  /** Columns beside the table, all NaN: see {@link Batch.time}, {@link Batch.latency}. */
+  readonly time: Float64Array<ArrayBuffer>;
+  readonly latency: Float64Array<ArrayBuffer>;
   /** Another object when the numbers have started over. */
   numbering: object = {};
   readonly #exports: Exports;
@@ -75,7 +80,7 @@ export class WasmMemory {
   }
 
   private constructor(module: WebAssembly.Module, capacity: number, maxRows: number) {
-    const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES);
+    const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES + TIMES_BYTES);
     const size = 2 * PAGE + SETS + FOUND_BYTES + INTERNER + rows + capacity + PADDING;
     const pages = Math.ceil(size / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -85,11 +90,14 @@ export class WasmMemory {
     this.#interner = found + FOUND_BYTES;
     this.#rows = this.#interner + INTERNER;
     const numbers = this.#rows + maxRows * ROW_BYTES;
-    this.#bytes = (numbers + maxRows * NUMBERS_BYTES + 15) & ~15;
+    const times = (numbers + maxRows * NUMBERS_BYTES + 15) & ~15;
+    this.#bytes = times + maxRows * TIMES_BYTES;
     this.#found = new Uint32Array(memory.buffer, found, 2 * MAX_FOUND);
     this.table = new Uint32Array(memory.buffer, this.#rows, maxRows * ROW_WORDS);
     this.buffer = Buffer.from(memory.buffer, this.#bytes, capacity);
     this.numbers = new Uint16Array(memory.buffer, numbers, maxRows * NUMBERED.length);
+    this.time = new Float64Array(memory.buffer, times, maxRows).fill(Number.NaN);
+    this.latency = new Float64Array(memory.buffer, times + maxRows * 8, maxRows).fill(Number.NaN);
     this.#exports.begin(this.#bytes, ROW_BYTES, NUMBERS_BYTES);
     this.#exports.beginNumbers(this.#interner);
     for (const [table, keys] of TABLES.entries()) for (const key of keys) this.#addKey(table, key);
