@@ -1,4 +1,4 @@
-// Builds dist/: the program as one file, the plugin API as another, and the API's types.
+// Builds dist/: the program, in parts that are read when they are needed; the plugin API in one file; and the API's types.
 import { execFileSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,6 +13,16 @@ const dist = join(root, "dist");
 const REQUIRE =
   'import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);';
 
+/** Of the fifty languages that zod brings for its messages, the program speaks one. */
+const english = {
+  name: "english",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.\/locales\/index\.js$/ }, ({ resolveDir }) => ({
+      path: join(resolveDir, "../locales/en.js"),
+    }));
+  },
+};
+
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -26,15 +36,18 @@ const options = {
   minifySyntax: true,
   legalComments: "none",
   logLevel: "warning",
+  plugins: [english],
 };
 
 rmSync(dist, { recursive: true, force: true });
 await Promise.all([
   build({
     ...options,
-    entryPoints: ["src/main.ts"],
-    outfile: "dist/auditship.js",
-    banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
+    entryPoints: { auditship: "src/main.ts" },
+    outdir: "dist",
+    splitting: true,
+    chunkNames: "parts/[name]-[hash]",
+    banner: { js: REQUIRE },
   }),
   build({ ...options, entryPoints: ["src/plugin/index.ts"], outfile: "dist/plugin.js", banner: { js: REQUIRE } }),
 ]);

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { main } from "./cli/index.js";
 
 // A reader that has enough (`| head`) is no failure. Commands that print much end themselves then (cli/output.ts).

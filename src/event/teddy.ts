@@ -30,11 +30,14 @@ interface Anchored {
   readonly lead: number;
 }
 
+/** Bits of the low and of the high halves that a byte may have. */
+type Halves = readonly [low: number, high: number];
+
 /** Needles that share a bit of the tables. */
 interface Group {
   readonly needles: readonly Anchored[];
-  /** By place in the anchor: bits of the low halves and of the high halves that bytes there have. */
-  readonly halves: readonly (readonly [low: number, high: number])[];
+  /** By place in the anchor: those of the bytes there. */
+  readonly halves: readonly Halves[];
   /** How often something seems to be one of them, roughly. */
   readonly cost: number;
 }
@@ -73,42 +76,48 @@ const knownGroups = new WeakMap<readonly Buffer[], Group[]>();
 
 /** Puts needles together, those first that let the least else through as a group. */
 function groupsOf(needles: readonly Anchored[]): Group[] {
-  const groups = needles.map((needle) => groupOf([needle]));
+  const groups = needles.map((needle) => groupOf([needle], halvesOf(needle)));
   while (groups.length > GROUPS) {
-    let best = { more: Number.POSITIVE_INFINITY, merged: groups[0], a: 0, b: 0 };
-    for (let a = 0; a < groups.length; a++) {
+    let best = { more: Number.POSITIVE_INFINITY, a: 0, b: 0 };
+    for (const [a, one] of groups.entries()) {
       for (let b = a + 1; b < groups.length; b++) {
-        const merged = groupOf([...groups[a].needles, ...groups[b].needles]);
-        const more = merged.cost - groups[a].cost - groups[b].cost;
-        if (more < best.more) best = { more, merged, a, b };
+        const more = costOf(united(one, groups[b])) - one.cost - groups[b].cost;
+        if (more < best.more) best = { more, a, b };
       }
     }
-    groups.splice(best.b, 1);
-    groups[best.a] = best.merged;
+    const [other] = groups.splice(best.b, 1);
+    const one = groups[best.a];
+    groups[best.a] = groupOf([...one.needles, ...other.needles], united(one, other));
   }
   return groups;
 }
 
-function groupOf(needles: readonly Anchored[]): Group {
-  const halves = Array.from({ length: ANCHOR }, (_, place): [low: number, high: number] => {
-    let [low, high] = [0, 0];
-    for (const { text, lead } of needles) {
-      const byte = text[lead + place];
-      // Behind the end of a short needle, any byte will do.
-      low |= byte === undefined ? 0xffff : 1 << (byte & 15);
-      high |= byte === undefined ? 0xffff : 1 << (byte >> 4);
-    }
-    return [low, high];
+const groupOf = (needles: readonly Anchored[], halves: readonly Halves[]): Group => ({
+  needles,
+  halves,
+  cost: costOf(halves),
+});
+
+/** Of each byte of the anchor. Behind the end of a short needle, any byte will do. */
+function halvesOf({ text, lead }: Anchored): Halves[] {
+  return Array.from({ length: ANCHOR }, (_, place) => {
+    const byte = text[lead + place];
+    return byte === undefined ? [0xffff, 0xffff] : [1 << (byte & 15), 1 << (byte >> 4)];
   });
-  const cost = halves.reduce((product, bits) => product * share(bits), 1);
-  return { needles, halves, cost };
 }
 
+const united = (one: Group, other: Group): Halves[] =>
+  one.halves.map(([low, high], place) => [low | other.halves[place][0], high | other.halves[place][1]]);
+
+const costOf = (halves: readonly Halves[]): number => halves.reduce((product, bits) => product * share(bits), 1);
+
 /** The share of bytes whose halves are among these. */
-function share([low, high]: readonly [low: number, high: number]): number {
+function share([low, high]: Halves): number {
   let sum = 0;
-  for (let byte = 0; byte < 256; byte++)
-    if (low & (1 << (byte & 15)) && high & (1 << (byte >> 4))) sum += FREQUENCY[byte];
+  for (let rows = high; rows !== 0; rows &= rows - 1) {
+    const row = 31 - Math.clz32(rows & -rows);
+    for (let left = low; left !== 0; left &= left - 1) sum += FREQUENCY[16 * row + 31 - Math.clz32(left & -left)];
+  }
   return Math.min(1, sum);
 }
 
