@@ -225,6 +225,21 @@ describe("hostile rules files are refused or run within bounds", () => {
     expect(long.refused).toEqual([expect.stringContaining("more than 2097152 characters")]);
   });
 
+  it("what is appended to 10,000 times", async () => {
+    const times = 10_000;
+    const appended = many(
+      times,
+      (i) => `- rule: A\n  condition: or ka.verb=verb${i}\n  override: { condition: append }\n`,
+    );
+    const listed = many(times, (i) => `- list: l\n  items: [user${i}]\n  override: { items: append }\n`);
+    const text = `- list: l\n  items: [bob]\n${rule("A", "ka.user.name in (l)")}${appended}${listed}`;
+    const verb = GET.replace("bob", "eve").replace("get", `verb${times - 1}`);
+    const last = GET.replace("bob", `user${times - 1}`);
+    expect(alertsOf(await load(text), [GET, GET.replace("bob", "eve"), verb, last]).map(({ n }) => n)).toEqual([
+      1, 3, 4,
+    ]);
+  });
+
   it("macros that double, that go deep, that refer to themselves", async () => {
     const doubling = many(
       40,

@@ -134,6 +134,11 @@ spec:
       rule("R", "Verb", "").replace("WARNING", "WARNNG"),
       /The priority WARNNG .* did you mean WARNING/,
     ],
+    [
+      "another dialect's priority",
+      rule("R", "Verb", "").replace("WARNING", "ERROR"),
+      /The priority ERROR is none of DEBUG, INFO and WARNING\. /,
+    ],
     ["an enable that is none", rule("R", "Verb").replace("true", '"yes"'), /Rule cr.R: enable is not as it should be/],
     ["no name", "{ type: rule }", /Rule cr.\?: name is not as it should be/],
     ["a text", "rule", /Rule cr.\?: it is not as it should be/],

@@ -13,7 +13,8 @@ interface Dated {
 
 export interface ListInfo extends Dated {
   readonly name: string;
-  readonly items: readonly string[];
+  /** The collector's own, which grow. */
+  readonly items: string[];
   readonly place: Place;
 }
 
@@ -30,7 +31,8 @@ export interface ExceptionInfo {
   readonly name: string;
   readonly fields?: Entry;
   readonly comps?: Entry;
-  readonly values: readonly Entry[];
+  /** The collector's own, which grow. */
+  readonly values: Entry[];
   readonly place: Place;
 }
 
@@ -45,7 +47,7 @@ export interface RuleInfo extends Dated {
   priority: string;
   enabled: boolean;
   skipUnknown: boolean;
-  tags: ReadonlySet<string>;
+  tags: Set<string>;
   exceptions: readonly ExceptionInfo[];
 }
 
@@ -61,7 +63,7 @@ export interface RuleChange {
   readonly priority?: string;
   readonly enabled?: boolean;
   readonly skipUnknown?: boolean;
-  readonly tags?: ReadonlySet<string>;
+  readonly tags?: Set<string>;
   readonly exceptions?: readonly ExceptionInfo[];
 }
 
@@ -85,7 +87,8 @@ export class Collector {
   appendList({ name, items, place }: Omit<ListInfo, keyof Dated>): void {
     const earlier = this.lists.get(name);
     if (!earlier) throw invalid(`There is no list ${name} to append to${hint(name, this.lists)}`, place);
-    this.lists.set(name, { ...earlier, items: [...earlier.items, ...items], visibility: this.next++ });
+    for (const item of items) earlier.items.push(item);
+    earlier.visibility = this.next++;
   }
 
   defineMacro(macro: Omit<MacroInfo, keyof Dated>): void {
@@ -117,7 +120,7 @@ export class Collector {
     if (condition?.text) rule.condition = rule.condition.append(condition.text, (offset) => condition.placeAt(offset));
     if (output?.text) rule.output = rule.output.append(output.text, (offset) => output.placeAt(offset));
     if (description) rule.description += ` ${description}`;
-    if (tags) rule.tags = new Set([...rule.tags, ...tags]);
+    for (const tag of tags ?? []) rule.tags.add(tag);
     for (const exception of exceptions ?? []) rule.exceptions = withException(rule, exception);
     rule.visibility = this.next++;
   }
@@ -184,7 +187,8 @@ function withException(rule: RuleInfo, added: ExceptionInfo): readonly Exception
   if (isDefined(added.fields)) throw invalid(`The exception ${name} is there already; only values may be added`, place);
   if (isDefined(added.comps)) throw invalid(`The exception ${name} is there already; only values may be added`, place);
   const earlier = rule.exceptions[index];
-  return rule.exceptions.with(index, { ...earlier, values: [...earlier.values, ...added.values] });
+  for (const value of added.values) earlier.values.push(value);
+  return rule.exceptions;
 }
 
 /** With its comparisons filled in. */

@@ -1,8 +1,7 @@
 import type { Place } from "../../../plugin/index.js";
-import { nearestPriority } from "../../priority.js";
 import type { Collector, Entry, ExceptionInfo, RuleChange } from "./collector.js";
 import { type Item, isMap, wholeNumber } from "./item.js";
-import { priorityOf } from "./priorities.js";
+import { nearestPriority, priorityOf } from "./priorities.js";
 import { problem, type WarningKind } from "./problems.js";
 import { engineSatisfies, engineVersion, type PluginRequirement, parseVersion, pluginsSatisfy } from "./versions.js";
 

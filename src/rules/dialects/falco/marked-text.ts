@@ -16,27 +16,51 @@ interface Piece {
 
 /** A text made of several, of which it is known where each character comes from. */
 export class MarkedText implements Text {
-  readonly text: string;
-  private readonly starts: number[] = [];
+  private readonly count: number;
+  private joined: { readonly text: string; readonly starts: readonly number[] } | undefined;
 
+  /** @param pieces of which the first are this text's: those that are appended later stand behind them */
   constructor(
     readonly name: string,
-    private readonly pieces: readonly Piece[],
+    private readonly pieces: Piece[],
+    private readonly length = lengthOf(pieces),
   ) {
-    let length = 0;
-    for (const { text } of pieces) {
-      this.starts.push(length);
-      length += text.length;
-    }
+    this.count = pieces.length;
     if (length > MAX_LENGTH) {
       const text = { text: "", name, placeAt: () => this.placeAt(0) };
       throw new SyntaxProblem(`more than ${MAX_LENGTH} characters with all lists expanded`, { text, offset: 0 });
     }
-    this.text = pieces.map(({ text }) => text).join("");
   }
 
   static of(name: string, text: string, placeOf: PlaceOf): MarkedText {
     return new MarkedText(name, [{ text, placeOf, from: 0, putIn: false }]);
+  }
+
+  get text(): string {
+    return this.whole().text;
+  }
+
+  /** Where each piece begins. */
+  private get starts(): readonly number[] {
+    return this.whole().starts;
+  }
+
+  /** Made when it is asked for: a rule may be appended to a thousand times before. */
+  private whole() {
+    if (this.joined) return this.joined;
+    const own = this.own();
+    const starts: number[] = [];
+    let length = 0;
+    for (const { text } of own) {
+      starts.push(length);
+      length += text.length;
+    }
+    this.joined = { text: own.map(({ text }) => text).join(""), starts };
+    return this.joined;
+  }
+
+  private own(): Piece[] {
+    return this.pieces.length === this.count ? this.pieces : this.pieces.slice(0, this.count);
   }
 
   placeAt(offset: number): Place {
@@ -59,14 +83,15 @@ export class MarkedText implements Text {
 
   /** This text and another, a blank between them. */
   append(text: string, placeOf: PlaceOf): MarkedText {
-    const blank = { text: " ", placeOf, from: 0, putIn: true };
-    return new MarkedText(this.name, [...this.pieces, blank, { text, placeOf, from: 0, putIn: false }]);
+    const pieces = this.own();
+    pieces.push({ text: " ", placeOf, from: 0, putIn: true }, { text, placeOf, from: 0, putIn: false });
+    return new MarkedText(this.name, pieces, this.length + 1 + text.length);
   }
 
   /** With something before and behind it. */
   wrap(before: string, behind: string, placeOf: PlaceOf): MarkedText {
     const put = (text: string): Piece => ({ text, placeOf, from: 0, putIn: true });
-    return new MarkedText(this.name, [put(before), ...this.pieces, put(behind)]);
+    return new MarkedText(this.name, [put(before), ...this.own(), put(behind)]);
   }
 
   /**
@@ -108,7 +133,7 @@ export class MarkedText implements Text {
   /** The pieces of [start, end). */
   slice(start: number, end: number): Piece[] {
     const slices: Piece[] = [];
-    for (let index = this.pieceAt(start); index < this.pieces.length && this.starts[index] < end; index++) {
+    for (let index = this.pieceAt(start); index < this.count && this.starts[index] < end; index++) {
       const piece = this.pieces[index];
       const at = this.starts[index];
       const from = Math.max(start, at) - at;
@@ -118,6 +143,12 @@ export class MarkedText implements Text {
     }
     return slices;
   }
+}
+
+function lengthOf(pieces: readonly Piece[]): number {
+  let length = 0;
+  for (const { text } of pieces) length += text.length;
+  return length;
 }
 
 /** A text in the making. */

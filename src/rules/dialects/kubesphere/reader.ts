@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Action, AuditshipError, type Place, type RuleMatch } from "../../../plugin/index.js";
 import { nearest } from "../../../plugin/nearest.js";
 import type { Keys, RuleDocument } from "../../documents.js";
-import { nearestPriority, rankOf } from "../../priority.js";
+import { rankOf } from "../../priority.js";
 import type { Reader, ReaderContext } from "../../reader.js";
 import type { Rule, RuleInfo } from "../../rule.js";
 import { conditionOrigin, type Definition, Definitions, Expander } from "./definitions.js";
@@ -15,6 +15,7 @@ import { readWebhook } from "./webhook.js";
 
 const GROUP = "auditing.kubesphere.io/";
 const TYPES = ["rule", "macro", "list", "alias"] as const;
+const PRIORITIES = ["DEBUG", "INFO", "WARNING"];
 
 /** A Rule resource, as far as it is read (CRD `rules.auditing.kubesphere.io/v1alpha1`). */
 const resourceSchema = z.looseObject({
@@ -340,12 +341,12 @@ export class KubeSphereReader implements Reader {
   /** In KubeSphere's spelling. A rule without one has the lowest. */
   private priority({ priority }: Item, place: Place): { priority: string; rank: number } {
     const name = (priority ?? "DEBUG").toUpperCase();
-    const rank = ["DEBUG", "INFO", "WARNING"].includes(name) ? rankOf(name) : undefined;
+    const rank = PRIORITIES.includes(name) ? rankOf(name) : undefined;
     if (rank !== undefined) return { priority: name, rank };
-    const suggestion = nearestPriority(name);
+    const suggestion = nearest(name, PRIORITIES);
     throw new AuditshipError(
       "AUDITSHIP_RULE_INVALID",
-      `The priority ${priority} is none of DEBUG, INFO and WARNING${suggestion ? `; did you mean ${suggestion.toUpperCase()}?` : "."}`,
+      `The priority ${priority} is none of DEBUG, INFO and WARNING${suggestion ? `; did you mean ${suggestion}?` : "."}`,
       place,
     );
   }
