@@ -48,8 +48,9 @@ async function makeBatches(): Promise<EventBatch[]> {
   const parse = await parseStage.create(parseStage.options(z).parse({}), host as StageHost);
   let offset = 0;
   const batches = log.chunks.map((bytes) => {
-    const batch = new EventBatch({ capacity: 0, documents: surroundings });
-    const consumed = batch.load({ bytes, length: bytes.length, file: FILE, offset }, "bench");
+    const batch = new EventBatch({ capacity: bytes.length + 1, documents: surroundings });
+    batch.buffer.set(bytes);
+    const consumed = batch.load({ bytes: batch.buffer, length: bytes.length, file: FILE, offset }, "bench");
     if (consumed !== bytes.length) throw new Error(`a batch took ${consumed} of ${bytes.length} bytes`);
     offset += bytes.length;
     return batch;

@@ -7,6 +7,7 @@ import {
   type EventView,
   type Expiry,
   Flag,
+  type Frame,
   type HttpClient,
   httpShape,
   type Request,
@@ -102,6 +103,10 @@ class Elasticsearch implements SendingSink {
     if ((event.flags() & Flag.deep) !== 0) this.#shape.writeSafe(event, "nested too deep", out);
     else this.#shape.write(event, out);
     out.byte(NEWLINE);
+  }
+
+  frame(day: string): Frame | undefined {
+    return this.#shape.isNative ? this.#action.frame(day) : undefined;
   }
 
   encodeSafe(event: EventView, reason: string, out: ByteWriter): void {

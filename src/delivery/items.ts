@@ -1,4 +1,4 @@
-import { ByteWriter, type EventView, ROW_WORDS, Row } from "../plugin/index.js";
+import { type Batch, ByteWriter, type EventView, type FramedDocuments, ROW_WORDS, Row } from "../plugin/index.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 
 /** Consecutive events of one batch in one request: what is acknowledged at once. */
@@ -62,9 +62,38 @@ export class Items {
 
   /** Adds the event that was just encoded into `out`; `kept` is where its document was put, if that is not in there. */
   add(event: EventView, out: ByteWriter, kept: ByteWriter | undefined, ledger: Ledger, entry: LedgerEntry): void {
-    this.#join(event, ledger, entry);
+    this.#joinRows(event.batch, event.row, event.row, ledger, entry);
     event.writeId(this.#ids);
     this.#push(out.length, kept !== undefined, (kept ?? out).document);
+  }
+
+  /** Adds the events of rows from `first` on that were just encoded at once, and are to lie at `start` of the body. */
+  addFramed(
+    batch: Batch,
+    first: number,
+    { count, ids, idLength, spans }: FramedDocuments,
+    start: number,
+    ledger: Ledger,
+    entry: LedgerEntry,
+  ): void {
+    this.#joinRows(batch, first, first + count - 1, ledger, entry);
+    const idsLength = this.#ids.length;
+    this.#ids.copy(ids, 0, count * idLength);
+    while (this.#words.length < (this.count + count) * WORDS) this.#grow();
+    const words = this.#words;
+    const run = this.#runs.length - 1;
+    let at = this.count * WORDS;
+    for (let index = 0; index < count; index++, at += WORDS) {
+      const span = 4 * index;
+      words[at + Word.end] = start + spans[span + 3];
+      words[at + Word.documentKept] = 0;
+      words[at + Word.documentStart] = start + spans[span];
+      words[at + Word.documentMembers] = start + spans[span + 1];
+      words[at + Word.documentEnd] = start + spans[span + 2];
+      words[at + Word.idEnd] = idsLength + (index + 1) * idLength;
+      words[at + Word.run] = run;
+    }
+    this.count += count;
   }
 
   /** Adds an item of another request, which ends at `end` here, and whose document lies `by` bytes further on. */
@@ -131,17 +160,17 @@ export class Items {
     return index === 0 ? 0 : this.#word(index - 1, Word.idEnd);
   }
 
-  /** Makes the event part of the last run, or of a new one. */
-  #join({ batch, row }: EventView, ledger: Ledger, entry: LedgerEntry): void {
-    const at = row * ROW_WORDS;
-    const to = batch.offset + batch.table[at + Row.lineEnd] + 1;
-    const last = this.#runs[this.#runs.length - 1];
-    if (last?.entry === entry) {
-      last.to = to;
-      last.left++;
+  /** Makes the events of the rows [first, last] part of the last run, or of a new one. */
+  #joinRows(batch: Batch, first: number, last: number, ledger: Ledger, entry: LedgerEntry): void {
+    const to = batch.offset + batch.table[last * ROW_WORDS + Row.lineEnd] + 1;
+    const count = last - first + 1;
+    const run = this.#runs[this.#runs.length - 1];
+    if (run?.entry === entry) {
+      run.to = to;
+      run.left += count;
       return;
     }
-    this.#runs.push({ ledger, entry, from: batch.offset + batch.table[at + Row.line], to, left: 1 });
+    this.#runs.push({ ledger, entry, from: batch.offset + batch.table[first * ROW_WORDS + Row.line], to, left: count });
     entry.outstanding++;
   }
 

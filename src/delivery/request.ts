@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
-import { ByteWriter, type EventView, type Request, type SendingSink } from "../plugin/index.js";
+import { type Batch, ByteWriter, type EventView, type Frame, type Request, type SendingSink } from "../plugin/index.js";
 import { Items } from "./items.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 
@@ -13,6 +13,9 @@ const FIRST_ITEMS = 256;
 const FEW_ITEMS = 16;
 /** For what most sinks have no use of. */
 const FEW_BYTES = 64;
+
+/** Rows of a batch: the first, and one past the last. */
+export type Rows = readonly [first: number, last: number];
 
 /** A request being filled: events of one or many batches, encoded one behind the other. */
 export class RequestBuilder {
@@ -66,6 +69,15 @@ export class RequestBuilder {
     const kept = out.document.end === 0 ? this.#kept : undefined;
     if (kept) event.writeDocument(kept);
     this.#items.add(event, out, kept, ledger, entry);
+  }
+
+  /** Adds events of the rows [first, last), as many as can be written at once; returns how many. */
+  addFramed(batch: Batch, [first, last]: Rows, frame: Frame, ledger: Ledger, entry: LedgerEntry): number {
+    const documents = batch.writeFramed(first, last, frame);
+    if (documents.count === 0) return 0;
+    this.#items.addFramed(batch, first, documents, this.#out.length, ledger, entry);
+    this.#out.copy(documents.bytes, 0, documents.length);
+    return documents.count;
   }
 
   /** What was gathered, as a request of its own; the builder is empty again. */

@@ -12,6 +12,7 @@ import {
 import { ConcurrencyLimit } from "./concurrency.js";
 import type { DeadLetter } from "./dead-letter-file.js";
 import type { DeadLetters } from "./dead-letters.js";
+import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
@@ -36,6 +37,7 @@ export class SendingRunner extends Runner {
   readonly #limit: ConcurrencyLimit;
   readonly #queue: PQueue;
   readonly #builder: RequestBuilder;
+  readonly #frames: Frames;
   readonly #refusals = new Refusals();
   #timer: NodeJS.Timeout | undefined;
   #toldConflict = false;
@@ -48,6 +50,7 @@ export class SendingRunner extends Runner {
     super(host, options, random);
     this.#sink = sink;
     this.#deps = deps;
+    this.#frames = new Frames(sink);
     this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
     this.#queue = new PQueue();
     this.#adapt();
@@ -69,6 +72,8 @@ export class SendingRunner extends Runner {
     const again = ledger.mayHave(batch.file);
     const { maxBytes, maxEvents } = this.options.request;
     for (let row = 0; row < batch.count; row++) {
+      if (!again) row = this.#encodeFramed(batch, row, ledger, entry);
+      if (row === batch.count) break;
       if (!this.options.select(batch, row)) continue;
       const line = batch.table[row * ROW_WORDS + Row.line];
       if (again && ledger.has(batch.file, batch.offset + line)) continue;
@@ -187,6 +192,31 @@ export class SendingRunner extends Runner {
       if (!patient || this.failing) return false;
     }
     return this.taking;
+  }
+
+  /** Encodes the events from `first` on that have a frame and room in this request, many at once; returns where it stops. */
+  #encodeFramed(batch: Batch, first: number, ledger: Ledger, entry: LedgerEntry): number {
+    const frame = this.#frames.at(batch.time[first]);
+    const last = frame === undefined ? first : this.#runEnd(batch, first);
+    if (frame === undefined || last === first) return first;
+    if (this.#builder.count === 0) this.#builder.since = this.host.now();
+    for (let row = first; row < last; row++) {
+      row += this.#builder.addFramed(batch, [row, last], frame, ledger, entry);
+      if (row < last) this.#encode(batch.at(row), ledger, entry);
+    }
+    return last;
+  }
+
+  /** One past the last of the rows from `first` on that are selected, have one frame, and have room in this request. */
+  #runEnd(batch: Batch, first: number): number {
+    const { maxBytes, maxEvents } = this.options.request;
+    let room = maxBytes - this.#builder.bytes;
+    const end = Math.min(batch.count, first + maxEvents - this.#builder.count);
+    for (let row = first; row < end; row++) {
+      room -= sizeOf(batch, row);
+      if (room < 0 || !this.#frames.covers(batch.time[row]) || !this.options.select(batch, row)) return row;
+    }
+    return end;
   }
 
   /** An event that the sink cannot encode is a dead letter; the others go on. */

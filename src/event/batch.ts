@@ -10,6 +10,8 @@ import {
   FindList,
   type Finds,
   Flag,
+  type Frame,
+  type FramedDocuments,
   findNeedles,
   type InvalidLine,
   type Needles,
@@ -25,6 +27,7 @@ import {
 import { Annotations } from "./annotations.js";
 import { type DocumentOrigin, MemberWriter } from "./document.js";
 import { Edits } from "./edits.js";
+import { Framing } from "./framing.js";
 import { asBuffer, NEWLINE } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { MatchList } from "./match-list.js";
@@ -72,6 +75,7 @@ export class EventBatch implements Batch {
   /** {@link rules} of the oldest of them. */
   private matchedBy = "";
   private readonly members: MemberWriter;
+  private readonly framing: Framing;
   private readonly view: RowView;
   private tape = new SpanTape();
   /** By row and field; undefined for what cannot be opened. */
@@ -87,6 +91,7 @@ export class EventBatch implements Batch {
     this.lines = new LineScanner(this.rows, maxRows, arrays, this.memory);
     this.verifier = verify ? new Verifier(maxRows, arrays) : undefined;
     this.members = new MemberWriter(documents);
+    this.framing = new Framing(this, this.members);
     this.view = new RowView(this, this.edits, this.members);
   }
 
@@ -165,7 +170,7 @@ export class EventBatch implements Batch {
     return this.rows.latency;
   }
 
-  at(row: number): EventView {
+  at(row: number): RowView {
     return this.view.moveTo(row);
   }
 
@@ -216,6 +221,7 @@ export class EventBatch implements Batch {
 
   annotate(row: number, name: string, value: Annotation): void {
     this.annotations.set(row, name, value);
+    this.table[row * ROW_WORDS + Row.flags] |= Flag.annotated;
   }
 
   annotation(row: number, name: string): Annotation | undefined {
@@ -258,6 +264,14 @@ export class EventBatch implements Batch {
     }
     this.verifier?.checkFinds(needles, this.scanned(length, length));
     return found;
+  }
+
+  writeFramed(first: number, last: number, frame: Frame): FramedDocuments {
+    const { bytes, memory, framing } = this;
+    const home = memory?.holds(bytes) && this.rows.atHome ? memory.documents : undefined;
+    framing.write(first, last, frame, home);
+    this.verifier?.checkFramed(this, first, frame, framing);
+    return framing;
   }
 
   private clear(): void {

@@ -33,7 +33,9 @@ export class MemberWriter {
   private source = "";
   private file: FileRef | undefined;
   /** `,"auditship":{"cluster":…,"file":…,"offset":` */
-  private opening = Buffer.alloc(0);
+  opening = Buffer.alloc(0);
+  /** The file's part of ids. */
+  fileId = Buffer.alloc(0);
   private fileTime = Buffer.alloc(0);
   /** `,"rules":"…","matches":[` of the rules that were last named. */
   private matchesOpening = Buffer.alloc(0);
@@ -46,6 +48,7 @@ export class MemberWriter {
   /** Turns to the events of a file. */
   begin(source: string, file: FileRef): void {
     if (source === this.source && file === this.file) return;
+    this.fileId = Buffer.from(file.id, "latin1");
     this.source = source;
     this.file = file;
     const { cluster, node, labels } = this.origin;

@@ -1,8 +1,12 @@
 import {
   AuditshipError,
+  type Batch,
+  ByteWriter,
   FIELD_PATHS,
   type FileRef,
   FindList,
+  type Frame,
+  type FramedDocuments,
   findNeedles,
   type Needles,
   NUMBERED,
@@ -118,6 +122,44 @@ export class Verifier {
     );
     if (a.join() === b.join()) return;
     this.difference = difference(scanned, scanned.rows, 0, "number of traces", a.length, b.length);
+    throw this.difference;
+  }
+
+  /** Holds documents that were written at once equal to those that are written one by one. @throws as {@link checkFinds} */
+  checkFramed(
+    batch: Batch,
+    first: number,
+    frame: Frame,
+    { count, bytes, length, ids, idLength, spans }: FramedDocuments,
+  ): void {
+    const expected = new ByteWriter();
+    const expectedIds = new ByteWriter();
+    const expectedSpans: number[] = [];
+    for (let row = first; row < first + count; row++) {
+      const event = batch.at(row);
+      event.writeId(expectedIds);
+      expected.copy(frame.before);
+      event.writeId(expected);
+      expected.copy(frame.between);
+      event.writeDocument(expected);
+      const { start, members, end } = expected.document;
+      expected.copy(frame.after);
+      expectedSpans.push(start, members, end, expected.length);
+    }
+    const asText = (text: Uint8Array, end: number) => Buffer.from(text.subarray(0, end)).toString("latin1");
+    const sides = [
+      [asText(bytes, length), asText(expected.bytes, expected.length)],
+      [asText(ids, count * idLength), asText(expectedIds.bytes, expectedIds.length)],
+      [spans.subarray(0, expectedSpans.length).join(), expectedSpans.join()],
+    ];
+    if (sides.every(([fast, slow]) => fast === slow)) return;
+    const { source, file, offset } = batch;
+    this.difference = new AuditshipError(
+      "AUDITSHIP_VERIFY",
+      `source ${source}, file ${file.id}, offset ${offset + batch.table[first * ROW_WORDS + Row.line]}: the documents of ` +
+        `${count} events from there on differ between WebAssembly and TypeScript. Please report these lines, and run with ` +
+        "AUDITSHIP_SCANNER=typescript meanwhile.",
+    );
     throw this.difference;
   }
 

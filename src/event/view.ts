@@ -235,16 +235,24 @@ export class RowView implements EventView {
     if ((flags & Flag.invalid) !== 0) members.invalid(out, batch.invalid(row)!);
     const latency = batch.latency[row];
     if (!Number.isNaN(latency)) members.latency(out, latency);
-    for (const { name, values } of batch.annotations.columns) {
-      const value = values[row];
-      if (value !== undefined) members.annotation(out, name, value);
-    }
-    if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this);
+    this.writeAdded(out, flags);
     if ((flags & Flag.salvaged) !== 0) members.salvaged(out);
     if ((flags & Flag.truncated) !== 0) members.truncated(out, batch.oversized!);
     if (options?.id) members.id(out, this);
     if (options?.safeShape !== undefined) members.safeShape(out, options.safeShape);
     members.close(out);
+  }
+
+  /** Appends the members that stages added, each with its comma. */
+  writeAdded(out: ByteWriter, flags: number): void {
+    const { batch, members, row } = this;
+    if ((flags & Flag.annotated) !== 0) {
+      for (const { name, values } of batch.annotations.columns) {
+        const value = values[row];
+        if (value !== undefined) members.annotation(out, name, value);
+      }
+    }
+    if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this);
   }
 
   /** `@timestamp` is the event's own text of its time, if it is one, else the file's time. */

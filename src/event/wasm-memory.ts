@@ -1,9 +1,10 @@
 import { FIELD_COUNT, FIELD_PATHS, type FindList, type Needles, NUMBERED, ROW_WORDS } from "../plugin/index.js";
+import { DOCUMENT_MEMORY, type DocumentExports, DocumentMemory } from "./document-memory.js";
 import { encodeNeedles } from "./teddy.js";
 import { SCANNER } from "./wasm.js";
 
 /** What `assembly/index.ts` exports. Addresses and lengths are in bytes. */
-interface Exports {
+interface Exports extends DocumentExports {
   readonly heap: WebAssembly.Global;
   addKey(table: number, length: number, field: number, nested: number, number: number): number;
   begin(bytes: number, rowBytes: number, numbersBytes: number): void;
@@ -63,6 +64,8 @@ export class WasmMemory {
   /** Columns beside the table, all NaN: see {@link Batch.time}, {@link Batch.latency}. */
   readonly time: Float64Array<ArrayBuffer>;
   readonly latency: Float64Array<ArrayBuffer>;
+  /** Where documents are written. */
+  readonly documents: DocumentMemory;
   /** Another object when the numbers have started over. */
   numbering: object = {};
   readonly #exports: Exports;
@@ -81,7 +84,7 @@ export class WasmMemory {
 
   private constructor(module: WebAssembly.Module, capacity: number, maxRows: number) {
     const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES + TIMES_BYTES);
-    const size = 2 * PAGE + SETS + FOUND_BYTES + INTERNER + rows + capacity + PADDING;
+    const size = 2 * PAGE + SETS + FOUND_BYTES + INTERNER + rows + DOCUMENT_MEMORY + 16 + capacity + PADDING;
     const pages = Math.ceil(size / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
@@ -91,13 +94,20 @@ export class WasmMemory {
     this.#rows = this.#interner + INTERNER;
     const numbers = this.#rows + maxRows * ROW_BYTES;
     const times = (numbers + maxRows * NUMBERS_BYTES + 15) & ~15;
-    this.#bytes = times + maxRows * TIMES_BYTES;
+    const documents = times + maxRows * TIMES_BYTES;
+    this.#bytes = (documents + DOCUMENT_MEMORY + 15) & ~15;
     this.#found = new Uint32Array(memory.buffer, found, 2 * MAX_FOUND);
     this.table = new Uint32Array(memory.buffer, this.#rows, maxRows * ROW_WORDS);
     this.buffer = Buffer.from(memory.buffer, this.#bytes, capacity);
     this.numbers = new Uint16Array(memory.buffer, numbers, maxRows * NUMBERED.length);
     this.time = new Float64Array(memory.buffer, times, maxRows).fill(Number.NaN);
     this.latency = new Float64Array(memory.buffer, times + maxRows * 8, maxRows).fill(Number.NaN);
+    this.documents = new DocumentMemory(this.#exports, memory.buffer, documents, {
+      bytes: this.#bytes,
+      rows: this.#rows,
+      rowBytes: ROW_BYTES,
+      latencies: this.latency.byteOffset,
+    });
     this.#exports.begin(this.#bytes, ROW_BYTES, NUMBERS_BYTES);
     this.#exports.beginNumbers(this.#interner);
     for (const [table, keys] of TABLES.entries()) for (const key of keys) this.#addKey(table, key);

@@ -61,6 +61,28 @@ export enum Flag {
   irregular = 4096,
   /** A value of it is nested deeper than 100 levels: some servers end when they read such a thing. */
   deep = 8192,
+  /** A stage added something, see {@link Batch.annotate}. */
+  annotated = 16384,
+}
+
+/** What stands around an event's native document in a request: `before`, the event's id, `between`, the document, `after`. UTF-8. */
+export interface Frame {
+  readonly before: Uint8Array;
+  readonly between: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** Framed documents of consecutive rows. Valid until the next are written. */
+export interface FramedDocuments {
+  readonly count: number;
+  /** Only the first {@link length} bytes count. */
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** The ids, `idLength` bytes each. */
+  readonly ids: Uint8Array;
+  readonly idLength: number;
+  /** Four words for each: start of its document in `bytes`, of the comma before our members, end of the document, and of its frame. */
+  readonly spans: Uint32Array;
 }
 
 /** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */
@@ -140,6 +162,12 @@ export interface Batch {
    */
   annotate(row: number, name: string, value: Annotation): void;
   annotation(row: number, name: string): Annotation | undefined;
+
+  /**
+   * Writes the documents of the rows [first, last) as `EventView.writeId` and `writeDocument` would, each in the frame: as many as it
+   * can at once, maybe none. The others are for those two.
+   */
+  writeFramed(first: number, last: number, frame: Frame): FramedDocuments;
 }
 
 /** A value that a stage may add to an event. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Frame } from "./batch.js";
 import type { EventView } from "./event.js";
 import type { SinkHost, Zod } from "./host.js";
 import type { Stop, Verdict } from "./verdict.js";
@@ -38,6 +39,11 @@ export interface SendingSink extends Upkeep {
    * the host keeps one beside, for a dead letter.
    */
   encode(event: EventView, out: ByteWriter): void;
+  /**
+   * What {@link encode} writes around the id and the native document of any event of this UTC day (`YYYY.MM.DD`) that is not flagged
+   * as deep, if it writes nothing else: the host then writes many of them at once.
+   */
+  frame?(day: string): Frame | undefined;
   /** Delivers; one verdict for all, or one per item in order. A throw is `retry` (no answer: `unsure`). */
   send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]>;
   /**

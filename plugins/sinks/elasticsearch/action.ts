@@ -1,4 +1,4 @@
-import type { ByteWriter, EventView } from "../../../src/plugin/index.js";
+import type { ByteWriter, EventView, Frame } from "../../../src/plugin/index.js";
 import type { Routing } from "./routing.js";
 import { indexOf, type Target } from "./target.js";
 
@@ -17,16 +17,27 @@ export class ActionLine {
 
   /** Appends an event's line; `day` is that of its index. */
   write(event: EventView, day: string, out: ByteWriter): void {
-    if (day !== this.#day) {
-      this.#day = day;
-      this.#start = Buffer.from(`{"create":{"_index":"${indexOf(this.#target, day)}","_id":"`);
-    }
-    out.copy(this.#start);
+    out.copy(this.#startOf(day));
     event.writeId(out);
     const routing = this.#routing?.(event);
     if (routing !== undefined) out.text(`","routing":"${routing}`);
     out.copy(END);
   }
+
+  /** What stands around the id and the document of each event of a day, if that is the same. */
+  frame(day: string): Frame | undefined {
+    if (this.#routing !== undefined) return undefined;
+    return { before: this.#startOf(day), between: END, after: NEWLINE };
+  }
+
+  #startOf(day: string): Buffer {
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#start = Buffer.from(`{"create":{"_index":"${indexOf(this.#target, day)}","_id":"`);
+    }
+    return this.#start;
+  }
 }
 
 const END = Buffer.from('"}}\n');
+const NEWLINE = Buffer.from("\n");

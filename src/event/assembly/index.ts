@@ -1,4 +1,5 @@
 /** What `../wasm-memory.ts` calls. */
+export { beginDocuments, beginOutput, setText, writeDocuments, written } from "./document";
 export { find, foundTo } from "./find";
 export { beginNumbers, full } from "./intern";
 export { addKey, begin, position, scan, skip } from "./scan";

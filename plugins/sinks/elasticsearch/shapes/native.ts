@@ -3,6 +3,7 @@ import type { Shape } from "./shape.js";
 
 /** The line as written, and our two members at its end. DESIGN §9. */
 export const native: Shape = {
+  isNative: true,
   day: (event) => event.day(),
   write: (event, out) => event.writeDocument(out),
   writeSafe: writeSafeDocument,

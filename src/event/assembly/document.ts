@@ -1,0 +1,299 @@
+/**
+ * Writes documents in shape `native` (`../view.ts`, `writeDocument`), each in its frame and with its id (`../id.ts`), of rows
+ * whose line is copied as it stands. Which rows those are, and what stages added to them, TypeScript says (`../framing.ts`).
+ */
+import { CLOSE_BRACE } from "./json";
+
+/** Bytes of the header of a row; where its line begins and ends there. */
+const HEADER: usize = 8 * 4;
+const LINE: usize = 12;
+const LINE_END: usize = 16;
+
+let bytes: usize = 0;
+let rows: usize = 0;
+let rowBytes: usize = 0;
+let latencies: usize = 0;
+/** Where the spans of the fields that an id is made of stand in a row. */
+let auditID: usize = 0;
+let stage: usize = 0;
+let stageTimestamp: usize = 0;
+
+/** Says where the batch lies, and which fields an id is made of. */
+export function beginDocuments(
+  batch: usize,
+  table: usize,
+  rowLength: usize,
+  latency: usize,
+  auditIDField: usize,
+  stageField: usize,
+  stageTimestampField: usize,
+): void {
+  bytes = batch;
+  rows = table;
+  rowBytes = rowLength;
+  latencies = latency;
+  auditID = HEADER + auditIDField * 8;
+  stage = HEADER + stageField * 8;
+  stageTimestamp = HEADER + stageTimestampField * 8;
+}
+
+let out: usize = 0;
+let outEnd: usize = 0;
+let ids: usize = 0;
+let spans: usize = 0;
+let members: usize = 0;
+let memberEnds: usize = 0;
+
+/**
+ * Says where things are: room for documents, from `outAt` to `outTo` and 16 bytes more; for their ids, one behind the other;
+ * for the spans of each (its start, the comma before our members, its end, the end of its frame, from `outAt` on); and the
+ * further members of rows, one behind the other, with the end of each row's.
+ */
+export function beginOutput(
+  outAt: usize,
+  outTo: usize,
+  idsAt: usize,
+  spansAt: usize,
+  membersAt: usize,
+  memberEndsAt: usize,
+): void {
+  out = outAt;
+  outEnd = outTo;
+  ids = idsAt;
+  spans = spansAt;
+  members = membersAt;
+  memberEnds = memberEndsAt;
+}
+
+/** What stands in every document: the three parts of its frame, our members up to the offset, the file's part of ids. */
+const BEFORE: usize = 0;
+const BETWEEN: usize = 1;
+const AFTER: usize = 2;
+const OPENING: usize = 3;
+const FILE: usize = 4;
+/** Address and length of each. */
+const texts: usize = memory.data(5 * 8);
+
+/** Says where one of them lies. */
+export function setText(number: usize, at: usize, length: u32): void {
+  store<u32>(texts + number * 8, <u32>at);
+  store<u32>(texts + number * 8, length, 4);
+}
+
+/** `,"@timestamp":` and `,"latencyMs":`. */
+const TIMESTAMP: usize = memory.data<u8>([
+  0x2c, 0x22, 0x40, 0x74, 0x69, 0x6d, 0x65, 0x73, 0x74, 0x61, 0x6d, 0x70, 0x22, 0x3a, 0, 0,
+]);
+const TIMESTAMP_LENGTH: usize = 14;
+const LATENCY: usize = memory.data<u8>([
+  0x2c, 0x22, 0x6c, 0x61, 0x74, 0x65, 0x6e, 0x63, 0x79, 0x4d, 0x73, 0x22, 0x3a, 0, 0, 0,
+]);
+const LATENCY_LENGTH: usize = 13;
+/** Most bytes of a document beside its line, its time, the texts and the further members. */
+const REST: usize = 128;
+
+/** Bytes that the last call wrote. */
+export let written: u32 = 0;
+
+/**
+ * Writes the documents of the rows [first, last) of a batch that begins at `offset` of its file, and returns of how many: it
+ * stops before one that there is no room for, or that lacks one of its times.
+ */
+export function writeDocuments(first: u32, last: u32, offset: u64): u32 {
+  let to = out;
+  let id = ids;
+  let span = spans;
+  let member = members;
+  let row = first;
+  const room = outEnd - textsLength() - REST;
+  while (row < last) {
+    const at = rows + <usize>row * rowBytes;
+    const start = <usize>load<u32>(at);
+    // Without its closing brace.
+    const length = <usize>load<u32>(at, 4) - 1 - start;
+    const time = <usize>load<u32>(at + stageTimestamp);
+    const timeLength = <usize>load<u32>(at + stageTimestamp, 4) - time;
+    const latency = load<f64>(latencies + <usize>row * 8);
+    const memberEnd = members + <usize>load<u32>(memberEnds + <usize>(row - first) * 4);
+    if (time === 0 || latency !== latency || to + length + timeLength + (memberEnd - member) > room) break;
+    const place = offset + <u64>load<u32>(at, LINE);
+    const idEnd = writeId(id, at, place);
+    to = text(to, BEFORE);
+    to = copy(to, id, idEnd - id);
+    to = text(to, BETWEEN);
+    store<u32>(span, <u32>(to - out));
+    to = copy(to, bytes + start, length);
+    store<u32>(span, <u32>(to - out), 4);
+    to = copy(to, TIMESTAMP, TIMESTAMP_LENGTH);
+    to = copy(to, bytes + time, timeLength);
+    to = text(to, OPENING);
+    to = integer(to, place);
+    to = latencyMs(to, latency);
+    to = copy(to, member, memberEnd - member);
+    store<u8>(to, CLOSE_BRACE);
+    store<u8>(to, CLOSE_BRACE, 1);
+    to += 2;
+    store<u32>(span, <u32>(to - out), 8);
+    to = text(to, AFTER);
+    store<u32>(span, <u32>(to - out), 12);
+    id = idEnd;
+    span += 16;
+    member = memberEnd;
+    row++;
+  }
+  written = <u32>(to - out);
+  return row - first;
+}
+
+function textsLength(): usize {
+  let length: usize = 0;
+  for (let number: usize = BEFORE; number <= FILE; number++) length += <usize>load<u32>(texts + number * 8, 4);
+  return length;
+}
+
+/** Appends one of the texts. */
+// @ts-expect-error: decorator
+@inline
+function text(to: usize, number: usize): usize {
+  return copy(to, load<u32>(texts + number * 8), load<u32>(texts + number * 8, 4));
+}
+
+/** Copies bytes; up to 16 more are read and written. Returns where they end. */
+// @ts-expect-error: decorator
+@inline
+function copy(to: usize, from: usize, length: usize): usize {
+  const end = to + length;
+  while (to < end) {
+    v128.store(to, v128.load(from));
+    to += 16;
+    from += 16;
+  }
+  return end;
+}
+
+/** Appends a whole number. */
+function integer(to: usize, value: u64): usize {
+  let count: usize = 1;
+  for (let rest = value / 10; rest > 0; rest /= 10) count++;
+  return digits(to, value, count);
+}
+
+/** Appends the last `count` digits. */
+// @ts-expect-error: decorator
+@inline
+function digits(to: usize, value: u64, count: usize): usize {
+  for (let at = to + count - 1; at >= to; at--) {
+    const rest = value / 10;
+    store<u8>(at, 0x30 + <u8>(value - rest * 10));
+    value = rest;
+  }
+  return to + count;
+}
+
+/** Appends the member `latencyMs`: up to three decimals, none of them a zero at the end. */
+function latencyMs(to: usize, latency: f64): usize {
+  to = copy(to, LATENCY, LATENCY_LENGTH);
+  const micros = <u64>Math.round(Math.abs(latency) * 1000);
+  if (latency < 0 && micros > 0) store<u8>(to++, 0x2d);
+  to = integer(to, micros / 1000);
+  let fraction = micros % 1000;
+  if (fraction === 0) return to;
+  let count: usize = 3;
+  while (fraction % 10 === 0) {
+    fraction /= 10;
+    count--;
+  }
+  store<u8>(to, 0x2e);
+  return digits(to + 1, fraction, count);
+}
+
+/** `SpanHash` of `../id.ts`. */
+let hashA: u32 = 0;
+let hashB: u32 = 0;
+const MULTIPLIER_A: u32 = 2654435761;
+const MULTIPLIER_B: u32 = 1597334677;
+
+// @ts-expect-error: decorator
+@inline
+function hashNumber(value: u32): void {
+  hashA = (hashA ^ value) * MULTIPLIER_A;
+  hashB = (hashB ^ value) * MULTIPLIER_B;
+}
+
+/** Adds the bytes of a field. */
+function hashSpan(field: usize): void {
+  const start = bytes + load<u32>(field);
+  const end = bytes + load<u32>(field, 4);
+  let a = hashA;
+  let b = hashB;
+  let p = start;
+  for (; p + 4 <= end; p += 4) {
+    const word = load<u32>(p);
+    a = rotl<u32>((a ^ word) * MULTIPLIER_A, 15);
+    b = rotl<u32>((b ^ word) * MULTIPLIER_B, 13);
+  }
+  for (; p < end; p++) {
+    const byte = <u32>load<u8>(p);
+    a = (a ^ byte) * MULTIPLIER_A;
+    b = (b ^ byte) * MULTIPLIER_B;
+  }
+  hashA = a;
+  hashB = b;
+  hashNumber(<u32>(end - start));
+}
+
+/** murmur3's finaliser. */
+// @ts-expect-error: decorator
+@inline
+function mix(hash: u32): u32 {
+  hash = (hash ^ (hash >> 16)) * 0x85ebca6b;
+  hash = (hash ^ (hash >> 13)) * 0xc2b2ae35;
+  return hash ^ (hash >> 16);
+}
+
+/** Writes the id of the row at `at`, whose line begins at `place` of its file; returns where it ends. */
+function writeId(to: usize, at: usize, place: u64): usize {
+  hashA = 0xdeadbeef;
+  hashB = 0x41c6ce57;
+  hashSpan(at + auditID);
+  hashSpan(at + stage);
+  hashSpan(at + stageTimestamp);
+  hashNumber(load<u32>(at, LINE_END) - load<u32>(at, LINE));
+  const high = mix(hashA ^ hashB);
+  const low = mix(hashB ^ (hashA >> 16));
+  to = text(to, FILE);
+  base64(to, <u32>(place >> 24));
+  base64(to + 4, <u32>place & 0xffffff);
+  // The number of an item: 0, 32 bits.
+  base64(to + 8, 0);
+  base64(to + 12, high >> 16);
+  base64(to + 16, ((high & 0xffff) << 8) | (low >> 24));
+  base64(to + 20, low & 0xffffff);
+  return to + 24;
+}
+
+/** Writes four characters of base64url for 24 bits. */
+// @ts-expect-error: decorator
+@inline
+function base64(to: usize, bits: u32): void {
+  store<u8>(to, load<u8>(ALPHABET + (bits >> 18)));
+  store<u8>(to, load<u8>(ALPHABET + ((bits >> 12) & 63)), 1);
+  store<u8>(to, load<u8>(ALPHABET + ((bits >> 6) & 63)), 2);
+  store<u8>(to, load<u8>(ALPHABET + (bits & 63)), 3);
+}
+
+/** RFC 4648 §5. */
+const ALPHABET: usize = memory.data(64);
+
+/** Fills it; called once. */
+function spell(): void {
+  for (let i: usize = 0; i < 26; i++) {
+    store<u8>(ALPHABET + i, <u8>(0x41 + i));
+    store<u8>(ALPHABET + 26 + i, <u8>(0x61 + i));
+  }
+  for (let i: usize = 0; i < 10; i++) store<u8>(ALPHABET + 52 + i, <u8>(0x30 + i));
+  store<u8>(ALPHABET + 62, 0x2d);
+  store<u8>(ALPHABET + 63, 0x5f);
+}
+
+spell();

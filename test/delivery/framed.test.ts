@@ -1,0 +1,134 @@
+import { describe, expect, it } from "vitest";
+import type { DeadLetters } from "../../src/delivery/dead-letters.js";
+import { Ledger } from "../../src/delivery/ledger.js";
+import { createSelect } from "../../src/delivery/select.js";
+import { SendingRunner } from "../../src/delivery/sending.js";
+import { EventBatch } from "../../src/event/index.js";
+import { type Batch, type ByteWriter, type EventView, Flag, type Frame, type Request } from "../../src/plugin/index.js";
+import { auditLine, testFile } from "../support/batches.js";
+import { FarEnd, quietHost } from "../support/far-end.js";
+
+/** Events of two days, in turns of seven; every eleventh is no JSON, every fifth a long one. */
+const line = (n: number) => {
+  const day = Math.floor(n / 7) % 2 === 0 ? "21" : "22";
+  if (n % 11 === 10) return `no JSON ${n}`;
+  return auditLine(n, {
+    stageTimestamp: `2026-11-${day}T00:00:00.000000Z`,
+    requestObject: { data: "x".repeat(n % 5 === 4 ? 40_000 : n % 50) },
+  });
+};
+
+/** A batch in memory of its own, with times as `parse` fills them. */
+function batchOf(from: number, count: number, offset: number): EventBatch {
+  const text = Buffer.from(Array.from({ length: count }, (_, n) => `${line(from + n)}\n`).join(""));
+  const batch = new EventBatch({ capacity: text.length + 1, documents: { cluster: "c", node: "n", labels: {} } });
+  batch.buffer.set(text);
+  batch.load({ bytes: batch.buffer, length: text.length, file: testFile, offset }, "test");
+  for (let row = 0; row < batch.count; row++) {
+    if ((batch.flags(row) & Flag.invalid) !== 0) continue;
+    batch.time[row] = batch.at(row).timeMs();
+    batch.latency[row] = row / 8;
+    // Left out by the source's `drop:`.
+    if (row % 13 === 12) batch.setFlags(row, batch.flags(row) | Flag.dropped);
+  }
+  return batch;
+}
+
+/** Writes what Elasticsearch's sink does: one line with day and id, one with the document. */
+class Archive extends FarEnd {
+  readonly ids: string[] = [];
+  readonly items: string[] = [];
+  readonly letters: string[] = [];
+  readonly counts: number[] = [];
+  framed = 0;
+
+  override encode(event: EventView, out: ByteWriter): void {
+    out.text(`${event.day()} `);
+    event.writeId(out);
+    out.text("\n");
+    event.writeDocument(out);
+    out.text("\n");
+  }
+
+  override async send(request: Request) {
+    this.counts.push(request.count);
+    for (let index = 0; index < request.count; index++) {
+      this.ids.push(request.id(index));
+      this.items.push(Buffer.from(request.item(index)).toString());
+      const { document } = request as unknown as { document(index: number, plain: Uint8Array): object };
+      this.letters.push(JSON.stringify(document.call(request, index, request.body)));
+    }
+    return { kind: "done" } as const;
+  }
+}
+
+/** The same, with its frame told. */
+class FramedArchive extends Archive {
+  frame(day: string): Frame {
+    return { before: Buffer.from(`${day} `), between: Buffer.from("\n"), after: Buffer.from("\n") };
+  }
+}
+
+/** Sends everything; what a `select` leaves out, too, has to be acknowledged. */
+async function ship(sink: Archive, select: (batch: Batch, row: number) => boolean): Promise<Archive> {
+  const host = quietHost("archive");
+  const runner = new SendingRunner(
+    sink,
+    host,
+    {
+      request: { maxBytes: 2_000_000, maxEvents: 90, maxWait: 1 },
+      retry: { initial: 1, max: 2, slow: 2 },
+      concurrency: 1,
+      memory: 32 << 20,
+      compression: "none",
+      stallAfter: 60_000,
+      select,
+    },
+    { deadLetters: undefined as unknown as DeadLetters, viewLetter: () => undefined },
+  );
+  const ledger = new Ledger();
+  runner.addLedger(ledger);
+  let offset = 0;
+  for (const count of [1, 250, 3, 400]) {
+    const batch = batchOf(offset, count, offset);
+    expect(await runner.offer(batch, ledger, true)).toBe(true);
+    offset = batch.end.offset;
+  }
+  await runner.drain();
+  expect(ledger.busy).toBe(false);
+  expect(ledger.cursor?.offset).toBe(offset);
+  return sink;
+}
+
+describe("a sink that tells its frame", () => {
+  const all = createSelect("all", () => () => true);
+  it.each([
+    ["everything", all],
+    ["some of it", (batch: Batch, row: number) => row % 4 !== 1 && all(batch, row)],
+  ])(
+    "gets %s as one that encodes each event: the same items, ids and dead letters, in requests of no other size",
+    async (_, select) => {
+      const alone = await ship(new Archive(), select);
+      const framed = await ship(new FramedArchive(), select);
+      expect(alone.items.length).toBeGreaterThan(300);
+      expect(framed.items).toEqual(alone.items);
+      expect(framed.ids).toEqual(alone.ids);
+      expect(framed.letters).toEqual(alone.letters);
+      expect(Math.max(...framed.counts)).toBe(90);
+      for (const count of framed.counts) expect(count).toBeLessThanOrEqual(90);
+    },
+  );
+
+  it("is asked for it once a day, not to encode each event", async () => {
+    let encoded = 0;
+    const sink = new (class extends FramedArchive {
+      override encode(event: EventView, out: ByteWriter): void {
+        encoded++;
+        super.encode(event, out);
+      }
+    })();
+    await ship(sink, all);
+    // Long lines, lines that are none, and where a request is full.
+    expect(encoded).toBeLessThan(sink.items.length / 2);
+  });
+});

@@ -1,0 +1,182 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { EventBatch } from "../../src/event/index.js";
+import { ByteWriter, Flag, type Frame, ROW_WORDS, Row, type RuleMatch } from "../../src/plugin/index.js";
+import { load, loadOwn } from "./support.js";
+
+const FRAME: Frame = {
+  before: Buffer.from('{"create":{"_index":"audit-2024.05.01","_id":"'),
+  between: Buffer.from('"}}\n'),
+  after: Buffer.from("\n"),
+};
+
+/** What one event is, and what stages made of it. */
+interface Given {
+  event: object;
+  latency: number;
+  workspace: string | undefined;
+  message: string | undefined;
+  edit: boolean;
+}
+
+const given: fc.Arbitrary<Given> = fc.record({
+  event: fc.record(
+    {
+      auditID: fc.string({ maxLength: 40 }),
+      stage: fc.constantFrom("ResponseComplete", "Panic", ""),
+      verb: fc.string({ unit: "grapheme", maxLength: 90 }),
+      stageTimestamp: fc.constantFrom("2024-05-01T02:03:04.5Z", "2024-05-01T02:03:04.123456Z"),
+      requestObject: fc.json(),
+    },
+    { requiredKeys: ["verb"] },
+  ),
+  latency: fc.oneof(
+    fc.constantFrom(Number.NaN, 0, -0.0004, 0.1, 5, 12.34, 999.999, 86_400_000.001, -3.25),
+    fc.double({ min: -1e6, max: 1e10, noNaN: true }),
+  ),
+  workspace: fc.option(fc.string({ maxLength: 20 }), { nil: undefined }),
+  message: fc.option(fc.string({ unit: "binary", maxLength: 60 }), { nil: undefined }),
+  edit: fc.boolean(),
+});
+
+function ruleOf(message: string): RuleMatch {
+  return {
+    rule: "a rule",
+    priority: "WARNING",
+    dialect: "falco",
+    actions: ["archived"],
+    message: () => message,
+  } as never;
+}
+
+/** Does to the rows of a batch what stages do. */
+function applyStages(batch: EventBatch, all: readonly Given[]): void {
+  batch.rules = "abcdef";
+  for (const [row, { latency, workspace, message, edit }] of all.entries()) {
+    batch.latency[row] = latency;
+    if (workspace !== undefined) batch.annotate(row, "workspace", workspace);
+    if (message !== undefined) batch.addMatch(row, ruleOf(message));
+    const start = batch.table[row * ROW_WORDS + Row.start];
+    // The first key's opening quote, and what follows it.
+    if (edit) batch.edit(row, start + 1, start + 2, Buffer.from(' "'));
+  }
+}
+
+/** An event as it stands in a request, written by itself. */
+function writeAlone(batch: EventBatch, row: number, out: ByteWriter): void {
+  const event = batch.at(row);
+  out.copy(FRAME.before);
+  event.writeId(out);
+  out.copy(FRAME.between);
+  event.writeDocument(out);
+  out.copy(FRAME.after);
+}
+
+function expectedOf(batch: EventBatch): string {
+  const out = new ByteWriter();
+  for (let row = 0; row < batch.count; row++) writeAlone(batch, row, out);
+  return Buffer.from(out.view()).toString("latin1");
+}
+
+/** All rows, as many at once as that goes; and of how many that was. */
+function framed(batch: EventBatch): { text: string; together: number } {
+  const out = new ByteWriter();
+  let together = 0;
+  for (let row = 0; row < batch.count; row++) {
+    const { count, bytes, length } = batch.writeFramed(row, batch.count, FRAME);
+    out.copy(bytes, 0, length);
+    together += count;
+    row += count;
+    if (row < batch.count) writeAlone(batch, row, out);
+  }
+  return { text: Buffer.from(out.view()).toString("latin1"), together };
+}
+
+const linesOf = (events: readonly object[]) => events.map((event) => `${JSON.stringify(event)}\n`).join("");
+
+/** An event with all that a document is made of. */
+const EVENT = {
+  auditID: "3a1f0a52-5a63-4ab6-a2a1-6d1d4c1a7b0e",
+  stage: "ResponseComplete",
+  verb: "get",
+  stageTimestamp: "2024-05-01T02:03:04.123456Z",
+};
+
+describe("documents that are written many at once", () => {
+  it("are what they are when written one by one, whatever stages added, and wherever in a file", () => {
+    const offsets = fc.maxSafeNat().map((offset) => offset % 2 ** 47);
+    fc.assert(
+      fc.property(fc.array(given, { minLength: 1, maxLength: 30 }), offsets, (all, offset) => {
+        const batch = loadOwn(linesOf(all.map(({ event }) => event)), { offset });
+        applyStages(batch, all);
+        expect(framed(batch).text).toBe(expectedOf(batch));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("are all of those that are copied as they stand: also the matched and annotated ones", () => {
+    const batch = loadOwn(linesOf(Array.from({ length: 100 }, () => EVENT)));
+    for (let row = 0; row < batch.count; row++) batch.latency[row] = row;
+    for (let row = 0; row < batch.count; row += 3) batch.annotate(row, "workspace", "retail");
+    for (let row = 0; row < batch.count; row += 5) batch.addMatch(row, ruleOf(`Somebody read "secrets" ${row}`));
+    const { text, together } = framed(batch);
+    expect(together).toBe(100);
+    expect(text).toBe(expectedOf(batch));
+  });
+
+  it("stop where they would be more than there is room for, and go on from there", () => {
+    const events = Array.from({ length: 60 }, (_, n) => ({ ...EVENT, requestObject: { data: "x".repeat(500 * n) } }));
+    const batch = loadOwn(linesOf(events));
+    for (let row = 0; row < batch.count; row++) batch.latency[row] = 1.5;
+    const { count } = batch.writeFramed(0, batch.count, FRAME);
+    expect(count).toBeGreaterThan(1);
+    expect(count).toBeLessThan(60);
+    expect(framed(batch).text).toBe(expectedOf(batch));
+  });
+
+  it("name their places: ids, and where each document and our members lie", () => {
+    const batch = loadOwn(linesOf([EVENT, EVENT]), { offset: 7000 });
+    batch.latency.fill(0.25, 0, 2);
+    const { count, bytes, ids, idLength, spans } = batch.writeFramed(0, 2, FRAME);
+    expect([count, idLength]).toEqual([2, 40]);
+    for (const row of [0, 1]) {
+      expect(Buffer.from(ids).toString("latin1", row * 40, row * 40 + 40)).toBe(batch.at(row).id());
+      const [start, members, end, after] = spans.subarray(4 * row);
+      const text = (from: number, to: number) => Buffer.from(bytes.subarray(from, to)).toString();
+      expect(`${text(start, members)}}`).toBe(JSON.stringify(EVENT));
+      expect(text(members, end)).toBe(
+        `,"@timestamp":"${EVENT.stageTimestamp}","auditship":{"cluster":"prod-1","node":"cp-0","source":"apiserver",` +
+          `"file":"${batch.file.id}","offset":${7000 + row * (JSON.stringify(EVENT).length + 1)},"latencyMs":0.25}}`,
+      );
+      expect(text(end, after)).toBe("\n");
+    }
+  });
+
+  it("are none of rows that say more of themselves, and none where a message throws", () => {
+    const batch = loadOwn(linesOf([EVENT, EVENT]));
+    batch.latency.fill(1, 0, 2);
+    for (const flag of [Flag.deep, Flag.salvaged, Flag.truncated, Flag.item, Flag.reserved, Flag.dropped]) {
+      batch.setFlags(0, flag);
+      expect(batch.writeFramed(0, 2, FRAME).count).toBe(0);
+    }
+    batch.setFlags(0, 0);
+    batch.addMatch(1, {
+      ...ruleOf(""),
+      message: () => {
+        throw new Error("no");
+      },
+    } as never);
+    expect(batch.writeFramed(0, 2, FRAME).count).toBe(1);
+  });
+
+  it("are none where there is no WebAssembly, and none in a frame that is too long", () => {
+    const elsewhere = load(linesOf([EVENT]));
+    elsewhere.latency[0] = 1;
+    expect(elsewhere.writeFramed(0, 1, FRAME).count).toBe(0);
+    const batch = loadOwn(linesOf([EVENT]));
+    batch.latency[0] = 1;
+    expect(batch.writeFramed(0, 1, { ...FRAME, before: Buffer.alloc(2000) }).count).toBe(0);
+    expect(batch.writeFramed(0, 1, FRAME).count).toBe(1);
+  });
+});
