@@ -14,6 +14,7 @@ import type { DeadLetter } from "./dead-letter-file.js";
 import type { DeadLetters } from "./dead-letters.js";
 import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
+import { countOutcome, loadOf, sort } from "./outcome.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
 import { HOLD, Runner, type RunnerOptions, type Snapshot } from "./runner.js";
@@ -295,7 +296,7 @@ export class SendingRunner extends Runner {
   /** Acknowledges, puts aside, and gives back what is to be sent (again), after the backoff it needs. */
   async #settle(request: PendingRequest, verdicts: readonly Verdict[]): Promise<PendingRequest[]> {
     const sorted = sort(request, verdicts);
-    this.#count(request, verdicts, sorted);
+    countOutcome(this.host, request, verdicts, sorted);
     const { done, duplicate, conflict, retried, refused, split } = sorted;
     const taken = [...done, ...duplicate, ...conflict];
     if (conflict.length > 0) this.#tellConflict(request.id(conflict[0]));
@@ -397,27 +398,6 @@ export class SendingRunner extends Runner {
       "The far end has events under ids that this agent never sent before: another agent reads the same log, or somebody writes there.",
     );
   }
-
-  #count(request: PendingRequest, verdicts: readonly Verdict[], sorted: Sorted): void {
-    const { meter } = this.host;
-    const events: [string, number[]][] = [
-      ["created", sorted.done],
-      ["duplicate", sorted.duplicate],
-      ["conflict", sorted.conflict],
-      ["retried", sorted.retried],
-      ["rejected", sorted.refused],
-    ];
-    for (const [result, { length }] of events) {
-      if (length > 0) meter.add("auditship_sink_events_total", length, this.name, result);
-    }
-    const taken = sorted.done.length + sorted.duplicate.length + sorted.conflict.length;
-    const outcome =
-      taken === request.count ? "ok" : sorted.split.length > 0 ? "split" : taken > 0 ? "partial" : "retry";
-    meter.add("auditship_sink_requests_total", 1, this.name, outcome);
-    for (const [reason, count] of reasonsOf(verdicts, sorted.retried)) {
-      meter.add("auditship_sink_retries_total", count, this.name, labelOf(reason));
-    }
-  }
 }
 
 /** One verdict for each item. */
@@ -431,68 +411,12 @@ interface Refused {
   letters: DeadLetter[];
 }
 
-/** What the outcome of a request says about load: one that an operator must mend, or that was too large, says nothing. */
-function loadOf(verdicts: readonly Verdict[]): "taken" | "pushedBack" | "other" {
-  if (verdicts.some((verdict) => verdict.kind === "retry" && !verdict.slow)) return "pushedBack";
-  return verdicts.some(({ kind }) => kind === "retry" || kind === "split") ? "other" : "taken";
-}
-
-/** Indexes of a request's items by verdict. */
-interface Sorted {
-  done: number[];
-  duplicate: number[];
-  /** Said to be there already, though never sent before. */
-  conflict: number[];
-  retried: number[];
-  refused: number[];
-  split: number[];
-  /** What a far end that wants nothing more did not take. */
-  left: number[];
-}
-
-function sort(request: PendingRequest, verdicts: readonly Verdict[]): Sorted {
-  const sorted: Sorted = { done: [], duplicate: [], conflict: [], retried: [], refused: [], split: [], left: [] };
-  const lists = {
-    done: sorted.done,
-    duplicate: sorted.duplicate,
-    retry: sorted.retried,
-    reject: sorted.refused,
-    // A single event that is too large cannot be halved: it is refused.
-    split: verdicts.length > 1 ? sorted.split : sorted.refused,
-    stop: sorted.left,
-  };
-  for (let index = 0; index < verdicts.length; index++) {
-    const { kind } = verdicts[index];
-    const isConflict = kind === "duplicate" && !request.mayBeTaken(index);
-    (isConflict ? sorted.conflict : lists[kind]).push(index);
-  }
-  return sorted;
-}
-
 function halves(request: PendingRequest, split: readonly number[]): PendingRequest[] {
   const middle = Math.ceil(split.length / 2);
   return [split.slice(0, middle), split.slice(middle)]
     .filter((half) => half.length > 0)
     .map((half) => request.pick(half));
 }
-
-/** How many there are of each reason. */
-function reasonsOf(verdicts: readonly Verdict[], indexes: readonly number[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const index of indexes) {
-    const { reason } = verdicts[index] as { reason: string };
-    counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  }
-  return counts;
-}
-
-/** A reason as a label: its first words, no numbers or quoted text. */
-const labelOf = (reason: string): string =>
-  reason
-    .replace(/[:(].*$/s, "")
-    .replace(/\d{4,}|"[^"]*"/g, "…")
-    .slice(0, 60)
-    .trim();
 
 /** About the bytes that an event takes in a request. */
 function sizeOf(batch: Batch, row: number): number {
