@@ -50,6 +50,11 @@ export class Ledger {
     return ledger;
   }
 
+  /** True while something before its section is not done. */
+  get isAhead(): boolean {
+    return this.#passed !== undefined;
+  }
+
   /** What lies before it may have been sent; see {@link mayBeSent}. */
   get sent(): Position | undefined {
     return this.#sent;

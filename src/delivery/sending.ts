@@ -1,4 +1,3 @@
-import PQueue from "p-queue";
 import {
   type Batch,
   type EventView,
@@ -14,6 +13,7 @@ import type { DeadLetter } from "./dead-letter-file.js";
 import type { DeadLetters } from "./dead-letters.js";
 import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
+import { type Gathering, type Left, Outbox } from "./outbox.js";
 import { countOutcome, loadOf, sort } from "./outcome.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
@@ -36,26 +36,22 @@ export class SendingRunner extends Runner {
   readonly #sink: SendingSink;
   readonly #deps: SendingDeps;
   readonly #limit: ConcurrencyLimit;
-  readonly #queue: PQueue;
-  readonly #builder: RequestBuilder;
+  readonly #outbox: Outbox;
   readonly #frames: Frames;
+  /** Most events of a request. */
+  readonly #maxEvents: number;
   readonly #refusals = new Refusals();
-  #timer: NodeJS.Timeout | undefined;
   #toldConflict = false;
-  /** What is left of each request that waits or is on its way: itself, or its halves and safe shapes. */
-  readonly #pending = new Set<readonly PendingRequest[]>();
-  /** Who waits for room to send. */
-  #waiting: (() => void)[] = [];
 
   constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
     super(host, options, random);
     this.#sink = sink;
     this.#deps = deps;
     this.#frames = new Frames(sink);
+    this.#maxEvents = Math.min(options.request.maxEvents, sink.maxEvents ?? options.request.maxEvents);
     this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
-    this.#queue = new PQueue();
+    this.#outbox = new Outbox(options.request.maxBytes, options.memory, (left) => this.#deliver(left));
     this.#adapt();
-    this.#builder = new RequestBuilder(options.request.maxBytes);
   }
 
   /** Opens its dead letters, before anything else. If that cannot be done now, it starts parked, and tries on. */
@@ -71,24 +67,26 @@ export class SendingRunner extends Runner {
     if (!this.taking) return false;
     const entry = ledger.open({ file: batch.file, offset: batch.offset }, batch.end);
     const again = ledger.mayHave(batch.file);
-    const { maxBytes, maxEvents } = this.options.request;
+    const gathering = this.#outbox.gathering(ledger);
+    const { builder } = gathering;
+    const { maxBytes } = this.options.request;
     for (let row = 0; row < batch.count; row++) {
-      if (!again) row = this.#encodeFramed(batch, row, ledger, entry);
+      if (!again) row = this.#encodeFramed(batch, row, builder, ledger, entry);
       if (row === batch.count) break;
       if (!this.options.select(batch, row)) continue;
       const line = batch.table[row * ROW_WORDS + Row.line];
       if (again && ledger.has(batch.file, batch.offset + line)) continue;
       // A line's events stay together in a request, so that acknowledged bytes are whole lines.
-      const full = this.#builder.bytes + sizeOf(batch, row) > maxBytes || this.#builder.count >= maxEvents;
-      if (full && this.#builder.count > 0 && !isLaterItem(batch, row) && !(await this.#enqueue(patient)))
+      const full = builder.bytes + sizeOf(batch, row) > maxBytes || builder.count >= this.#maxEvents;
+      if (full && builder.count > 0 && !isLaterItem(batch, row) && !(await this.#enqueue(gathering, patient)))
         return this.#stopAt(ledger, entry, batch.offset + line);
       if (sizeOf(batch, row) > maxBytes && !isLaterItem(batch, row) && !(await this.#alone(patient)))
         return this.#stopAt(ledger, entry, batch.offset + line);
-      if (this.#builder.count === 0) this.#builder.since = this.host.now();
-      this.#encode(batch.at(row), ledger, entry);
+      if (builder.count === 0) builder.since = this.host.now();
+      this.#encode(batch.at(row), builder, ledger, entry);
     }
     ledger.seal(entry);
-    return this.#sendSoon(patient);
+    return this.#sendSoon(gathering, patient);
   }
 
   /** What comes from this line on is not taken now. */
@@ -98,8 +96,10 @@ export class SendingRunner extends Runner {
   }
 
   async drain(): Promise<void> {
-    if (this.#builder.count > 0) await this.#enqueue(true);
-    await this.#queue.onIdle();
+    for (const gathering of this.#outbox.gatherings) {
+      if (gathering.builder.count > 0) await this.#enqueue(gathering, true);
+    }
+    await this.#outbox.idle();
   }
 
   async snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors>> {
@@ -108,21 +108,15 @@ export class SendingRunner extends Runner {
 
   override close(): void {
     super.close();
-    clearTimeout(this.#timer);
-    this.#queue.clear();
+    this.#outbox.clear();
   }
 
   protected probe(signal: AbortSignal): Promise<void> {
     return this.#sink.probe(signal);
   }
 
-  protected async halt(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#queue.clear();
-    await this.#queue.onIdle();
-    this.#pending.clear();
-    this.#builder.release();
+  protected halt(): Promise<void> {
+    return this.#outbox.release();
   }
 
   protected async resume(): Promise<void> {
@@ -131,88 +125,87 @@ export class SendingRunner extends Runner {
     this.#adapt();
   }
 
-  /** Sends what there is if nothing is in flight; else it may grow for `maxWait`. */
-  async #sendSoon(patient: boolean): Promise<boolean> {
-    if (this.#builder.count === 0) return true;
-    if (this.#pending.size === 0 || this.#builder.bytes >= this.options.request.maxBytes) return this.#enqueue(patient);
-    if (this.#timer === undefined) {
-      const left = this.#builder.since + this.options.request.maxWait - this.host.now();
-      this.#timer = setTimeout(() => void this.#enqueue(true), Math.max(0, left));
+  /** Sends what there is if nothing of it is in flight; else it may grow for `maxWait`. */
+  async #sendSoon(gathering: Gathering, patient: boolean): Promise<boolean> {
+    const { builder } = gathering;
+    if (builder.count === 0) return true;
+    if (gathering.pending === 0 || builder.bytes >= this.options.request.maxBytes)
+      return this.#enqueue(gathering, patient);
+    if (gathering.timer === undefined) {
+      const left = builder.since + this.options.request.maxWait - this.host.now();
+      gathering.timer = setTimeout(() => void this.#enqueue(gathering, true), Math.max(0, left));
     }
     return true;
   }
 
   /** Queues what was gathered when there is room; false if there is none for `stallAfter`. */
-  async #enqueue(patient: boolean): Promise<boolean> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    let stalled: Promise<boolean> | undefined;
-    while (!this.#hasRoom()) {
-      if (!this.taking) return false;
-      stalled ??= this.wait(this.#patience(patient)).then(() => true);
-      const changed = new Promise<boolean>((resolve) => this.#waiting.push(() => resolve(false)));
-      if (!(await Promise.race([changed, stalled]))) continue;
-      if (!patient || this.failing) return false;
-      stalled = undefined;
+  async #enqueue(gathering: Gathering, patient: boolean): Promise<boolean> {
+    gathering.stopTimer();
+    gathering.wanting++;
+    try {
+      let stalled: Promise<boolean> | undefined;
+      while (!this.#outbox.hasRoom(gathering)) {
+        if (!this.taking) return false;
+        stalled ??= this.wait(this.#patience(patient)).then(() => true);
+        const changed = this.#outbox.roomChanged().then(() => false);
+        if (!(await Promise.race([changed, stalled]))) continue;
+        if (!patient || this.failing) return false;
+        stalled = undefined;
+      }
+      if (this.taking && gathering.builder.count > 0) this.#put(gathering);
+      return this.taking;
+    } finally {
+      gathering.wanting--;
+      this.#outbox.makeRoom();
     }
-    if (!this.taking) return false;
-    if (this.#builder.count === 0) return true;
-    const left = [this.#builder.take()];
-    this.#pending.add(left);
-    void this.#queue
-      .add(() => this.#deliver(left).finally(() => this.#landed(left)))
-      .catch((error: Error) => this.park(error.message));
-    return true;
+  }
+
+  #put(gathering: Gathering): void {
+    this.#outbox.put(gathering).then(
+      () => this.#landed(gathering),
+      (error: Error) => this.park(error.message),
+    );
   }
 
   #patience(patient: boolean): number {
     return patient ? this.options.stallAfter : Math.min(HOLD, this.options.stallAfter);
   }
 
-  /** True if one more request may wait, and there is memory to fill the next one meanwhile. */
-  #hasRoom(): boolean {
-    if (this.#pending.size === 0) return true;
-    let memory = this.#builder.memory + this.#builder.needed;
-    for (const left of this.#pending) for (const request of left) memory += request.memory;
-    return this.#queue.size === 0 && memory <= this.options.memory;
-  }
-
-  /** Lets those who wait for room look again. */
-  #makeRoom(): void {
-    for (const goOn of this.#waiting.splice(0)) goOn();
-  }
-
   /**
    * Waits until nothing is on its way: an event beyond `maxBytes` is alone in memory. False if that takes longer than `stallAfter`.
    */
   async #alone(patient: boolean): Promise<boolean> {
-    while (this.#pending.size > 0) {
-      if (!this.taking) return false;
-      const idle = this.#queue.onIdle().then(() => true);
-      if (await Promise.race([idle, this.wait(this.#patience(patient)).then(() => false)])) break;
-      if (!patient || this.failing) return false;
+    const goOn = this.#outbox.hold();
+    try {
+      while (this.#outbox.pending > 0) {
+        if (!this.taking) return false;
+        const idle = this.#outbox.idle().then(() => true);
+        if (await Promise.race([idle, this.wait(this.#patience(patient)).then(() => false)])) break;
+        if (!patient || this.failing) return false;
+      }
+      return this.taking;
+    } finally {
+      goOn();
     }
-    return this.taking;
   }
 
   /** Encodes the events from `first` on that have a frame and room in this request, many at once; returns where it stops. */
-  #encodeFramed(batch: Batch, first: number, ledger: Ledger, entry: LedgerEntry): number {
+  #encodeFramed(batch: Batch, first: number, builder: RequestBuilder, ledger: Ledger, entry: LedgerEntry): number {
     const frame = this.#frames.at(batch.time[first]);
-    const last = frame === undefined ? first : this.#runEnd(batch, first);
+    const last = frame === undefined ? first : this.#runEnd(batch, first, builder);
     if (frame === undefined || last === first) return first;
-    if (this.#builder.count === 0) this.#builder.since = this.host.now();
+    if (builder.count === 0) builder.since = this.host.now();
     for (let row = first; row < last; row++) {
-      row += this.#builder.addFramed(batch, [row, last], frame, ledger, entry);
-      if (row < last) this.#encode(batch.at(row), ledger, entry);
+      row += builder.addFramed(batch, [row, last], frame, ledger, entry);
+      if (row < last) this.#encode(batch.at(row), builder, ledger, entry);
     }
     return last;
   }
 
   /** One past the last of the rows from `first` on that are selected, have one frame, and have room in this request. */
-  #runEnd(batch: Batch, first: number): number {
-    const { maxBytes, maxEvents } = this.options.request;
-    let room = maxBytes - this.#builder.bytes;
-    const end = Math.min(batch.count, first + maxEvents - this.#builder.count);
+  #runEnd(batch: Batch, first: number, builder: RequestBuilder): number {
+    let room = this.options.request.maxBytes - builder.bytes;
+    const end = Math.min(batch.count, first + this.#maxEvents - builder.count);
     for (let row = first; row < end; row++) {
       room -= sizeOf(batch, row);
       if (room < 0 || !this.#frames.covers(batch.time[row]) || !this.options.select(batch, row)) return row;
@@ -221,9 +214,9 @@ export class SendingRunner extends Runner {
   }
 
   /** An event that the sink cannot encode is a dead letter; the others go on. */
-  #encode(event: EventView, ledger: Ledger, entry: LedgerEntry): void {
+  #encode(event: EventView, builder: RequestBuilder, ledger: Ledger, entry: LedgerEntry): void {
     try {
-      this.#builder.add(this.#sink, event, ledger, entry);
+      builder.add(this.#sink, event, ledger, entry);
     } catch (error) {
       const aside = new RequestBuilder(4096);
       aside.add({ encode: (view, out) => view.writeDocument(out) }, event, ledger, entry);
@@ -233,23 +226,19 @@ export class SendingRunner extends Runner {
     }
   }
 
-  #landed(left: readonly PendingRequest[]): void {
-    this.#pending.delete(left);
-    this.host.meter.set("auditship_sink_in_flight", this.#pending.size, this.name);
-    this.#makeRoom();
-    if (this.#pending.size === 0 && this.#builder.count > 0 && this.taking) void this.#enqueue(true);
+  #landed(gathering: Gathering): void {
+    this.host.meter.set("auditship_sink_in_flight", this.#outbox.pending, this.name);
+    if (gathering.pending === 0 && gathering.builder.count > 0 && this.taking) void this.#enqueue(gathering, true);
   }
 
   /** Sends a request and what becomes of it (its retries, halves, safe shapes) until nothing is left or the sink parks. */
-  async #deliver(left: PendingRequest[]): Promise<void> {
-    this.host.meter.set("auditship_sink_in_flight", this.#pending.size, this.name);
-    // It does not wait any more: another one may.
-    this.#makeRoom();
+  async #deliver(left: Left): Promise<void> {
+    this.host.meter.set("auditship_sink_in_flight", this.#outbox.pending, this.name);
     while (left.length > 0 && this.taking) {
       const [request] = left;
       const next = this.finishing && request.attempt > 0 ? [] : await this.#attempt(request);
       left.splice(0, 1, ...next);
-      this.#makeRoom();
+      this.#outbox.makeRoom();
     }
   }
 
@@ -257,7 +246,7 @@ export class SendingRunner extends Runner {
   async #attempt(request: PendingRequest): Promise<PendingRequest[]> {
     if (this.options.compression === "gzip" && this.#sink.gzip) {
       await request.compress();
-      this.#makeRoom();
+      this.#outbox.makeRoom();
     }
     return this.#settle(request, await this.#send(request));
   }
@@ -266,7 +255,7 @@ export class SendingRunner extends Runner {
   async #send(request: PendingRequest): Promise<Verdict[]> {
     const { meter } = this.host;
     const started = performance.now();
-    this.#limit.sent(this.#queue.pending);
+    this.#limit.sent(this.#outbox.sent);
     meter.add("auditship_sink_bytes_total", request.body.length, this.name);
     const verdicts = await this.#ask(request);
     const now = performance.now();
@@ -289,7 +278,7 @@ export class SendingRunner extends Runner {
 
   #adapt(): void {
     const { current } = this.#limit;
-    this.#queue.concurrency = current;
+    this.#outbox.concurrency = current;
     this.host.meter.set("auditship_sink_concurrency_limit", current, this.name);
   }
 

@@ -14,8 +14,11 @@ export interface MemoryPlan {
   batch: number;
   /** Bytes for the requests of each sink. */
   sink: number;
-  /** Most bytes of one request of a sink, so that two (one, if it has no more at once) fit on their way, one waiting, one being filled. */
-  request(wanted: number, concurrency: number): number;
+  /**
+   * Most bytes of one request of a sink, so that two (one, if it has no more at once) fit on their way, one waiting, one being
+   * filled; two of those if it takes the newest first.
+   */
+  request(wanted: number, concurrency: number, newestFirst: boolean): number;
 }
 
 /** Half the budget is for batches, half for the requests of sinks. Throws if it is too small for this configuration. */
@@ -32,7 +35,9 @@ export function planMemory(budget: number, sources: number, sinks: number): Memo
   return {
     batch,
     sink,
-    request: (wanted, concurrency) =>
-      Math.max(LEAST_REQUEST, Math.min(wanted, Math.floor(sink / (Math.min(concurrency, 2) + 2)))),
+    request: (wanted, concurrency, newestFirst) => {
+      const requests = Math.min(concurrency, 2) + (newestFirst ? 3 : 2);
+      return Math.max(LEAST_REQUEST, Math.min(wanted, Math.floor(sink / requests)));
+    },
   };
 }

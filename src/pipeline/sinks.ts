@@ -87,8 +87,9 @@ export function sinkHost(host: Host, closers: (() => Promise<void>)[]): SinkHost
 }
 
 function runnerOptions({ common }: LoadedSink, memory: MemoryPlan): RunnerOptions {
+  const maxBytes = memory.request(common.request.maxBytes, common.concurrency, common.catchUp === "newest");
   return {
-    request: { ...common.request, maxBytes: memory.request(common.request.maxBytes, common.concurrency) },
+    request: { ...common.request, maxBytes },
     retry: common.retry,
     concurrency: common.concurrency,
     memory: memory.sink,

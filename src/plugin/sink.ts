@@ -32,6 +32,11 @@ export interface SendingSink extends Upkeep {
   readonly mode: "send";
   /** True if requests must go one at a time, in order. */
   readonly ordered: boolean;
+  /**
+   * Most events of a request, whatever is configured: 1 where they are delivered one by one, so that each is acknowledged when it
+   * is delivered, and none waits for many others.
+   */
+  readonly maxEvents?: number;
   /** True if `send` takes a gzipped body; the host then compresses when the configuration says so. */
   readonly gzip: boolean;
   /**

@@ -19,7 +19,7 @@ import {
   stop,
   unsure,
 } from "../../src/plugin/index.js";
-import { auditLine, batchOf } from "../support/batches.js";
+import { auditLine, batchOf, testFile } from "../support/batches.js";
 import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
 
 let state: string;
@@ -83,6 +83,7 @@ const next = (runner: SendingRunner, event: "onParked" | "onReady") =>
   });
 
 const lines = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => auditLine(from + i));
+const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 describe("a sink that sends", () => {
@@ -309,6 +310,130 @@ describe("a sink that sends", () => {
     await runner.offer(batchOf([auditLine(9), `{"kind":"EventList","items":[${items}]}`, auditLine(8)]), ledger, true);
     await runner.drain();
     expect(sink.requests).toEqual([[9, 0, 1, 2, 3], [8]]);
+  });
+});
+
+describe("what is ahead of a backlog", () => {
+  /** A far end that answers one request at a time, when it is told to. */
+  function slow(options: Parameters<typeof run>[1] = {}) {
+    const sink = new FarEnd();
+    const held: (() => void)[] = [];
+    sink.answer = () => new Promise((resolve) => held.push(() => resolve(DONE)));
+    const { runner, ledger } = run(sink, { maxEvents: 2, stallAfter: 60_000, ...options });
+    const start = { file: testFile, offset: 1_000_000 };
+    const ahead = Ledger.ahead(start);
+    runner.addLedger(ahead);
+    let end = start.offset;
+    return {
+      sink,
+      runner,
+      ledger,
+      ahead,
+      /** Offers events numbered from `from` on as the next ones ahead. */
+      fresh(from: number, to: number) {
+        const batch = batchOf(lines(from, to), end);
+        end = batch.end.offset;
+        return runner.offer(batch, ahead, true);
+      },
+      /** Answers the request that is on its way, once it is there. */
+      async answer() {
+        await expect.poll(() => held.length).toBeGreaterThan(0);
+        held.shift()!();
+      },
+    };
+  }
+
+  it("goes before what waits of the backlog, and not in requests with it", async () => {
+    const { sink, runner, ledger, ahead, fresh, answer } = slow();
+    const backlog = runner.offer(batchOf(lines(0, 10)), ledger, true);
+    await expect.poll(() => sink.requests.length).toBe(1);
+    expect(await fresh(100, 101)).toBe(true);
+    await answer();
+    await expect.poll(() => sink.requests).toEqual([[0, 1], [100]]);
+    for (let request = 1; request < 6; request++) await answer();
+    expect(await backlog).toBe(true);
+    await runner.drain();
+    expect(sink.requests.slice(2).flat()).toEqual(range(2, 10));
+    expect([ledger.busy, ahead.busy]).toEqual([false, false]);
+  });
+
+  it("does not keep the backlog from going on, however much there is of it: that has one request of five", async () => {
+    const { sink, runner, ledger, fresh, answer } = slow();
+    const offered = [runner.offer(batchOf(lines(0, 12)), ledger, true)];
+    await expect.poll(() => sink.requests.length).toBe(1);
+    offered.push(fresh(100, 200));
+    for (let request = 1; request <= 20; request++) {
+      await answer();
+      await expect.poll(() => sink.requests.length).toBe(request + 1);
+    }
+    const turns = sink.requests.map(([number]) => (number < 100 ? "backlog" : "fresh")).join(" ");
+    expect(turns).toContain("fresh fresh fresh");
+    expect(turns).not.toContain("fresh fresh fresh fresh fresh");
+    for (let request = 21; request <= 56; request++) await answer();
+    expect(await Promise.all(offered)).toEqual([true, true]);
+    await runner.drain();
+    expect(sorted(sink.received)).toEqual([...range(0, 12), ...range(100, 200)]);
+  });
+
+  it("does not keep the backlog from going on where it takes what memory there is", async () => {
+    // Requests of 1 MiB with some slack: for two that are ahead and one being filled, but not for another one.
+    const { sink, runner, ledger, fresh, answer } = slow({ memory: 4.5 * 1024 ** 2 });
+    const offered = [fresh(100, 120)];
+    await expect.poll(() => sink.requests.length).toBe(1);
+    offered.push(runner.offer(batchOf(lines(0, 4)), ledger, true));
+    for (let request = 0; request < 12; request++) await answer();
+    expect(await Promise.all(offered)).toEqual([true, true]);
+    await runner.drain();
+    expect(sink.requests.slice(0, 6).flat()).toContain(0);
+    expect(sorted(sink.received)).toEqual([...range(0, 4), ...range(100, 120)]);
+  });
+
+  it("does not keep an event beyond maxBytes from being alone", async () => {
+    const { sink, runner, ledger, fresh, answer } = slow();
+    const huge = auditLine(0, { annotations: { padding: "y".repeat(2 << 20) } });
+    const first = fresh(100, 104);
+    await expect.poll(() => sink.requests.length).toBe(1);
+    const backlog = runner.offer(batchOf([huge]), ledger, true);
+    const second = fresh(104, 110);
+    for (let request = 0; request < 6; request++) await answer();
+    expect(await Promise.all([first, backlog, second])).toEqual([true, true, true]);
+    await runner.drain();
+    expect(sink.requests.slice(0, 4)).toContainEqual([0]);
+  });
+
+  it("keeps its order when the backlog is done", async () => {
+    const { sink, runner, ahead, fresh, answer } = slow();
+    await fresh(100, 102);
+    await expect.poll(() => sink.requests.length).toBe(1);
+    // Gathered, not queued yet.
+    await fresh(102, 103);
+    ahead.join();
+    const more = fresh(103, 112);
+    for (let request = 0; request < 6; request++) await answer();
+    expect(await more).toBe(true);
+    await runner.drain();
+    expect(sink.received).toEqual(range(100, 112));
+  });
+
+  it("is forgotten when the sink parks, and comes once when it is offered again", async () => {
+    const { sink, runner, ledger, ahead } = slow();
+    sink.answer = () => retry("503");
+    const batch = batchOf(lines(100, 101), 1_000_000);
+    const later = batchOf(lines(101, 102), batch.end.offset);
+    await runner.offer(batch, ahead, true);
+    // Gathered, not queued yet.
+    await runner.offer(later, ahead, true);
+    const ready = next(runner, "onReady");
+    runner.park("test");
+    await ready;
+    sink.answer = () => DONE;
+    sink.requests.length = 0;
+    await runner.offer(batchOf(lines(0, 1)), ledger, true);
+    await runner.offer(batch, ahead, true);
+    await runner.offer(later, ahead, true);
+    await runner.drain();
+    expect(sorted(sink.received)).toEqual([0, 100, 101]);
+    expect(ahead.cursor).toEqual(later.end);
   });
 });
 
