@@ -59,6 +59,7 @@ export const killing: Scenario[] = [
   },
   {
     name: "24 kill -9 right after each of 30 answers",
+    timeout: 180_000,
     async run(site) {
       const log = site.writer();
       log.write(3000);
