@@ -67,6 +67,7 @@ class Webhook implements SendingSink {
   readonly mode = "send";
   readonly ordered = true;
   readonly gzip: boolean;
+  readonly maxEvents: number | undefined;
   readonly #host: SinkHost;
   readonly #http: HttpClient;
   readonly #format: Format;
@@ -88,6 +89,7 @@ class Webhook implements SendingSink {
     this.#http = host.http({ ...http, urls });
     this.#batch = batch ?? this.#format.batchType !== undefined;
     this.gzip = this.#batch;
+    this.maxEvents = this.#batch ? undefined : 1;
     this.#secretFile = secretFile && host.resolve(secretFile);
   }
 
@@ -109,7 +111,7 @@ class Webhook implements SendingSink {
     if (status >= 500 && status !== 501) throw new Error(`the receiver answers with ${status}`);
   }
 
-  /** One by one and in order: after one that has to wait, the others wait too. */
+  /** One by one and in order, as those of one line: after one that has to wait, the others wait too. */
   async #postEach(all: readonly Item[], signal: AbortSignal): Promise<Verdict[]> {
     const verdicts: Verdict[] = [];
     for (const item of all) {

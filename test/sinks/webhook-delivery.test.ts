@@ -4,6 +4,7 @@ import type { DeadLetter } from "../../src/delivery/dead-letter-file.js";
 import type { DeadLetters } from "../../src/delivery/dead-letters.js";
 import { Ledger } from "../../src/delivery/ledger.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
+import type { SendingSink } from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { numberOf, quietHost } from "../support/far-end.js";
 import { match } from "./support.js";
@@ -25,6 +26,45 @@ const told = (body: Buffer): string[] => {
   const rule = /"rule":"(\w+)","time"/.exec(body.toString());
   return found.map(([, falco, native]) => `${Number(falco ?? native)}${rule ? ` ${rule[1]}` : ""}`);
 };
+
+/** The host's half of a webhook. */
+function deliver(
+  hook: SendingSink,
+  { maxEvents = 1000, gzip = false, letters = [] }: { maxEvents?: number; gzip?: boolean; letters?: DeadLetter[] },
+) {
+  const deadLetters = { add: async (more: DeadLetter[]) => void letters.push(...more) } as unknown as DeadLetters;
+  const runner = new SendingRunner(
+    hook,
+    quietHost("hook"),
+    {
+      request: { maxBytes: 1 << 20, maxEvents, maxWait: 1 },
+      retry: { initial: 1, max: 2, slow: 2 },
+      concurrency: 1,
+      memory: 32 << 20,
+      compression: gzip ? "gzip" : "none",
+      stallAfter: 60_000,
+      select: () => true,
+    },
+    { deadLetters, viewLetter: () => undefined },
+  );
+  const ledger = new Ledger();
+  runner.addLedger(ledger);
+  return { runner, ledger };
+}
+
+test.each([{ batch: false }, { format: "kubesphere" }, { format: "falco" }])(
+  "events posted one by one (%o) are acknowledged one by one: one that hangs leaves those before it done",
+  async (options) => {
+    const { url, received } = await receiver((n) => (n < 3 ? { status: 200 } : "never"));
+    const { runner, ledger } = deliver(await sink({ url, ...options }), {});
+    const lines = [0, 1, 2, 3].map((number) => auditLine(number));
+    void runner.offer(batchOf(lines), ledger, true);
+    await expect.poll(() => received.length).toBe(3);
+    const done = Buffer.byteLength(`${lines[0]}\n${lines[1]}\n`);
+    await expect.poll(() => ledger.ranges()).toMatchObject([{ from: 0, to: done }]);
+    runner.close();
+  },
+);
 
 test.each([
   ["in batches", {}, []],
@@ -49,23 +89,7 @@ test.each([
           return { status: 200 };
         });
         const letters: DeadLetter[] = [];
-        const deadLetters = { add: async (more: DeadLetter[]) => void letters.push(...more) } as unknown as DeadLetters;
-        const runner = new SendingRunner(
-          await sink({ url, ...options }),
-          quietHost("hook"),
-          {
-            request: { maxBytes: 1 << 20, maxEvents, maxWait: 1 },
-            retry: { initial: 1, max: 2, slow: 2 },
-            concurrency: 1,
-            memory: 32 << 20,
-            compression: gzip ? "gzip" : "none",
-            stallAfter: 60_000,
-            select: () => true,
-          },
-          { deadLetters, viewLetter: () => undefined },
-        );
-        const ledger = new Ledger();
-        runner.addLedger(ledger);
+        const { runner, ledger } = deliver(await sink({ url, ...options }), { maxEvents, gzip, letters });
         const batch = batchOf(bad.map((_, number) => auditLine(number)));
         for (let row = 0; row < batch.count; row++) for (const rule of rules) batch.addMatch(row, match({ rule }));
 

@@ -24,7 +24,7 @@ export interface Receiver {
   received: Received[];
 }
 
-export type Answer = { status: number; headers?: Record<string, string> } | "reset";
+export type Answer = { status: number; headers?: Record<string, string> } | "reset" | "never";
 
 export async function receiver(
   answer: (n: number, body: Buffer) => Answer = () => ({ status: 200 }),
@@ -38,7 +38,7 @@ export async function receiver(
     received.push({ method, url, headers, body });
     const said = answer(received.length, headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
     if (said === "reset") request.socket.destroy();
-    else response.writeHead(said.status, said.headers).end("no matter what");
+    else if (said !== "never") response.writeHead(said.status, said.headers).end("no matter what");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
