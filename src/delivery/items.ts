@@ -152,6 +152,11 @@ export class Items {
     if (--run.left === 0) run.ledger.acknowledge(run.entry, run.from, run.to);
   }
 
+  /** All are delivered: so are their runs, as far as they are in no other request. */
+  acknowledgeAll(): void {
+    for (let index = 0; index < this.count; index++) this.acknowledge(index);
+  }
+
   #word(index: number, word: Word): number {
     return this.#words[index * WORDS + word];
   }

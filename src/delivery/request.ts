@@ -206,6 +206,11 @@ export class PendingRequest implements Request {
     for (const index of indexes) this.items.acknowledge(index);
   }
 
+  /** The same for all of them. */
+  acknowledgeAll(): void {
+    this.items.acknowledgeAll();
+  }
+
   /** Gzips the body, level 1 (DESIGN §6), off the main thread. */
   async compress(): Promise<void> {
     if (this.encoding === "gzip") return;

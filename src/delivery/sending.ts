@@ -195,20 +195,23 @@ export class SendingRunner extends Runner {
     const last = frame === undefined ? first : this.#runEnd(batch, first, builder);
     if (frame === undefined || last === first) return first;
     if (builder.count === 0) builder.since = this.host.now();
-    for (let row = first; row < last; row++) {
-      row += builder.addFramed(batch, [row, last], frame, ledger, entry);
-      if (row < last) this.#encode(batch.at(row), builder, ledger, entry);
+    for (let row = first; row < last; ) {
+      const count = builder.addFramed(batch, [row, last], frame, ledger, entry);
+      if (count === 0) this.#encode(batch.at(row), builder, ledger, entry);
+      row += Math.max(1, count);
     }
     return last;
   }
 
   /** One past the last of the rows from `first` on that are selected, have one frame, and have room in this request. */
   #runEnd(batch: Batch, first: number, builder: RequestBuilder): number {
-    let room = this.options.request.maxBytes - builder.bytes;
+    const { table, time } = batch;
+    const { select, request } = this.options;
+    let room = request.maxBytes - builder.bytes;
     const end = Math.min(batch.count, first + this.#maxEvents - builder.count);
     for (let row = first; row < end; row++) {
-      room -= sizeOf(batch, row);
-      if (room < 0 || !this.#frames.covers(batch.time[row]) || !this.options.select(batch, row)) return row;
+      room -= sizeIn(table, row);
+      if (room < 0 || !this.#frames.covers(time[row]) || !select(batch, row)) return row;
     }
     return end;
   }
@@ -248,11 +251,28 @@ export class SendingRunner extends Runner {
       await request.compress();
       this.#outbox.makeRoom();
     }
-    return this.#settle(request, await this.#send(request));
+    const verdicts = await this.#send(request);
+    if (!Array.isArray(verdicts)) {
+      if (verdicts.kind === "done") return this.#taken(request);
+      return this.#settle(request, forAll(request, verdicts));
+    }
+    return this.#settle(request, verdicts);
+  }
+
+  /** All of it was taken: what becomes of most requests, without a look at each event. */
+  #taken(request: PendingRequest): PendingRequest[] {
+    const { meter } = this.host;
+    meter.add("auditship_sink_events_total", request.count, this.name, "created");
+    meter.add("auditship_sink_requests_total", 1, this.name, "ok");
+    this.#refusals.note(request.count, 0);
+    request.acknowledgeAll();
+    if (!request.unanswered) request.release();
+    this.succeeded();
+    return [];
   }
 
   /** One attempt; what it tells about load sets how many there may be at once. */
-  async #send(request: PendingRequest): Promise<Verdict[]> {
+  async #send(request: PendingRequest): Promise<Verdict | Verdict[]> {
     const { meter } = this.host;
     const started = performance.now();
     this.#limit.sent(this.#outbox.sent);
@@ -260,19 +280,19 @@ export class SendingRunner extends Runner {
     const verdicts = await this.#ask(request);
     const now = performance.now();
     meter.observe("auditship_sink_request_seconds", (now - started) / 1000, this.name);
-    if (this.#limit.ended(started, now, loadOf(verdicts))) this.#adapt();
+    if (this.#limit.ended(started, now, loadOf(Array.isArray(verdicts) ? verdicts : [verdicts]))) this.#adapt();
     return verdicts;
   }
 
-  async #ask(request: PendingRequest): Promise<Verdict[]> {
+  /** One verdict for each event, or one for all. */
+  async #ask(request: PendingRequest): Promise<Verdict | Verdict[]> {
     try {
       const answer = await this.#sink.send(request, this.host.signal);
-      if (!Array.isArray(answer)) return forAll(request, answer);
-      if (answer.length === request.count) return answer;
-      return forAll(request, retry(`answer has ${answer.length} verdicts for ${request.count} events`));
+      if (!Array.isArray(answer) || answer.length === request.count) return answer;
+      return retry(`answer has ${answer.length} verdicts for ${request.count} events`);
     } catch (error) {
       request.unanswered = true;
-      return forAll(request, retry((error as Error).message));
+      return retry((error as Error).message);
     }
   }
 
@@ -408,9 +428,11 @@ function halves(request: PendingRequest, split: readonly number[]): PendingReque
 }
 
 /** About the bytes that an event takes in a request. */
-function sizeOf(batch: Batch, row: number): number {
+const sizeOf = (batch: Batch, row: number): number => sizeIn(batch.table, row);
+
+function sizeIn(table: Uint32Array, row: number): number {
   const at = row * ROW_WORDS;
-  return batch.table[at + Row.end] - batch.table[at + Row.start] + MEMBERS;
+  return table[at + Row.end] - table[at + Row.start] + MEMBERS;
 }
 
 /** What our members and the far end's framing add to an event, about. */
