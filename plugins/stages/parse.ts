@@ -1,4 +1,4 @@
-import { type Batch, defineStage, Field, Flag, parseTime, ROW_HEADER, ROW_WORDS } from "../../src/plugin/index.js";
+import { type Batch, defineStage, Field } from "../../src/plugin/index.js";
 
 /**
  * Fills `batch.time` and `batch.latency` of every event. The time is stageTimestamp, else requestReceivedTimestamp, else
@@ -13,19 +13,25 @@ export default defineStage({
 
 function parse(batch: Batch): void {
   const { time, latency } = batch;
+  batch.readTimes(Field.stageTimestamp, time);
+  batch.readTimes(Field.requestReceivedTimestamp, latency);
+  let without = 0;
   for (let row = 0; row < batch.count; row++) {
-    if (batch.flags(row) & (Flag.invalid | Flag.dropped)) continue;
-    const stage = timeOf(batch, row, Field.stageTimestamp);
-    const received = timeOf(batch, row, Field.requestReceivedTimestamp);
-    time[row] = !Number.isNaN(stage) ? stage : !Number.isNaN(received) ? received : timeOf(batch, row, Field.timestamp);
+    const stage = time[row];
+    const received = latency[row];
     // Microseconds are what the API server writes; beyond them the difference of two epoch times is rounding noise.
     latency[row] = Math.round((stage - received) * 1000) / 1000;
+    if (!Number.isNaN(stage)) continue;
+    time[row] = received;
+    if (Number.isNaN(received)) without++;
   }
+  if (without > 0) takeTimestamps(batch);
 }
 
-/** Epoch milliseconds of a field, NaN if it is absent or no time. */
-function timeOf(batch: Batch, row: number, field: Field): number {
-  const at = row * ROW_WORDS + ROW_HEADER + 2 * field;
-  const start = batch.table[at];
-  return start === 0 ? Number.NaN : parseTime(batch.bytes, start + 1, batch.table[at + 1] - 1);
+/** What v1beta1 has, for events without another time. */
+function takeTimestamps(batch: Batch): void {
+  const { time, count } = batch;
+  const timestamps = new Float64Array(count);
+  batch.readTimes(Field.timestamp, timestamps);
+  for (let row = 0; row < count; row++) if (Number.isNaN(time[row])) time[row] = timestamps[row];
 }

@@ -33,6 +33,7 @@ import { LineScanner } from "./lines.js";
 import { MatchList } from "./match-list.js";
 import { Rows } from "./rows.js";
 import { SpanTape } from "./tape.js";
+import { fillTimes } from "./times.js";
 import { type Scanned, scanners, Verifier } from "./verify.js";
 import { RowView } from "./view.js";
 import { WasmMemory } from "./wasm-memory.js";
@@ -254,6 +255,14 @@ export class EventBatch implements Batch {
   valueEnd(at: number): number {
     const { bytes, memory } = this;
     return (memory?.holds(bytes) && memory.valueEnd(at)) || valueEnd(bytes, at);
+  }
+
+  readTimes(field: Field, column: Float64Array): void {
+    const { bytes, rows, memory } = this;
+    const home = memory?.holds(bytes) && rows.atHome && column.buffer === rows.table.buffer ? memory : undefined;
+    if (!home) column.fill(Number.NaN, 0, rows.count);
+    if (home?.times(field, rows.count, column) !== 0) fillTimes(column, rows, bytes, field);
+    this.verifier?.checkTimes(field, column, this.scanned(this.length, this.length));
   }
 
   find(needles: Needles): Finds {

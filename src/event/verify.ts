@@ -3,6 +3,7 @@ import {
   type Batch,
   ByteWriter,
   FIELD_PATHS,
+  type Field,
   type FileRef,
   FindList,
   type Frame,
@@ -16,6 +17,7 @@ import {
 } from "../plugin/index.js";
 import { LineScanner } from "./lines.js";
 import { Rows } from "./rows.js";
+import { fillTimes } from "./times.js";
 import { WasmMemory } from "./wasm-memory.js";
 
 /** What the environment says of the scanners, for tests and whoever doubts one of them. */
@@ -160,6 +162,17 @@ export class Verifier {
         `${count} events from there on differ between WebAssembly and TypeScript. Please report these lines, and run with ` +
         "AUDITSHIP_SCANNER=typescript meanwhile.",
     );
+    throw this.difference;
+  }
+
+  /** Holds a column of times equal to what TypeScript reads. @throws AuditshipError, now and at the next {@link check} */
+  checkTimes(field: Field, column: Float64Array, scanned: Scanned): void {
+    const { rows, bytes } = scanned;
+    const slow = new Float64Array(rows.count).fill(Number.NaN);
+    fillTimes(slow, rows, bytes, field);
+    const row = slow.findIndex((time, at) => !Object.is(time, column[at]));
+    if (row < 0) return;
+    this.difference = difference(scanned, rows, row, `time of ${FIELD_PATHS[field]}`, column[row], slow[row]);
     throw this.difference;
   }
 

@@ -142,6 +142,12 @@ export interface Batch {
   /** One past the last byte of the JSON value at offset `at` of an event. */
   valueEnd(at: number): number;
 
+  /**
+   * Fills a column with the epoch milliseconds that a field of each row says, NaN where it is absent or no RFC 3339 time. Quick
+   * where the column is {@link time} or {@link latency}.
+   */
+  readTimes(field: Field, column: Float64Array): void;
+
   /** Every occurrence of the needles in the lines, overlapping ones too. One pass, several GB/s. Valid until the next call. */
   find(needles: Needles): Finds;
 

@@ -65,6 +65,17 @@ describe("with AUDITSHIP_VERIFY=1", () => {
     expect(() => loadOwn(LINES)).toThrow(/offset 18: the scanners differ in the verb's number/);
   });
 
+  it("a wrong time is an error", () => {
+    vi.stubEnv("AUDITSHIP_VERIFY", "1");
+    const batch = loadOwn(`${LINES}{"stageTimestamp":"1970-01-01T00:00:00.000000Z"}\n`);
+    batch.readTimes(Field.stageTimestamp, batch.time);
+    vi.spyOn(WasmMemory.prototype, "times").mockReturnValue(0);
+    batch.time[4] = 1;
+    expect(() => batch.readTimes(Field.stageTimestamp, batch.time)).toThrow(
+      "offset 49: the scanners differ in the time of stageTimestamp: WebAssembly 1, TypeScript 0.",
+    );
+  });
+
   it("a trace that the search misses is an error", () => {
     vi.stubEnv("AUDITSHIP_VERIFY", "1");
     const batch = loadOwn(LINES);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { wasmModule } from "../../scripts/wasm.js";
 import { WasmMemory } from "../../src/event/wasm-memory.js";
-import { Needles, ROW_WORDS } from "../../src/plugin/index.js";
+import { Field, Needles, parseTime, ROW_WORDS } from "../../src/plugin/index.js";
 import { events } from "../../src/simulate/index.js";
 import { eventText, mutated } from "./oracle.js";
 import { hasSamples, load, loadOwn, sample, samples } from "./support.js";
@@ -98,6 +98,55 @@ describe("the WebAssembly module", () => {
         at += chunk.length;
       }
     }
+  });
+});
+
+describe("the times of a batch", () => {
+  const digits = (length: number) => fc.stringMatching(new RegExp(`^[0-9]{${length}}$`));
+  const usual = fc
+    .date({ min: new Date("0000-01-02T00:00:00Z"), max: new Date("9999-12-30T00:00:00Z"), noInvalidDate: true })
+    .chain((date) => digits(6).map((fraction) => `${date.toISOString().slice(0, 19)}.${fraction}Z`));
+  const similar = fc
+    .tuple(digits(4), digits(2), digits(2), digits(2), digits(2), digits(2), digits(6))
+    .map(([year, month, day, hour, minute, second, fraction]) => {
+      return `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
+    });
+  const damaged = fc
+    .tuple(usual, fc.nat(26), fc.constantFrom(..."0959:-.TZtz+ /"))
+    .map(([text, at, letter]) => `${text.slice(0, at)}${letter}${text.slice(at + 1)}`);
+  const text = fc.oneof(
+    usual,
+    similar,
+    damaged,
+    fc.constantFrom("", "2026-11-26T02:39:37Z", "2026-11-26T02:39:37.5+01:00"),
+  );
+
+  it("are what parseTime reads, whichever memory the bytes are in", () => {
+    fc.assert(
+      fc.property(fc.array(fc.option(text), { minLength: 1, maxLength: 20 }), (texts) => {
+        const lines = texts
+          .map((time) => `${JSON.stringify(time === null ? {} : { stageTimestamp: time })}\n`)
+          .join("");
+        const expected = texts.map((time) => parseTime(Buffer.from(time ?? ""), 0, time?.length ?? 0));
+        for (const batch of [load(lines, { maxRows: 64 }), loadOwn(lines, { maxRows: 64 })]) {
+          batch.readTimes(Field.stageTimestamp, batch.time);
+          const elsewhere = new Float64Array(texts.length);
+          batch.readTimes(Field.stageTimestamp, elsewhere);
+          expect([...batch.time.subarray(0, texts.length)]).toEqual(expected);
+          expect([...elsewhere]).toEqual(expected);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("are read in WebAssembly where they are in its memory, in the form that kube-apiserver writes", () => {
+    const memory = WasmMemory.create(1 << 20, 16)!;
+    const lines = Buffer.from(`${simulated(10).join("\n")}\n{"stageTimestamp":"2026-11-26T02:39:37Z"}\n{}\n`);
+    memory.buffer.set(lines);
+    memory.scan(0, lines.length, 0, 16);
+    expect(memory.times(Field.stageTimestamp, 12, memory.time)).toBe(1);
+    expect([...memory.time.subarray(0, 12)].map(Number.isNaN)).toEqual([...Array(10).fill(false), true, true]);
   });
 });
 

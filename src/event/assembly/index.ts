@@ -3,6 +3,7 @@ export { beginDocuments, beginOutput, setText, writeDocuments, written } from ".
 export { find, foundTo } from "./find";
 export { beginNumbers, full } from "./intern";
 export { addKey, begin, position, scan, skip } from "./scan";
+export { times } from "./times";
 
 /** The first byte that nothing here uses. */
 export const heap: usize = __heap_base;
