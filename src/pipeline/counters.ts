@@ -1,5 +1,5 @@
 import type { EventBatch } from "../event/index.js";
-import { type EventView, Field, Flag, type Meter, ROW_WORDS, Row } from "../plugin/index.js";
+import { type EventView, Field, Flag, type Meter, NUMBERED, ROW_HEADER, ROW_WORDS, Row } from "../plugin/index.js";
 import type { Span } from "./seen.js";
 
 /** Labels of one kind of event, by which all of that kind are counted at once. */
@@ -13,20 +13,71 @@ interface Kind {
   count: number;
 }
 
-/** So many kinds are told apart; what comes later is counted under other. */
+/** So many kinds are told apart in a source; what comes later is counted under other. */
 const MOST_KINDS = 2000;
+/** Most combinations of numbers that are kept: several may be of one kind. */
+const MOST_NUMBERS = 4 * MOST_KINDS;
 
 const KEY_FIELDS = [Field.stage, Field.level, Field.verb, Field.objectRefResource, Field.objectRefSubresource] as const;
 
-/**
- * Counts what is read, each position once: rows of what was read before are flagged `again` and counted apart.
- * Events of one kind are summed up per batch, found by a hash of their raw label bytes, so that nothing is decoded twice.
- */
+/** Where the values that make a kind stand in a row, and their numbers in a row of numbers. */
+const COLUMNS = [...KEY_FIELDS, Field.responseStatusCode].map((field) => ({
+  span: ROW_HEADER + 2 * field,
+  number: NUMBERED.indexOf(field),
+}));
+
+/** The kinds of events of one source, found by the numbers of what makes them, or by its bytes, so that nothing is decoded twice. */
+class Kinds {
+  readonly #source: string;
+  /** By the hash of their bytes. */
+  readonly #kinds = new Map<number, Kind>();
+  /** By the hash of their numbers, for each numbering. */
+  readonly #numberings = new WeakMap<object, Map<number, Kind>>();
+  /** What came when there were too many. */
+  readonly #other: Kind;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#other = { source, stage: "other", level: "other", verb: "other", resource: "other", code: "other", count: 0 };
+  }
+
+  /** Those by the hash of their numbers. */
+  numbered(numbering: object): Map<number, Kind> {
+    const known = this.#numberings.get(numbering);
+    if (known) return known;
+    const none = new Map<number, Kind>();
+    this.#numberings.set(numbering, none);
+    return none;
+  }
+
+  /** @param numbered those by the hash of their numbers */
+  of(batch: EventBatch, row: number, numbered: Map<number, Kind>): Kind {
+    const key = hashOfNumbers(batch, row);
+    if (key === undefined) return this.#ofBytes(batch.at(row));
+    let kind = numbered.get(key);
+    if (!kind) {
+      kind = this.#ofBytes(batch.at(row));
+      if (numbered.size >= MOST_NUMBERS) numbered.clear();
+      numbered.set(key, kind);
+    }
+    return kind;
+  }
+
+  #ofBytes(event: EventView): Kind {
+    const key = hashOfBytes(event);
+    let kind = this.#kinds.get(key);
+    if (!kind && this.#kinds.size < MOST_KINDS) {
+      kind = describe(event, this.#source);
+      this.#kinds.set(key, kind);
+    }
+    return kind ?? this.#other;
+  }
+}
+
+/** Counts what is read, each position once: rows of what was read before are flagged `again` and counted apart. */
 export class Counters {
   readonly #meter: Meter;
-  readonly #kinds = new Map<number, Kind>();
-  /** By source: what came when there were too many. */
-  readonly #others = new Map<string, Kind>();
+  readonly #kinds = new Map<string, Kinds>();
   #touched: Kind[] = [];
 
   constructor(meter: Meter) {
@@ -35,7 +86,8 @@ export class Counters {
 
   /** @param fresh what of the batch was never read before, in order */
   count(batch: EventBatch, fresh: readonly Span[]): void {
-    const words = new DataView(batch.bytes.buffer, batch.bytes.byteOffset, batch.bytes.length);
+    const kinds = this.#kindsOf(batch.source);
+    const numbered = kinds.numbered(batch.numbering);
     const counts = { again: 0, salvaged: 0, truncated: 0, bytes: 0 };
     if (batch.count > 0) for (const { from, to } of fresh) counts.bytes += to - from;
     let span = 0;
@@ -49,7 +101,8 @@ export class Counters {
       } else if (flags & Flag.invalid) {
         this.#meter.add("auditship_invalid_lines_total", 1, batch.source, batch.invalid(row)!.reason);
       } else {
-        this.#event(batch, row, words);
+        const kind = kinds.of(batch, row, numbered);
+        if (kind.count++ === 0) this.#touched.push(kind);
         if (flags & Flag.salvaged) counts.salvaged++;
         if (flags & Flag.truncated) counts.truncated++;
       }
@@ -61,25 +114,13 @@ export class Counters {
     if (counts.again > 0) this.#meter.add("auditship_events_again_total", counts.again, batch.source);
   }
 
-  #event(batch: EventBatch, row: number, words: DataView): void {
-    const event = batch.at(row);
-    const key = hash(event, batch.source, words);
-    let kind = this.#kinds.get(key);
-    if (!kind && this.#kinds.size < MOST_KINDS) {
-      kind = describe(event, batch.source);
-      this.#kinds.set(key, kind);
+  #kindsOf(source: string): Kinds {
+    let kinds = this.#kinds.get(source);
+    if (!kinds) {
+      kinds = new Kinds(source);
+      this.#kinds.set(source, kinds);
     }
-    kind ??= this.#other(batch.source);
-    if (kind.count++ === 0) this.#touched.push(kind);
-  }
-
-  #other(source: string): Kind {
-    let kind = this.#others.get(source);
-    if (!kind) {
-      kind = { source, stage: "other", level: "other", verb: "other", resource: "other", code: "other", count: 0 };
-      this.#others.set(source, kind);
-    }
-    return kind;
+    return kinds;
   }
 
   #flush(): void {
@@ -93,16 +134,25 @@ export class Counters {
   }
 }
 
+/** A hash of the numbers of what makes the kind of an event; undefined if something has none. As wide as the one of bytes. */
+function hashOfNumbers({ numbers, table }: EventBatch, row: number): number | undefined {
+  let h = 0;
+  for (const { span, number } of COLUMNS) {
+    const value = numbers[row * NUMBERED.length + number];
+    if (value === 0 && table[row * ROW_WORDS + span] !== 0) return undefined;
+    // A product keeps what is in high bits there: the turn brings it down again.
+    h = turn(Math.imul(h ^ value, 0x9e3779b1));
+  }
+  return h;
+}
+
 /** A hash of the label bytes, and of the code's first digit. 32 bits: two kinds in one bucket would only mix two counts. */
-function hash(event: EventView, source: string, words: DataView): number {
+function hashOfBytes(event: EventView): number {
   const { bytes } = event.batch;
-  let h = 0x811c9dc5 ^ source.length;
+  let h = 0x811c9dc5;
   for (const field of KEY_FIELDS) {
     const end = event.end(field);
-    let at = event.start(field);
-    // A product keeps what is in high bits there: the turn brings it down again.
-    for (; at + 4 <= end; at += 4) h = turn(Math.imul(h ^ words.getInt32(at, true), 0x9e3779b1));
-    for (; at < end; at++) h = Math.imul(h ^ bytes[at], 0x01000193);
+    for (let at = event.start(field); at < end; at++) h = Math.imul(h ^ bytes[at], 0x01000193);
     h = turn(Math.imul(h ^ 0xff, 0x9e3779b1));
   }
   const code = event.start(Field.responseStatusCode);

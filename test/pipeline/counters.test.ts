@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { EventBatch } from "../../src/event/index.js";
 import { Counters } from "../../src/pipeline/counters.js";
 import type { Span } from "../../src/pipeline/seen.js";
 import { Flag } from "../../src/plugin/index.js";
+import { events } from "../../src/simulate/index.js";
 import { auditLine, batchOf, testFile } from "../support/batches.js";
 import { quietHost } from "../support/far-end.js";
 
@@ -75,6 +77,27 @@ describe("what is read", () => {
     counters.count(batch, []);
     expect(counted.get("auditship_truncated_lines_total test")).toBe(1);
     expect(counted.get("auditship_events_again_total test")).toBe(1);
+  });
+
+  it("is counted by the numbers of its values as it is by their bytes", () => {
+    const lines: string[] = [];
+    for (const line of events(3, { mix: "metadata" })) if (lines.push(line) === 1500) break;
+    lines.push(auditLine(1, { verb: "v".repeat(600) }), auditLine(2, { verb: "v".repeat(600) }));
+    const byBytes = count(lines);
+    const counted = new Map<string, number>();
+    const counters = new Counters(quietHost("", counted).meter);
+    const batch = new EventBatch({ capacity: byBytes.batch.length, documents: { cluster: "", node: "", labels: {} } });
+    // In its own memory values have numbers; it is of one source, and then of another.
+    for (const source of ["test", "test", "else"]) {
+      byBytes.batch.bytes.copy(batch.buffer);
+      batch.load({ bytes: batch.buffer, length: batch.buffer.length, file: testFile, offset: 0 }, source);
+      counters.count(batch, [{ from: 0, to: batch.length }]);
+    }
+    expect(batch.numbers.some((number) => number > 0)).toBe(true);
+    for (const [name, value] of byBytes.counted) {
+      expect([name, counted.get(name)]).toEqual([name, 2 * value]);
+      expect(counted.get(name.replace(" test", " else"))).toBe(value);
+    }
   });
 
   it("does not show what clients made up, and no more kinds than can be kept", () => {
