@@ -4,6 +4,7 @@ import {
   defineStage,
   Field,
   Flag,
+  NUMBERED,
   ROW_HEADER,
   ROW_WORDS,
   type Stage,
@@ -77,12 +78,14 @@ export class WorkspaceStage implements Stage {
     for (let row = 0; row < batch.count; row++) {
       if (batch.flags(row) & (Flag.invalid | Flag.dropped)) continue;
       const fields = row * ROW_WORDS + ROW_HEADER;
-      const at = fields + 2 * (isNamespace(bytes, table, fields) ? Field.objectRefName : Field.objectRefNamespace);
+      const itself = isNamespace(bytes, table, fields);
+      const at = fields + 2 * (itself ? Field.objectRefName : Field.objectRefNamespace);
       // Inside the quotes; an empty string is no namespace.
       const start = table[at] + 1;
       const end = table[at + 1] - 1;
       if (end <= start || hasOwn(table, fields)) continue;
-      const facts = this.factsOf(this.#names.get(bytes, start, end));
+      const name = itself ? decoded(bytes, start, end) : this.#names.get(batch, row, start, end);
+      const facts = this.factsOf(name);
       if (facts === undefined) unknown++;
       else annotate(batch, row, facts);
     }
@@ -119,29 +122,24 @@ function sameAt(bytes: Uint8Array, start: number, expected: Uint8Array): boolean
   return true;
 }
 
-/** Most names that are kept decoded. */
-const MAX_NAMES = 4096;
+/** Where the number of a namespace stands in a row of numbers. */
+const NUMBER = NUMBERED.indexOf(Field.objectRefNamespace);
 
-/** Names by their bytes, so that one that was seen before is not decoded again. Names are taken as they stand: a real one holds no escapes. */
+/** Names of namespaces by their numbers, so that one that was seen before is not decoded again. */
 class NameCache {
-  readonly #byHash = new Map<number, { bytes: Uint8Array; name: string }>();
+  #names: string[] = [];
+  #numbering: object = this;
 
-  get(bytes: Uint8Array, start: number, end: number): string {
-    const hash = fnv1a(bytes, start, end);
-    const known = this.#byHash.get(hash);
-    if (known !== undefined && known.bytes.length === end - start && sameAt(bytes, start, known.bytes))
-      return known.name;
-    const copy = Buffer.from(bytes.subarray(start, end));
-    const name = copy.toString("utf8");
-    if (this.#byHash.size >= MAX_NAMES) this.#byHash.clear();
-    this.#byHash.set(hash, { bytes: copy, name });
-    return name;
+  /** The name of the row's namespace, which stands in [start, end). Taken as it stands: a real one holds no escapes. */
+  get({ bytes, numbers, numbering }: Batch, row: number, start: number, end: number): string {
+    if (numbering !== this.#numbering) this.#names = [];
+    this.#numbering = numbering;
+    const number = numbers[row * NUMBERED.length + NUMBER];
+    if (number === 0) return decoded(bytes, start, end);
+    this.#names[number] ??= decoded(bytes, start, end);
+    return this.#names[number];
   }
 }
 
-/** FNV-1a, 32 bits. */
-function fnv1a(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash;
-}
+const decoded = (bytes: Uint8Array, start: number, end: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");

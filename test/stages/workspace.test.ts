@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import workspace, { WorkspaceStage } from "../../plugins/stages/workspace.js";
+import { EventBatch } from "../../src/event/index.js";
 import { Flag, type KubernetesObject, type Watched, type WatchOptions } from "../../src/plugin/index.js";
-import { load, loadEvents, stageHost } from "./support.js";
+import { FILE, load, loadEvents, stageHost } from "./support.js";
 
 const of = (namespace?: string, more: object = {}) => ({ objectRef: { resource: "pods", namespace, ...more } });
 const stage = (options: object, host = stageHost()) => workspace.create(workspace.options(z).parse(options), host);
@@ -57,12 +58,23 @@ describe("workspace", () => {
       expect(workspacesOf(batch)).toEqual([expected]);
     }
   });
-  it("stays right with more namespaces than it keeps decoded", () => {
+  it("stays right where names have numbers, and where those start over", () => {
     const live = new WorkspaceStage((namespace) => facts(`of ${namespace}`), stageHost());
-    const names = Array.from({ length: 10_000 }, (_, i) => `ns-${i % 6000}`);
-    const batch = loadEvents(...names.map((name) => of(name)));
-    live.run(batch);
-    expect(workspacesOf(batch)).toEqual(names.map((name) => `of ${name}`));
+    const batch = new EventBatch({
+      capacity: 1 << 20,
+      maxRows: 3000,
+      documents: { cluster: "", node: "", labels: {} },
+    });
+    const numberings = new Set<object>();
+    for (let start = 0; start < 9000; start += 3000) {
+      const names = Array.from({ length: 3000 }, (_, i) => `ns-${(start + i) % 5000}`);
+      const length = batch.buffer.write(names.map((name) => `${JSON.stringify(of(name))}\n`).join(""));
+      batch.load({ bytes: batch.buffer, length, file: FILE, offset: 0 }, "apiserver");
+      numberings.add(batch.numbering);
+      live.run(batch);
+      expect(workspacesOf(batch)).toEqual(names.map((name) => `of ${name}`));
+    }
+    expect(numberings.size).toBeGreaterThan(1);
   });
 });
 
