@@ -136,7 +136,7 @@ describe("the times of a batch", () => {
           expect([...elsewhere]).toEqual(expected);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
