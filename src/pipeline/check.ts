@@ -46,6 +46,7 @@ export async function checkConfig(file: string, print: Print): Promise<CheckResu
   const { watch, namespaces } = loaded.config.rules;
   if (watch) print(`  beside what is watched: Rule resources of ${namespaces.join(", ")}, and Webhook resources`);
   describeStages(loaded, rules, print);
+  await checkRedaction(loaded, result, print);
   noteErrors(result, () => requireArchivingRules(loaded, rules.archiving));
   print("sinks");
   const { sinks } = await withReceivers(loaded, rules.receivers);
@@ -129,7 +130,6 @@ function perFile({ rules }: LoadedRules): Map<string, number> {
 function describeStages({ stages }: LoadedConfig, rules: LoadedRules, print: Print): void {
   const order = stages.map(({ plugin }) => plugin.name);
   print(`stages         ${order.join(" → ")}`);
-  if (!order.includes("redact")) print("warning: there is no redact stage: secrets leave this node in clear text");
   if (rules.set.size > 0 && !order.includes("match")) print("warning: there is no match stage: no rule is looked at");
   if (rules.needs.workspace && order.indexOf("workspace") > order.indexOf("match")) {
     print("warning: workspace runs after match: rules that ask for Workspace see none");
@@ -139,6 +139,24 @@ function describeStages({ stages }: LoadedConfig, rules: LoadedRules, print: Pri
   }
   if (order.includes("redact") && order.indexOf("redact") < order.indexOf("match")) {
     print("warning: redact runs before match: rules see hashes where secrets were");
+  }
+}
+
+/** Whether what leaves is clean; its own rules and its key are looked at as the agent does when it starts. */
+async function checkRedaction(loaded: LoadedConfig, result: CheckResult, print: Print): Promise<void> {
+  const index = loaded.stages.findIndex(({ plugin }) => plugin.name === "redact");
+  if (index < 0) {
+    print("warning: there is no redact stage: secrets leave this node in clear text");
+    return;
+  }
+  const { profile } = loaded.stages[index].options as { profile?: string };
+  if (profile === "off") print("warning: redact has profile off: secrets leave this node in clear text");
+  const { redactionOf } = await import("./redaction.js");
+  try {
+    await redactionOf(loaded);
+  } catch (error) {
+    if (!(error instanceof AuditshipError)) throw error;
+    noteError(result, inConfig(error, loaded, ["stages", String(index)]));
   }
 }
 

@@ -180,6 +180,21 @@ sinks: { archive: { type: file, path: archive/audit.ndjson, select: archived } }
     expect(cli.out).toContain("warning: workspace runs after match");
   });
 
+  it("warns of a redaction that is turned off, and refuses one that the agent would not start with", async () => {
+    await write("rules.yaml", RULES);
+    const stages = (redact: object) => `stages: ${JSON.stringify(["match", { redact }])}\n`;
+    const check = async (redact: object) => {
+      await config("  archive: { type: file, path: a }\n", stages(redact));
+      return cli.run("check", "-c", cli.path("auditship.yaml"));
+    };
+    expect(await check({ profile: "off" })).toBe(0);
+    expect(cli.out).toContain("warning: redact has profile off: secrets leave this node in clear text");
+    expect(await check({ rules: [{ resources: ["x"], paths: ["a b"] }] })).toBe(2);
+    expect(cli.err).toMatch(/auditship.yaml:\d+:\d+: stages.1: redact: rules: the path "a b" cannot be read/);
+    expect(await check({ hash: { keyFile: "none" } })).toBe(2);
+    expect(cli.err).toMatch(/stages.1: redact: the key file .*none cannot be read/);
+  });
+
   it("refuses to select what is archived where no rule archives", async () => {
     await write("rules.yaml", "");
     await config("  archive: { type: file, path: a, select: archived }\n");

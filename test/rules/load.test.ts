@@ -142,7 +142,7 @@ spec:
     ["an enable that is none", rule("R", "Verb").replace("true", '"yes"'), /Rule cr.R: enable is not as it should be/],
     ["no name", "{ type: rule }", /Rule cr.\?: name is not as it should be/],
     ["a text", "rule", /Rule cr.\?: it is not as it should be/],
-    ["an unknown macro", rule("R", "${pot}"), /no macro, list or alias \$\{pot\}; did you mean \$\{pod\}/],
+    ["an unknown macro", rule("R", "${pot}"), /no macro, list or alias \$\{pot\}; did you mean \$\{pod\}\? /],
     ["a rule as macro", rule("R", "${Other}"), /\$\{Other\} is a rule/],
     ["a macro in the output", rule("R", "Verb", "output: 'x ${pod}'"), /is a macro; a message takes fields/],
     ["a macro as value", rule("R", "Verb = ${pod}"), /expected a string/],

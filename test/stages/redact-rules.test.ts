@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parsePath } from "../../plugins/stages/redact/path.js";
 import type { RuleOptions } from "../../plugins/stages/redact/rules.js";
 import { Field } from "../../src/plugin/index.js";
-import { documentOf, loadEvents, type RedactOptions, redactOptions, redactStage } from "./support.js";
+import { documentOf, goJson, load, loadEvents, type RedactOptions, redactOptions, redactStage } from "./support.js";
 
 const HASH = expect.stringMatching(/^hmac:[\w-]{8}:[\w-]{22}$/);
 
@@ -127,6 +127,39 @@ describe("Resources", () => {
   });
 });
 
+describe("What a configuration may ask", () => {
+  const paths = (count: number) => Array.from({ length: count }, (_, index) => `spec..a${index}`);
+  const rules = (count: number, more: object = {}) =>
+    Array.from({ length: count }, () => ({ resources: ["*"], paths: ["a"], ...more }));
+
+  it("is 100 rules, 1,000 paths of them together, 1,000 characters a path", () => {
+    expect(() => redactStage({ rules: rules(100, { paths: paths(10) }) })).not.toThrow();
+    expect(() => redactStage({ rules: rules(101) })).toThrow("101 rules, more than 100");
+    expect(() => redactStage({ rules: rules(1, { paths: paths(1001) }) })).toThrow("1001 paths, more than 1000");
+    expect(() => parsePath("a".repeat(1000))).not.toThrow();
+    expect(() => parsePath("a".repeat(1001))).toThrow("a path of 1001 characters, more than 1000");
+  });
+
+  it("is answered with all paths on a body of 10,000 values, each at the end of one of them", () => {
+    const values = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`a${index}`, "planted"]));
+    const body = { spec: { items: Array(10).fill({ x: values }) } };
+    const clean = widget(body, { paths: paths(1000), action: "mask" });
+    const masked = Object.fromEntries(Object.keys(values).map((key) => [key, "***"]));
+    expect(clean).toEqual({ spec: { items: Array(10).fill({ x: masked }) } });
+  });
+
+  it("is answered in one look where an operation of a patch has 5,000 paths and values", () => {
+    const twice = (text: string) => Array(5000).fill(text).join(",");
+    const patch = `[{"op":"add",${twice('"path":"/spec/x"')},${twice('"value":{"a":"planted","b":[{"a":"planted"}]}')}}]`;
+    const line = `{"objectRef":{"resource":"widgets"},"requestObject":${patch}}`;
+    const batch = load(`${line}\n`);
+    redactStage({ profile: "off", rules: [{ paths: ["spec..a"] }] }).run(batch);
+    const clean = documentOf(batch);
+    expect(clean).not.toContain("planted");
+    expect(clean.match(/hmac:/g)).toHaveLength(10_000);
+  });
+});
+
 describe("The options", () => {
   it("have a profile, rules and pseudonyms, and know nothing else", () => {
     expect(redactOptions({ rules: [{ resources: ["x"], paths: ["a"] }] })).toMatchObject({
@@ -174,6 +207,23 @@ describe("Pseudonyms", () => {
     expect(clean.replaceAll("jane's", "").match(/jane/g)).toEqual(["jane"]);
     expect(clean).toContain('"jane":"hmac:');
     expect(clean).toContain('cannot list resource \\"pods\\"');
+  });
+  it.each(["DOM\\jane", "a<b>&c", 'quo"ted', "jäne"])("replace %s as JSON, Go and messages spell it", (username) => {
+    // As kube-apiserver says it (%q), and kubectl applies it.
+    const message = `pods is forbidden: User ${JSON.stringify(username)} cannot list resource "pods"`;
+    const line = goJson({
+      user: { username },
+      responseStatus: { code: 403, message },
+      requestObject: { spec: { owner: username }, applied: goJson({ owner: username }) },
+    });
+    const batch = load(`${line}\n`);
+    redactStage({ profile: "off", users: true }).run(batch);
+    const clean = JSON.parse(documentOf(batch));
+    const [, pseudonym] = /^(hmac:[\w-]{8}:[\w-]{22})$/.exec(clean.user.username) ?? [];
+    expect(pseudonym).toBeDefined();
+    expect(clean.responseStatus.message).toBe(`pods is forbidden: User "${pseudonym}" cannot list resource "pods"`);
+    expect(clean.requestObject.spec.owner).toBe(pseudonym);
+    expect(JSON.parse(clean.requestObject.applied)).toEqual({ owner: pseudonym });
   });
   it("of addresses are addresses", () => {
     const { sourceIPs } = redact(event(), { ips: true }) as { sourceIPs: string[] };

@@ -1,5 +1,7 @@
 /** A step of a path: a member, an item, any of them, or any number of them. */
 export type Step = string | number | typeof ANY | typeof DEEP;
+/** A longer path is refused. */
+const MAX_LENGTH = 1000;
 export const ANY = Symbol("*");
 export const DEEP = Symbol("..");
 
@@ -8,6 +10,7 @@ export const DEEP = Symbol("..");
  * first. Throws an error that says what is wrong at which character.
  */
 export function parsePath(text: string): readonly Step[] {
+  if (text.length > MAX_LENGTH) throw new Error(`a path of ${text.length} characters, more than ${MAX_LENGTH}`);
   const steps: Step[] = [];
   let at = text.startsWith("$") ? 1 : 0;
   while (at < text.length) {

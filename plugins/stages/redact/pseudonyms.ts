@@ -29,19 +29,18 @@ export class Pseudonyms {
   /** Adds the edits of a row; gives what replaces the names in texts that others have edited. */
   edit(batch: Batch, row: number, bytes: Buffer, edits: Edits): (text: string) => string {
     if (this.options.ips) this.#addresses(batch, row, bytes, edits);
-    const names = this.options.users ? this.#users(batch, row, edits) : new Map<string, string>();
-    for (const [name, pseudonym] of names) this.#said(batch, row, bytes, edits, name, pseudonym);
+    const said = this.options.users ? this.#users(batch, row, edits) : new Map<string, string>();
+    for (const [name, pseudonym] of said) this.#said(batch, row, bytes, edits, name, pseudonym);
     return (text) => {
       let clean = text;
-      for (const [name, pseudonym] of names) {
-        for (const quote of QUOTES) clean = clean.replaceAll(quote + name + quote, quote + pseudonym + quote);
-      }
+      for (const [name, pseudonym] of said) clean = clean.replaceAll(name, pseudonym);
       return clean;
     };
   }
 
+  /** Gives how the names are spelt elsewhere, and what stands for that. */
   #users(batch: Batch, row: number, edits: Edits): Map<string, string> {
-    const names = new Map<string, string>();
+    const said = new Map<string, string>();
     for (const field of USERS) {
       const text = batch.at(row).text(field);
       if (!text || SYSTEM.test(text)) continue;
@@ -49,9 +48,9 @@ export class Pseudonyms {
       this.count("user");
       const [start, end] = spanOf(batch, row, field);
       edits.overlay(start, end, JSON.stringify(pseudonym));
-      names.set(JSON.stringify(text).slice(1, -1), pseudonym);
+      for (const [name, quote] of spellings(text)) said.set(name, quote + pseudonym + quote);
     }
-    return names;
+    return said;
   }
 
   #addresses(batch: Batch, row: number, bytes: Buffer, edits: Edits): void {
@@ -70,23 +69,36 @@ export class Pseudonyms {
 
   /** Where a name stands within quotes, as a value or in a message. */
   #said(batch: Batch, row: number, bytes: Buffer, edits: Edits, name: string, pseudonym: string): void {
+    const quoted = Buffer.from(name);
     for (const field of SAID) {
       const [start, end] = spanOf(batch, row, field);
       if (start === 0) continue;
       const value = bytes.subarray(start, end);
-      for (const quote of QUOTES) {
-        const quoted = Buffer.from(quote + name + quote);
-        for (let at = value.indexOf(quoted); at >= 0; at = value.indexOf(quoted, at + quoted.length)) {
-          if (value[at + quoted.length] === COLON) continue;
-          edits.overlay(start + at, start + at + quoted.length, quote + pseudonym + quote);
-        }
+      for (let at = value.indexOf(quoted); at >= 0; at = value.indexOf(quoted, at + quoted.length)) {
+        if (value[at + quoted.length] === COLON) continue;
+        edits.overlay(start + at, start + at + quoted.length, pseudonym);
       }
     }
   }
 }
 
-/** A quote, and one within a string. */
-const QUOTES = ['"', '\\"'];
+/**
+ * A name in its quotes, in JSON and within a string of it (a message, an applied object), as JavaScript and as Go write it; with
+ * the quote of each.
+ */
+function spellings(name: string): [spelling: string, quote: string][] {
+  const values = [JSON.stringify(name), goJson(name)];
+  const nested = values.flatMap((value) => [JSON.stringify(value), goJson(value)]).map((text) => text.slice(1, -1));
+  return [
+    ...values.map((value): [string, string] => [value, '"']),
+    ...nested.map((value): [string, string] => [value, '\\"']),
+  ];
+}
+
+/** Go's writer escapes what HTML knows. */
+const goJson = (text: string): string =>
+  JSON.stringify(text).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+
 const COLON = 0x3a;
 
 function spanOf(batch: Batch, row: number, field: Field): [start: number, end: number] {

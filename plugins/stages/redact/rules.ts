@@ -17,6 +17,10 @@ export interface RuleOptions {
 
 /** What stands for a value that is masked. */
 const MASK = "***";
+/** Each rule is held against each resource, each path against each value: what a configuration may ask of an event is bounded. */
+export const MAX_RULES = 100;
+/** Of all rules together. */
+export const MAX_PATHS = 1000;
 /** Resources whose rules are remembered. */
 const MAX_KNOWN = 4096;
 
@@ -24,18 +28,48 @@ interface Path {
   readonly steps: readonly Step[];
   readonly action: Action;
   readonly keep: number;
+  /** Before each step, and behind the last. */
+  readonly states: readonly State[];
+}
+
+/** Where the walk is on a path: before which step. */
+interface State {
+  readonly path: Path;
+  readonly step: number;
+  /** The turn of {@link advance} that has it already. */
+  turn: number;
+}
+
+function pathOf(text: string, action: Action, keep: number): Path {
+  const steps = parsePath(text);
+  const states: State[] = [];
+  const path: Path = { steps, action, keep, states };
+  for (let step = 0; step <= steps.length; step++) states.push({ path, step, turn: 0 });
+  return path;
+}
+
+interface ConfiguredRule {
+  readonly number: number;
+  readonly resources: readonly string[];
+  readonly paths: readonly Path[];
 }
 
 /** The rules of a configuration. */
 export class Rules {
-  readonly #rules: readonly { readonly resources: readonly string[]; readonly paths: readonly Path[] }[];
+  readonly #rules: readonly ConfiguredRule[];
   readonly #known = new Map<string, ResourceRules | undefined>();
+  /** By the numbers of the rules: many resources have the same. */
+  readonly #made = new Map<string, ResourceRules>();
 
-  /** Throws an Error for a path that cannot be read. */
+  /** Throws an Error for a path that cannot be read, and for too many. */
   constructor(options: readonly RuleOptions[]) {
-    this.#rules = options.map(({ resources, paths, action, keep }) => ({
+    const count = options.reduce((sum, { paths }) => sum + paths.length, 0);
+    if (options.length > MAX_RULES) throw new Error(`${options.length} rules, more than ${MAX_RULES}`);
+    if (count > MAX_PATHS) throw new Error(`${count} paths, more than ${MAX_PATHS}`);
+    this.#rules = options.map(({ resources, paths, action, keep }, number) => ({
+      number,
       resources,
-      paths: paths.map((path) => ({ steps: parsePath(path), action, keep })),
+      paths: paths.map((path) => pathOf(path, action, keep)),
     }));
   }
 
@@ -48,20 +82,19 @@ export class Rules {
     const key = `${resource}.${group}`;
     if (this.#known.has(key)) return this.#known.get(key);
     const names = new Set([resource, key, `*.${group}`, "*"]);
-    const paths = this.#rules
-      .filter((rule) => rule.resources.some((name) => names.has(name)))
-      .flatMap(({ paths }) => paths);
-    const found = paths.length === 0 ? undefined : new ResourceRules(paths);
+    const rules = this.#rules.filter((rule) => rule.resources.some((name) => names.has(name)));
+    const found = rules.length === 0 ? undefined : this.#rulesOf(rules);
     if (this.#known.size === MAX_KNOWN) this.#known.clear();
     this.#known.set(key, found);
     return found;
   }
-}
 
-/** Where the walk is on a path: before which step. */
-interface State {
-  readonly path: Path;
-  readonly step: number;
+  #rulesOf(rules: readonly ConfiguredRule[]): ResourceRules {
+    const key = rules.map(({ number }) => number).join();
+    const made = this.#made.get(key) ?? new ResourceRules(rules.flatMap(({ paths }) => paths));
+    this.#made.set(key, made);
+    return made;
+  }
 }
 
 /** The paths that hold for one resource. */
@@ -69,7 +102,7 @@ export class ResourceRules {
   readonly #start: readonly State[];
 
   constructor(paths: readonly Path[]) {
-    this.#start = paths.map((path) => ({ path, step: 0 }));
+    this.#start = paths.map(({ states }) => states[0]);
   }
 
   /** Applies the rules to a body: an object, a list or table of objects, a watch event, a JSON patch. */
@@ -110,18 +143,22 @@ class Application {
   #op(op: number, start: readonly State[]): void {
     const { tape } = this;
     const members = tape.kind(op) === Kind.object ? this.#children(op) : [];
+    // A value that stands at several paths is looked at once.
+    const reached = new Set<State>();
+    let ended: Path | undefined;
     for (const path of members.filter((child) => tape.keyIs(child, "path") && tape.kind(child) === Kind.string)) {
       let states = start;
-      let ended: Path | undefined;
       for (const segment of tape.text(path).split("/").slice(1)) {
         states = advance(states, segment.replaceAll("~1", "/").replaceAll("~0", "~"), /^(?:\d+|-)$/.test(segment));
         ended ??= endOf(states);
       }
-      for (const [index, value] of members.entries()) {
-        if (!tape.keyIs(value, "value")) continue;
-        if (ended) this.#act(members, index, true, ended);
-        else this.#below(value, states, 0);
-      }
+      for (const state of states) reached.add(state);
+    }
+    const states = [...reached];
+    for (const [index, value] of members.entries()) {
+      if (!tape.keyIs(value, "value")) continue;
+      if (ended) this.#act(members, index, true, ended);
+      else this.#below(value, states, 0);
     }
   }
 
@@ -180,17 +217,24 @@ class Application {
   }
 }
 
+let turn = 0;
+
+/** Where those that are in an object or array come by going to a member or item. */
 function advance(states: readonly State[], name: string, isItem: boolean): State[] {
   const next: State[] = [];
-  const add = (path: Path, step: number) => {
-    if (!next.some((state) => state.path === path && state.step === step)) next.push({ path, step });
+  turn++;
+  const add = (state: State) => {
+    if (state.turn === turn) return;
+    state.turn = turn;
+    next.push(state);
   };
-  for (const { path, step } of states) {
-    const expected = path.steps[step];
+  for (const state of states) {
+    const { steps, states: all } = state.path;
+    const expected = steps[state.step];
     if (expected === DEEP) {
-      add(path, step);
-      if (fits(path.steps[step + 1], name, isItem)) add(path, step + 2);
-    } else if (fits(expected, name, isItem)) add(path, step + 1);
+      add(state);
+      if (fits(steps[state.step + 1], name, isItem)) add(all[state.step + 2]);
+    } else if (fits(expected, name, isItem)) add(all[state.step + 1]);
   }
   return next;
 }

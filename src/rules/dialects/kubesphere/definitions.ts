@@ -179,7 +179,7 @@ export class Expander {
     if (definition?.type === "alias") return [this.alias(definition, open)];
     throw new AuditshipError(
       "AUDITSHIP_RULE_REFERENCE",
-      `List ${list.name} refers to \${${name}}, which is no list or alias${this.hint(name, scopes)}.`,
+      `List ${list.name} refers to \${${name}}, which is no list or alias${this.hint(name, scopes)}`,
       list.place,
     );
   }
@@ -188,7 +188,7 @@ export class Expander {
     const definition = this.definitions.find(token.text, scopes);
     const place = placeOf(token.origin, token.offset);
     if (!definition) {
-      const message = `There is no macro, list or alias \${${token.text}}${this.hint(token.text, scopes)}.`;
+      const message = `There is no macro, list or alias \${${token.text}}${this.hint(token.text, scopes)}`;
       throw new AuditshipError("AUDITSHIP_RULE_REFERENCE", message, place);
     }
     if (definition.type === "rule") {
@@ -217,7 +217,7 @@ export class Expander {
 
   private hint(name: string, scopes: readonly string[]): string {
     const suggestion = this.definitions.suggest(name, scopes);
-    return suggestion ? `; did you mean \${${suggestion}}?` : "";
+    return suggestion ? `; did you mean \${${suggestion}}?` : ".";
   }
 }
 
