@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,15 @@ interface Resource {
   metadata: { name: string; namespace?: string };
   // biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds
   spec?: any;
+  /** Of a binding. */
+  subjects?: object[];
 }
+
+/** What the component kubesphere turns on. */
+const WATCHES = [
+  { name: "WATCH_RULES", value: "true" },
+  { name: "WATCH_NAMESPACES", value: "true" },
+];
 
 function kubectl(args: string[], input?: string): string {
   const environment = { ...process.env, KUBECONFIG };
@@ -69,17 +77,62 @@ describe.skipIf(!KUBECONFIG)("the manifests, at a real kube-apiserver,", () => {
     }
   }
 
-  it("of the agents that events are posted to are accepted, and make pods that admission lets in", () => {
+  /** The agents that events are posted to, with certificates: an overlay of them, with components, in a directory of its own. */
+  function webhookOverlay(...components: string[]): string {
     const directory = mkdtempSync(join(tmpdir(), "auditship-manifests-"));
     onTestFinished(() => rmSync(directory, { recursive: true }));
-    for (const part of ["config", "daemonset/webhook"])
+    for (const part of ["config", "daemonset/webhook", "daemonset/components"])
       cpSync(join(ROOT, part), join(directory, part), { recursive: true });
     execFileSync(join(directory, "daemonset/webhook/certificates.sh"), ["10.96.0.20"]);
+    const overlay = join(directory, "daemonset/overlays/test");
+    mkdirSync(overlay, { recursive: true });
+    const kustomization = {
+      resources: ["../../webhook"],
+      components: components.map((name) => `../../components/${name}`),
+    };
+    writeFileSync(join(overlay, "kustomization.yaml"), JSON.stringify(kustomization));
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "kubesphere-logging-system" } };
     kubectl(apply("-f", "-"), JSON.stringify(namespace));
-    const resources = built(join(directory, "daemonset/webhook"));
-    const answer = kubectl(apply("--dry-run=server", "-k", join(directory, "daemonset/webhook")));
-    expect(answer.match(/serverside-applied \(server dry run\)/g) ?? []).toHaveLength(resources.length);
+    return overlay;
+  }
+
+  it.each([[[]], [["kubesphere"]]])(
+    "of the agents that events are posted to are accepted, with the components %j",
+    (components) => {
+      const overlay = webhookOverlay(...components);
+      const answer = kubectl(apply("--dry-run=server", "-k", overlay));
+      expect(answer.match(/serverside-applied \(server dry run\)/g) ?? []).toHaveLength(built(overlay).length);
+    },
+  );
+
+  it("of the agents that events are posted to take the component kubesphere, in pods that admission lets in", () => {
+    const resources = built(webhookOverlay("kubesphere"));
+    const named = (kind: string) => resources.filter((resource) => resource.kind === kind);
+    const [deployment] = named("Deployment");
+    const { metadata, spec } = deployment.spec.template;
+    expect(spec.automountServiceAccountToken).toBe(true);
+    expect(spec.containers[0].env).toEqual(expect.arrayContaining(WATCHES));
+    const [policy] = named("NetworkPolicy");
+    expect(policy.spec.egress.at(-1)).toEqual({ ports: [{ port: 6443, protocol: "TCP" }] });
+    // The rights are those of the account that the pods have.
+    const account = named("ServiceAccount").map((resource) => resource.metadata);
+    expect(account).toMatchObject([{ name: spec.serviceAccountName, namespace: deployment.metadata.namespace }]);
+    const bindings = resources.filter(({ kind }) => kind.endsWith("Binding"));
+    expect(bindings).toHaveLength(3);
+    for (const { subjects } of bindings)
+      expect(subjects).toContainEqual(
+        expect.objectContaining({ name: account[0].name, namespace: account[0].namespace }),
+      );
+    kubectl(apply("-f", "-"), JSON.stringify(named("ServiceAccount")[0]));
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { ...metadata, name: "probe", namespace: account[0].namespace },
+      spec,
+    };
+    expect(kubectl(apply("--dry-run=server", "-f", "-"), JSON.stringify(pod))).toContain(
+      "pod/probe serverside-applied",
+    );
   });
 
   it("take the ServiceMonitor as a component", () => {
@@ -92,12 +145,7 @@ describe.skipIf(!KUBECONFIG)("the manifests, at a real kube-apiserver,", () => {
     const daemonset = resources.find((resource) => resource.kind === "DaemonSet");
     const { automountServiceAccountToken, containers } = daemonset!.spec.template.spec;
     expect(automountServiceAccountToken).toBe(true);
-    expect(containers[0].env).toEqual(
-      expect.arrayContaining([
-        { name: "WATCH_RULES", value: "true" },
-        { name: "WATCH_NAMESPACES", value: "true" },
-      ]),
-    );
+    expect(containers[0].env).toEqual(expect.arrayContaining(WATCHES));
     const rights = resources.filter(({ kind }) => /^(Cluster)?Role(Binding)?$/.test(kind));
     expect(rights.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}`).sort()).toEqual([
       "ClusterRole ",
