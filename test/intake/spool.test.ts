@@ -31,8 +31,20 @@ describe("a spool", () => {
     const spool = await open();
     expect(await Promise.all(["a", "b", "c"].map((text) => put(spool, text)))).toEqual(["stored", "stored", "stored"]);
     expect(await active()).toBe("a\nb\nc\n");
-    expect((await stat(directory)).mode & 0o777).toBe(0o700);
-    expect((await stat(join(directory, "audit.log"))).mode & 0o777).toBe(0o600);
+  });
+
+  it("is its owner's alone: the directory, the files that are written to, rotated ones, and what is known of bodies", async () => {
+    directory = join(directory, "deep", "spool");
+    const spool = await open({ segmentBytes: 2 });
+    for (const text of ["a", "b", "c"]) await put(spool, text);
+    await spool.close();
+    await open();
+    const mode = async (path: string) => (await stat(path)).mode & 0o777;
+    const names = await readdir(directory);
+    expect(names).toEqual(expect.arrayContaining(["audit.log", ...(await rotated())]));
+    expect(names.length).toBeGreaterThan(4);
+    expect([await mode(join(directory, "..")), await mode(directory)]).toEqual([0o700, 0o700]);
+    expect(await Promise.all(names.map((name) => mode(join(directory, name))))).toEqual(names.map(() => 0o600));
   });
 
   it("stores a body once, also when it comes twice at the same time", async () => {

@@ -55,6 +55,16 @@ describe("pinned files", () => {
     expect(recorded.losses).toEqual([]);
   });
 
+  it.each([false, true])("are its owner's alone, compressed: %s", async (compress) => {
+    const { path, writer, spool, pinned } = setUp(compress);
+    writeThree(writer);
+    await readSome(path, size(0, 4));
+    expect(pinned()).toHaveLength(3);
+    const mode = (name: string) => fs.statSync(name).mode & 0o777;
+    expect(mode(spool)).toBe(0o700);
+    expect(pinned().map((name) => mode(join(spool, name)))).toEqual([0o600, 0o600, 0o600]);
+  });
+
   it("are let go when everything before is acknowledged, and not before", async () => {
     const { path, writer, pinned } = setUp();
     const backups = writeThree(writer);
