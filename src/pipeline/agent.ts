@@ -7,6 +7,7 @@ import type { Config } from "../config/schema.js";
 import { EventBatch, EventExtractor, openTape } from "../event/index.js";
 import { Cluster } from "../kubernetes/cluster.js";
 import { type Control, takeControl } from "../observe/control.js";
+import { faultOf } from "../observe/fault.js";
 import { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
 import { type ObserveServer, serveObservation } from "../observe/server.js";
@@ -516,8 +517,7 @@ export class Agent {
   }
 
   #fail(error: Error): void {
-    const message = error instanceof AuditshipError ? error.line() : (error.stack ?? error.message);
-    this.#options.log.error({ error: message }, "The agent has to stop.");
+    this.#options.log.error({ error: faultOf(error) }, "The agent has to stop.");
     this.#failed = true;
     void this.stop().finally(() => this.#end({ failed: true }));
   }

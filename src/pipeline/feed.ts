@@ -1,6 +1,7 @@
 import { compareCursors, Ledger, type StoredCursor } from "../delivery/ledger.js";
 import type { Runner } from "../delivery/runner.js";
 import type { EventBatch } from "../event/index.js";
+import { faultOf } from "../observe/fault.js";
 import {
   type Batch,
   comparePositions,
@@ -263,7 +264,7 @@ export class Feed {
       prepare: (batch, again) => this.#prepare(batch, again),
       onHeld: (error) =>
         this.#deps.log.error(
-          { source: this.name, error: error.message },
+          { source: this.name, error: faultOf(error) },
           "A required stage failed; the lane waits and tries again.",
         ),
       onLeft: (section) => this.#onBacklogRead(section as Section),

@@ -1,5 +1,6 @@
 import { type LoadedConfig, type LoadOptions, loadConfig } from "../config/load.js";
 import { watchConfig } from "../config/watch.js";
+import { faultOf } from "../observe/fault.js";
 import { createLog, type Log } from "../observe/log.js";
 import { Metrics } from "../observe/meter.js";
 import { AuditshipError } from "../plugin/index.js";
@@ -25,6 +26,7 @@ export async function runService(
   if (loaded.config.rules.watch) expectReloads();
   const log = createLog({ level: loaded.config.observe.log });
   const metrics = new Metrics();
+  const crashes = listenForCrashes(log);
   const signals = listenForStop(log);
   const reloader = once ? undefined : await Reloader.start(loaded, { env, log, metrics });
   try {
@@ -37,7 +39,18 @@ export async function runService(
   } finally {
     await reloader?.close();
     signals.release();
+    crashes.release();
   }
+}
+
+/** What nobody catches ends the process, as ever; but of what it says only what cannot quote an event is printed. */
+function listenForCrashes(log: Log): { release(): void } {
+  const crash = (error: unknown) => {
+    log.fatal({ error: faultOf(error) }, "The agent crashed. What the error says is left out: it may quote an event.");
+    process.exit(1);
+  };
+  process.on("uncaughtException", crash);
+  return { release: () => void process.off("uncaughtException", crash) };
 }
 
 /** What an agent and its reloads share. */

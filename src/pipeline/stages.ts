@@ -1,3 +1,4 @@
+import { faultOf } from "../observe/fault.js";
 import type { Batch, Logger, Meter, Stage } from "../plugin/index.js";
 
 export interface NamedStage {
@@ -30,10 +31,8 @@ export class StageSet {
         } catch (error) {
           this.#meter.add("auditship_stage_errors_total", 1, name);
           if (stage.required) throw error;
-          this.#log.error(
-            { stage: name, error: (error as Error).message },
-            "A stage failed; its work is missing in this batch.",
-          );
+          // Before `redact` it sees the event as it was written: its message may quote it.
+          this.#log.error({ stage: name, error: faultOf(error) }, "A stage failed; its work is missing in this batch.");
         }
       }
     } finally {
