@@ -11,16 +11,9 @@ import { Ledger } from "../src/delivery/ledger.js";
 import { SendingRunner } from "../src/delivery/sending.js";
 import { EventBatch } from "../src/event/index.js";
 import { commandHost } from "../src/pipeline/command-host.js";
-import {
-  type Batch,
-  ByteWriter,
-  type HttpClient,
-  type SendingSink,
-  type SinkHost,
-  type StageHost,
-} from "../src/plugin/index.js";
+import type { HttpClient, SendingSink, SinkHost, StageHost } from "../src/plugin/index.js";
 import type { Mix } from "../src/simulate/index.js";
-import { CHUNK, makeLog } from "./log.js";
+import { makeLog } from "./log.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -59,61 +52,19 @@ async function makeBatches(): Promise<EventBatch[]> {
   return batches;
 }
 
-/** Rendered items of each batch, and where each starts. */
-type Items = Map<Batch, { bytes: Uint8Array; starts: number[] }>;
-
 /** Has the processor's caches hold what the agent's have: a batch was scanned and worked on just before it is offered. */
-function warm(batch: EventBatch, items: Items): void {
-  batch.bytes.indexOf(NOWHERE);
-  items.get(batch)?.bytes.indexOf(NOWHERE);
-}
+const warm = (batch: EventBatch): void => void batch.bytes.indexOf(NOWHERE);
 /** A byte that no JSON has. */
 const NOWHERE = 0xff;
 
-/** The sink with its items rendered before: what is left of `encode` is a copy. */
-function rendered(sink: SendingSink, batches: readonly EventBatch[], items: Items): SendingSink {
-  for (const batch of batches) {
-    const out = new ByteWriter(2 * CHUNK);
-    const starts = [0];
-    for (let row = 0; row < batch.count; row++) {
-      sink.encode(batch.at(row), out);
-      starts.push(out.length);
-    }
-    items.set(batch, { bytes: out.view(), starts });
-  }
-  return {
-    mode: "send",
-    ordered: sink.ordered,
-    gzip: sink.gzip,
-    encode({ batch, row }, out) {
-      const { bytes, starts } = items.get(batch)!;
-      const start = out.length;
-      out.copy(bytes, starts[row], starts[row + 1]);
-      // Where the document lies matters to dead letters only.
-      out.document.start = start;
-      out.document.members = start;
-      out.document.end = out.length;
-    },
-    send: (request, signal) => sink.send(request, signal),
-    probe: (signal) => sink.probe(signal),
-  };
-}
-
-interface DeliveryOptions {
-  compression: "gzip" | "none";
-  /** Items are rendered before. */
-  ready: boolean;
-}
-
 /** Our delivery over an HTTP client; gives what sends all batches so many times. */
-async function delivery(http: HttpClient, { compression, ready }: DeliveryOptions): Promise<Work> {
+async function delivery(http: HttpClient, compression: "gzip" | "none"): Promise<Work> {
   const given = elasticsearch.options(z).parse({ urls: ["http://127.0.0.1:9200"], index: "audit-{date}" });
   const sinkHost = { ...host, http: () => http } as unknown as SinkHost;
   const sink = (await elasticsearch.create(given, sinkHost)) as SendingSink;
   const batches = await makeBatches();
-  const items: Items = new Map();
   const runner = new SendingRunner(
-    ready ? rendered(sink, batches, items) : sink,
+    sink,
     host,
     {
       request: { maxBytes: 4 * 1024 ** 2, maxEvents: 5000, maxWait: 1000 },
@@ -131,7 +82,7 @@ async function delivery(http: HttpClient, { compression, ready }: DeliveryOption
   return async (times) => {
     for (let i = 0; i < times; i++) {
       for (const batch of batches) {
-        warm(batch, items);
+        warm(batch);
         if (!(await runner.offer(batch, ledger, true))) throw new Error("parked");
       }
     }
@@ -154,7 +105,7 @@ async function bodies(): Promise<Buffer[]> {
       return { status: 200, headers: {}, body: Buffer.from(`{"items":[${items}]}`), truncated: false, url: "" };
     },
   } as unknown as HttpClient;
-  await (await delivery(collecting, { compression: "none", ready: false }))(Math.ceil(BODIES / log.bytes));
+  await (await delivery(collecting, "none"))(Math.ceil(BODIES / log.bytes));
   return all;
 }
 
@@ -186,11 +137,8 @@ async function floor(): Promise<Work> {
   };
 }
 
-const side = options.side as "floor" | "delivery" | "encoding";
 const work =
-  side === "floor"
-    ? await floor()
-    : await delivery(createHttp({ urls: [options.url] }, host), { compression, ready: side === "delivery" });
+  options.side === "floor" ? await floor() : await delivery(createHttp({ urls: [options.url] }, host), compression);
 const times = Math.ceil((Number(options.size) * 1024 ** 2) / log.bytes);
 await work(Math.ceil(times / 8));
 const before = process.cpuUsage();

@@ -1,7 +1,6 @@
 /**
- * `npm run bench:delivery`: what the delivery alone costs, from batches and items that are ready to what a `_bulk` endpoint has
- * taken, beside undici's pool that posts the same bodies (gzipped, where ours are); and with the encoding of the items, which
- * makes a document and an id of each event. Each side runs in a process of its own and counts its CPU after an eighth to
+ * `npm run bench:delivery`: what the delivery alone costs, from batches that are ready (their documents and ids are made here) to
+ * what a `_bulk` endpoint has taken, beside undici's pool that posts the same bodies (gzipped, where ours are). Each side runs in a process of its own and counts its CPU after an eighth to
  * warm up. `--size MB` of each log (1024); `--runs N` (3): the median counts.
  */
 import { spawn } from "node:child_process";
@@ -20,7 +19,7 @@ const { values: options } = parseArgs({
 });
 const GOAL = 1.3;
 
-const SIDES = ["floor", "delivery", "encoding"] as const;
+const SIDES = ["floor", "delivery"] as const;
 type Side = (typeof SIDES)[number];
 
 interface Cost {
@@ -49,32 +48,30 @@ async function run(side: Side, mix: Mix, compression: "gzip" | "none", url: stri
 
 /** All sides in turn, so that what else the machine does meets all of them. */
 async function compare(mix: Mix, compression: "gzip" | "none", url: string): Promise<Record<Side, Cost>> {
-  const costs: Record<Side, Cost[]> = { floor: [], delivery: [], encoding: [] };
+  const costs: Record<Side, Cost[]> = { floor: [], delivery: [] };
   for (let i = 0; i < Number(options.runs); i++) {
     for (const side of SIDES) {
       process.stderr.write(`${mix}, ${compression}: ${side} ${i + 1}/${options.runs}   \r`);
       costs[side].push(await run(side, mix, compression, url));
     }
   }
-  return { floor: median(costs.floor), delivery: median(costs.delivery), encoding: median(costs.encoding) };
+  return { floor: median(costs.floor), delivery: median(costs.delivery) };
 }
 
 const median = (costs: Cost[]): Cost => costs.sort((a, b) => a.cpu - b.cpu)[Math.floor(costs.length / 2)];
 
 try {
   const { url } = await startSink();
-  process.stdout.write("CPU-s/GB              floor  delivery   ratio    goal   with encoding   ratio\n");
+  process.stdout.write("CPU-s/GB              floor  delivery   ratio    goal\n");
   for (const mix of ["mixed", "metadata"] as const) {
     for (const compression of ["none", "gzip"] as const) {
-      const { floor, delivery, encoding } = await compare(mix, compression, url);
+      const { floor, delivery } = await compare(mix, compression, url);
       const cells = [
         `${mix}, ${compression}`.padEnd(20),
         floor.cpu.toFixed(2).padStart(6),
         delivery.cpu.toFixed(2).padStart(9),
         (delivery.cpu / floor.cpu).toFixed(2).padStart(7),
         `≤ ${GOAL}`.padStart(7),
-        encoding.cpu.toFixed(2).padStart(15),
-        (encoding.cpu / floor.cpu).toFixed(2).padStart(7),
       ];
       process.stdout.write(`${cells.join(" ")}\n`);
     }

@@ -171,17 +171,26 @@ function copy(to: usize, from: usize, length: usize): usize {
   return end;
 }
 
-/** Appends a whole number. */
+const BILLION: u32 = 1_000_000_000;
+
+/** Appends a whole number. Divisions of 64 bits are slow: there is one for nine digits. */
 function integer(to: usize, value: u64): usize {
+  if (value < BILLION) return digits(to, <u32>value, countDigits(<u32>value));
+  const high = value / BILLION;
+  return digits(integer(to, high), <u32>(value - high * BILLION), 9);
+}
+
+/** Digits of a number below a billion. */
+function countDigits(value: u32): usize {
   let count: usize = 1;
-  for (let rest = value / 10; rest > 0; rest /= 10) count++;
-  return digits(to, value, count);
+  for (let power: u32 = 10; power <= value; power *= 10) count++;
+  return count;
 }
 
 /** Appends the last `count` digits. */
 // @ts-expect-error: decorator
 @inline
-function digits(to: usize, value: u64, count: usize): usize {
+function digits(to: usize, value: u32, count: usize): usize {
   for (let at = to + count - 1; at >= to; at--) {
     const rest = value / 10;
     store<u8>(at, 0x30 + <u8>(value - rest * 10));
@@ -195,8 +204,9 @@ function latencyMs(to: usize, latency: f64): usize {
   to = copy(to, LATENCY, LATENCY_LENGTH);
   const micros = <u64>Math.round(Math.abs(latency) * 1000);
   if (latency < 0 && micros > 0) store<u8>(to++, 0x2d);
-  to = integer(to, micros / 1000);
-  let fraction = micros % 1000;
+  const whole = micros < BILLION ? <u64>(<u32>micros / 1000) : micros / 1000;
+  to = integer(to, whole);
+  let fraction = <u32>(micros - whole * 1000);
   if (fraction === 0) return to;
   let count: usize = 3;
   while (fraction % 10 === 0) {
