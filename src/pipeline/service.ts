@@ -5,7 +5,7 @@ import { createLog, type Log } from "../observe/log.js";
 import { Metrics } from "../observe/meter.js";
 import { AuditshipError } from "../plugin/index.js";
 import { Agent } from "./agent.js";
-import { expectReloads, tuneEngine } from "./engine.js";
+import { tuneEngine } from "./engine.js";
 
 export interface ServiceOptions extends Pick<LoadOptions, "env"> {
   once?: boolean;
@@ -23,7 +23,6 @@ export async function runService(
 ): Promise<boolean> {
   tuneEngine();
   const loaded = await loadConfig(file, { env });
-  if (loaded.config.rules.watch) expectReloads();
   const log = createLog({ level: loaded.config.observe.log });
   const metrics = new Metrics();
   const crashes = listenForCrashes(log);
