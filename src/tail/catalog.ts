@@ -161,6 +161,8 @@ export class Catalog {
     const changed = newest !== undefined && !stands(newest, descriptor);
     if (read > size || changed) file.read = lastStanding(file.marks, size, descriptor);
     file.size = size;
+    // Who waits for more at the old end is to begin anew.
+    this.#changed = true;
     const what = "The active audit file was cut; reading goes on where it is still what was read.";
     this.#reports.tell("replaced", this.nameOf(file), what);
   }

@@ -50,6 +50,10 @@ export class LogReader implements Reader {
   #seen = 0;
   /** `#file` was read to its end. */
   #done = false;
+  /** The last read got all that was written so far. */
+  #drained = false;
+  /** The log's version before that read: until it is another, reading on would give line by line what is being written. */
+  #edge: number | undefined;
   /** Where in `#file` a whole event begins that was found on a torn line. */
   #salvaged: number | undefined;
   #closed = false;
@@ -88,6 +92,7 @@ export class LogReader implements Reader {
   unread(count: number): void {
     this.#offset -= count;
     this.#seen = this.#offset;
+    this.#edge = undefined;
   }
 
   position(): Position | undefined {
@@ -116,9 +121,17 @@ export class LogReader implements Reader {
   async #read(into: Uint8Array, limit?: Position, signal?: AbortSignal): Promise<Chunk | undefined> {
     while (!signal?.aborted && !this.#closed && !this.#log.closed) {
       await this.#giveTurn();
+      if (this.#edge !== undefined && !limit) {
+        await this.#log.changed(this.#edge, signal);
+        this.#edge = undefined;
+        continue;
+      }
       const version = this.#log.version;
       const step = this.#reached(limit) ? "limit" : await this.#tryStep(into, limit);
-      if (typeof step === "object") return step;
+      if (typeof step === "object") {
+        this.#edge = this.#drained && !this.#log.once ? version : undefined;
+        return step;
+      }
       if (step === "limit") return undefined;
       if (step === "again") continue;
       if (this.#long.length === 0) this.#long.reset();
@@ -165,11 +178,13 @@ export class LogReader implements Reader {
     if (this.#offset > (file.read ?? 0)) this.#goBack();
     // Asked before the read: what is written is complete only if nobody could write any more.
     const { finished } = file;
+    this.#drained = false;
     const room = limit?.file.ordinal === file.ref.ordinal ? limit.offset - this.#offset : Number.POSITIVE_INFINITY;
     if (this.#long.length > 0) return this.#longLine(into, room, finished);
 
     const count = await this.#bytes!.read(into, this.#offset);
     const usable = Math.min(count, room);
+    this.#drained = !finished && count < into.length && usable === count;
     const nuls = nulsAt(into, 0, usable);
     if (nuls > 0) return nuls === count && count < into.length && !finished ? "wait" : this.#skip(nuls);
     this.#seen = this.#offset + usable;

@@ -1,7 +1,10 @@
 import fs from "node:fs";
 
-/** A watch that has fired is armed again after so many milliseconds: a busy writer costs a look each, not an event each. */
-const REST = 10;
+/**
+ * A watch that has fired is armed again after so many milliseconds: a busy writer costs a look each, not an event each, and what
+ * it writes meanwhile is read at once. What comes of that for an agent: bench/tail.md.
+ */
+const REST = 25;
 /** Milliseconds between looks where the kernel does not tell of changes: a look is two system calls. */
 const BLIND_POLL = 16;
 /** Milliseconds until a watch that was refused is asked for again. */

@@ -53,6 +53,20 @@ describe("one stream out of a log's files", () => {
     }
   });
 
+  it("gathers what is written while it rests: at the end it reads on when a look has found more", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    fs.writeFileSync(path, line(0));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(textOf(await reader.next(Buffer.alloc(4096)))).toBe(line(0));
+    fs.appendFileSync(path, line(1));
+    const next = reader.next(Buffer.alloc(4096));
+    // It could read this line now, before anything else happens: reads are answered at once.
+    for (let turn = 0; turn < 100; turn++) await undefined;
+    fs.appendFileSync(path, line(2));
+    expect(textOf(await next)).toBe(lines(1, 3));
+  });
+
   it("follows rotation at high speed with nothing lost and nothing twice", async () => {
     const path = join(tempDirectory(), "audit.log");
     const writer = new Lumberjack(path, { now: clock(), maxSize: 2000 });
