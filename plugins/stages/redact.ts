@@ -1,9 +1,10 @@
-import { AuditshipError, type Batch, defineStage, Flag, type Stage, type StageHost } from "../../src/plugin/index.js";
+import { AuditshipError, type Batch, defineStage, type Stage, type StageHost } from "../../src/plugin/index.js";
 import { Mark, Marks } from "./redact/envelope.js";
 import { EventRedaction } from "./redact/event.js";
 import { Hasher, KeyFile, ownKey, type Scope } from "./redact/hash.js";
 import { PROFILE_NAMES, type Profile } from "./redact/profile.js";
 import { type Pseudonymize, Pseudonyms } from "./redact/pseudonyms.js";
+import { Resources } from "./redact/resources.js";
 import { ACTIONS, Rules } from "./redact/rules.js";
 import { Search } from "./redact/search.js";
 
@@ -100,14 +101,14 @@ const KEY_CHECK = 5000;
 export class RedactStage implements Stage {
   /** Nothing unredacted may leave: a batch that fails here goes no further. */
   readonly required = true;
-  readonly #marks = new Marks();
+  readonly #resources: Resources;
+  readonly #marks: Marks;
   readonly #search: Search;
   #event: EventRedaction;
   readonly #values = new Map<string, number>();
   readonly #bodies = new Map<string, number>();
   readonly #keyFile: KeyFile | undefined;
   #keyChecked: number;
-  readonly #searchFirst: boolean;
 
   /**
    * @param keyFile where `key` is from, if it may be replaced
@@ -119,7 +120,8 @@ export class RedactStage implements Stage {
     private readonly host: Pick<StageHost, "meter" | "openTape" | "log" | "now">,
     { keyFile, searchFirst = true }: { keyFile?: KeyFile | undefined; searchFirst?: boolean } = {},
   ) {
-    this.#searchFirst = searchFirst;
+    this.#resources = new Resources(policy.configMaps);
+    this.#marks = new Marks(this.#resources, searchFirst ? alwaysLookedAt(policy) : Mark.everything);
     this.#search = new Search(policy.configMaps, searchFirst);
     this.#event = this.#withKey(key);
     this.#keyFile = keyFile;
@@ -130,9 +132,9 @@ export class RedactStage implements Stage {
     this.#checkKey();
     const traces = this.#search.traces(batch);
     const marks = this.#marks.find(batch, traces);
-    for (let row = 0; row < batch.count; row++) {
-      if (batch.flags(row) & (Flag.invalid | Flag.dropped)) continue;
-      this.#event.redact(batch, traces, row, this.#searchFirst ? marks[row] : Mark.everything);
+    const { count } = batch;
+    for (let row = 0; row < count; row++) {
+      if (marks[row] !== 0) this.#event.redact(batch, traces, row, marks[row]);
     }
     this.#report("auditship_redacted_values_total", this.#values);
     this.#report("auditship_redacted_bodies_total", this.#bodies);
@@ -145,7 +147,9 @@ export class RedactStage implements Stage {
     const tools = { hasher, search: this.#search, openTape: this.host.openTape, configMaps, count };
     const renames = pseudonymize.users || pseudonymize.ips;
     const pseudonyms = renames ? new Pseudonyms(hasher, pseudonymize, count) : undefined;
-    return new EventRedaction(tools, { profile, rules, pseudonyms }, (reason) => increment(this.#bodies, reason));
+    return new EventRedaction(tools, this.#resources, { profile, rules, pseudonyms }, (reason) =>
+      increment(this.#bodies, reason),
+    );
   }
 
   /** From the next batch on hashes are made with a key that has been put in the old one's place. */
@@ -169,6 +173,14 @@ export class RedactStage implements Stage {
     for (const [label, count] of counts) this.host.meter.add(metric, count, label);
     counts.clear();
   }
+}
+
+/** {@link Mark} bits: what nothing has to be found in. */
+function alwaysLookedAt({ profile, rules, pseudonymize }: RedactPolicy): number {
+  return (
+    (profile !== "default" || rules.size > 0 ? Mark.bodies : 0) |
+    (pseudonymize.users || pseudonymize.ips ? Mark.names : 0)
+  );
 }
 
 function increment(counts: Map<string, number>, label: string): void {

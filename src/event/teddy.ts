@@ -1,10 +1,12 @@
 /** Needles as `assembly/find.ts` reads them. */
+import type { Needles } from "../plugin/index.js";
+import { encodeFollow, wordOf } from "./follow.js";
 
 const ANCHOR = 3;
 const GROUPS = 8;
-const TABLES_BYTES = 6 * 16;
-const NEEDLES_AT = TABLES_BYTES + GROUPS * 8;
-const NEEDLE_BYTES = 16;
+const BY_BYTE_AT = 6 * 16;
+const NEEDLES_AT = BY_BYTE_AT + 256 * 2;
+const NEEDLE_BYTES = 28;
 
 /** How often bytes occur in audit events, of a thousand (measured on logs of real API servers); all others 0.3. */
 const FREQUENCIES: readonly (readonly [bytes: string, perMille: number])[] = [
@@ -43,32 +45,53 @@ interface Group {
 }
 
 /** A set of needles, to lie at `address`. */
-export function encodeNeedles(texts: readonly Buffer[], address: number): Buffer {
+export function encodeNeedles({ texts, needles }: Needles, address: number): Buffer {
   const groups =
     knownGroups.get(texts) ?? groupsOf(texts.map((text, number) => ({ text, number, lead: rarest(text) })));
   knownGroups.set(texts, groups);
-  const textsAt = NEEDLES_AT + texts.length * NEEDLE_BYTES;
-  const set = Buffer.alloc(textsAt + texts.reduce((sum, { length }) => sum + length, 0));
-  let index = 0;
-  let at = textsAt;
-  for (const [group, { needles, halves }] of groups.entries()) {
-    set.writeUInt32LE(index, TABLES_BYTES + group * 8);
-    for (const { text, lead, number } of needles) {
-      set.set(text, at);
-      const words = [address + at, text.length, lead, number];
-      for (const [i, word] of words.entries()) set.writeUInt32LE(word, NEEDLES_AT + index * NEEDLE_BYTES + 4 * i);
-      at += text.length;
-      index++;
-    }
-    set.writeUInt32LE(index, TABLES_BYTES + group * 8 + 4);
-    for (const [place, bits] of halves.entries()) {
-      for (const [i, half] of bits.entries()) {
-        for (let value = 0; value < 16; value++)
-          if (half & (1 << value)) set[32 * place + 16 * i + value] |= 1 << group;
-      }
+  const set = Buffer.alloc(NEEDLES_AT + texts.length * NEEDLE_BYTES);
+  for (const [group, { halves }] of groups.entries()) encodeHalves(halves, group, set);
+  const beside = new Appendix(address + set.length);
+  const anchored = groups.flatMap((group) => group.needles).sort((a, b) => a.text[a.lead] - b.text[b.lead]);
+  for (const [index, { text, lead, number }] of anchored.entries()) {
+    const byByte = BY_BYTE_AT + 2 * text[lead];
+    if (set[byByte + 1]++ === 0) set[byByte] = index;
+    const anchor = text.subarray(lead, lead + 4);
+    const { unless } = needles[number];
+    const words = [
+      ...[wordOf(anchor), wordOf(anchor.map(() => 0xff)), beside.add(text), text.length, lead, number],
+      unless === undefined ? 0 : beside.add(encodeFollow(unless)),
+    ];
+    for (const [i, word] of words.entries()) set.writeUInt32LE(word, NEEDLES_AT + index * NEEDLE_BYTES + 4 * i);
+  }
+  return Buffer.concat([set, beside.bytes()]);
+}
+
+/** What lies behind the words of a set. */
+class Appendix {
+  readonly #parts: Buffer[] = [];
+
+  constructor(private end: number) {}
+
+  /** Returns the address that the bytes will lie at. */
+  add(bytes: Buffer): number {
+    this.#parts.push(bytes);
+    this.end += bytes.length;
+    return this.end - bytes.length;
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+}
+
+/** Writes what bytes a group's anchors have into the tables of a set. */
+function encodeHalves(halves: Group["halves"], group: number, set: Buffer): void {
+  for (const [place, bits] of halves.entries()) {
+    for (const [i, half] of bits.entries()) {
+      for (let value = 0; value < 16; value++) if (half & (1 << value)) set[32 * place + 16 * i + value] |= 1 << group;
     }
   }
-  return set;
 }
 
 /** Each lane has a memory of its own, and the same needles in it. */

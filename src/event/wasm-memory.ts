@@ -176,7 +176,7 @@ export class WasmMemory {
   #setOf(needles: Needles): number {
     let address = this.#sets.get(needles);
     if (address === undefined) {
-      const set = encodeNeedles(needles.texts, this.#nextSet);
+      const set = encodeNeedles(needles, this.#nextSet);
       const fits = this.#nextSet + set.length <= this.#found.byteOffset;
       address = fits ? this.#nextSet : 0;
       if (fits) {

@@ -148,7 +148,7 @@ export interface Batch {
    */
   readTimes(field: Field, column: Float64Array): void;
 
-  /** Every occurrence of the needles in the lines, overlapping ones too. One pass, several GB/s. Valid until the next call. */
+  /** Every occurrence of the needles in the lines that counts, overlapping ones too. One pass, several GB/s. Valid until the next call. */
   find(needles: Needles): Finds;
 
   /** Adds a match; sets the row's flags from the match's actions. */

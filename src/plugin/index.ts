@@ -5,6 +5,7 @@ export * from "./encoded.js";
 export * from "./error.js";
 export * from "./event.js";
 export * from "./field.js";
+export * from "./follow.js";
 export * from "./fresh-file.js";
 export * from "./host.js";
 export * from "./http.js";

@@ -1,10 +1,22 @@
+import { type Follow, isFollowed } from "./follow.js";
+
+/** A text to look for, and where it counts. */
+export interface Needle {
+  /** Neither empty nor with a line break in it. */
+  readonly text: string;
+  /** It does not count where this follows. */
+  readonly unless?: Follow;
+}
+
 /** Texts to look for, all of them in one pass: in a batch by {@link Batch.find}, elsewhere by {@link findNeedles}. */
 export class Needles {
+  readonly needles: readonly Needle[];
   readonly texts: readonly Buffer[];
 
-  /** @param texts at most 255; none is empty or holds a line break */
-  constructor(texts: readonly string[]) {
-    this.texts = texts.map((text) => Buffer.from(text));
+  /** @param needles at most 255 */
+  constructor(needles: readonly (Needle | string)[]) {
+    this.needles = needles.map((needle) => (typeof needle === "string" ? { text: needle } : needle));
+    this.texts = this.needles.map(({ text }) => Buffer.from(text));
   }
 }
 
@@ -48,14 +60,16 @@ export class FindList implements Finds {
   }
 }
 
-/** Adds every occurrence of the needles in `bytes`, overlapping ones too. Meant for short texts. */
-export function findNeedles({ texts }: Needles, bytes: Buffer, found: FindList): void {
+/** Adds every occurrence of the needles in `bytes` that counts, overlapping ones too. Meant for short texts. */
+export function findNeedles({ needles, texts }: Needles, bytes: Buffer, found: FindList): void {
   const next = texts.map((text) => bytes.indexOf(text));
   for (;;) {
     let nearest = -1;
     for (let i = 0; i < next.length; i++) if (next[i] >= 0 && (nearest < 0 || next[i] < next[nearest])) nearest = i;
     if (nearest < 0) return;
-    found.add(next[nearest], nearest);
-    next[nearest] = bytes.indexOf(texts[nearest], next[nearest] + 1);
+    const at = next[nearest];
+    const { unless } = needles[nearest];
+    if (unless === undefined || !isFollowed(bytes, at + texts[nearest].length, unless)) found.add(at, nearest);
+    next[nearest] = bytes.indexOf(texts[nearest], at + 1);
   }
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { wasmModule } from "../../scripts/wasm.js";
 import { WasmMemory } from "../../src/event/wasm-memory.js";
-import { Field, Needles, parseTime, ROW_WORDS } from "../../src/plugin/index.js";
+import { Field, type Follow, Needles, parseTime, ROW_WORDS } from "../../src/plugin/index.js";
 import { events } from "../../src/simulate/index.js";
 import { eventText, mutated } from "./oracle.js";
 import { hasSamples, load, loadOwn, sample, samples } from "./support.js";
@@ -178,6 +178,73 @@ describe("the search for needles", () => {
         expect(found(loadOwn(bytes), needles)).toEqual(expected);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  /** What must not follow, and the same as a regular expression. */
+  const follows: readonly (readonly [follow: Follow, pattern: RegExp])[] = [
+    [{ kind: "texts", texts: ["=", "a=&", "%2F\\"] }, /^(?:=|a=&|%2F\\)/],
+    [
+      { kind: "query", names: ["a", "nn", "aVeryLongNameOfAParameter"], codes: ["2F", "3D"] },
+      /^(?:(?:a|nn|aVeryLongNameOfAParameter)(?:=(?:[^&\\%+;@"\n]|%2F|%3D)*)?(?:(?:&|\\u0026)(?:a|nn|aVeryLongNameOfAParameter)(?:=(?:[^&\\%+;@"\n]|%2F|%3D)*)?)*)?"/,
+    ],
+    [
+      { kind: "members", names: ["a", "nn", "aVeryLongNameOfAParameter"] },
+      /^:\{(?:"(?:a|nn|aVeryLongNameOfAParameter)":\["[^"\\\n]*"\](?:,"(?:a|nn|aVeryLongNameOfAParameter)":\["[^"\\\n]*"\])*)?\}/,
+    ],
+  ];
+
+  it.each(follows)("leaves out what is followed by %j", (unless, pattern) => {
+    const part = fc.constantFrom(
+      ...[
+        "?",
+        "?",
+        "a",
+        "nn",
+        "aVeryLongNameOfAParameter",
+        "=",
+        "&",
+        "\\u0026",
+        "\\u003c",
+        "\\",
+        "%2F",
+        "%2f",
+        "%",
+        "+",
+        ";",
+        "@",
+      ],
+      ...[
+        '"',
+        ":{",
+        ':{"a":["',
+        '"nn":["',
+        '"]',
+        '"],',
+        '"]}',
+        "}",
+        "[",
+        "{",
+        "the quick brown fox",
+        "é",
+        '?"',
+        "?a=",
+        "?nn=",
+      ],
+    );
+    const line = fc.array(part, { maxLength: 30 }).map((parts) => `${parts.join("")}\n`);
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 4 }), (lines) => {
+        const needles = new Needles(["?a", { text: "?", unless }]);
+        const bytes = Buffer.from(lines.join(""));
+        const expected = naive(needles, bytes).filter((each) => {
+          const [at, needle] = each.split(" ").map(Number);
+          return needle === 0 || !pattern.test(bytes.toString("latin1", at + 1));
+        });
+        expect(found(load(bytes), needles)).toEqual(expected);
+        expect(found(loadOwn(bytes, { maxRows: 8 }), needles)).toEqual(expected);
+      }),
+      { numRuns: 700 },
     );
   });
 

@@ -1,8 +1,9 @@
 import { type Batch, FIELD_PATHS, Field, Flag, ROW_HEADER, ROW_WORDS, Row } from "../../../src/plugin/index.js";
+import { About } from "./about.js";
+import type { Resources } from "./resources.js";
 import { Trace, type Traces } from "./search.js";
-import { isHarmlessQuery } from "./uri.js";
 
-/** Bits: what was found in a row outside its bodies. */
+/** Bits: what of a row needs a look. */
 export enum Mark {
   /** A string may hold a secret known by its shape. */
   text = 1,
@@ -12,40 +13,77 @@ export enum Mark {
   annotations = 4,
   /** There is an `extra` of a user. */
   extra = 8,
-  everything = 15,
+  /** A failure says something. */
+  message = 16,
+  /** The bodies, for what they are about or for what was found in them. */
+  bodies = 32,
+  /** Users get other names. */
+  names = 64,
+  everything = 127,
 }
 
 /** The fields at an event's top level: all of them lie side by side in the event. */
 export const TOP_FIELDS: readonly Field[] = FIELD_PATHS.flatMap((path, field) => (path.includes(".") ? [] : [field]));
 
-/** Tells the rows whose envelope needs a look. */
+const INVISIBLE = Flag.invalid | Flag.dropped;
+const MESSAGE = startOf(Field.responseStatusMessage);
+const REQUEST = startOf(Field.requestObject);
+const RESPONSE = startOf(Field.responseObject);
+const OPEN_BRACKET = 0x5b;
+
+/** Tells the rows that need a look, and what of them. */
 export class Marks {
   #marks = new Uint8Array(1024);
 
+  /** @param always of each row */
+  constructor(
+    private readonly resources: Resources,
+    private readonly always: number,
+  ) {}
+
   /** {@link Mark} bits by row; valid until the next call. */
   find(batch: Batch, traces: Traces): Uint8Array {
-    if (this.#marks.length < batch.count) this.#marks = new Uint8Array(2 * batch.count);
-    const marks = this.#marks.fill(0, 0, batch.count);
-    const envelope = new Envelope(batch);
-    let resume = 0;
-    for (let i = 0; i < traces.count; i++) {
-      const at = traces.at(i);
-      if (at < resume) continue;
-      resume = envelope.locate(at);
-      if (resume < 0) marks[envelope.row] |= markOf(traces, i, envelope, marks[envelope.row]);
+    const { count, table, bytes } = batch;
+    if (this.#marks.length < count) this.#marks = new Uint8Array(2 * count);
+    const marks = this.#marks.fill(this.always, 0, count);
+    markTraces(batch, traces, marks);
+    for (let row = 0, base = 0; row < count; row++, base += ROW_WORDS) {
+      const flags = table[base + Row.flags];
+      if (flags & INVISIBLE) marks[row] = 0;
+      else if (flags & Flag.irregular) marks[row] = Mark.everything;
+      else {
+        if (table[base + MESSAGE] !== 0) marks[row] |= Mark.message;
+        const request = table[base + REQUEST];
+        const response = table[base + RESPONSE];
+        if ((request | response) === 0 || (marks[row] & Mark.bodies) !== 0) continue;
+        // A JSON patch, or whatever a Secret is sent as, is walked for what it is.
+        const isList = bytes[request] === OPEN_BRACKET || bytes[response] === OPEN_BRACKET;
+        if (isList || this.resources.of(batch, row) !== About.nothing) marks[row] |= Mark.bodies;
+      }
     }
     return marks;
   }
 }
 
-/** @param known what was found in the row before */
-function markOf(traces: Traces, index: number, envelope: Envelope, known: number): Mark | 0 {
+/** Marks the rows that the traces lie in. */
+function markTraces(batch: Batch, traces: Traces, marks: Uint8Array): void {
+  const envelope = new Envelope(batch);
+  let resume = 0;
+  for (let i = 0; i < traces.count; i++) {
+    const at = traces.at(i);
+    if (at < resume) continue;
+    resume = envelope.locate(at);
+    if (resume < 0) marks[envelope.row] |= markOf(traces, i, envelope);
+    else if (envelope.inBody) marks[envelope.row] |= Mark.bodies;
+  }
+}
+
+function markOf(traces: Traces, index: number, envelope: Envelope): Mark | 0 {
   const at = traces.at(index);
   switch (traces.trace(index)) {
     case Trace.shape:
-      return Mark.text;
     case Trace.escape:
-      return traces.hides(index) ? Mark.text : 0;
+      return Mark.text;
     case Trace.url:
       return traces.hasPassword(index) ? Mark.text : 0;
     case Trace.json:
@@ -54,10 +92,8 @@ function markOf(traces: Traces, index: number, envelope: Envelope, known: number
     case Trace.extra:
       return Mark.extra;
     case Trace.proxy:
-      return envelope.isIn(Field.requestURI, at) ? Mark.query : 0;
     case Trace.query:
-      if ((known & Mark.query) !== 0 || !envelope.isIn(Field.requestURI, at)) return 0;
-      return isHarmlessQuery(traces.bytes, at, envelope.endOf(Field.requestURI) - 1) ? 0 : Mark.query;
+      return envelope.isIn(Field.requestURI, at) ? Mark.query : 0;
     default:
       return 0;
   }
@@ -66,20 +102,28 @@ function markOf(traces: Traces, index: number, envelope: Envelope, known: number
 /** The rows of a batch, passed through in rising order of offsets. */
 class Envelope {
   row = 0;
+  /** Whether the offset that was located last lies in a body. */
+  inBody = false;
 
   constructor(private readonly batch: Batch) {}
 
   /** Moves to the row that `at` lies in: -1 if it is in its envelope, else where to go on. Offsets must not fall. */
   locate(at: number): number {
     const { table, count, length } = this.batch;
+    this.inBody = false;
     while (this.row < count && table[this.row * ROW_WORDS + Row.end] <= at) this.row++;
     if (this.row === count) return length;
     const base = this.row * ROW_WORDS;
     if (at < table[base + Row.start]) return table[base + Row.start];
     if (table[base + Row.flags] & (Flag.invalid | Flag.dropped)) return table[base + Row.end];
-    if (this.isIn(Field.requestObject, at)) return this.endOf(Field.requestObject);
-    if (this.isIn(Field.responseObject, at)) return this.endOf(Field.responseObject);
+    if (this.isIn(Field.requestObject, at)) return this.#pass(Field.requestObject);
+    if (this.isIn(Field.responseObject, at)) return this.#pass(Field.responseObject);
     return -1;
+  }
+
+  #pass(body: Field): number {
+    this.inBody = true;
+    return this.endOf(body);
   }
 
   isIn(field: Field, at: number): boolean {
@@ -90,4 +134,9 @@ class Envelope {
   endOf(field: Field): number {
     return this.batch.table[this.row * ROW_WORDS + ROW_HEADER + 2 * field + 1];
   }
+}
+
+/** The word of a row where a field's value begins. */
+function startOf(field: Field): number {
+  return ROW_HEADER + 2 * field;
 }

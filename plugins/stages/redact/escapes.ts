@@ -65,7 +65,7 @@ export function hidesText(bytes: Uint8Array, start: number, end: number): boolea
 }
 
 /** Whether the escape at `at` is `\/` or a `\u` that Go does not write: it may stand for any character of a pattern. */
-export function isForeignEscape(bytes: Uint8Array, at: number): boolean {
+function isForeignEscape(bytes: Uint8Array, at: number): boolean {
   const next = bytes[at + 1];
   return next === SLASH || (next === LOWER_U && !isGoEscape(bytes, at + 2));
 }

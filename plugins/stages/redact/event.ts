@@ -15,12 +15,11 @@ import { About } from "./about.js";
 import type { Requested } from "./certificate-request.js";
 import { Edits } from "./edits.js";
 import { Mark, TOP_FIELDS } from "./envelope.js";
-import { HarmlessExtras } from "./kept.js";
-import { Names } from "./names.js";
 import { OwnDomains } from "./own-domains.js";
 import type { Profile } from "./profile.js";
 import type { Pseudonyms } from "./pseudonyms.js";
 import { reduce } from "./reduce.js";
+import type { Resources } from "./resources.js";
 import type { ResourceRules, Rules } from "./rules.js";
 import { Found, type Traces } from "./search.js";
 import { SpotWalks } from "./spot-walks.js";
@@ -38,21 +37,6 @@ export const UNREADABLE = "redacted: unreadable";
  */
 const ENVELOPE_DOMAIN = "/";
 
-/** What the bodies of a resource are about, whatever kind they name. Always walked. */
-const SENSITIVE = new Names<About>(
-  new Map([
-    ["secrets", About.secret],
-    ["configmaps", About.configMap],
-    ["tokenreviews", About.token | About.review],
-    ["serviceaccounts", About.token],
-    ["certificatesigningrequests", About.certificate | About.review],
-    ["selfsubjectreviews", About.review],
-    ["selfsubjectaccessreviews", About.review],
-    ["subjectaccessreviews", About.review],
-    ["localsubjectaccessreviews", About.review],
-  ]),
-);
-
 /** What a stage does beside what stands in {@link Walk}. */
 export interface Policy {
   readonly profile: Profile;
@@ -62,7 +46,6 @@ export interface Policy {
 }
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const COLON = 0x3a;
@@ -78,11 +61,11 @@ export class EventRedaction {
   #requested: Requested | undefined;
   readonly #tools: Tools;
   readonly #spotWalks: SpotWalks;
-  readonly #harmlessExtras = new HarmlessExtras();
 
   /** @param countBody counts a body that went, by reason */
   constructor(
     tools: Omit<Tools, "requested">,
+    private readonly resources: Resources,
     private readonly policy: Policy,
     private readonly countBody: (reason: string) => void,
   ) {
@@ -90,7 +73,10 @@ export class EventRedaction {
     this.#spotWalks = new SpotWalks(this.#tools);
   }
 
-  /** @param traces those in the batch */
+  /**
+   * @param traces those in the batch
+   * @param marks {@link Mark} bits: what to look at
+   */
   redact(batch: Batch, traces: Traces, row: number, marks: number): void {
     this.#batch = batch;
     this.#bytes = traces.bytes;
@@ -123,21 +109,19 @@ export class EventRedaction {
   /** An event of which the field table knows all. */
   #plain(marks: number): void {
     if (this.policy.profile !== "off") this.#beside(marks);
-    this.#known(Field.requestObject);
-    this.#known(Field.responseObject);
+    if ((marks & Mark.bodies) !== 0) for (const field of BODIES) this.#known(field);
   }
 
   /** What stands beside the bodies. */
   #beside(marks: number): void {
-    const text = (marks & Mark.text) !== 0;
-    if (text) {
+    if ((marks & Mark.text) !== 0) {
       for (const field of TOP_FIELDS) if (!isBody(field)) this.#known(field);
-    } else {
-      if ((marks & Mark.query) !== 0) this.#known(Field.requestURI);
-      if ((marks & Mark.annotations) !== 0) this.#known(Field.annotations);
-      if ((marks & Mark.extra) !== 0) this.#users();
-      if (this.#start(Field.responseStatusMessage) !== 0) this.#known(Field.responseStatus);
+      return;
     }
+    if ((marks & Mark.query) !== 0) this.#known(Field.requestURI);
+    if ((marks & Mark.annotations) !== 0) this.#known(Field.annotations);
+    if ((marks & Mark.extra) !== 0) for (const field of USERS) this.#known(field);
+    if ((marks & Mark.message) !== 0) this.#known(Field.responseStatus);
   }
 
   /** An event with white space, unknown members or a key twice: every member is looked at, whatever its name. */
@@ -145,11 +129,6 @@ export class EventRedaction {
     for (const { key, start, end } of members(this.#bytes, this.#word(Row.start))) {
       this.#member(fieldOfPath(key), start, end);
     }
-  }
-
-  #users(): void {
-    if (this.#holdsExtra(Field.userExtra)) this.#known(Field.user);
-    if (this.#holdsExtra(Field.impersonatedUserExtra)) this.#known(Field.impersonatedUser);
   }
 
   #known(field: Field): void {
@@ -305,21 +284,8 @@ export class EventRedaction {
     this.countBody(reason);
   }
 
-  /** Whether `extra` of a user holds anything but what is kept. */
-  #holdsExtra(field: Field): boolean {
-    const start = this.#start(field);
-    return start !== 0 && !this.#harmlessExtras.has(this.#bytes, start, this.#end(field));
-  }
-
   #about(): number {
-    const start = this.#start(Field.objectRefResource);
-    if (start === 0) return About.nothing;
-    const end = this.#end(Field.objectRefResource);
-    let about = SENSITIVE.find(this.#bytes, start + 1, end - 1);
-    if (about === About.nothing && this.#bytes.subarray(start, end).includes(BACKSLASH)) {
-      about = SENSITIVE.get(this.#batch.at(this.#row).textAt(start, end));
-    }
-    return about === About.configMap && !this.#tools.configMaps ? About.nothing : about;
+    return this.resources.of(this.#batch, this.#row);
   }
 
   #namespace(): string {
@@ -346,6 +312,7 @@ const WALKED = new Map<Field, About>([
   [Field.responseStatus, About.status],
 ]);
 
+const USERS: readonly Field[] = [Field.user, Field.impersonatedUser];
 const BODIES: readonly Field[] = [Field.requestObject, Field.responseObject];
 
 function isBody(field: Field): boolean {

@@ -1,5 +1,6 @@
-import { type Batch, FindList, type Finds, findNeedles, Needles } from "../../../src/plugin/index.js";
-import { isForeignEscape, openingEnd, opensJson, opensString } from "./escapes.js";
+import { type Batch, FindList, type Finds, findNeedles, type Needle, Needles } from "../../../src/plugin/index.js";
+import { openingEnd, opensJson, opensString } from "./escapes.js";
+import { HARMLESS_CODES, HARMLESS_EXTRA, HARMLESS_PARAMETERS } from "./kept.js";
 import { listAfter, Passwords, type Spot, stringStart } from "./spots.js";
 import { BASE64_FORMS, MANIFEST_MARKS } from "./text.js";
 
@@ -43,44 +44,45 @@ export enum Trace {
   words,
   /** The kind of an object, or the copy of an applied one: what the walk acts on wherever it stands. */
   kind,
-  /** What an authenticator knows beside of a user. */
+  /** What an authenticator knows beside of a user, and is not kept. */
   extra,
   /** A URL, perhaps with a password. */
   url,
-  /** An escape that may hide a needle. */
+  /** An escape that may hide a needle: Go does not write it. */
   escape,
   /** JSON in a string: the last bracket before its first string, or before white space. */
   json,
-  /** A query. */
+  /** A query with anything but harmless parameters. */
   query,
   /** The way through the API server to a pod or service. */
   proxy,
 }
 
-const NEEDLES: readonly (readonly [text: string, trace: Trace])[] = [
-  ["eyJ", Trace.shape],
-  ["PRIVATE KEY", Trace.shape],
-  ...MANIFEST_MARKS.map((mark) => [mark, Trace.shape] as const),
-  ...BASE64_FORMS.map((form) => [form, Trace.base64] as const),
-  ['"env"', Trace.env],
-  ['"httpHeaders"', Trace.env],
-  ['"args"', Trace.words],
-  ['"command"', Trace.words],
-  ['"Secret', Trace.kind],
-  ['"TokenRe', Trace.kind],
-  ['"CertificateSigningRequest', Trace.kind],
-  ['"kubectl.kubernetes.io/last-applied-configuration"', Trace.kind],
-  ['"Status"', Trace.kind],
-  ['"extra"', Trace.extra],
-  ['"clientConfig"', Trace.kind],
-  ["://", Trace.url],
-  ["\\/", Trace.escape],
-  ["\\u", Trace.escape],
-  ...["{\\", "{ ", "[\\", "[ "].map((opening) => [opening, Trace.json] as const),
-  ["?", Trace.query],
-  ["/proxy", Trace.proxy],
+/** How Go's encoder escapes `&`, `<`, `>`, U+2028, U+2029 and control characters; those hide nothing. */
+const GO_ESCAPES = ["000", "001", "0026", "003c", "003C", "003e", "003E", "2028", "2029"];
+
+interface TraceNeedle extends Needle {
+  readonly trace: Trace;
+}
+
+const needlesOf = (trace: Trace, texts: readonly string[]): TraceNeedle[] => texts.map((text) => ({ text, trace }));
+
+const NEEDLES: readonly TraceNeedle[] = [
+  ...needlesOf(Trace.shape, ["eyJ", "PRIVATE KEY", ...MANIFEST_MARKS]),
+  ...needlesOf(Trace.base64, BASE64_FORMS),
+  ...needlesOf(Trace.env, ['"env"', '"httpHeaders"']),
+  ...needlesOf(Trace.words, ['"args"', '"command"']),
+  ...needlesOf(Trace.kind, ['"Secret', '"TokenRe', '"CertificateSigningRequest', '"Status"', '"clientConfig"']),
+  ...needlesOf(Trace.kind, ['"kubectl.kubernetes.io/last-applied-configuration"']),
+  { text: '"extra"', trace: Trace.extra, unless: { kind: "members", names: HARMLESS_EXTRA } },
+  ...needlesOf(Trace.url, ["://"]),
+  ...needlesOf(Trace.escape, ["\\/"]),
+  { text: "\\u", trace: Trace.escape, unless: { kind: "texts", texts: GO_ESCAPES } },
+  ...needlesOf(Trace.json, ["{\\", "{ ", "[\\", "[ "]),
+  { text: "?", trace: Trace.query, unless: { kind: "query", names: HARMLESS_PARAMETERS, codes: HARMLESS_CODES } },
+  ...needlesOf(Trace.proxy, ["/proxy"]),
 ];
-const CONFIG_MAP = ['"ConfigMap', Trace.kind] as const;
+const CONFIG_MAP: TraceNeedle = { text: '"ConfigMap', trace: Trace.kind };
 
 /** A URL is found after the string that it stands in has begun; nothing else is out of order. */
 function inOrder(spots: Spot[]): Spot[] {
@@ -125,11 +127,6 @@ export class Traces {
     return this.#passwords.isAt(this.at(index));
   }
 
-  /** Whether the escape at an occurrence may hide a needle. */
-  hides(index: number): boolean {
-    return isForeignEscape(this.bytes, this.at(index));
-  }
-
   /** The first occurrence at or after `offset`. */
   from(offset: number): number {
     const { starts } = this.finds;
@@ -161,10 +158,8 @@ export class Traces {
           return WALK_TEXT;
         case Trace.kind:
         case Trace.extra:
-          walk = true;
-          break;
         case Trace.escape:
-          walk ||= this.hides(i);
+          walk = true;
           break;
         case Trace.json:
           // Within the run of brackets that was looked at last.
@@ -214,10 +209,10 @@ export class Search {
     private readonly isOn = true,
   ) {
     const needles = configMaps ? [...NEEDLES, CONFIG_MAP] : NEEDLES;
-    this.#needles = new Needles(needles.map(([text]) => text));
+    this.#needles = new Needles(needles);
     this.#meanings = {
-      traces: Uint8Array.from(needles, ([, trace]) => trace),
-      lengths: Uint8Array.from(needles, ([text]) => text.length),
+      traces: Uint8Array.from(needles, ({ trace }) => trace),
+      lengths: Uint8Array.from(needles, ({ text }) => text.length),
     };
   }
 

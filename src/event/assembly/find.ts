@@ -1,15 +1,19 @@
 /**
  * Finds texts ("needles") in a run of bytes, all of them in one pass (Teddy: Hyperscan's and ripgrep's algorithm). Of each
  * needle three bytes are its anchor. Tables say, by the two halves of a byte, which of eight groups of needles it can be
- * the first, second or third anchor byte of; where all three agree on a group, its needles are compared.
+ * the first, second or third anchor byte of; where all three agree on a group, needles are compared.
  *
- * A set of needles, as `../needles.ts` writes it: 6 tables of 16 bytes (low and high half for each anchor byte); 8 groups of
- * (index of the first needle, one past the last), 4 bytes each; then needles of 16 bytes: address of the text, its length,
- * offset of the anchor in it, number.
+ * A set of needles, as `../teddy.ts` writes it: 6 tables of 16 bytes (low and high half for each anchor byte); for each byte the
+ * index of the first needle whose anchor begins with it, and how many do, a byte each; then the needles, 4 bytes each: up to four
+ * bytes of the anchor and what is behind it, which of those bytes count, address of the text, its length, offset of the anchor
+ * in it, number, address of what must not follow, 0 if anything may.
  */
-const GROUPS: usize = 96;
-const NEEDLES: usize = GROUPS + 8 * 8;
-const NEEDLE: usize = 16;
+import { isSame } from "./bytes";
+import { isFollowed } from "./follow";
+
+const BY_BYTE: usize = 96;
+const NEEDLES: usize = BY_BYTE + 256 * 2;
+const NEEDLE: usize = 28;
 
 /** Where to go on if there was no room for all, else -1. */
 export let foundTo: i32 = -1;
@@ -18,7 +22,7 @@ let out: usize = 0;
 let outEnd: usize = 0;
 
 /**
- * Finds needles in the first `to` bytes whose anchor ends at `from` or behind, and writes (offset of the needle, its number)
+ * Finds needles that count in the first `to` bytes, behind which a line ends, whose anchor ends at `from` or behind, and writes (offset of the needle, its number)
  * for each.
  */
 export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize, max: u32): u32 {
@@ -52,9 +56,12 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
       ),
       i8x16.shuffle(before0, first, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29),
     );
-    if (v128.any_true(groups) && !candidates(set, bytes, p - 2, end, groups)) {
-      foundTo = <i32>(p - bytes);
-      break;
+    if (v128.any_true(groups)) {
+      const places = i8x16.bitmask(i8x16.ne(groups, i8x16.splat(0)));
+      if (!candidates(set, bytes, p - 2, end, places)) {
+        foundTo = <i32>(p - bytes);
+        break;
+      }
     }
     before0 = first;
     before1 = second;
@@ -63,45 +70,37 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
   return <u32>(out - found) / 8;
 }
 
-/** Compares the needles of the groups that are possible at the 16 bytes from `p` on; false if there is no room for them. */
-function candidates(set: usize, bytes: usize, p: usize, end: usize, groups: v128): bool {
+/** Compares needles at those of the 16 bytes from `p` on where one may be; false if there is no room for them. */
+function candidates(set: usize, bytes: usize, p: usize, end: usize, places: u32): bool {
   const before = out;
-  let places = i8x16.bitmask(i8x16.ne(groups, i8x16.splat(0)));
-  v128.store(scratch, groups);
   while (places) {
-    const lane = ctz(places);
+    const at = p + ctz(places);
     places &= places - 1;
-    const at = p + lane;
     if (at >= end) break;
-    let bits: u32 = load<u8>(scratch + lane);
-    while (bits) {
-      const group = set + GROUPS + ctz(bits) * 8;
-      bits &= bits - 1;
-      let needle = set + NEEDLES + <usize>load<u32>(group) * NEEDLE;
-      const last = set + NEEDLES + <usize>load<u32>(group, 4) * NEEDLE;
-      for (; needle < last; needle += NEEDLE) {
-        const start = at - load<u32>(needle, 8);
-        if (start < bytes || !isAt(start, load<u32>(needle), load<u32>(needle, 4))) continue;
-        if (out === outEnd) {
-          out = before;
-          return false;
-        }
-        store<u32>(out, <u32>(start - bytes));
-        store<u32>(out, load<u32>(needle, 12), 4);
-        out += 8;
+    const word = load<u32>(at);
+    const first = set + BY_BYTE + <usize>(word & 255) * 2;
+    let needle = set + NEEDLES + <usize>load<u8>(first) * NEEDLE;
+    const last = needle + <usize>load<u8>(first, 1) * NEEDLE;
+    for (; needle < last; needle += NEEDLE) {
+      if ((word & load<u32>(needle, 4)) !== load<u32>(needle)) continue;
+      const start = at - load<u32>(needle, 16);
+      if (start < bytes || !counts(needle, start)) continue;
+      if (out === outEnd) {
+        out = before;
+        return false;
       }
+      store<u32>(out, <u32>(start - bytes));
+      store<u32>(out, load<u32>(needle, 20), 4);
+      out += 8;
     }
   }
   return true;
 }
 
-const scratch: usize = memory.data(16);
-
-function isAt(p: usize, text: usize, length: usize): bool {
-  let i: usize = 0;
-  while (i < length) {
-    if (load<u8>(p + i) !== load<u8>(text + i)) return false;
-    i++;
-  }
-  return true;
+/** Whether a needle stands at `p`, and counts there. */
+function counts(needle: usize, p: usize): bool {
+  const length = load<u32>(needle, 12);
+  if (!isSame(p, load<u32>(needle, 8), length)) return false;
+  const follow = load<u32>(needle, 24);
+  return !follow || !isFollowed(p + length, follow);
 }

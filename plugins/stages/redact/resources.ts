@@ -1,0 +1,46 @@
+import { type Batch, Field, NUMBERED, NUMBERS, ROW_HEADER, ROW_WORDS } from "../../../src/plugin/index.js";
+import { About } from "./about.js";
+
+/** What the bodies of a resource are about, whatever kind they name. Always walked. */
+const SENSITIVE = new Map<string, number>([
+  ["secrets", About.secret],
+  ["configmaps", About.configMap],
+  ["tokenreviews", About.token | About.review],
+  ["serviceaccounts", About.token],
+  ["certificatesigningrequests", About.certificate | About.review],
+  ["selfsubjectreviews", About.review],
+  ["selfsubjectaccessreviews", About.review],
+  ["subjectaccessreviews", About.review],
+  ["localsubjectaccessreviews", About.review],
+]);
+
+const COLUMN = NUMBERED.indexOf(Field.objectRefResource);
+const START = ROW_HEADER + 2 * Field.objectRefResource;
+
+/** Tells what the bodies of an event are about by the resource that it is of. */
+export class Resources {
+  #numbering: object | undefined;
+  /** By the number of the resource's name: {@link About} bits, and one; 0 if it was not asked for. */
+  readonly #known = new Uint8Array(NUMBERS);
+
+  /** @param configMaps whether ConfigMaps are redacted as Secrets are */
+  constructor(private readonly configMaps: boolean) {}
+
+  /** {@link About} bits. */
+  of(batch: Batch, row: number): number {
+    if (batch.table[row * ROW_WORDS + START] === 0) return About.nothing;
+    const number = batch.numbers[row * NUMBERED.length + COLUMN];
+    if (number === 0) return this.#read(batch, row);
+    if (batch.numbering !== this.#numbering) {
+      this.#numbering = batch.numbering;
+      this.#known.fill(0);
+    }
+    if (this.#known[number] === 0) this.#known[number] = this.#read(batch, row) + 1;
+    return this.#known[number] - 1;
+  }
+
+  #read(batch: Batch, row: number): number {
+    const about = SENSITIVE.get(batch.at(row).text(Field.objectRefResource) ?? "") ?? About.nothing;
+    return about === About.configMap && !this.configMaps ? About.nothing : about;
+  }
+}

@@ -1,0 +1,9 @@
+/** Whether two runs of bytes, each followed by 16 more that may be read, are the same. */
+// @ts-expect-error: decorator
+@inline
+export function isSame(a: usize, b: usize, length: usize): bool {
+  let i: usize = 0;
+  for (; i + 16 <= length; i += 16) if (v128.any_true(v128.xor(v128.load(a + i), v128.load(b + i)))) return false;
+  const equal = <u32>i8x16.bitmask(i8x16.eq(v128.load(a + i), v128.load(b + i)));
+  return (~equal & ((1 << <u32>(length - i)) - 1)) === 0;
+}

@@ -1,0 +1,138 @@
+/**
+ * What may follow a needle (`../../plugin/follow.ts`), as `../follow.ts` writes it: its kind, 4 bytes, then for `texts` how many,
+ * and of each up to four bytes and which of them count; for the others a table of names, for `query` behind how many codes, 4
+ * bytes, and the codes, 2 bytes each.
+ *
+ * A table of names: for each bucket 2 bytes, where its names begin, counted from the table's start, and how long the table is; then the
+ * names by bucket, each behind its length, a byte; a length of 0 ends a bucket.
+ */
+import { isSame } from "./bytes";
+import { CLOSE_BRACE, COMMA, QUOTE } from "./json";
+
+const TEXTS: u32 = 0;
+const QUERY: u32 = 1;
+const BUCKETS: u32 = 64;
+
+const AMPERSAND: u8 = 0x26;
+const PERCENT: u8 = 0x25;
+const EQUALS: u8 = 0x3d;
+const BACKSLASH: u8 = 0x5c;
+
+/** Whether it stands at `p`, before a line's end. */
+export function isFollowed(p: usize, follow: usize): bool {
+  const kind = load<u32>(follow);
+  if (kind === TEXTS) return isText(p, follow + 4);
+  return kind === QUERY ? isQuery(p, follow + 4) : areMembers(p, follow + 4);
+}
+
+function isText(p: usize, texts: usize): bool {
+  const word = load<u32>(p);
+  const last = texts + <usize>load<u32>(texts) * 8;
+  for (let text = texts; text < last; text += 8) {
+    if ((word & load<u32>(text, 8)) === load<u32>(text, 4)) return true;
+  }
+  return false;
+}
+
+function isQuery(p: usize, names: usize): bool {
+  if (load<u8>(p) === QUOTE) return true;
+  const codes = names + <usize>load<u16>(names, BUCKETS * 2);
+  while (true) {
+    const name = p;
+    p = special(p);
+    if (!isName(name, p - name, names)) return false;
+    const ends = load<u8>(p);
+    if (ends !== EQUALS && ends !== AMPERSAND && ends !== BACKSLASH && ends !== QUOTE) return false;
+    while (true) {
+      const byte = load<u8>(p);
+      if (byte === QUOTE) return true;
+      if (byte === AMPERSAND) {
+        p++;
+        break;
+      }
+      if (byte === BACKSLASH) {
+        // `\u0026`
+        if (load<u32>(p) !== 0x3030755c || load<u16>(p, 4) !== 0x3632) return false;
+        p += 6;
+        break;
+      }
+      if (byte !== EQUALS && !(byte === PERCENT && isCode(p + 1, codes))) return false;
+      p = special(p + 1);
+    }
+  }
+}
+
+function isCode(p: usize, codes: usize): bool {
+  const code = load<u16>(p);
+  const last = codes + 4 + <usize>load<u32>(codes) * 2;
+  for (let each = codes + 4; each < last; each += 2) if (load<u16>(each) === code) return true;
+  return false;
+}
+
+function areMembers(p: usize, names: usize): bool {
+  // `:{`
+  if (load<u16>(p) !== 0x7b3a) return false;
+  p += 2;
+  if (load<u8>(p) === CLOSE_BRACE) return true;
+  while (true) {
+    if (load<u8>(p) !== QUOTE) return false;
+    const name = p + 1;
+    p = plainEnd(name);
+    // `":["`
+    if (load<u32>(p) !== 0x225b3a22 || !isName(name, p - name, names)) return false;
+    p = plainEnd(p + 4);
+    // `"]`
+    if (load<u16>(p) !== 0x5d22) return false;
+    p += 2;
+    const next = load<u8>(p);
+    if (next !== COMMA) return next === CLOSE_BRACE;
+    p++;
+  }
+}
+
+function isName(p: usize, length: usize, names: usize): bool {
+  if (length === 0 || length > 255) return false;
+  const bucket = (<u32>load<u8>(p) + <u32>length * 5) & (BUCKETS - 1);
+  let name = names + <usize>load<u16>(names + <usize>bucket * 2);
+  for (let each = <usize>load<u8>(name); each !== 0; each = <usize>load<u8>(name)) {
+    if (each === length && isSame(p, name + 1, length)) return true;
+    name += each + 1;
+  }
+  return false;
+}
+
+/** The first byte from `p` on that is one of `" % & + ; = @ \` or a control character. */
+// @ts-expect-error: decorator
+@inline
+function special(p: usize): usize {
+  // By the low and the high half of a byte: bits of the high halves 2, 3, 4, 5, and of both that control characters have.
+  const low = i8x16(20, 16, 17, 16, 16, 17, 17, 16, 16, 16, 16, 19, 24, 18, 16, 16);
+  const high = i8x16(16, 16, 1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  const nibble = i8x16.splat(15);
+  while (true) {
+    const bytes = v128.load(p);
+    const halves = v128.and(
+      i8x16.swizzle(low, v128.and(bytes, nibble)),
+      i8x16.swizzle(high, v128.and(i16x8.shr_u(bytes, 4), nibble)),
+    );
+    const bits = i8x16.bitmask(i8x16.ne(halves, i8x16.splat(0)));
+    if (bits) return p + ctz(bits);
+    p += 16;
+  }
+}
+
+/** The first byte from `p` on that does not stand for itself in a JSON string. */
+// @ts-expect-error: decorator
+@inline
+function plainEnd(p: usize): usize {
+  while (true) {
+    const bytes = v128.load(p);
+    const ends = v128.or(
+      v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))),
+      i8x16.lt_u(bytes, i8x16.splat(0x20)),
+    );
+    const bits = i8x16.bitmask(ends);
+    if (bits) return p + ctz(bits);
+    p += 16;
+  }
+}
