@@ -4,7 +4,8 @@ export type Follow =
   | { readonly kind: "texts"; readonly texts: readonly string[] }
   /**
    * The rest of a JSON string that is a URI's query: parameters with these names, between them `&` as it is or as Go escapes it,
-   * and nothing in their values that has a meaning there (`%`, `+`, `;`, `@`) but these codes (`2F`).
+   * and nothing in their values that has a meaning there (`%`, `+`, `;`, `@`) but these codes (`2F`). Neither another `?`: of many in a
+   * row each would be read to the end.
    */
   | { readonly kind: "query"; readonly names: readonly string[]; readonly codes: readonly string[] }
   /** The value of a member whose key the text is: an object of these members only, each a list of one text, without escapes or white space. */
@@ -23,7 +24,7 @@ export function isFollowed(bytes: Buffer, at: number, follow: Follow): boolean {
 }
 
 /** What ends the name of a parameter. */
-const ENDS_NAME = '=&\\"';
+const ENDS_NAME = '=&?\\"';
 const ESCAPED_AMPERSAND = "\\u0026";
 
 function isQuery(bytes: Buffer, at: number, names: readonly string[], codes: readonly string[]): boolean {
@@ -44,7 +45,7 @@ function isQuery(bytes: Buffer, at: number, names: readonly string[], codes: rea
 function parameterEnd(bytes: Buffer, at: number, codes: readonly string[]): number {
   while (at < bytes.length) {
     const char = charAt(bytes, at);
-    if (char < " " || '&\\+;@"'.includes(char)) return at;
+    if (char < " " || '&?\\+;@"'.includes(char)) return at;
     if (char === "%" && !codes.includes(bytes.toString("latin1", at + 1, at + 3))) return at;
     at++;
   }

@@ -167,6 +167,8 @@ describe("The stage", () => {
       "'",
       '"env"',
       "%65",
+      "?",
+      "?limit=1",
       "\\\\u0065",
     ];
     for (const part of repeated) {

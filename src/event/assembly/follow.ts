@@ -101,12 +101,12 @@ function isName(p: usize, length: usize, names: usize): bool {
   return false;
 }
 
-/** The first byte from `p` on that is one of `" % & + ; = @ \` or a control character. */
+/** The first byte from `p` on that is one of `" % & + ; = ? @ \` or a control character. */
 // @ts-expect-error: decorator
 @inline
 function special(p: usize): usize {
   // By the low and the high half of a byte: bits of the high halves 2, 3, 4, 5, and of both that control characters have.
-  const low = i8x16(20, 16, 17, 16, 16, 17, 17, 16, 16, 16, 16, 19, 24, 18, 16, 16);
+  const low = i8x16(20, 16, 17, 16, 16, 17, 17, 16, 16, 16, 16, 19, 24, 18, 16, 18);
   const high = i8x16(16, 16, 1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   const nibble = i8x16.splat(15);
   while (true) {
