@@ -16,6 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { events } from "../src/simulate/index.js";
 import { Lumberjack } from "../test/support/lumberjack.js";
+import { startAgent } from "./agent.js";
 import { type Result, report } from "./results.js";
 import { atRate } from "./writer.js";
 
@@ -116,7 +117,7 @@ class Receiver {
   }
 }
 
-async function startAgent(directory: string, url: string): Promise<ChildProcess> {
+function start(directory: string, url: string): Promise<ChildProcess> {
   fs.writeFileSync(join(directory, "rules.yaml"), RULES);
   fs.writeFileSync(join(directory, "log", "audit.log"), "");
   const config = {
@@ -129,12 +130,7 @@ async function startAgent(directory: string, url: string): Promise<ChildProcess>
     },
     observe: { listen: "none", log: "info" },
   };
-  fs.writeFileSync(join(directory, "auditship.yaml"), JSON.stringify(config));
-  const args = [join(ROOT, "dist/auditship.js"), "run", "-c", join(directory, "auditship.yaml")];
-  const agent = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
-  for await (const data of agent.stderr!) if (String(data).includes("Agent started.")) break;
-  agent.stderr!.resume();
-  return agent;
+  return startAgent(directory, config);
 }
 
 async function measure(): Promise<void> {
@@ -144,7 +140,7 @@ async function measure(): Promise<void> {
   receiver.server.listen(0, "127.0.0.1");
   await once(receiver.server, "listening");
   const { port } = receiver.server.address() as AddressInfo;
-  const agent = await startAgent(directory, `http://127.0.0.1:${port}`);
+  const agent = await start(directory, `http://127.0.0.1:${port}`);
   const rows: object[] = [];
   const results: Result[] = [];
   try {

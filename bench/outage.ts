@@ -15,6 +15,8 @@ import { parseArgs } from "node:util";
 import { type BulkServer, startBulkServer } from "../test/support/bulk-server.js";
 import { Lumberjack } from "../test/support/lumberjack.js";
 import { TcpProxy } from "../test/support/tcp-proxy.js";
+import { startAgent } from "./agent.js";
+import { memoryOf } from "./process.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -49,7 +51,7 @@ async function write(path: string): Promise<void> {
   log.close();
 }
 
-async function startAgent(directory: string, urls: string[]): Promise<ChildProcess> {
+function start(directory: string, urls: string[]): Promise<ChildProcess> {
   const [well, dead] = urls.map((url) => ({ type: "elasticsearch", urls: [url], compression: "none" }));
   const config = {
     sources: { bench: { path: "log/audit.log" } },
@@ -58,19 +60,8 @@ async function startAgent(directory: string, urls: string[]): Promise<ChildProce
     sinks: { well, dead, local: { type: "file", path: "archive.ndjson" } },
     observe: { listen: "none" },
   };
-  fs.writeFileSync(join(directory, "auditship.yaml"), JSON.stringify(config));
-  const program = join(import.meta.dirname, "../dist/auditship.js");
-  const agent = spawn(process.execPath, [program, "run", "-c", join(directory, "auditship.yaml")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  for await (const data of agent.stderr!) if (String(data).includes("Agent started.")) break;
-  agent.stderr!.resume();
-  return agent;
+  return startAgent(directory, config);
 }
-
-/** Memory in use now, MiB. */
-const memoryOf = ({ pid }: ChildProcess): number =>
-  Number(/^VmRSS:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 
 /** Waits until a server has as many documents, for a minute at most. */
 async function complete(server: BulkServer, events: number): Promise<void> {
@@ -89,7 +80,7 @@ async function measure(): Promise<void> {
   });
   const dead = await startBulkServer({ keep: false });
   const proxy = await TcpProxy.to(dead.url);
-  const agent = await startAgent(directory, [well.url, proxy.url]);
+  const agent = await start(directory, [well.url, proxy.url]);
   const writer = spawn(
     process.execPath,
     ["--import", "tsx", import.meta.filename, "--path", join(directory, "log", "audit.log"), ...process.argv.slice(2)],
@@ -110,7 +101,7 @@ async function measure(): Promise<void> {
         "p50 ms": at(0.5),
         "p99 ms": at(0.99),
         "longest ms": at(1),
-        "RSS MiB": memoryOf(agent).toFixed(0),
+        "RSS MiB": memoryOf(agent.pid!).toFixed(0),
       });
     }
     await written;

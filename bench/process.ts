@@ -11,7 +11,13 @@ export function cpuOf(pid: number): number {
 }
 
 /** Most memory that a process ever had in use, MiB. */
-export function peakOf(pid: number): number {
-  const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-  return Number(peak?.[1] ?? 0) / 1024;
+export const peakOf = (pid: number): number => statusOf(pid, "VmHWM") / 1024;
+
+/** What it has in use now, MiB. */
+export const memoryOf = (pid: number): number => statusOf(pid, "VmRSS") / 1024;
+
+/** KiB. */
+function statusOf(pid: number, name: string): number {
+  const line = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1] ?? 0);
 }

@@ -2,7 +2,7 @@
  * `npm run bench:steady`: what the agent uses while kube-apiserver writes 10,000 events/s of 1.3 KB, rotating every 10 MB, to an
  * Elasticsearch without gzip, with the rule pack, redaction and checkpoints. `--seconds N` that count (30), after five that do not.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Lumberjack } from "../test/support/lumberjack.js";
+import { startAgent } from "./agent.js";
 import { counted, startSink, stopSinks } from "./null-sinks.js";
 import { cpuOf, peakOf } from "./process.js";
 import { report } from "./results.js";
@@ -27,19 +28,6 @@ const SECONDS = Number(options.seconds);
 const WARM_UP = 5;
 const LOAD = { rate: 10_000, bytes: 1300 };
 const ROTATION = { maxSize: 10e6, maxBackups: 10 };
-const ROOT = join(import.meta.dirname, "..");
-
-async function startAgent(directory: string, url: string): Promise<ChildProcess> {
-  const config = { ...configOf(join(directory, "log", "audit.log"), "state", { url }), observe: { listen: "none" } };
-  fs.writeFileSync(join(directory, "auditship.yaml"), JSON.stringify(config));
-  const agent = spawn(process.execPath, [join(ROOT, "dist/auditship.js"), "run", "-c", "auditship.yaml"], {
-    cwd: directory,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  for await (const data of agent.stderr!) if (String(data).includes("Agent started.")) break;
-  agent.stderr!.resume();
-  return agent;
-}
 
 async function measure(): Promise<void> {
   const directory = fs.mkdtempSync(join(tmpdir(), "auditship-bench-steady-"));
@@ -47,7 +35,7 @@ async function measure(): Promise<void> {
   fs.mkdirSync(join(directory, "log"));
   fs.writeFileSync(path, "");
   const { url } = await startSink();
-  const agent = await startAgent(directory, url);
+  const agent = await startAgent(directory, { ...configOf(path, "state", { url }), observe: { listen: "none" } });
   try {
     const own = ["--import", "tsx", import.meta.filename, "--writer", path, "--seconds", options.seconds];
     const writer = spawn(process.execPath, own, { stdio: "inherit" });
