@@ -6,6 +6,7 @@ interface Mapping {
   dynamic?: boolean;
   properties?: Record<string, Mapping>;
   fields?: Record<string, Mapping>;
+  ignore_above?: number;
 }
 
 /** All fields of a mapping with their paths, objects and `.keyword` too: as a server counts them. */
@@ -28,9 +29,11 @@ describe.each(["native", "kubesphere", "ecs"] as const)("the template of shape %
       const fields = fieldsOf(mapping);
       expect(fields.length).toBeLessThan(200);
       expect(mapping.dynamic).toBe(false);
-      for (const [path, { type, dynamic }] of fields) {
+      for (const [path, { type, dynamic, ignore_above }] of fields) {
         expect([path, type]).toEqual([path, expect.any(String)]);
         if (type === "object") expect([path, dynamic]).toEqual([path, false]);
+        // A long URI or user agent would else be a way around whoever searches.
+        if (type === "keyword") expect([path, ignore_above]).toEqual([path, 8191]);
       }
     }
   });

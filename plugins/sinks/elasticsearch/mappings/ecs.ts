@@ -1,6 +1,6 @@
 import { BODY_FIELDS, type Fields } from "../shapes/body-fields.js";
 import { auditship } from "./auditship.js";
-import { date, envelope, longKeyword as keyword, text } from "./types.js";
+import { date, envelope, keyword, text } from "./types.js";
 
 const ip = { type: "ip", ignore_malformed: true };
 

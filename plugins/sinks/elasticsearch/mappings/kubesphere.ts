@@ -1,8 +1,8 @@
 import { auditship } from "./auditship.js";
-import { date, envelope, longKeyword } from "./types.js";
+import { date, envelope, keyword } from "./types.js";
 
 /** What KubeSphere's console asks for by words and, under `.keyword`, as a whole: as a server maps a string by itself. */
-const searched = { type: "text", fields: { keyword: longKeyword } };
+const searched = { type: "text", fields: { keyword } };
 
 /** The fields of a document in shape `kubesphere`. Bodies are text that is kept and not searched. */
 export function kubesphere(body: object): object {

@@ -5,8 +5,7 @@ export type Distribution = "elasticsearch" | "opensearch";
 const LONGEST_TERM = 8191;
 
 /** A value that is found whatever its length: what is left out of an index is a way around a rule. */
-export const longKeyword = { type: "keyword", ignore_above: LONGEST_TERM };
-export const keyword = { type: "keyword", ignore_above: 1024 };
+export const keyword = { type: "keyword", ignore_above: LONGEST_TERM };
 export const text = { type: "text" };
 export const date = { type: "date", ignore_malformed: true };
 
