@@ -59,7 +59,7 @@ export const sinkSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe(
-      "/readyz waits until this sink has answered once, and as long as it waits for what only an operator can mend.",
+      "/readyz waits until this sink has answered once, and as long as it waits for what only an operator can mend. Of others /readyz says so, and does not wait.",
     ),
   request: requestSchema.prefault({}),
   retry: retrySchema.prefault({}),

@@ -53,7 +53,9 @@ export async function serveObservation(
 }
 
 function ready(readiness: Readiness): Answer {
-  return readiness.ready ? { status: 200, body: "ok\n" } : { status: 503, body: `${readiness.reasons().join("\n")}\n` };
+  const reasons = readiness.reasons();
+  const lines = readiness.ready ? ["ok", ...reasons] : reasons;
+  return { status: readiness.ready ? 200 : 503, body: `${lines.join("\n")}\n` };
 }
 
 async function answer(pages: Map<string, Page>, request: IncomingMessage, response: ServerResponse): Promise<void> {

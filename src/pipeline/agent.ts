@@ -328,9 +328,11 @@ export class Agent {
 
   #watch({ loaded, runner }: RunningSink): void {
     const condition = `sink ${loaded.name}`;
-    if (loaded.common.required) this.#readiness.await(condition, "has not answered yet");
+    const hold = (reason: string) =>
+      loaded.common.required ? this.#readiness.await(condition, reason) : this.#readiness.note(condition, reason);
+    if (loaded.common.required) hold("has not answered yet");
     const tell = () => {
-      if (loaded.common.required && runner.stuck) this.#readiness.await(condition, runner.stuck);
+      if (runner.stuck) hold(runner.stuck);
     };
     tell();
     runner.onHindered = tell;
@@ -339,9 +341,7 @@ export class Agent {
       tell();
       for (const feed of this.#feeds.values()) feed.leave(runner);
     };
-    runner.onStopped = (reason) => {
-      if (loaded.common.required) this.#readiness.await(condition, `stopped: ${reason}`);
-    };
+    runner.onStopped = (reason) => hold(`stopped: ${reason}`);
     runner.onResumed = () => {
       this.#checkpoints.touch(runner);
       return this.#checkpoints.flush();
@@ -416,11 +416,13 @@ export class Agent {
     this.#reloading = this.#reloading.then(async () => {
       this.#isLiveReloadDue = false;
       if (!this.#live || this.#stopping) return;
+      let rules: RulesRead | undefined;
       try {
-        const rules = await this.#rules.readLive(this.#live, this.#configured.config.rules);
+        rules = await this.#rules.readLive(this.#live, this.#configured.config.rules);
         await this.#change(this.#configured, rules, { revive: false });
       } catch (error) {
         const message = error instanceof AuditshipError ? error.line() : (error as Error).message;
+        if (rules && error instanceof AuditshipError) void this.#reports.tell(this.#live.refuse(rules, error));
         this.#options.metrics.add("auditship_reloads_total", 1, "rules", "refused");
         this.#options.log.error({ error: message }, "What changed in the cluster is not in force.");
       }

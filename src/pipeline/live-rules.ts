@@ -103,6 +103,17 @@ export class LiveRules {
     }
   }
 
+  /** What was read cannot be put in force: tells so of each version that is not. */
+  refuse(read: RulesRead, error: AuditshipError): RulesRead {
+    const isInForce = ({ name, version }: SeenResource) => this.#accepted.get(name)?.version === version;
+    const verdicts = read.verdicts.map((verdict) =>
+      verdict.problems.length > 0 || isInForce(verdict.resource)
+        ? verdict
+        : { ...verdict, problems: [error], fellBack: true },
+    );
+    return { ...read, verdicts };
+  }
+
   /** What was read is in force: what had nothing wrong is what later versions fall back to. */
   accept(verdicts: readonly Verdict[]): void {
     const there = new Set(verdicts.map(({ resource }) => resource.name));

@@ -29,11 +29,11 @@ async function receiver() {
   return far;
 }
 
-async function site(url: string): Promise<Site> {
+async function site(url: string, more: object = {}): Promise<Site> {
   const place = await Site.make();
   await place.configure({
     sinks: {
-      hook: { type: "webhook", url, select: "all", startAt: "beginning" },
+      hook: { type: "webhook", url, select: "all", startAt: "beginning", ...more },
       archive: { type: "file", path: "archive.ndjson" },
     },
   });
@@ -41,32 +41,38 @@ async function site(url: string): Promise<Site> {
   return place;
 }
 
-it("a receiver that is gone stops its sink, visibly and without loss, until a reload", async () => {
-  const far = await receiver();
-  const place = await site(far.url);
-  const agent = program.start(place);
-  const { metric } = await started(agent);
-  const said = JSON.parse(agent.err.split("\n").find((line) => line.includes("Agent started."))!);
-  const readyz = async () => {
-    const answer = await fetch(said.metrics.replace("/metrics", "/readyz"));
-    return `${answer.status} ${await answer.text()}`;
-  };
+it.each([
+  { required: true, while: "503 sink hook: stopped: the receiver is gone (410)\n" },
+  { required: false, while: "200 ok\nsink hook: stopped: the receiver is gone (410)\n" },
+])(
+  "a receiver that is gone stops its sink, visibly and without loss, until a reload; required: $required",
+  async (is) => {
+    const far = await receiver();
+    const place = await site(far.url, { required: is.required });
+    const agent = program.start(place);
+    const { metric } = await started(agent);
+    const said = JSON.parse(agent.err.split("\n").find((line) => line.includes("Agent started."))!);
+    const readyz = async () => {
+      const answer = await fetch(said.metrics.replace("/metrics", "/readyz"));
+      return `${answer.status} ${await answer.text()}`;
+    };
 
-  await vi.waitFor(async () => {
-    expect(await metric("auditship_sink_state")).toMatchObject({ '{sink="hook",state="stopped"}': 1 });
-    expect(await readyz()).toBe("503 sink hook: stopped: the receiver is gone (410)\n");
-    // The others go on.
-    expect(await place.archive("archive.ndjson")).toHaveLength(lines.length);
-  }, patience);
-  expect(agent.err).toContain("Sink stopped until a reload or a restart");
-  expect(far.posts).toBe(1);
+    await vi.waitFor(async () => {
+      expect(await metric("auditship_sink_state")).toMatchObject({ '{sink="hook",state="stopped"}': 1 });
+      expect(await readyz()).toBe(is.while);
+      // The others go on.
+      expect(await place.archive("archive.ndjson")).toHaveLength(lines.length);
+    }, patience);
+    expect(agent.err).toContain("Sink stopped until a reload or a restart");
+    expect(far.posts).toBe(1);
 
-  far.status = 200;
-  agent.child.kill("SIGHUP");
-  await vi.waitFor(() => expect(far.taken).toBe(lines.length), patience);
-  await vi.waitFor(async () => expect(await readyz()).toBe("200 ok\n"), patience);
-  expect(await metric("auditship_sink_state")).toMatchObject({ '{sink="hook",state="stopped"}': 0 });
-});
+    far.status = 200;
+    agent.child.kill("SIGHUP");
+    await vi.waitFor(() => expect(far.taken).toBe(lines.length), patience);
+    await vi.waitFor(async () => expect(await readyz()).toBe("200 ok\n"), patience);
+    expect(await metric("auditship_sink_state")).toMatchObject({ '{sink="hook",state="stopped"}': 0 });
+  },
+);
 
 it("a run --once ends with an error when a receiver is gone", async () => {
   const far = await receiver();

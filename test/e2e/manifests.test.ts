@@ -140,6 +140,11 @@ describe.skipIf(!KUBECONFIG)("the manifests, at a real kube-apiserver,", () => {
     expect(monitor?.metadata).toMatchObject({ name: "auditship", namespace: "auditship" });
   });
 
+  it("take the alerts on the agent itself as a component", () => {
+    const rule = builtWith("prometheusrule").find((resource) => resource.kind === "PrometheusRule");
+    expect(rule?.metadata).toMatchObject({ name: "auditship", namespace: "auditship" });
+  });
+
   it("take the component kubesphere, whose rights are accepted and lie where the rules do", () => {
     const resources = builtWith("kubesphere");
     const daemonset = resources.find((resource) => resource.kind === "DaemonSet");

@@ -42,6 +42,22 @@ describe("the observation server", () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
 
+  it("is ready beside what is only noted, and says it", async () => {
+    const readiness = new Readiness();
+    readiness.note("sink pager", "stopped: gone");
+    const { url } = await serve(readiness);
+    const page = async () => {
+      const answer = await fetch(`${url}/readyz`);
+      return [answer.status, await answer.text()];
+    };
+    expect(await page()).toEqual([200, "ok\nsink pager: stopped: gone\n"]);
+    readiness.await("sink archive", "has not answered yet");
+    expect(await page()).toEqual([503, "sink archive: has not answered yet\nsink pager: stopped: gone\n"]);
+    readiness.met("sink archive");
+    readiness.met("sink pager");
+    expect(await page()).toEqual([200, "ok\n"]);
+  });
+
   it("has nothing else", async () => {
     const { url } = await serve();
     for (const path of ["/", "/debug", "/metrics/..", "/__proto__", "/constructor"]) {

@@ -2,10 +2,12 @@ import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import webhook from "../../plugins/sinks/webhook.js";
 import { loadConfig } from "../../src/config/load.js";
 import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
+import { AuditshipError } from "../../src/plugin/index.js";
 import { ApiServer, fail } from "../kubernetes/api-server.js";
 import { auditLine } from "../support/batches.js";
 
@@ -289,6 +291,32 @@ describe("the Webhook resource that is watched", () => {
     api.delete("kube-auditing-webhook", WEBHOOKS);
     await expect.poll(sinks, patience).toEqual(["archive"]);
     expect(await matches()).toEqual(["A"]);
+  });
+
+  it("is told that a receiver's sink cannot be made, and what was in force stays", async () => {
+    put("a", [item("A")]);
+    putWebhook({ receivers: [] });
+    const agent = await start();
+    const failed = new AuditshipError("AUDITSHIP_CONFIG_VALUE", "sink hook: it cannot be made.");
+    const create = vi.spyOn(webhook, "create").mockRejectedValueOnce(failed);
+    onTestFinished(() => create.mockRestore());
+    const receiver = { name: "hook", type: "webhook", config: { url: api.url } };
+    putWebhook({ receivers: [receiver] });
+    const status = () => asked("PATCH", `${WEBHOOKS}/kube-auditing-webhook/status`).at(-1)?.status.conditions[0];
+    await expect.poll(status, patience).toMatchObject({
+      status: "False",
+      message: "The last version without errors stays in force. sink hook: it cannot be made.",
+    });
+    const events = asked("POST", "/api/v1/namespaces/default/events");
+    expect(events).toMatchObject([{ reason: "Refused", message: expect.stringContaining("it cannot be made") }]);
+    // The Rule resource is in force as it was, and nobody is told otherwise.
+    expect(asked("PATCH", `${RULES}/a/status`)).toHaveLength(1);
+    expect(await matches()).toEqual(["A"]);
+    put("b", [item("B")]);
+    await eventually(["A", "B"]);
+    await expect.poll(status, patience).toMatchObject({ status: "True" });
+    const sinks = () => (agent.status() as { sinks: object[] }).sinks;
+    await expect.poll(sinks, patience).toMatchObject([{ name: "archive" }, { name: "hook" }]);
   });
 
   it("is reported for a selector that selects nothing, in namespace default", async () => {

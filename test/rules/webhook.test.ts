@@ -155,6 +155,20 @@ describe("KubeSphere's Webhook resource", () => {
     ]);
   });
 
+  it("refuses a receiver with the name of another, which is its type where it has none", async () => {
+    const hook = (url: string) => `{ type: webhook, config: { url: '${url}' } }`;
+    const loaded = await receivers(hook("http://a"), hook("http://b"), hook("http://c").replace("{", "{ name: c,"));
+    expect(loaded.receivers.map(({ name, url }) => [name, url])).toEqual([
+      ["webhook", "http://a"],
+      ["c", "http://c"],
+    ]);
+    expect(lines(loaded.refused)).toEqual([
+      expect.stringMatching(
+        /^w.yaml:7:\d+: Two receivers of the Webhook resource are called webhook, .*give this one another name/,
+      ),
+    ]);
+  });
+
   it("is refused with a priority that is none, and the configuration's holds", async () => {
     const loaded = await load({ ...RULES, "w.yaml": webhook("{ alertingPriority: WARNNG }") });
     expect(lines(loaded.refused)).toEqual([

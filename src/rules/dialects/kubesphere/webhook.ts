@@ -87,6 +87,7 @@ export function readWebhook(
       try {
         const unknown = (message: string) => warn(message, [...at, "type"]);
         const receiver = readReceiver(value, document, [...keys, "spec", ...at], unknown);
+        if (receiver && found.some(({ name }) => name === receiver.name)) throw namesake(receiver);
         if (receiver) found.push(receiver);
       } catch (error) {
         if (!(error instanceof AuditshipError)) throw error;
@@ -94,6 +95,12 @@ export function readWebhook(
       }
     }
     return found;
+  }
+
+  /** It would be no sink, and nobody would be told what it is to tell. */
+  function namesake({ name, place }: Receiver): AuditshipError {
+    const message = `Two receivers of the Webhook resource are called ${name}, and only the first counts; give this one another name.`;
+    return new AuditshipError("AUDITSHIP_RULE_INVALID", message, place);
   }
 
   function rank(key: "archivingPriority" | "alertingPriority"): number | undefined {
