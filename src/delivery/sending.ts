@@ -15,6 +15,7 @@ import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { type Gathering, type Left, Outbox } from "./outbox.js";
 import { countOutcome, loadOf, sort } from "./outcome.js";
+import { RefusalNotice } from "./refusal-notice.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
 import { HOLD, Runner, type RunnerOptions, type Snapshot } from "./runner.js";
@@ -41,12 +42,14 @@ export class SendingRunner extends Runner {
   /** Most events of a request. */
   readonly #maxEvents: number;
   readonly #refusals = new Refusals();
+  readonly #notice: RefusalNotice;
   #toldConflict = false;
 
   constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
     super(host, options, random);
     this.#sink = sink;
     this.#deps = deps;
+    this.#notice = new RefusalNotice(host);
     this.#frames = new Frames(sink);
     this.#maxEvents = Math.min(options.request.maxEvents, sink.maxEvents ?? options.request.maxEvents);
     this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
@@ -109,6 +112,7 @@ export class SendingRunner extends Runner {
   override close(): void {
     super.close();
     this.#outbox.clear();
+    this.#notice.close();
   }
 
   protected probe(signal: AbortSignal): Promise<void> {
@@ -390,10 +394,7 @@ export class SendingRunner extends Runner {
       this.giveUp((error as Error).message);
       return;
     }
-    this.host.log.warn(
-      { sink: this.name, events: letters.length, reason: letters[0].reason },
-      "Sink refused events; they are in the dead letters (auditship dlq list).",
-    );
+    this.#notice.note(letters.length, letters[0].reason);
     this.host.meter.add("auditship_dead_letters_total", letters.length, this.name);
     request.acknowledge(indexes);
   }
