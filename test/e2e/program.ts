@@ -8,10 +8,12 @@ import { promisify } from "node:util";
 const ENTRY = fileURLToPath(new URL("../../dist/auditship.js", import.meta.url));
 
 /** What a command prints on stdout. Rejects, with all that it printed, unless it ends with 0. */
-export async function auditship(...args: string[]): Promise<string> {
+export const auditship = async (...args: string[]): Promise<string> => (await printed(...args)).stdout;
+
+/** All that a command prints; likewise. */
+export async function printed(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [ENTRY, ...args], { maxBuffer: 2 ** 30 });
-    return stdout;
+    return await promisify(execFile)(process.execPath, [ENTRY, ...args], { maxBuffer: 2 ** 30 });
   } catch (error) {
     const { message, stdout } = error as Error & { stdout: string };
     throw new Error(`${message}\n${stdout.slice(0, 2000)}`);

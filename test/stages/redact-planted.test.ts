@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Profile } from "../../plugins/stages/redact/profile.js";
-import { canaryLines, leaks, PLACE_NAMES } from "../support/canaries.js";
+import { events } from "../../src/simulate/events.js";
+import { canaryLines, encodedForms, leaks, PLACE_NAMES } from "../support/canaries.js";
 import { documentsOf, load, redactStage } from "./support.js";
 
 /** The long run: AUDITSHIP_CANARY_EVENTS=100000. */
@@ -38,5 +39,22 @@ describe("Planted secrets", () => {
     };
     for (const line of canaryLines(seed, EVENTS)) if (lines.push(line) === BATCH) check();
     check();
+  });
+
+  it(`leave no trace in ${EVENTS} events of a simulated cluster, attacks included`, { timeout: 600_000 }, () => {
+    const forms = ["FAKE-not-a-real-secret", "FAKE-not-a-real-token"].flatMap(encodedForms);
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const planted = new Set<string>();
+    const simulated = events(seed);
+    for (let left = EVENTS; left > 0; left -= BATCH) {
+      const lines = Array.from({ length: Math.min(left, BATCH) }, () => simulated.next().value as string);
+      const [before, after] = [lines.join("\n"), redacted(lines, "default")];
+      for (const form of forms) if (before.includes(form)) planted.add(form);
+      expect(
+        forms.filter((form) => after.includes(form)),
+        `seed ${seed}`,
+      ).toEqual([]);
+    }
+    expect(planted.size).toBeGreaterThan(1);
   });
 });
