@@ -12,7 +12,10 @@ import {
   Flag,
   type Frame,
   type FramedDocuments,
+  findInner,
   findNeedles,
+  type Inner,
+  type InnerKey,
   type InvalidLine,
   type Needles,
   type OpenBody,
@@ -67,6 +70,7 @@ export class EventBatch implements Batch {
 
   private readonly memory: WasmMemory | undefined;
   private readonly found = new FindList();
+  private readonly foundInner: Inner = { end: 0, start: 0, stop: 0, elsewhere: false };
   private readonly rows: Rows;
   private readonly lines: LineScanner;
   private readonly verifier: Verifier | undefined;
@@ -263,6 +267,12 @@ export class EventBatch implements Batch {
     if (!home) column.fill(Number.NaN, 0, rows.count);
     if (home?.times(field, rows.count, column) !== 0) fillTimes(column, rows, bytes, field);
     this.verifier?.checkTimes(field, column, this.scanned(this.length, this.length));
+  }
+
+  inner(at: number, key: InnerKey): Inner {
+    const { bytes, memory, foundInner } = this;
+    if (!memory?.holds(bytes) || !memory.inner(at, key, foundInner)) findInner(bytes, at, key, foundInner);
+    return foundInner;
   }
 
   find(needles: Needles): Finds {

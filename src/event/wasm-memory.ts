@@ -2,6 +2,8 @@ import {
   FIELD_COUNT,
   FIELD_PATHS,
   type FindList,
+  type Inner,
+  type InnerKey,
   type Needles,
   NUMBERED,
   ROW_HEADER,
@@ -22,7 +24,8 @@ interface Exports extends DocumentExports {
   readonly full: WebAssembly.Global;
   /** Where `scan` stopped. */
   readonly position: WebAssembly.Global;
-  skip(at: number): number;
+  skip(at: number, end: number): number;
+  inner(keys: number, at: number, end: number, out: number): number;
   times(bytes: number, rows: number, rowBytes: number, count: number, field: number, out: number): number;
   find(set: number, bytes: number, from: number, to: number, found: number, max: number): number;
   /** Where `find` is to go on; -1 if it is through. */
@@ -38,7 +41,7 @@ const PAGE = 65_536;
 const INTERNER = 272 * 1024;
 /** Bytes behind the batch's that may be read. */
 const PADDING = 64;
-/** Bytes for sets of needles. */
+/** Bytes for what is looked for. */
 const SETS = 16 * 1024;
 /** What one call of `find` may give. */
 const MAX_FOUND = 4096;
@@ -82,8 +85,10 @@ export class WasmMemory {
   readonly #bytes: number;
   readonly #interner: number;
   readonly #found: Uint32Array;
+  /** One past the bytes. */
+  readonly #end: number;
   #nextSet: number;
-  readonly #sets = new WeakMap<Needles, number>();
+  readonly #sets = new WeakMap<Needles | InnerKey, number>();
 
   /** Undefined where there is no WebAssembly SIMD. */
   static create(capacity: number, maxRows: number): WasmMemory | undefined {
@@ -107,6 +112,7 @@ export class WasmMemory {
     this.#bytes = (documents + DOCUMENT_MEMORY + 15) & ~15;
     this.#found = new Uint32Array(memory.buffer, found, 2 * MAX_FOUND);
     this.table = new Uint32Array(memory.buffer, this.#rows, maxRows * ROW_WORDS);
+    this.#end = this.#bytes + capacity;
     this.buffer = Buffer.from(memory.buffer, this.#bytes, capacity);
     this.numbers = new Uint16Array(memory.buffer, numbers, maxRows * NUMBERED.length);
     this.time = new Float64Array(memory.buffer, times, maxRows).fill(Number.NaN);
@@ -147,9 +153,22 @@ export class WasmMemory {
     return this.#exports.position.value;
   }
 
-  /** The offset after the value at `at`; 0 if that is malformed or too deep. */
+  /** The offset after the value at `at` of an event; 0 if it is none. */
   valueEnd(at: number): number {
-    return this.#exports.skip(at);
+    const end = this.#exports.skip(this.#bytes + at, this.#end);
+    return end === 0 ? 0 : end - this.#bytes;
+  }
+
+  /** As {@link Batch.inner}; false if that is no event's, or there is no room for such keys. */
+  inner(at: number, key: InnerKey, found: Inner): boolean {
+    const keys = this.#place(key, (address) => encodeInnerKey(key, address));
+    const [bytes, words] = [this.#bytes, this.#found];
+    if (keys === 0 || !this.#exports.inner(keys, bytes + at, this.#end, words.byteOffset)) return false;
+    found.end = words[0] - bytes;
+    found.start = words[1] === 0 ? 0 : words[1] - bytes;
+    found.stop = words[2] === 0 ? 0 : words[2] - bytes;
+    found.elsewhere = words[3] !== 0;
+    return true;
   }
 
   /**
@@ -163,7 +182,7 @@ export class WasmMemory {
 
   /** Adds all occurrences of the needles in the first `length` bytes; false if there is no room for such needles. */
   find(needles: Needles, length: number, found: FindList): boolean {
-    const set = this.#setOf(needles);
+    const set = this.#place(needles, (address) => encodeNeedles(needles, address));
     if (set === 0) return false;
     const { find, foundTo } = this.#exports;
     for (let at = 0; at >= 0; at = foundTo.value) {
@@ -173,17 +192,18 @@ export class WasmMemory {
     return true;
   }
 
-  #setOf(needles: Needles): number {
-    let address = this.#sets.get(needles);
+  /** The address of what is looked for, written there when it is first used; 0 if there was no room. */
+  #place(what: Needles | InnerKey, encode: (address: number) => Buffer): number {
+    let address = this.#sets.get(what);
     if (address === undefined) {
-      const set = encodeNeedles(needles, this.#nextSet);
+      const set = encode(this.#nextSet);
       const fits = this.#nextSet + set.length <= this.#found.byteOffset;
       address = fits ? this.#nextSet : 0;
       if (fits) {
         new Uint8Array(this.table.buffer).set(set, address);
         this.#nextSet += (set.length + 15) & ~15;
       }
-      this.#sets.set(needles, address);
+      this.#sets.set(what, address);
     }
     return address;
   }
@@ -208,4 +228,10 @@ function keyTables(): (readonly Key[])[] {
     below("").map(([name, field]) => [name, field, nestedOf(name)] as const),
     ...parents.map(([parent]) => below(`${parent}.`).map(([name, field]) => [name, field, 0] as const)),
   ];
+}
+
+/** As `assembly/inner.ts` reads it. */
+function encodeInnerKey({ outer, inner }: InnerKey, address: number): Buffer {
+  const words = Uint32Array.of(address + 16, outer.length, address + 16 + outer.length, inner.length);
+  return Buffer.concat([Buffer.from(words.buffer), outer, inner]);
 }

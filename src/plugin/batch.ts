@@ -1,5 +1,6 @@
 import type { EventView } from "./event.js";
 import { FIELD_COUNT, Field } from "./field.js";
+import type { Inner, InnerKey } from "./inner.js";
 import type { RuleMatch } from "./match.js";
 import type { Finds, Needles } from "./needles.js";
 import type { FileRef, Position } from "./position.js";
@@ -141,6 +142,9 @@ export interface Batch {
 
   /** One past the last byte of the JSON value at offset `at` of an event. */
   valueEnd(at: number): number;
+
+  /** What is found of a member of a member in the object at offset `at` of an event. Valid until the next call. */
+  inner(at: number, key: InnerKey): Inner;
 
   /**
    * Fills a column with the epoch milliseconds that a field of each row says, NaN where it is absent or no RFC 3339 time. Quick

@@ -9,6 +9,7 @@ export * from "./follow.js";
 export * from "./fresh-file.js";
 export * from "./host.js";
 export * from "./http.js";
+export * from "./inner.js";
 export * from "./json.js";
 export * from "./kubernetes.js";
 export * from "./match.js";

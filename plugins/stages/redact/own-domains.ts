@@ -1,4 +1,4 @@
-import { type Batch, skipSpace, valueEnd } from "../../../src/plugin/index.js";
+import { type Batch, InnerKey, skipSpace, valueEnd } from "../../../src/plugin/index.js";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -7,8 +7,7 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const SPACE = 0x20;
 const ITEMS = Buffer.from('"items"');
-const METADATA = Buffer.from('"metadata"');
-const NAMESPACE = Buffer.from('"namespace"');
+const NAMESPACE = new InnerKey("metadata", "namespace");
 
 /**
  * The hash domains of the places in a body whose objects each have their own: `metadata.namespace` of the body, or of the item
@@ -21,62 +20,69 @@ export class OwnDomains {
   #end = 0;
   #domain: string | undefined;
   /** One past the body's end as long as there may be more items; 0 if it is no list. */
-  #bodyEnd = 0;
+  #itemsEnd = 0;
+  /** The opening bracket of its items; -1 if it is no list. */
+  readonly #items: number;
+  /** Whether it may hand down a namespace that stands behind its items. Undefined as long as nobody asked. */
+  #handsDown: boolean | undefined;
 
   constructor(
     private readonly batch: Batch,
     private readonly bytes: Buffer,
     start: number,
-    end: number,
+    private readonly bodyEnd: number,
   ) {
-    const items = this.#itemsOf(start);
-    if (items < 0) this.#enter(start);
+    this.#items = this.#itemsOf(start);
+    if (this.#items < 0) this.#enter(start);
     // A list with a namespace of its own would hand it down.
-    else if (!this.#holds(NAMESPACE, start, items)) {
-      this.#end = items + 1;
-      this.#bodyEnd = end;
+    else if (!this.#holdsNamespace(start, this.#items)) {
+      this.#end = this.#items + 1;
+      this.#itemsEnd = bodyEnd;
     }
   }
 
   /** The domain at a place; undefined if only a walk can tell. */
   at(place: number): string | undefined {
-    while (place >= this.#end && this.#end < this.#bodyEnd) this.#next();
+    while (place >= this.#end && this.#end < this.#itemsEnd) this.#next();
     return place >= this.#start && place < this.#end ? this.#domain : undefined;
   }
 
   #next(): void {
     let start = this.#end;
     while (this.bytes[start] <= SPACE || this.bytes[start] === COMMA) start++;
-    if (this.bytes[start] === CLOSE_BRACKET) this.#bodyEnd = 0;
+    if (this.bytes[start] === CLOSE_BRACKET) this.#itemsEnd = 0;
     else this.#enter(start);
   }
 
   /** Turns to the object at `start`. */
   #enter(start: number): void {
-    const { bytes } = this;
     this.#start = start;
-    this.#domain = undefined;
-    if (bytes[start] !== OPEN_BRACE) {
+    if (this.bytes[start] !== OPEN_BRACE) {
+      this.#domain = undefined;
       this.#end = Math.max(this.batch.valueEnd(start), start + 1);
       return;
     }
-    let domain = "";
-    let elsewhere = start;
-    let nested = false;
-    this.#end = this.#eachMember(start, (key, value, end) => {
-      if (!isAt(bytes, key, METADATA) || bytes[value] !== OPEN_BRACE) return;
-      this.#eachMember(value, (inner, text, textEnd) => {
-        if (isAt(bytes, inner, NAMESPACE)) domain = textOf(bytes, text, textEnd) || domain;
-      });
-      nested ||= this.#holds(NAMESPACE, elsewhere, value);
-      elsewhere = end;
-    });
+    const { end, start: namespace, stop, elsewhere } = this.batch.inner(start, NAMESPACE);
+    this.#end = end;
     // An object within may have a domain of its own.
-    if (!nested && !this.#holds(NAMESPACE, elsewhere, this.#end)) this.#domain = domain;
+    if (elsewhere) this.#domain = undefined;
+    else this.#domain = namespace === 0 ? this.#outer() : this.#text(namespace, stop);
   }
 
-  #holds(name: Buffer, start: number, end: number): boolean {
-    return this.bytes.subarray(start, end).includes(name);
+  /** The domain of an object that names none. */
+  #outer(): string | undefined {
+    if (this.#items < 0) return "";
+    this.#handsDown ??= this.#holdsNamespace(this.batch.valueEnd(this.#items), this.bodyEnd);
+    return this.#handsDown ? undefined : "";
+  }
+
+  #holdsNamespace(start: number, end: number): boolean {
+    return this.bytes.subarray(start, end).includes(NAMESPACE.inner);
+  }
+
+  #text(start: number, end: number): string {
+    const text = this.bytes.toString("utf8", start + 1, end - 1);
+    return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
   }
 
   /** The opening bracket of the `items` of the object at `start`; -1 if it has none. */
@@ -85,36 +91,11 @@ export class OwnDomains {
     let at = skipSpace(bytes, start + 1);
     while (bytes[at] === QUOTE) {
       const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
-      if (isAt(bytes, at, ITEMS) && bytes[value] === OPEN_BRACKET) return value;
+      if (bytes[value] === OPEN_BRACKET && ITEMS.compare(bytes, at, at + ITEMS.length) === 0) return value;
       at = skipSpace(bytes, this.batch.valueEnd(value));
       if (bytes[at] !== COMMA) break;
       at = skipSpace(bytes, at + 1);
     }
     return -1;
   }
-
-  /** Calls with the offset of each key's opening quote and its value's span; returns the object's end. */
-  #eachMember(start: number, visit: (key: number, value: number, valueEnds: number) => void): number {
-    const { bytes } = this;
-    let at = skipSpace(bytes, start + 1);
-    while (bytes[at] === QUOTE) {
-      const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
-      const end = this.batch.valueEnd(value);
-      visit(at, value, end);
-      at = skipSpace(bytes, end);
-      if (bytes[at] !== COMMA) break;
-      at = skipSpace(bytes, at + 1);
-    }
-    return at + 1;
-  }
-}
-
-function isAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
-  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
-  return true;
-}
-
-function textOf(bytes: Buffer, start: number, end: number): string {
-  const value: unknown = JSON.parse(bytes.toString("utf8", start, end));
-  return typeof value === "string" ? value : "";
 }

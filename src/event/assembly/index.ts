@@ -2,7 +2,8 @@
 export { beginDocuments, beginOutput, setText, writeDocuments, written } from "./document";
 export { find, foundTo } from "./find";
 export { beginNumbers, full } from "./intern";
-export { addKey, begin, position, scan, skip } from "./scan";
+export { inner, skip } from "./inner";
+export { addKey, begin, position, scan } from "./scan";
 export { times } from "./times";
 
 /** The first byte that nothing here uses. */

@@ -94,12 +94,6 @@ export function scan(from: u32, to: u32, rows: usize, rowNumbers: usize, max: u3
   return count;
 }
 
-/** The offset after the value at `at`; 0 if it is malformed or too deep. */
-export function skip(at: u32): u32 {
-  const end = valueEnd(bytes + at);
-  return end ? <u32>(end - bytes) : 0;
-}
-
 /** Scans the line at `start`; returns where the next one begins, 0 if it is not for us. */
 function line(start: usize): usize {
   if (load<u8>(start) !== OPEN_BRACE) return 0;

@@ -1,0 +1,73 @@
+import { skipSpace, valueEnd } from "./json.js";
+
+/** A member of a member of an object: `metadata.namespace`. Keys are compared as they stand. */
+export class InnerKey {
+  /** With their quotes. */
+  readonly outer: Buffer;
+  readonly inner: Buffer;
+
+  /** @param outer neither has anything in it that has to be escaped */
+  constructor(outer: string, inner: string) {
+    this.outer = Buffer.from(`"${outer}"`);
+    this.inner = Buffer.from(`"${inner}"`);
+  }
+}
+
+/** What is found of it in an object. */
+export interface Inner {
+  /** One past the object's last byte. */
+  end: number;
+  /**
+   * The value; (0, 0) if there is none. Of an outer member only the last inner one counts, if it is a text and not empty; of several
+   * outer ones the last that has such a one.
+   */
+  start: number;
+  stop: number;
+  /** The inner key stands elsewhere in the object, too, or a text like it. */
+  elsewhere: boolean;
+}
+
+/** Looks for it in the object at `at` of valid JSON. */
+export function findInner(bytes: Buffer, at: number, key: InnerKey, found: Inner): void {
+  let direct = 0;
+  found.start = found.stop = 0;
+  found.end = eachMember(bytes, at, (outer, value) => {
+    if (!isAt(bytes, outer, key.outer) || bytes[value] !== OPEN_BRACE) return;
+    let last = { start: 0, stop: 0 };
+    eachMember(bytes, value, (inner, start, stop) => {
+      if (!isAt(bytes, inner, key.inner)) return;
+      direct++;
+      last = { start, stop };
+    });
+    if (bytes[last.start] === QUOTE && last.stop - last.start > 2) Object.assign(found, last);
+  });
+  let occurrences = 0;
+  const object = bytes.subarray(at, found.end);
+  for (let place = object.indexOf(key.inner); place >= 0; place = object.indexOf(key.inner, place + 1)) occurrences++;
+  found.elsewhere = occurrences > direct;
+}
+
+/** Calls with the offset of each key's opening quote and its value's span; returns the object's end. */
+function eachMember(
+  bytes: Buffer,
+  object: number,
+  visit: (key: number, value: number, valueEnds: number) => void,
+): number {
+  let at = skipSpace(bytes, object + 1);
+  while (bytes[at] === QUOTE) {
+    const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
+    const end = valueEnd(bytes, value);
+    visit(at, value, end);
+    at = skipSpace(bytes, end);
+    if (bytes[at] !== COMMA) break;
+    at = skipSpace(bytes, at + 1);
+  }
+  return at + 1;
+}
+
+const isAt = (bytes: Buffer, at: number, text: Buffer): boolean =>
+  text.compare(bytes, at, Math.min(at + text.length, bytes.length)) === 0;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
