@@ -22,14 +22,16 @@ prepare();
 
 /*
  * A key: its length, its field, the index of the table of its members' keys (0: none), the place of its value's number in the
- * row of numbers plus one (0: it has none), then from byte 8 on its name and the closing quote. Tables are filled from outside, once.
+ * row of numbers plus one (0: it has none), then from byte 16 on its name and the closing quote, and from byte 48 on a mask of
+ * the bytes that those take. Tables are filled once.
  */
-const KEY: usize = 48;
-const NAME: usize = 8;
+const KEY: usize = 80;
+const NAME: usize = 16;
+const MASK: usize = 48;
 /** Most keys in a table, and tables. Table 0 is the event's own. */
 const KEYS: usize = 32;
 const TABLE: usize = KEYS * KEY;
-const tables: usize = memory.data(8 * 32 * 48);
+const tables: usize = memory.data(8 * 32 * 80, 16);
 const lengths: usize = memory.data(8 * 4);
 
 /** Adds a key to a table, and returns where its name is to be written. */
@@ -41,6 +43,7 @@ export function addKey(table: u32, length: u32, field: u32, nested: u32, number:
   store<u8>(key, <u8>field, 1);
   store<u8>(key, <u8>nested, 2);
   store<u8>(key, <u8>number, 3);
+  memory.fill(key + MASK, 0xff, length + 1);
   return key + NAME;
 }
 
@@ -164,24 +167,18 @@ function known(key: usize, start: usize): usize {
 // @ts-expect-error: decorator
 @inline
 function find(p: usize, first: usize, last: usize): usize {
+  const bytes = v128.load(p);
   for (let key = first; key < last; key += KEY) {
-    if (load<u8>(key, NAME) === load<u8>(p) && isName(p, key)) return key;
+    const other = v128.and(v128.xor(bytes, v128.load(key, NAME)), v128.load(key, MASK));
+    if (!v128.any_true(other) && (load<u8>(key) < 16 || isLongName(p, key))) return key;
   }
   return 0;
 }
 
-// @ts-expect-error: decorator
-@inline
-function isName(p: usize, key: usize): bool {
-  const length = <usize>load<u8>(key) + 1;
-  const name = key + NAME;
-  let i: usize = 0;
-  while (i + 8 <= length) {
-    if (load<u64>(p + i) !== load<u64>(name + i)) return false;
-    i += 8;
-  }
-  const rest = length - i;
-  return rest === 0 || (load<u64>(p + i) ^ load<u64>(name + i)) << ((8 - rest) * 8) === 0;
+/** Whether what is behind the first 16 bytes of a name stands there, too. */
+function isLongName(p: usize, key: usize): bool {
+  const other = v128.and(v128.xor(v128.load(p, 16), v128.load(key, NAME + 16)), v128.load(key, MASK + 16));
+  return !v128.any_true(other);
 }
 
 /** Whether a key means nothing to us for sure: lower-case ASCII, and not one that the TypeScript scanner handles. */
