@@ -104,7 +104,7 @@ function groupsOf(needles: readonly Anchored[]): Group[] {
     let best = { more: Number.POSITIVE_INFINITY, a: 0, b: 0 };
     for (const [a, one] of groups.entries()) {
       for (let b = a + 1; b < groups.length; b++) {
-        const more = costOf(united(one, groups[b])) - one.cost - groups[b].cost;
+        const more = costOf(one.halves, groups[b].halves) - one.cost - groups[b].cost;
         if (more < best.more) best = { more, a, b };
       }
     }
@@ -132,10 +132,17 @@ function halvesOf({ text, lead }: Anchored): Halves[] {
 const united = (one: Group, other: Group): Halves[] =>
   one.halves.map(([low, high], place) => [low | other.halves[place][0], high | other.halves[place][1]]);
 
-const costOf = (halves: readonly Halves[]): number => halves.reduce((product, bits) => product * share(bits), 1);
+/** How often something seems to be one of either. Asked of every two groups, again and again, so without garbage. */
+function costOf(one: readonly Halves[], other: readonly Halves[] = one): number {
+  let cost = 1;
+  for (let place = 0; place < ANCHOR; place++) {
+    cost *= share(one[place][0] | other[place][0], one[place][1] | other[place][1]);
+  }
+  return cost;
+}
 
 /** The share of bytes whose halves are among these. */
-function share([low, high]: Halves): number {
+function share(low: number, high: number): number {
   let sum = 0;
   for (let rows = high; rows !== 0; rows &= rows - 1) {
     const row = 31 - Math.clz32(rows & -rows);
