@@ -113,7 +113,7 @@ describe.skipIf(!hasRules)("SigmaHQ's rules for Kubernetes", async () => {
     ]);
   });
 
-  it.each([...SAMPLES, "made"])("match what they say on %s", (sample) => {
+  it.each([...SAMPLES, "made"])("match what they say on %s", { timeout: 120_000 }, (sample) => {
     const lines = sample === "made" ? MADE : linesOf(sample);
     expect(lines.length).toBeGreaterThan(0);
     for (let from = 0; from < lines.length; from += BATCH) {

@@ -17,7 +17,9 @@ describe.skipIf(!hasSamples)("A real API server's log at level RequestResponse",
     expect(forms.filter((form) => log.includes(form)).length).toBeGreaterThan(distinct.size);
   });
 
-  it("holds none of them afterwards, in plain or in base64, and is still the same log elsewhere", () => {
+  it("holds none of them afterwards, in plain or in base64, and is still the same log elsewhere", {
+    timeout: 120_000,
+  }, () => {
     const batch = load(log, 1 << 14);
     const before = documentsOf(batch).split("\n");
     redactStage({ configMaps: true }).run(batch);
