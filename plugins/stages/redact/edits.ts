@@ -3,6 +3,8 @@ export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+  /** Those of the text, where they are made already. */
+  readonly bytes?: Buffer | undefined;
   /** Gives way to any other that it overlaps with. */
   readonly weak?: boolean;
 }
@@ -15,9 +17,12 @@ export class Edits {
     return this.#edits.length;
   }
 
-  /** Replaces [start, end) by JSON text. */
-  add(start: number, end: number, text: string): void {
-    this.#edits.push({ start, end, text });
+  /**
+   * Replaces [start, end) by JSON text.
+   * @param bytes those of the text, where they are made already
+   */
+  add(start: number, end: number, text: string, bytes?: Buffer): void {
+    this.#edits.push({ start, end, text, bytes });
   }
 
   /** The same, where others may replace parts of it or all of it: what holds the other wins, and of equals the first. */

@@ -90,8 +90,8 @@ export class EventRedaction {
     else this.#unusual();
     if (this.#requested !== undefined) this.#annotate(this.#requested);
     if (this.#edits.length === 0) return;
-    for (const { start, end, text } of this.#edits.drain()) {
-      batch.edit(row, start, end, Buffer.from(rename ? rename(text) : text));
+    for (const { start, end, text, bytes } of this.#edits.drain()) {
+      batch.edit(row, start, end, rename ? Buffer.from(rename(text)) : (bytes ?? Buffer.from(text)));
     }
     if (this.#reasons.length > 0) batch.annotate(row, "redaction", this.#reasons.join(", "));
   }
@@ -228,10 +228,10 @@ export class EventRedaction {
     let walked = 0;
     let place = 0;
     const domainOf = () => (domains ? domains.at(place) : domain);
-    for (const { at, kind } of spots) {
+    for (const { at, end: spotEnd, kind } of spots) {
       // Within the one before.
       if (at < walked) continue;
-      walked = this.#batch.valueEnd(at);
+      walked = spotEnd ?? this.#batch.valueEnd(at);
       place = at;
       if (!this.#spot(at, walked, kind, domainOf)) {
         this.#edits.truncate(before);
@@ -246,7 +246,7 @@ export class EventRedaction {
     if (kind === "text" && isKey(this.#bytes, end)) return true;
     const found = this.#spotWalks.walk(this.#bytes, start, end, kind, domainOf);
     if (found === undefined) return false;
-    for (const edit of found) this.#edits.add(start + edit.start, start + edit.end, edit.text);
+    for (const edit of found) this.#edits.add(start + edit.start, start + edit.end, edit.text, edit.bytes);
     return true;
   }
 

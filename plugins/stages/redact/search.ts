@@ -1,4 +1,12 @@
-import { type Batch, FindList, type Finds, findNeedles, type Needle, Needles } from "../../../src/plugin/index.js";
+import {
+  type Batch,
+  FindList,
+  type Finds,
+  findNeedles,
+  type Needle,
+  Needles,
+  valueEnd,
+} from "../../../src/plugin/index.js";
 import { openingEnd, opensJson, opensString } from "./escapes.js";
 import { HARMLESS_CODES, HARMLESS_EXTRA, HARMLESS_PARAMETERS } from "./kept.js";
 import { listAfter, Passwords, type Spot, stringStart } from "./spots.js";
@@ -105,6 +113,7 @@ export class Traces {
     readonly bytes: Buffer,
     private readonly finds: Finds,
     private readonly meanings: Meanings,
+    private readonly valueEnd: (at: number) => number,
   ) {
     this.#passwords = new Passwords(bytes);
   }
@@ -147,6 +156,7 @@ export class Traces {
     let walk = false;
     let spots: Spot[] | undefined = [];
     let stringEnd = 0;
+    let listEnd = 0;
     let runEnd = 0;
     let urls = false;
     for (let i = first; i < last; i++) {
@@ -171,11 +181,15 @@ export class Traces {
         case Trace.words: {
           const list = listAfter(this.bytes, at, at + this.meanings.lengths[this.finds.needles[i]]);
           if (list === undefined) spots = undefined;
-          else if (list >= 0) spots?.push({ at: list, kind: trace === Trace.env ? "env" : "words" });
+          if (list === undefined || list < 0 || list < listEnd) break;
+          listEnd = this.valueEnd(list);
+          spots?.push({ at: list, end: listEnd, kind: trace === Trace.env ? "env" : "words" });
           break;
         }
         case Trace.url: {
-          if (!this.hasPassword(i)) break;
+          // The walk of the list that it stands in looks at it.
+          if (at < listEnd) urls = true;
+          if (at < listEnd || !this.hasPassword(i)) break;
           urls = true;
           // In the same string as the one before.
           if (at < stringEnd) break;
@@ -219,7 +233,7 @@ export class Search {
   /** The occurrences in all of a batch. */
   traces(batch: Batch): Traces {
     const bytes = Buffer.from(batch.bytes.buffer, batch.bytes.byteOffset, batch.length);
-    return new Traces(bytes, batch.find(this.#needles), this.#meanings);
+    return new Traces(bytes, batch.find(this.#needles), this.#meanings, (at) => batch.valueEnd(at));
   }
 
   /** What the walk of a batch's [start, end), a JSON text, has to look for. */
@@ -236,6 +250,6 @@ export class Search {
   trace(text: Buffer): Finding {
     this.#found.clear();
     findNeedles(this.#needles, text, this.#found);
-    return new Traces(text, this.#found, this.#meanings).look(0, text.length);
+    return new Traces(text, this.#found, this.#meanings, (at) => valueEnd(text, at)).look(0, text.length);
   }
 }

@@ -13,8 +13,13 @@ const ENTRY = 256;
 
 interface Walked {
   /** Offsets from the value's start. */
-  readonly edits: readonly Edit[];
+  readonly edits: readonly MadeEdit[];
   readonly kinds: readonly SecretKind[];
+}
+
+/** With the bytes of its text: they are made once for many events. */
+interface MadeEdit extends Edit {
+  readonly bytes: Buffer;
 }
 
 /** A value of a spot. */
@@ -50,7 +55,7 @@ export class SpotWalks {
     end: number,
     kind: SpotKind,
     domainOf: () => string | undefined,
-  ): readonly Edit[] | undefined {
+  ): readonly MadeEdit[] | undefined {
     const value = this.#valueOf(bytes, start, end, kind);
     const anywhere = this.#walked(value, "");
     if (anywhere === undefined || anywhere.edits.length === 0) return anywhere?.edits;
@@ -87,13 +92,13 @@ export class SpotWalks {
     const edits = new Edits();
     this.#kinds = [];
     try {
-      const document = { tape: opened.tape, domain, found: kind === "text" ? Found.text : Found.spots, patches: false };
+      const document = { tape: opened.tape, domain, found: Found.text, patches: false };
       new Walk(this.#tools, document, edits).runSpot(opened.root, kind);
     } catch (error) {
       if (error instanceof Unreadable) return undefined;
       throw error;
     }
-    return { edits: edits.drain(), kinds: this.#kinds };
+    return { edits: edits.drain().map((edit) => ({ ...edit, bytes: Buffer.from(edit.text) })), kinds: this.#kinds };
   }
 
   /** Makes room for some more bytes. */

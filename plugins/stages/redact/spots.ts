@@ -11,6 +11,8 @@ export type SpotKind = "env" | "words" | "text";
 export interface Spot {
   /** Offset of the value's first byte. */
   at: number;
+  /** One past its last byte, where that is known. */
+  end?: number;
   kind: SpotKind;
 }
 
