@@ -1,8 +1,7 @@
-import { readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Load } from "./load.js";
-import { nodeDirectory, SCRIPTS, script } from "./scripts.js";
+import { killNode, nodeDirectory, SCRIPTS, script } from "./scripts.js";
 import { SearchServer } from "./search-server.js";
 import { eventOf, line, openSink, send } from "./search-sink.js";
 
@@ -53,7 +52,7 @@ describe.skipIf(!SCRIPTS)("an Elasticsearch with little room, that is killed and
     const load = await Load.on({ urls: [DEAD, ...server.sinkOptions().urls], index: "killed" });
     const running = load.run();
     await load.delivered(500, running);
-    process.kill(Number(readFileSync(join(nodeDirectory(NAME), "pid"), "utf8")), "SIGKILL");
+    await killNode(NAME);
     await expect.poll(() => load.failing, { timeout: 30_000 }).toContain("connection");
     await start();
     await load.delivered(500, running);

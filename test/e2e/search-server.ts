@@ -36,10 +36,10 @@ export class SearchServer {
     return count;
   }
 
-  /** All documents of an index, as the server's answers of some hundred each. */
+  /** All documents of an index, as the server's answers of a thousand each. */
   async *pages(index: string): AsyncGenerator<string> {
     await this.ask("POST", `/${index}/_refresh`);
-    let text = await this.askText("POST", `/${index}/_search?scroll=1m`, { size: 200, sort: ["_doc"] });
+    let text = await this.askText("POST", `/${index}/_search?scroll=1m`, { size: 1000, sort: ["_doc"] });
     for (;;) {
       const { _scroll_id, hits } = JSON.parse(text) as { _scroll_id: string; hits: { hits: unknown[] } };
       if (hits.hits.length === 0) {

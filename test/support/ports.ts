@@ -10,6 +10,18 @@ export async function freePort(count = 1): Promise<number> {
   }
 }
 
+/**
+ * The first of `count` ports in a row for servers that end and come back: of those that neither connections get nor the scripts for
+ * search servers take by themselves, so that nobody has them meanwhile.
+ */
+export async function lastingPort(count = 1): Promise<number> {
+  for (;;) {
+    const first = 10_000 + Math.floor(Math.random() * 20_000);
+    const taken = await Promise.allSettled(Array.from({ length: count }, (_, n) => listen(first + n)));
+    if (taken.every(({ status }) => status === "fulfilled")) return first;
+  }
+}
+
 /** Takes a port and gives it back. */
 async function listen(port: number): Promise<number> {
   const server = createServer().listen(port, "127.0.0.1");
