@@ -85,6 +85,7 @@ export class Turn {
 }
 
 const MAX_IDS = 4096;
+const FEW_IDS = 32;
 const MAX_LENGTH = 512;
 const SLOTS = 16_384;
 const ARENA = 192 * 1024;
@@ -109,8 +110,15 @@ export class Memo {
 
   set(id: number, number: number): void {
     if (id === UNKNOWN) return;
-    if (this.numbers.length === 0) this.numbers = new Uint16Array(MAX_IDS);
+    if (id >= this.numbers.length) this.grow(id);
     this.numbers[id] = number + 1;
+  }
+
+  /** A test has one of these: most fields have few values, and a condition may have tens of thousands of tests. */
+  private grow(id: number): void {
+    const numbers = new Uint16Array(Math.max(FEW_IDS, 2 ** (32 - Math.clz32(id))));
+    numbers.set(this.numbers);
+    this.numbers = numbers;
   }
 
   clear(): void {
