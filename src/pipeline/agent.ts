@@ -45,6 +45,8 @@ export interface AgentOptions {
   once: boolean;
   log: Logger;
   metrics: Metrics;
+  /** Called once, when rules and stages are there and the sources are not open yet. */
+  onLoaded?: () => void;
 }
 
 /** How an agent ended. */
@@ -167,6 +169,7 @@ export class Agent {
     this.#loaded = await withReceivers(this.#loaded, this.#rules.loaded.receivers);
     this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
     this.#stages = await this.#createStages(this.#loaded);
+    this.#options.onLoaded?.();
     for (const source of this.#loaded.sources) await this.#openSource(source);
     await this.#addSinks(await this.#makeSinks(this.#loaded.sinks));
     this.#readiness.met(STARTING);

@@ -5,7 +5,7 @@ import { createLog, type Log } from "../observe/log.js";
 import { Metrics } from "../observe/meter.js";
 import { AuditshipError } from "../plugin/index.js";
 import { Agent } from "./agent.js";
-import { tuneEngine } from "./engine.js";
+import { boundGarbage, tuneEngine } from "./engine.js";
 
 export interface ServiceOptions extends Pick<LoadOptions, "env"> {
   once?: boolean;
@@ -29,7 +29,7 @@ export async function runService(
   const signals = listenForStop(log);
   const reloader = once ? undefined : await Reloader.start(loaded, { env, log, metrics });
   try {
-    const agent = await Agent.start(loaded, { once, log, metrics });
+    const agent = await Agent.start(loaded, { once, log, metrics, onLoaded: boundGarbage });
     void signals.asked.then(() => agent.stop());
     reloader?.attach(agent);
     onStarted?.(agent, loaded);
