@@ -22,7 +22,7 @@ import { reduce } from "./reduce.js";
 import type { Resources } from "./resources.js";
 import type { ResourceRules, Rules } from "./rules.js";
 import { Found, type Traces } from "./search.js";
-import { SpotWalks } from "./spot-walks.js";
+import { type Manner, SpotWalks } from "./spot-walks.js";
 import type { Spot, SpotKind } from "./spots.js";
 import type { Replace } from "./text.js";
 import { redactUri } from "./uri.js";
@@ -153,15 +153,18 @@ export class EventRedaction {
   }
 
   #envelope(field: Field, start: number, end: number): void {
+    const strict = this.policy.profile === "strict";
+    let about = WALKED.get(field);
+    if (field === Field.responseStatus) {
+      about = About.status | (strict ? About.secret : this.#about());
+      if (this.#seen(start, end, about, () => ENVELOPE_DOMAIN)) return;
+    }
     const isAnnotations = field === Field.annotations;
     const domain = isAnnotations ? this.#namespace() : ENVELOPE_DOMAIN;
-    const about = WALKED.get(field);
-    const strict = this.policy.profile === "strict";
     const document = { domain, found: Found.text, patches: false, envelope: about !== undefined, strict };
     this.#walk(field, start, end, this.#tools.openTape(this.#bytes, start, end), ({ tape, root }) => {
       const walk = new Walk(this.#tools, { tape, ...document }, this.#edits);
-      if (about !== undefined)
-        walk.run(root, field === Field.responseStatus ? about | (strict ? About.secret : this.#about()) : about);
+      if (about !== undefined) walk.run(root, about);
       else walk.runStrings(root, isAnnotations, this.#about());
     });
   }
@@ -244,7 +247,12 @@ export class EventRedaction {
   #spot(start: number, end: number, kind: SpotKind, domainOf: () => string | undefined): boolean {
     // A key with the shape of a URL is not looked at by the walk either.
     if (kind === "text" && isKey(this.#bytes, end)) return true;
-    const found = this.#spotWalks.walk(this.#bytes, start, end, kind, domainOf);
+    return this.#seen(start, end, kind, domainOf);
+  }
+
+  /** Walks what may have been seen before; false if it cannot be walked alone. */
+  #seen(start: number, end: number, manner: Manner, domainOf: () => string | undefined): boolean {
+    const found = this.#spotWalks.walk(this.#bytes, start, end, manner, domainOf);
     if (found === undefined) return false;
     for (const edit of found) this.#edits.add(start + edit.start, start + edit.end, edit.text, edit.bytes);
     return true;

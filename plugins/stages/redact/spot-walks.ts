@@ -22,17 +22,20 @@ interface MadeEdit extends Edit {
   readonly bytes: Buffer;
 }
 
-/** A value of a spot. */
+/** How a value is walked: as what stands at a spot, or as the status of a failure, with {@link About} bits. */
+export type Manner = SpotKind | number;
+
+/** A value of a spot, or a status. */
 interface Value {
-  readonly kind: SpotKind;
+  readonly manner: Manner;
   readonly bytes: Buffer;
   /** What was found in it, by the domain of its hashes; undefined if it cannot be walked. */
   readonly walks: Map<string, Walked | undefined>;
 }
 
 /**
- * Walks the values of spots, and remembers what was found: the variables and arguments of a pod come again, byte for byte,
- * with each of its events and in each list.
+ * Walks the values of spots and the statuses of failures, and remembers what was found: the variables and arguments of a pod come
+ * again, byte for byte, with each of its events and in each list; what is refused is tried again.
  */
 export class SpotWalks {
   readonly #tools: Tools;
@@ -53,10 +56,10 @@ export class SpotWalks {
     bytes: Buffer,
     start: number,
     end: number,
-    kind: SpotKind,
+    manner: Manner,
     domainOf: () => string | undefined,
   ): readonly MadeEdit[] | undefined {
-    const value = this.#valueOf(bytes, start, end, kind);
+    const value = this.#valueOf(bytes, start, end, manner);
     const anywhere = this.#walked(value, "");
     if (anywhere === undefined || anywhere.edits.length === 0) return anywhere?.edits;
     const domain = domainOf();
@@ -65,11 +68,11 @@ export class SpotWalks {
     return walked?.edits;
   }
 
-  #valueOf(bytes: Buffer, start: number, end: number, kind: SpotKind): Value {
+  #valueOf(bytes: Buffer, start: number, end: number, manner: Manner): Value {
     const hash = sampleHash(bytes, start, end);
     const known = this.#values.get(hash);
-    if (known?.kind === kind && known.bytes.compare(bytes, start, end) === 0) return known;
-    const value = { kind, bytes: Buffer.from(bytes.subarray(start, end)), walks: new Map() };
+    if (known?.manner === manner && known.bytes.compare(bytes, start, end) === 0) return known;
+    const value = { manner, bytes: Buffer.from(bytes.subarray(start, end)), walks: new Map() };
     if (end - start <= MAX_LENGTH) {
       this.#keep(end - start);
       this.#values.set(hash, value);
@@ -78,22 +81,25 @@ export class SpotWalks {
   }
 
   #walked(value: Value, domain: string): Walked | undefined {
-    const { walks, bytes, kind } = value;
+    const { walks, bytes, manner } = value;
     if (walks.has(domain)) return walks.get(domain);
-    const walked = this.#walk(bytes, kind, domain);
+    const walked = this.#walk(bytes, manner, domain);
     this.#keep(domain.length);
     walks.set(domain, walked);
     return walked;
   }
 
-  #walk(bytes: Buffer, kind: SpotKind, domain: string): Walked | undefined {
+  #walk(bytes: Buffer, manner: Manner, domain: string): Walked | undefined {
     const opened = this.#tools.openTape(bytes, 0, bytes.length);
     if (opened === undefined) return undefined;
     const edits = new Edits();
     this.#kinds = [];
     try {
-      const document = { tape: opened.tape, domain, found: Found.text, patches: false };
-      new Walk(this.#tools, document, edits).runSpot(opened.root, kind);
+      const { tape, root } = opened;
+      const document = { tape, domain, found: Found.text, patches: false, envelope: typeof manner === "number" };
+      const walk = new Walk(this.#tools, document, edits);
+      if (typeof manner === "number") walk.run(root, manner);
+      else walk.runSpot(root, manner);
     } catch (error) {
       if (error instanceof Unreadable) return undefined;
       throw error;
