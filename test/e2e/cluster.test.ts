@@ -16,10 +16,10 @@ const INDEX = "audit-cluster";
 /** Three nodes share a machine with the agent. */
 const PER_SECOND = 200;
 
-describe.skipIf(!SCRIPTS).each<[string, Script]>([
-  ["Elasticsearch", "elasticsearch-up"],
-  ["OpenSearch", "opensearch-up"],
-])("a cluster of %s whose nodes are killed in turn under load", (_, up) => {
+describe.skipIf(!SCRIPTS).each<[string, Script, discovery: string]>([
+  ["Elasticsearch", "elasticsearch-up", "multi-node"],
+  ["OpenSearch", "opensearch-up", "zen"],
+])("a cluster of %s whose nodes are killed in turn under load", (_, up, discovery) => {
   const nameOf = (node: NodeName) => `${up}-${node}-${process.pid}`;
   const environment = (node: NodeName) => ({
     NAME: nameOf(node),
@@ -35,7 +35,7 @@ describe.skipIf(!SCRIPTS).each<[string, Script]>([
     const transport = (each: NodeName) => port + NAMES.indexOf(each);
     const settings = {
       "cluster.name": `auditship-${up}-${process.pid}`,
-      "discovery.type": "multi-node",
+      "discovery.type": discovery,
       "discovery.seed_hosts": `[${NAMES.map((each) => `"127.0.0.1:${transport(each)}"`)}]`,
       "cluster.initial_master_nodes": nameOf("voter"),
       "transport.port": transport(node),
