@@ -17,6 +17,8 @@ import {
   type Inner,
   type InnerKey,
   type InvalidLine,
+  type Kinds,
+  type Likeness,
   type Needles,
   type OpenBody,
   type OversizedLine,
@@ -167,6 +169,11 @@ export class EventBatch implements Batch {
     return this.memory?.numbering ?? this;
   }
 
+  kinds(likeness: Likeness): Kinds {
+    const { rows, memory } = this;
+    return memory?.holds(this.bytes) && rows.atHome ? memory.kinds(likeness, rows.count) : noKinds(rows.count);
+  }
+
   get time(): Float64Array {
     return this.rows.time;
   }
@@ -309,6 +316,13 @@ export class EventBatch implements Batch {
     this.rules = "";
   }
 }
+
+/** Kinds of which nothing is known. */
+function noKinds(count: number): Kinds {
+  return { numbers: new Uint16Array(count), numbering: NO_KINDS };
+}
+
+const NO_KINDS = {};
 
 /** The bytes with a newline at `length - 1` or `length`: a copy where the last line of a file has none. */
 function terminated(bytes: Buffer, length: number): Buffer {

@@ -4,17 +4,20 @@ import {
   type FindList,
   type Inner,
   type InnerKey,
+  type Kinds,
+  type Likeness,
   type Needles,
   NUMBERED,
   ROW_HEADER,
   ROW_WORDS,
 } from "../plugin/index.js";
 import { DOCUMENT_MEMORY, type DocumentExports, DocumentMemory } from "./document-memory.js";
+import { type KindExports, KindTable, kindsBytes } from "./kinds.js";
 import { encodeNeedles } from "./teddy.js";
 import { SCANNER } from "./wasm.js";
 
 /** What `assembly/index.ts` exports. Addresses and lengths are in bytes. */
-interface Exports extends DocumentExports {
+interface Exports extends DocumentExports, KindExports {
   readonly heap: WebAssembly.Global;
   addKey(table: number, length: number, field: number, nested: number, number: number): number;
   begin(bytes: number, rowBytes: number, numbersBytes: number): void;
@@ -84,6 +87,7 @@ export class WasmMemory {
   readonly #rows: number;
   readonly #bytes: number;
   readonly #interner: number;
+  readonly #kinds: KindTable;
   readonly #found: Uint32Array;
   /** One past the bytes. */
   readonly #end: number;
@@ -98,14 +102,16 @@ export class WasmMemory {
 
   private constructor(module: WebAssembly.Module, capacity: number, maxRows: number) {
     const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES + TIMES_BYTES);
-    const size = 2 * PAGE + SETS + FOUND_BYTES + INTERNER + rows + DOCUMENT_MEMORY + 16 + capacity + PADDING;
+    const finding = SETS + FOUND_BYTES + INTERNER + kindsBytes(maxRows);
+    const size = 2 * PAGE + finding + rows + DOCUMENT_MEMORY + 16 + capacity + PADDING;
     const pages = Math.ceil(size / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
     this.#nextSet = (this.#exports.heap.value + 15) & ~15;
     const found = this.#nextSet + SETS;
     this.#interner = found + FOUND_BYTES;
-    this.#rows = this.#interner + INTERNER;
+    const kinds = this.#interner + INTERNER;
+    this.#rows = kinds + kindsBytes(maxRows);
     const numbers = this.#rows + maxRows * ROW_BYTES;
     const times = (numbers + maxRows * NUMBERS_BYTES + 15) & ~15;
     const documents = times + maxRows * TIMES_BYTES;
@@ -125,6 +131,7 @@ export class WasmMemory {
     });
     this.#exports.begin(this.#bytes, ROW_BYTES, NUMBERS_BYTES);
     this.#exports.beginNumbers(this.#interner);
+    this.#kinds = new KindTable(this.#exports, memory.buffer, kinds, maxRows);
     for (const [table, keys] of TABLES.entries()) for (const key of keys) this.#addKey(table, key);
   }
 
@@ -147,6 +154,11 @@ export class WasmMemory {
     if (this.#exports.full.value === 0) return;
     this.#exports.beginNumbers(this.#interner);
     this.numbering = {};
+  }
+
+  /** The kinds of the first `count` rows. */
+  kinds(likeness: Likeness, count: number): Kinds {
+    return this.#kinds.of(likeness, this.numbering, this.#rows, this.numbers.byteOffset, count);
   }
 
   get position(): number {

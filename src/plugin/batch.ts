@@ -1,6 +1,7 @@
 import type { EventView } from "./event.js";
 import { FIELD_COUNT, Field } from "./field.js";
 import type { Inner, InnerKey } from "./inner.js";
+import type { Kinds, Likeness } from "./likeness.js";
 import type { RuleMatch } from "./match.js";
 import type { Finds, Needles } from "./needles.js";
 import type { FileRef, Position } from "./position.js";
@@ -129,6 +130,10 @@ export interface Batch {
    */
   readonly numbers: Uint16Array;
   readonly numbering: object;
+
+  /** Which rows are alike. One pass over the rows; valid until the next call. */
+  kinds(likeness: Likeness): Kinds;
+
   /** Short hash of the rule set that looked at this batch, "" before `match`. */
   rules: string;
 

@@ -12,6 +12,7 @@ export * from "./http.js";
 export * from "./inner.js";
 export * from "./json.js";
 export * from "./kubernetes.js";
+export * from "./likeness.js";
 export * from "./match.js";
 export * from "./needles.js";
 export * from "./position.js";

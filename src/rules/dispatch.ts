@@ -1,4 +1,4 @@
-import type { EventView } from "../plugin/index.js";
+import { type Batch, type EventView, type Likeness, MAX_KINDS } from "../plugin/index.js";
 import type { Check, Compiler } from "./compile.js";
 import type { Facet } from "./facet.js";
 import { Facets } from "./facets.js";
@@ -51,6 +51,11 @@ export class Dispatch<Entry> {
   private readonly rests: readonly Rest<Entry>[];
   private readonly facets: Facets;
   private root: Node<Entry>;
+  private readonly likeness: Likeness;
+  /** Where facets that go by an event's kind lead, by kind; see {@link Batch.kinds}. */
+  private readonly byKind: (Node<Entry> | undefined)[] = new Array(MAX_KINDS).fill(undefined);
+  private kinds: Uint16Array = new Uint16Array(0);
+  private numbering: object = this;
   private folded = 0;
   private kept = 0;
   /** Events since the last start. */
@@ -64,13 +69,22 @@ export class Dispatch<Entry> {
     this.rests = entries.map(({ entry, condition }) => ({ entry, rest: condition }));
     this.whole = this.rests.map((rest) => this.candidate(rest));
     for (const { condition } of entries) for (const test of testsOf(condition)) this.facets.add(test);
+    this.likeness = this.facets.likeness();
     this.root = this.node(this.rests, new Set());
   }
 
-  /** In order of definition. */
+  /** The events of a batch begin. */
+  begin(batch: Batch): void {
+    const { numbers, numbering } = batch.kinds(this.likeness);
+    if (numbering !== this.numbering) this.byKind.fill(undefined);
+    this.kinds = numbers;
+    this.numbering = numbering;
+  }
+
+  /** Of an event of the batch that has begun; in order of definition. */
   candidates(event: EventView): readonly Candidate<Entry>[] {
     this.events++;
-    let node = this.root;
+    let node = this.byKind[this.kinds[event.row]] ?? this.start(event);
     for (;;) {
       const facet: Facet | undefined = node.value ?? node.facet;
       if (facet === undefined) return node.candidates;
@@ -81,6 +95,20 @@ export class Dispatch<Entry> {
     }
   }
 
+  /** Goes down from the root as far as the event's kind decides, and remembers where that is. */
+  private start(event: EventView): Node<Entry> {
+    let node = this.root;
+    for (let { facet } = node; facet !== undefined && facet.alike.length > 0; { facet } = node) {
+      const valueClass = facet.classOf(event);
+      const next: Node<Entry> | undefined = node.next[valueClass] ?? this.learn(node, facet, valueClass, event);
+      if (next === undefined) return node;
+      node = next;
+    }
+    const kind = this.kinds[event.row];
+    if (kind !== 0) this.byKind[kind] = node;
+    return node;
+  }
+
   /** Makes events of this class known; as long as there is no room for them, all entries are candidates. */
   private learn(from: Node<Entry>, facet: Facet, valueClass: number, event: EventView): Node<Entry> | undefined {
     if (this.folded >= MAX_FOLDED || this.kept >= MAX_KEPT) {
@@ -89,6 +117,7 @@ export class Dispatch<Entry> {
       this.kept = 0;
       this.events = 0;
       this.root = this.node(this.rests, new Set());
+      this.byKind.fill(undefined);
       return undefined;
     }
     const known: Knowledge = { outcomes: new Map(), refuted: new Set() };

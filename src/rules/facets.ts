@@ -1,3 +1,4 @@
+import { Likeness } from "../plugin/index.js";
 import type { Compiler } from "./compile.js";
 import { onlyField } from "./extraction/extraction-test.js";
 import type { Facet } from "./facet.js";
@@ -26,6 +27,11 @@ export class Facets {
   /** The facets that may decide a test. */
   of(test: TestNode): readonly Facet[] {
     return this.byTest.get(test) ?? NONE;
+  }
+
+  /** What makes events alike to all facets that go by it. */
+  likeness(): Likeness {
+    return new Likeness([...new Set([...this.all.values()].flatMap(({ alike }) => alike))]);
   }
 
   private facetsOf({ path: { source, steps }, test }: TestNode): readonly Facet[] {

@@ -13,6 +13,17 @@ import {
 /** Fields with few different values: a test of one is done once per value, not once per event. */
 export const INTERNED: ReadonlySet<Field> = new Set(NUMBERED);
 
+/** The field, and the object that it is a member of, if it has one: what tells an unset field from an absent one. */
+export function withParent(field: Field): readonly Field[] {
+  const parent = parentOf(field);
+  return parent === undefined ? [field] : [field, parent];
+}
+
+/** The object that a field is a member of. */
+export function parentOf(field: Field): Field | undefined {
+  return fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
+}
+
 /** True if the field's value is an object. */
 export function isObject(event: EventView, field: Field): boolean {
   const start = event.start(field);
@@ -153,7 +164,7 @@ export class Interner {
     private readonly field: Field,
     private readonly turn: Turn,
   ) {
-    this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
+    this.within = parentOf(field);
     this.byNumber = turn.byNumber();
     this.index = NUMBERED.indexOf(field);
   }

@@ -36,6 +36,7 @@ class CompiledSet implements RuleSet {
     batch.rules = this.hash;
     if (this.size === 0) return;
     if (this.numbered) this.events = numberBatch(batch, this.events);
+    this.dispatch.begin(batch);
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & NOT_EVENTS) !== 0) continue;
       const event = batch.at(row);

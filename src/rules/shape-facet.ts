@@ -1,8 +1,8 @@
-import { type EventView, FIELD_PATHS, type Field, fieldOfPath } from "../plugin/index.js";
+import type { EventView, Field } from "../plugin/index.js";
 import { type Compiler, tryCheck } from "./compile.js";
 import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
-import { isObject } from "./intern.js";
+import { isObject, parentOf, withParent } from "./intern.js";
 import { type FieldSource, Outcome, type TestNode } from "./tree.js";
 
 const OPEN_BRACE = 0x7b;
@@ -24,6 +24,7 @@ enum Shape {
 /** Whether a field is there and how its value begins: decides the tests that look for something else. */
 export class ShapeFacet implements Facet {
   readonly cost = 1;
+  readonly alike: readonly Field[];
   private readonly tests: TestNode[] = [];
   private readonly within: Field | undefined;
 
@@ -31,7 +32,8 @@ export class ShapeFacet implements Facet {
     private readonly field: Field,
     private readonly compiler: Compiler,
   ) {
-    this.within = fieldOfPath(FIELD_PATHS[field].split(".").slice(0, -1).join("."));
+    this.within = parentOf(field);
+    this.alike = withParent(field);
   }
 
   add(test: TestNode): boolean {
@@ -66,7 +68,11 @@ export class PresenceFacet implements Facet {
   readonly cost = 1;
   private readonly tests: TestNode[] = [];
 
-  constructor(private readonly field: Field) {}
+  readonly alike: readonly Field[];
+
+  constructor(private readonly field: Field) {
+    this.alike = [field];
+  }
 
   add(test: TestNode): boolean {
     this.tests.push(test);

@@ -8,6 +8,7 @@ const QUOTE = 0x22;
 
 /** Which of the texts that tests look for are in a value. */
 export class TextFacet implements Facet {
+  readonly alike = [];
   readonly cost: number;
   private readonly needs: Needs;
 

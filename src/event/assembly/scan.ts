@@ -51,12 +51,12 @@ export function addKey(table: u32, length: u32, field: u32, nested: u32, number:
 const IRREGULAR: u32 = 4096;
 /** Bytes of the header of a row, and of a row. */
 const HEADER: usize = 8 * 4;
-let rowBytes: usize = 0;
-let bytes: usize = 0;
+export let rowBytes: usize = 0;
+export let bytes: usize = 0;
 let row: usize = 0;
 /** Where the numbers of the row's values go, two bytes each. */
 let numbers: usize = 0;
-let numbersBytes: usize = 0;
+export let numbersBytes: usize = 0;
 
 /** What the members of the event take so far that are its known ones, with their commas. */
 let regularLength: usize = 0;

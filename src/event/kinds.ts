@@ -1,0 +1,73 @@
+import { FIELD_COUNT, type Kinds, type Likeness, MAX_KINDS, NUMBERED, ROW_HEADER } from "../plugin/index.js";
+
+/** What of `assembly/kinds.ts` is called. Addresses are in bytes. */
+export interface KindExports {
+  beginKinds(at: number): void;
+  kinds(likeness: number, rows: number, numbers: number, count: number, out: number): void;
+  /** 1 if there was no room for a kind. */
+  readonly kindsFull: WebAssembly.Global;
+}
+
+const upTo16 = (bytes: number): number => (bytes + 15) & ~15;
+const MASK_BYTES = upTo16(2 * NUMBERED.length);
+/** As in `assembly/kinds.ts`. */
+const KEY_BYTES = 64;
+const SLOTS = 16_384;
+const HEADER = 16;
+const LIKENESS_BYTES = upTo16(HEADER + 2 * MASK_BYTES + 2 * FIELD_COUNT);
+/** Bytes of memory for kinds: they are touched when they are needed. */
+export const kindsBytes = (maxRows: number): number =>
+  LIKENESS_BYTES + 4 * SLOTS + KEY_BYTES * MAX_KINDS + upTo16(2 * maxRows);
+
+/** The kinds of rows in a memory of WebAssembly: of one likeness at a time. */
+export class KindTable {
+  readonly #exports: KindExports;
+  readonly #memory: Uint8Array;
+  readonly #at: number;
+  readonly #numbers: Uint16Array;
+  #likeness: Likeness | undefined;
+  /** What the numbers of values are of. */
+  #values: object | undefined;
+  #kinds: Kinds | undefined;
+
+  /** @param at where there are {@link kindsBytes} */
+  constructor(exports: KindExports, memory: ArrayBuffer, at: number, maxRows: number) {
+    this.#exports = exports;
+    this.#memory = new Uint8Array(memory);
+    this.#at = at;
+    this.#numbers = new Uint16Array(memory, at + LIKENESS_BYTES + 4 * SLOTS + KEY_BYTES * MAX_KINDS, maxRows);
+  }
+
+  /**
+   * Kinds of `count` rows, which lie with the numbers of their values at these addresses.
+   * @param values which numbering those are of
+   */
+  of(likeness: Likeness, values: object, rows: number, numbers: number, count: number): Kinds {
+    const { kinds, kindsFull, beginKinds } = this.#exports;
+    if (likeness !== this.#likeness || values !== this.#values || kindsFull.value !== 0 || !this.#kinds) {
+      if (likeness !== this.#likeness) this.#memory.set(encode(likeness), this.#at);
+      beginKinds(this.#at + LIKENESS_BYTES);
+      this.#likeness = likeness;
+      this.#values = values;
+      this.#kinds = { numbers: this.#numbers, numbering: {} };
+    }
+    kinds(this.#at, rows, numbers, count, this.#numbers.byteOffset);
+    return this.#kinds;
+  }
+}
+
+/** As `assembly/kinds.ts` reads it. */
+function encode({ fields }: Likeness): Buffer {
+  const others = fields.filter((field) => !NUMBERED.includes(field));
+  const bytes = Buffer.alloc(LIKENESS_BYTES);
+  bytes.writeUInt32LE(MASK_BYTES, 0);
+  bytes.writeUInt32LE(others.length, 4);
+  const spanOf = (field: number) => 4 * (ROW_HEADER + 2 * field);
+  for (const [index, field] of NUMBERED.entries()) {
+    if (fields.includes(field)) bytes.writeUInt16LE(0xffff, HEADER + 2 * index);
+    bytes.writeUInt16LE(spanOf(field), HEADER + MASK_BYTES + 2 * index);
+  }
+  for (const [index, field] of others.entries())
+    bytes.writeUInt16LE(spanOf(field), HEADER + 2 * MASK_BYTES + 2 * index);
+  return bytes;
+}
