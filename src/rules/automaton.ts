@@ -76,7 +76,10 @@ export class Automaton {
     return number;
   }
 
-  /** The set of needles in bytes [start, end), a JSON value: its number, -1 if that cannot be told. */
+  /**
+   * The set of needles in bytes [start, end), a JSON value: its number, -1 if that cannot be told. A NUL is the end of a text to
+   * some who look for one.
+   */
   run(bytes: Uint8Array, start: number, end: number): number {
     const table = this.table ?? this.build();
     const { raw, passes } = this;
@@ -92,7 +95,7 @@ export class Automaton {
       else if (symbolClass === OPAQUE) return UNKNOWN;
       else {
         const code = escaped(bytes, i);
-        if (code < 0 || (code >= 0x80 && this.anyCase)) return UNKNOWN;
+        if (code <= 0 || (code >= 0x80 && this.anyCase)) return UNKNOWN;
         state = code < 0x80 ? table[state + this.decoded[code]] : this.follow(table, state, code);
         i += bytes[i + 1] === LOWER_U ? 5 : 1;
       }

@@ -3,6 +3,7 @@ import type { Compiler } from "./compile.js";
 import { onlyField } from "./extraction/extraction-test.js";
 import type { Facet } from "./facet.js";
 import { INTERNED } from "./intern.js";
+import { LatencyFacet } from "./latency-facet.js";
 import { PresenceFacet, ShapeFacet } from "./shape-facet.js";
 import { TextFacet } from "./text-facet.js";
 import { TimeFacet } from "./time-facet.js";
@@ -37,6 +38,8 @@ export class Facets {
   private facetsOf({ path: { source, steps }, test }: TestNode): readonly Facet[] {
     if (source.kind === "extraction") return this.facetsOfExtraction(source, test);
     if (source.kind === "values") return this.facetsOfValues(source, test);
+    if (source.kind === "latency" && test.op === "number")
+      return [this.facet("latency", () => new LatencyFacet(this.compiler))];
     if (source.kind !== "field") return NONE;
     const { field } = source;
     const isBody = steps.length > 0;
@@ -68,7 +71,9 @@ export class Facets {
       return [this.facet(`value ${field}`, () => new ValueFacet(field, this.compiler))];
     if (isTime(source.extraction)) return [this.facet("time", () => new TimeFacet())];
     const { root } = source;
-    return root === undefined ? NONE : [this.facet(`presence ${root}`, () => new PresenceFacet(root))];
+    const facets = root === undefined ? [] : [this.facet(`presence ${root}`, () => new PresenceFacet(root))];
+    if (field !== undefined) facets.push(this.facet(`text ${field} false`, () => new TextFacet(field, false)));
+    return facets;
   }
 
   private facet(key: string, make: () => Facet): Facet {

@@ -1,8 +1,9 @@
 import type { EventView, Field } from "../plugin/index.js";
+import { onlyField } from "./extraction/extraction-test.js";
 import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
 import { Needs } from "./needs.js";
-import type { TestNode } from "./tree.js";
+import type { ExtractionSource, TestNode } from "./tree.js";
 
 const QUOTE = 0x22;
 
@@ -27,12 +28,18 @@ export class TextFacet implements Facet {
 
   add(test: TestNode): boolean {
     const { source, steps } = test.path;
+    if (source.kind === "extraction") return this.isPlain && isOneField(source, test) && this.needs.add(test);
     if (source.kind === "values") {
       const isOurs = source.names.length > 0 ? this.isBody : !this.isBody && (source.fold === "lower") === this.anyCase;
       return isOurs && this.needs.add(test);
     }
     const isPlain = !this.anyCase && source.kind === "field" && source.fold === undefined;
     return isPlain && steps.length > 0 === this.isBody && this.needs.add(test);
+  }
+
+  /** It looks at whole texts as they are. */
+  private get isPlain(): boolean {
+    return !this.isBody && !this.anyCase;
   }
 
   classOf(event: EventView): number {
@@ -49,4 +56,9 @@ export class TextFacet implements Facet {
   tell(valueClass: number, _: EventView, known: Knowledge): void {
     if (valueClass > 0) this.needs.tell(valueClass - 1, known);
   }
+}
+
+/** True for a test of the one text of a field. */
+function isOneField(source: ExtractionSource, { test }: TestNode): boolean {
+  return onlyField(source, test) !== undefined && source.extraction.type === "field" && !source.extraction.list;
 }
