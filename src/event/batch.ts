@@ -17,6 +17,7 @@ import {
   type Inner,
   type InnerKey,
   type InvalidLine,
+  type Keys,
   type Kinds,
   type Likeness,
   type Needles,
@@ -300,6 +301,15 @@ export class EventBatch implements Batch {
     return framing;
   }
 
+  findKeys(keys: Keys, start: number, end: number): number {
+    const { bytes, memory } = this;
+    return memory?.holds(bytes) ? memory.keys.find(keys, start, end) : -1;
+  }
+
+  get foundKeys(): Uint16Array {
+    return this.memory?.keys.found ?? NO_KEYS;
+  }
+
   private clear(): void {
     this.annotations.clear(this.count);
     this.rows.clear();
@@ -323,6 +333,7 @@ function noKinds(count: number): Kinds {
 }
 
 const NO_KINDS = {};
+const NO_KEYS = new Uint16Array(0);
 
 /** The bytes with a newline at `length - 1` or `length`: a copy where the last line of a file has none. */
 function terminated(bytes: Buffer, length: number): Buffer {

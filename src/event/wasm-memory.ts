@@ -12,12 +12,13 @@ import {
   ROW_WORDS,
 } from "../plugin/index.js";
 import { DOCUMENT_MEMORY, type DocumentExports, DocumentMemory } from "./document-memory.js";
+import { KEY_SETS_BYTES, type KeyExports, KeySets } from "./key-sets.js";
 import { type KindExports, KindTable, kindsBytes } from "./kinds.js";
 import { encodeNeedles } from "./teddy.js";
 import { SCANNER } from "./wasm.js";
 
 /** What `assembly/index.ts` exports. Addresses and lengths are in bytes. */
-interface Exports extends DocumentExports, KindExports {
+interface Exports extends DocumentExports, KindExports, KeyExports {
   readonly heap: WebAssembly.Global;
   addKey(table: number, length: number, field: number, nested: number, number: number): number;
   begin(bytes: number, rowBytes: number, numbersBytes: number): void;
@@ -81,6 +82,8 @@ export class WasmMemory {
   readonly latency: Float64Array<ArrayBuffer>;
   /** Where documents are written. */
   readonly documents: DocumentMemory;
+  /** What looks for keys in the bytes. */
+  readonly keys: KeySets;
   /** Another object when the numbers have started over. */
   numbering: object = {};
   readonly #exports: Exports;
@@ -102,7 +105,7 @@ export class WasmMemory {
 
   private constructor(module: WebAssembly.Module, capacity: number, maxRows: number) {
     const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES + TIMES_BYTES);
-    const finding = SETS + FOUND_BYTES + INTERNER + kindsBytes(maxRows);
+    const finding = SETS + FOUND_BYTES + INTERNER + KEY_SETS_BYTES + kindsBytes(maxRows);
     const size = 2 * PAGE + finding + rows + DOCUMENT_MEMORY + 16 + capacity + PADDING;
     const pages = Math.ceil(size / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -110,7 +113,8 @@ export class WasmMemory {
     this.#nextSet = (this.#exports.heap.value + 15) & ~15;
     const found = this.#nextSet + SETS;
     this.#interner = found + FOUND_BYTES;
-    const kinds = this.#interner + INTERNER;
+    const keys = this.#interner + INTERNER;
+    const kinds = keys + KEY_SETS_BYTES;
     this.#rows = kinds + kindsBytes(maxRows);
     const numbers = this.#rows + maxRows * ROW_BYTES;
     const times = (numbers + maxRows * NUMBERS_BYTES + 15) & ~15;
@@ -131,6 +135,7 @@ export class WasmMemory {
     });
     this.#exports.begin(this.#bytes, ROW_BYTES, NUMBERS_BYTES);
     this.#exports.beginNumbers(this.#interner);
+    this.keys = new KeySets(this.#exports, memory.buffer, keys);
     this.#kinds = new KindTable(this.#exports, memory.buffer, kinds, maxRows);
     for (const [table, keys] of TABLES.entries()) for (const key of keys) this.#addKey(table, key);
   }

@@ -1,6 +1,7 @@
 import type { EventView } from "./event.js";
 import { FIELD_COUNT, Field } from "./field.js";
 import type { Inner, InnerKey } from "./inner.js";
+import type { Keys } from "./keys.js";
 import type { Kinds, Likeness } from "./likeness.js";
 import type { RuleMatch } from "./match.js";
 import type { Finds, Needles } from "./needles.js";
@@ -159,6 +160,13 @@ export interface Batch {
 
   /** Every occurrence of the needles in the lines that counts, overlapping ones too. One pass, several GB/s. Valid until the next call. */
   find(needles: Needles): Finds;
+
+  /**
+   * How many of the keys end a key of an object in [start, end), a value; -1 if that cannot be told. {@link foundKeys} begins with
+   * their numbers, each once. One pass, several GB/s; a string that is written like a key may count as one.
+   */
+  findKeys(keys: Keys, start: number, end: number): number;
+  readonly foundKeys: Uint16Array;
 
   /** Adds a match; sets the row's flags from the match's actions. */
   addMatch(row: number, match: RuleMatch): void;

@@ -11,6 +11,7 @@ export * from "./host.js";
 export * from "./http.js";
 export * from "./inner.js";
 export * from "./json.js";
+export * from "./keys.js";
 export * from "./kubernetes.js";
 export * from "./likeness.js";
 export * from "./match.js";

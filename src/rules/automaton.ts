@@ -1,3 +1,4 @@
+import { NumberedSets } from "./numbered-sets.js";
 import { isExact } from "./spans.js";
 
 /** A text to look for; `begins`: only where a string begins, `ends`: where one ends. */
@@ -17,8 +18,6 @@ const ESCAPE = 255;
 const OPAQUE = 254;
 const MAX_STATES = 16_384;
 const MAX_CLASSES = 200;
-const MAX_SETS = 4000;
-const MAX_UNIONS = 1 << 16;
 const FOUND = 1 << 31;
 const UNKNOWN = -1;
 /** What escapes of one letter stand for. */
@@ -43,9 +42,7 @@ export class Automaton {
   private edge = 0;
   /** By state (times `width`) and class: the next state, times `width`, with {@link FOUND} if needles end there. */
   private table: Int32Array | undefined;
-  private readonly sets: ReadonlySet<number>[] = [new Set()];
-  private readonly setOf = new Map<string, number>([["", 0]]);
-  private readonly unions = new Map<number, number>();
+  private readonly sets = new NumberedSets();
 
   /** @param anyCase needles are in lower case, and what is looked at counts so; of what is not all ASCII nothing is told */
   constructor(private readonly anyCase = false) {}
@@ -101,7 +98,7 @@ export class Automaton {
       }
       if (state < 0) {
         state &= ~FOUND;
-        set = this.union(set, state);
+        set = this.sets.union(set, state, this.found[state / this.width]);
         if (set < 0) return UNKNOWN;
       }
     }
@@ -116,7 +113,7 @@ export class Automaton {
   }
 
   has(set: number, needle: number): boolean {
-    return this.sets[set].has(needle);
+    return this.sets.has(set, needle);
   }
 
   private classOf(symbol: number): number {
@@ -161,27 +158,6 @@ export class Automaton {
     this.trie.length = 0;
     this.table = table;
     return table;
-  }
-
-  /** The set with what ends in a state; -1 when there are too many sets. */
-  private union(set: number, state: number): number {
-    const key = set * 2 ** 31 + state;
-    let union = this.unions.get(key);
-    if (union === undefined) {
-      if (this.unions.size === MAX_UNIONS) return UNKNOWN;
-      union = this.numberOf(new Set([...this.sets[set], ...this.found[state / this.width]]));
-      this.unions.set(key, union);
-    }
-    return union;
-  }
-
-  private numberOf(all: ReadonlySet<number>): number {
-    const key = [...all].sort((a, b) => a - b).join();
-    const known = this.setOf.get(key);
-    if (known !== undefined) return known;
-    if (this.sets.length === MAX_SETS) return UNKNOWN;
-    this.setOf.set(key, this.sets.length);
-    return this.sets.push(all) - 1;
   }
 }
 

@@ -3,6 +3,7 @@ import type { Compiler } from "./compile.js";
 import { onlyField } from "./extraction/extraction-test.js";
 import type { Facet } from "./facet.js";
 import { INTERNED } from "./intern.js";
+import { KeyFacet } from "./key-facet.js";
 import { LatencyFacet } from "./latency-facet.js";
 import { PresenceFacet, ShapeFacet } from "./shape-facet.js";
 import { TextFacet } from "./text-facet.js";
@@ -46,6 +47,7 @@ export class Facets {
     if (INTERNED.has(field)) return [this.facet(`value ${field}`, () => new ValueFacet(field, this.compiler))];
     return [
       this.facet(`shape ${field}`, () => new ShapeFacet(field, this.compiler)),
+      ...(isBody ? [this.facet(`keys ${field}`, () => new KeyFacet(field))] : []),
       this.facet(`text ${field} ${isBody}`, () => new TextFacet(field, isBody)),
     ];
   }
@@ -62,7 +64,8 @@ export class Facets {
     );
     // A field that is null has the shape of one that is not there.
     if (!isBody && test.op === "exists" && test.what !== undefined) return [text];
-    return [this.facet(`shape ${root}`, () => new ShapeFacet(root, this.compiler)), text];
+    const shape = this.facet(`shape ${root}`, () => new ShapeFacet(root, this.compiler));
+    return isBody ? [shape, this.facet(`keys ${root}`, () => new KeyFacet(root)), text] : [shape, text];
   }
 
   private facetsOfExtraction(source: ExtractionSource, test: Test): readonly Facet[] {

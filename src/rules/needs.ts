@@ -129,6 +129,17 @@ function keysOf({ source, steps }: Path, exists: boolean): readonly Needle[] {
   return keys.slice(-2);
 }
 
+/** The names that keys on a path end with. Without such keys in a body there is nothing to say "yes" to, negated or not. */
+export function endedKeys({ source, steps }: Path, exists: boolean): readonly string[] {
+  if (source.kind === "values") return source.names.slice(-1);
+  return steps.flatMap((step, index) => {
+    if (step.type === "items") return [];
+    if (step.type === "member") return [step.name];
+    const isOpen = exists && index === steps.length - 1;
+    return isOpen ? [] : [step.names[step.names.length - 1]];
+  });
+}
+
 /** True for a text that only strings can hold: no part of a number, true, false, or how arrays and objects are written. */
 function isOnlyString(text: string): boolean {
   return /^[\w./@-]{4,}$/.test(text) && !/^[-+.\deEInf]*$/.test(text) && !"true false".includes(text);

@@ -23,7 +23,7 @@ enum Shape {
 
 /** Whether a field is there and how its value begins: decides the tests that look for something else. */
 export class ShapeFacet implements Facet {
-  readonly cost = 1;
+  readonly cost = 0.1;
   readonly alike: readonly Field[];
   private readonly tests: TestNode[] = [];
   private readonly within: Field | undefined;
@@ -65,7 +65,7 @@ export class ShapeFacet implements Facet {
 
 /** Whether a field is there: if not, no test of what is extracted from it holds. */
 export class PresenceFacet implements Facet {
-  readonly cost = 1;
+  readonly cost = 0.1;
   private readonly tests: TestNode[] = [];
 
   readonly alike: readonly Field[];

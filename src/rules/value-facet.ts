@@ -15,7 +15,7 @@ const PATTERNS: ReadonlySet<Test["op"]> = new Set<Test["op"]>(["matches", "match
 
 /** The value of a field with few values: two are of one class if all tests say the same of them. */
 export class ValueFacet implements Facet {
-  readonly cost = 1;
+  readonly cost = 0.1;
   readonly alike: readonly Field[];
   private readonly interner: Interner;
   private readonly known: Memo;

@@ -38,6 +38,11 @@ const PATHS = [
   "RequestObject.__proto__",
   "RequestObject.constructor.a",
   "RequestObject[*].a",
+  "RequestObject.abc",
+  "RequestObject.a.abc",
+  "RequestObject.abc.b",
+  "RequestObject.abc[*].a",
+  "RequestObject.a[*].abc",
   "Annotations.a",
   "RequestReceivedTimestamp",
   "Latency",
@@ -117,7 +122,7 @@ const location = fc.record({
     "workspace",
     "other",
   ),
-  names: fc.array(fc.constantFrom("a", "b", "__proto__", "constructor"), { maxLength: 3 }),
+  names: fc.array(fc.constantFrom("a", "b", "abc", "__proto__", "constructor"), { maxLength: 3 }),
 });
 const folded = fc.constantFrom("lower" as const, undefined);
 const wanted = fc.constantFrom(...TEXTS, "ge", "k", "10.0.0.0", "ab");
@@ -207,7 +212,10 @@ const scalar = fc.oneof(
   fc.constantFrom("null", "true", "false", "{}", "[]"),
   fc.string().map((value) => JSON.stringify(value)),
 );
-const key = fc.constantFrom("a", "b", "a.b", "\\u0061", "__proto__", "constructor", "b.a");
+const key = fc.constantFrom(
+  ...["a", "b", "a.b", "\\u0061", "__proto__", "constructor", "b.a"],
+  ...["abc", "ab\\u0063", "a.abc", "abc.b", "xabc", "\\u0026abc"],
+);
 const json = fc.letrec<{ value: string }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
@@ -218,8 +226,11 @@ const json = fc.letrec<{ value: string }>((tie) => ({
 })).value;
 
 function object(members: [string, string][]): string {
-  return `{${members.map(([name, value]) => `"${name}": ${value}`).join(", ")}}`;
+  return `{${members.map(([name, value], index) => `"${name}"${SPACES[index % 4]}: ${value}`).join(", ")}}`;
 }
+
+/** Between a key and its colon. */
+const SPACES = ["", "", " ", "\t"];
 
 const member = (name: string, value: fc.Arbitrary<string>) =>
   fc.option(value, { freq: 5 }).map((found): [string, string][] => (found === null ? [] : [[name, found]]));

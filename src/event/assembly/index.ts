@@ -4,6 +4,7 @@ export { find, foundTo } from "./find";
 export { beginNumbers, full } from "./intern";
 export { inner, skip } from "./inner";
 export { addKey, begin, position, scan } from "./scan";
+export { findKeys } from "./keys";
 export { beginKinds, kinds, kindsFull } from "./kinds";
 export { times } from "./times";
 

@@ -1,0 +1,15 @@
+/** Keys of objects to look for, all of them in one pass: see {@link Batch.findKeys}. */
+export class Keys {
+  /** By number, each with the quote that ends it. */
+  readonly texts: readonly Buffer[];
+
+  /** @param names what keys end with; each {@link isFindable} */
+  constructor(names: readonly string[]) {
+    this.texts = names.map((name) => Buffer.from(`${name}"`));
+  }
+
+  /** True for a name of three bytes at least that JSON writes as it is. */
+  static isFindable(name: string): boolean {
+    return Buffer.byteLength(name) >= 3 && !/["\\\x00-\x1f\ufffd\ud800-\udfff]/u.test(name);
+  }
+}

@@ -1,0 +1,75 @@
+import { type EventView, type Field, Keys } from "../plugin/index.js";
+import type { Facet } from "./facet.js";
+import type { Knowledge } from "./fold.js";
+import { endedKeys } from "./needs.js";
+import { NumberedSets } from "./numbered-sets.js";
+import { Outcome, type TestNode } from "./tree.js";
+
+/** What keys have to be in a body for a test to say "yes". */
+interface Need {
+  readonly test: TestNode;
+  readonly keys: readonly number[];
+  /** What it says if one is not there; undefined if it may also fail. */
+  readonly missed: Outcome | undefined;
+}
+
+/** Most keys that are looked for. */
+const MAX_KEYS = 500;
+
+/** Which of the keys that tests follow are in a body: found much faster than texts, and most of them are not there. */
+export class KeyFacet implements Facet {
+  readonly alike = [];
+  readonly cost = 20;
+  private readonly needs: Need[] = [];
+  /** By name, as one member of a list: what a set grows by. */
+  private readonly numbers = new Map<string, readonly [number]>();
+  private readonly members: (readonly [number])[] = [];
+  private readonly sets = new NumberedSets();
+  private keys: Keys | undefined;
+
+  constructor(private readonly field: Field) {}
+
+  get size(): number {
+    return this.needs.length;
+  }
+
+  add(test: TestNode): boolean {
+    const { path } = test;
+    const names = endedKeys(path, test.test.op === "exists").filter(Keys.isFindable);
+    const keys = names.flatMap((name) => this.numberOf(name) ?? []);
+    if (keys.length === 0) return false;
+    const canFail = path.steps.some(({ type }) => type === "items");
+    this.needs.push({ test, keys, missed: canFail ? undefined : Outcome.no });
+    return true;
+  }
+
+  classOf(event: EventView): number {
+    const start = event.start(this.field);
+    if (start === 0) return 0;
+    this.keys ??= new Keys([...this.numbers.keys()]);
+    const { batch } = event;
+    const count = batch.findKeys(this.keys, start, event.end(this.field));
+    const { foundKeys } = batch;
+    let set = count < 0 ? -1 : 0;
+    for (let i = 0; i < count && set >= 0; i++) set = this.sets.union(set, foundKeys[i], this.members[foundKeys[i]]);
+    return set + 1;
+  }
+
+  tell(valueClass: number, _: EventView, known: Knowledge): void {
+    if (valueClass === 0) return;
+    for (const { test, keys, missed } of this.needs) {
+      if (keys.every((key) => this.sets.has(valueClass - 1, key))) continue;
+      if (missed === undefined) known.refuted.add(test);
+      else known.outcomes.set(test, missed);
+    }
+  }
+
+  private numberOf(name: string): readonly [number] | undefined {
+    const known = this.numbers.get(name);
+    if (known !== undefined || this.numbers.size === MAX_KEYS) return known;
+    const added = [this.numbers.size] as const;
+    this.numbers.set(name, added);
+    this.members.push(added);
+    return added;
+  }
+}

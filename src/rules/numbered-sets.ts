@@ -1,0 +1,34 @@
+const MAX_SETS = 4000;
+const MAX_UNIONS = 1 << 16;
+
+/** Sets of numbers that grow by what is found, in bounded memory: each has a number; 0 is the empty one. */
+export class NumberedSets {
+  private readonly sets: ReadonlySet<number>[] = [new Set()];
+  private readonly setOf = new Map<string, number>([["", 0]]);
+  private readonly unions = new Map<number, number>();
+
+  has(set: number, member: number): boolean {
+    return this.sets[set].has(member);
+  }
+
+  /** The set with these members too, which `key`, below 2^31, always stands for; -1 when there are too many sets. */
+  union(set: number, key: number, members: readonly number[]): number {
+    const both = set * 2 ** 31 + key;
+    let union = this.unions.get(both);
+    if (union === undefined) {
+      if (this.unions.size === MAX_UNIONS) return -1;
+      union = this.numberOf(new Set([...this.sets[set], ...members]));
+      this.unions.set(both, union);
+    }
+    return union;
+  }
+
+  private numberOf(all: ReadonlySet<number>): number {
+    const key = [...all].sort((a, b) => a - b).join();
+    const known = this.setOf.get(key);
+    if (known !== undefined) return known;
+    if (this.sets.length === MAX_SETS) return -1;
+    this.setOf.set(key, this.sets.length);
+    return this.sets.push(all) - 1;
+  }
+}
