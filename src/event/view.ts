@@ -206,8 +206,8 @@ export class RowView implements EventView {
     return true;
   }
 
-  /** True if an edit touches [start, end). */
-  private isEdited(start: number, end: number): boolean {
+  /** See {@link EventView.isEdited}. */
+  isEdited(start: number, end: number): boolean {
     return this.hasEdits() && this.edits.touching(this.firstEdit, this.lastEdit, start, end) < this.lastEdit;
   }
 

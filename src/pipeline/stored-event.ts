@@ -91,6 +91,10 @@ export class StoredEvent implements EventView {
     return this.#line.textAt(start, end);
   }
 
+  isEdited(start: number, end: number): boolean {
+    return this.#line.isEdited(start, end);
+  }
+
   writeSpan(start: number, end: number, out: ByteWriter): void {
     this.#line.writeSpan(start, end, out);
   }

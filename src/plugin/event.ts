@@ -39,6 +39,9 @@ export interface EventView {
   /** Appends [start, end) of `batch.bytes`, which lies in the event, as readers see it. */
   writeSpan(start: number, end: number, out: ByteWriter): void;
 
+  /** True if readers see something else than bytes [start, end) of `batch.bytes`. */
+  isEdited(start: number, end: number): boolean;
+
   /** The event's time as it stands in the document: JSON string bytes of stageTimestamp, requestReceivedTimestamp or timestamp. */
   timestampField(): Field | undefined;
   /** Epoch milliseconds: the row's `time` if `parse` filled it, else parsed now, else the file's time. */

@@ -14,7 +14,7 @@ const LOWER_N = 0x6e;
 
 /**
  * What appends a message as a JSON string by copying the fields' own bytes, which are JSON already: nothing is decoded. It
- * returns false, and appends nothing, where that does not do: redacted events, objects and arrays.
+ * returns false, and appends nothing, where that does not do: redacted values, objects and arrays.
  * @param parts texts and fields
  */
 export function messageCopier(parts: readonly (string | ShownField)[]): (event: EventView, out: ByteWriter) => boolean {
@@ -22,13 +22,13 @@ export function messageCopier(parts: readonly (string | ShownField)[]): (event: 
     typeof part === "string" ? Buffer.from(JSON.stringify(part).slice(1, -1)) : part,
   );
   return (event, out) => {
-    if ((event.flags() & Flag.edited) !== 0) return false;
+    const isEdited = (event.flags() & Flag.edited) !== 0;
     const start = out.length;
     out.byte(QUOTE);
     for (let i = 0; i < copied.length; i++) {
       const part = copied[i];
       if (part instanceof Uint8Array) out.copy(part);
-      else if (!copyField(event, part, out)) {
+      else if ((isEdited && isFieldEdited(event, part.field)) || !copyField(event, part, out)) {
         out.length = start;
         return false;
       }
@@ -36,6 +36,11 @@ export function messageCopier(parts: readonly (string | ShownField)[]): (event: 
     out.byte(QUOTE);
     return true;
   };
+}
+
+function isFieldEdited(event: EventView, field: Field): boolean {
+  const start = event.start(field);
+  return start !== 0 && event.isEdited(start, event.end(field));
 }
 
 function copyField(event: EventView, { field, lower }: ShownField, out: ByteWriter): boolean {

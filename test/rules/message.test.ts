@@ -67,10 +67,50 @@ describe("a message that is copied", () => {
     if (expected) expect(message).toBe(rendered(event));
   });
 
-  it("shows nothing that was redacted", () => {
-    const line = '{"verb":"get","requestURI":"/secret"}';
+  it("is the one that is rendered after edits too, and shows nothing that was redacted", () => {
+    const places = [...FIELDS, Field.requestURI, Field.requestObject, Field.responseObject];
+    const edits = fc.array(fc.tuple(fc.constantFrom(...places), fc.boolean()), { minLength: 1, maxLength: 3 });
+    let copies = 0;
+    let refusals = 0;
+    fc.assert(
+      fc.property(eventText, edits, (text, chosen) => {
+        const batch = load(text);
+        const event = batch.at(0);
+        const spans = chosen
+          .filter(([field]) => event.start(field) !== 0)
+          .map(([field, inside]) => {
+            const isString = batch.bytes[event.start(field)] === 0x22;
+            return inside && isString
+              ? ([event.start(field) + 1, event.end(field) - 1, "redacted"] as const)
+              : ([event.start(field), event.end(field), '"redacted"'] as const);
+          })
+          .sort(([a], [b]) => a - b);
+        let end = 0;
+        for (const [from, to, replacement] of spans) {
+          if (from < end) continue;
+          batch.edit(0, from, to, Buffer.from(replacement));
+          end = to;
+        }
+        const message = copied(batch.at(0));
+        if (message === undefined) refusals++;
+        else {
+          if (end > 0) copies++;
+          expect(message).toBe(rendered(batch.at(0)));
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    expect(copies).toBeGreaterThan(20);
+    expect(refusals).toBeGreaterThan(100);
+  });
+
+  it("shows a value beside one that was redacted, and not that one", () => {
+    const line = '{"verb":"get","user":{"username":"eve"},"requestURI":"/secret"}';
     const batch = load(line);
     batch.edit(0, line.indexOf('"/'), line.length - 1, Buffer.from('"/-"'));
-    expect(copied(batch.at(0))).toBeUndefined();
+    expect(copied(batch.at(0))).toMatch(/^eve.*get/s);
+    const other = load(line);
+    other.edit(0, line.indexOf('"eve"'), line.indexOf('"eve"') + 5, Buffer.from('"-"'));
+    expect(copied(other.at(0))).toBeUndefined();
   });
 });
