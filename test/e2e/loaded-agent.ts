@@ -66,7 +66,7 @@ export class LoadedAgent {
     await this.#writing;
     const { events, pending } = this.#log.ledger;
     await vi.waitFor(async () => expect(await server.countDocuments(this.index)).toBe(events), {
-      timeout: 300_000,
+      timeout: 600_000,
       interval: 500,
     });
     const counts = new Map<string, number>();

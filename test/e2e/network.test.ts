@@ -28,7 +28,7 @@ let agent: LoadedAgent | undefined;
 afterEach(() => agent?.end());
 
 describe.skipIf(!ELASTICSEARCH.url)(`a bad network between an agent and Elasticsearch for ${TOXIC_SECONDS} s`, () => {
-  it("costs no event, and stores none twice", { timeout: (TOXIC_SECONDS + 400) * 1000 }, async () => {
+  it("costs no event, and stores none twice", { timeout: (TOXIC_SECONDS + 700) * 1000 }, async () => {
     const { urls, ...auth } = ELASTICSEARCH.sinkOptions();
     const proxy = await TcpProxy.to(urls[0]);
     agent = new LoadedAgent(index, { urls: [proxy.url], ...auth });
@@ -54,7 +54,7 @@ describe.skipIf(!SCRIPTS)(`an Elasticsearch that is killed ${KILLS} times under 
     rmSync(nodeDirectory(env.NAME), { recursive: true, force: true });
   });
 
-  it("has every event once when it is back", { timeout: (KILLS + 4) * 120_000 }, async () => {
+  it("has every event once when it is back", { timeout: (KILLS + 8) * 120_000 }, async () => {
     env.PORT = String(await lastingPort());
     const server = new SearchServer("its own", await up());
     agent = new LoadedAgent(index, { urls: [server.url!] });
