@@ -1,16 +1,25 @@
 import type { EventBatch } from "../event/index.js";
-import { type EventView, Field, Flag, type Meter, NUMBERED, ROW_HEADER, ROW_WORDS, Row } from "../plugin/index.js";
+import type { Count, Metrics } from "../observe/meter.js";
+import { type EventView, Field, Flag, NUMBERED, ROW_HEADER, ROW_WORDS, Row } from "../plugin/index.js";
 import type { Span } from "./seen.js";
 
-/** Labels of one kind of event, by which all of that kind are counted at once. */
+/** Where counts go. */
+export type Counting = Pick<Metrics, "add" | "counter">;
+
+/** What events of one kind are counted in. */
 interface Kind {
-  readonly source: string;
+  /** By stage and level; other kinds are in it, too. */
+  readonly events: Count;
+  readonly requests: Count;
+}
+
+/** The labels of a kind. */
+interface Labels {
   readonly stage: string;
   readonly level: string;
   readonly verb: string;
   readonly resource: string;
   readonly code: string;
-  count: number;
 }
 
 /** So many kinds are told apart in a source; what comes later is counted under other. */
@@ -28,17 +37,18 @@ const COLUMNS = [...KEY_FIELDS, Field.responseStatusCode].map((field) => ({
 
 /** The kinds of events of one source, found by the numbers of what makes them, or by its bytes, so that nothing is decoded twice. */
 class Kinds {
+  readonly #counting: Counting;
   readonly #source: string;
   /** By the hash of their bytes. */
   readonly #kinds = new Map<number, Kind>();
   /** By the hash of their numbers, for each numbering. */
   readonly #numberings = new WeakMap<object, Map<number, Kind>>();
   /** What came when there were too many. */
-  readonly #other: Kind;
+  #other: Kind | undefined;
 
-  constructor(source: string) {
+  constructor(counting: Counting, source: string) {
+    this.#counting = counting;
     this.#source = source;
-    this.#other = { source, stage: "other", level: "other", verb: "other", resource: "other", code: "other", count: 0 };
   }
 
   /** Those by the hash of their numbers. */
@@ -67,20 +77,28 @@ class Kinds {
     const key = hashOfBytes(event);
     let kind = this.#kinds.get(key);
     if (!kind && this.#kinds.size < MOST_KINDS) {
-      kind = describe(event, this.#source);
+      kind = this.#make(labelsOf(event));
       this.#kinds.set(key, kind);
     }
-    return kind ?? this.#other;
+    if (kind) return kind;
+    this.#other ??= this.#make(OTHER);
+    return this.#other;
+  }
+
+  #make({ stage, level, verb, resource, code }: Labels): Kind {
+    return {
+      events: this.#counting.counter("auditship_events_total", this.#source, stage, level),
+      requests: this.#counting.counter("auditship_requests_total", this.#source, verb, resource, code, level, stage),
+    };
   }
 }
 
 /** Counts what is read, each position once: rows of what was read before are flagged `again` and counted apart. */
 export class Counters {
-  readonly #meter: Meter;
+  readonly #meter: Counting;
   readonly #kinds = new Map<string, Kinds>();
-  #touched: Kind[] = [];
 
-  constructor(meter: Meter) {
+  constructor(meter: Counting) {
     this.#meter = meter;
   }
 
@@ -102,12 +120,12 @@ export class Counters {
         this.#meter.add("auditship_invalid_lines_total", 1, batch.source, batch.invalid(row)!.reason);
       } else {
         const kind = kinds.of(batch, row, numbered);
-        if (kind.count++ === 0) this.#touched.push(kind);
+        kind.events.value++;
+        kind.requests.value++;
         if (flags & Flag.salvaged) counts.salvaged++;
         if (flags & Flag.truncated) counts.truncated++;
       }
     }
-    this.#flush();
     if (counts.bytes > 0) this.#meter.add("auditship_bytes_total", counts.bytes, batch.source);
     if (counts.salvaged > 0) this.#meter.add("auditship_salvaged_lines_total", counts.salvaged, batch.source);
     if (counts.truncated > 0) this.#meter.add("auditship_truncated_lines_total", counts.truncated, batch.source);
@@ -117,20 +135,10 @@ export class Counters {
   #kindsOf(source: string): Kinds {
     let kinds = this.#kinds.get(source);
     if (!kinds) {
-      kinds = new Kinds(source);
+      kinds = new Kinds(this.#meter, source);
       this.#kinds.set(source, kinds);
     }
     return kinds;
-  }
-
-  #flush(): void {
-    for (const kind of this.#touched) {
-      const { source, stage, level, verb, resource, code, count } = kind;
-      this.#meter.add("auditship_events_total", count, source, stage, level);
-      this.#meter.add("auditship_requests_total", count, source, verb, resource, code, level, stage);
-      kind.count = 0;
-    }
-    this.#touched = [];
   }
 }
 
@@ -161,18 +169,18 @@ function hashOfBytes(event: EventView): number {
 
 const turn = (hash: number): number => (hash << 13) | (hash >>> 19);
 
-function describe(event: EventView, source: string): Kind {
+const OTHER: Labels = { stage: "other", level: "other", verb: "other", resource: "other", code: "other" };
+
+function labelsOf(event: EventView): Labels {
   const name = (field: Field) => label(event.text(field));
   const sub = event.text(Field.objectRefSubresource);
   const code = event.text(Field.responseStatusCode);
   return {
-    source,
     stage: name(Field.stage),
     level: name(Field.level),
     verb: name(Field.verb),
     resource: label(`${event.text(Field.objectRefResource) ?? ""}${sub ? `/${sub}` : ""}`),
     code: code && /^[1-5]\d\d$/.test(code) ? `${code[0]}xx` : "",
-    count: 0,
   };
 }
 

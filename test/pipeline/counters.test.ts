@@ -1,14 +1,29 @@
 import { describe, expect, it } from "vitest";
 import { EventBatch } from "../../src/event/index.js";
-import { Counters } from "../../src/pipeline/counters.js";
+import { Counters, type Counting } from "../../src/pipeline/counters.js";
 import type { Span } from "../../src/pipeline/seen.js";
 import { Flag } from "../../src/plugin/index.js";
 import { events } from "../../src/simulate/index.js";
 import { auditLine, batchOf, testFile } from "../support/batches.js";
 import { quietHost } from "../support/far-end.js";
 
+/** Counts into a map under `metric label label`. */
+function countingIn(counted: Map<string, number>): Counting {
+  return {
+    add: quietHost("", counted).meter.add,
+    counter: (...name) => ({
+      get value() {
+        return counted.get(name.join(" ")) ?? 0;
+      },
+      set value(value) {
+        counted.set(name.join(" "), value);
+      },
+    }),
+  };
+}
+
 const count = (lines: string[], fresh?: Span[], counted = new Map<string, number>()) => {
-  const counters = new Counters(quietHost("", counted).meter);
+  const counters = new Counters(countingIn(counted));
   const batch = batchOf(lines);
   counters.count(batch, fresh ?? [{ from: 0, to: batch.end.offset }]);
   return { counted, batch, counters };
@@ -85,7 +100,7 @@ describe("what is read", () => {
     lines.push(auditLine(1, { verb: "v".repeat(600) }), auditLine(2, { verb: "v".repeat(600) }));
     const byBytes = count(lines);
     const counted = new Map<string, number>();
-    const counters = new Counters(quietHost("", counted).meter);
+    const counters = new Counters(countingIn(counted));
     const batch = new EventBatch({ capacity: byBytes.batch.length, documents: { cluster: "", node: "", labels: {} } });
     // In its own memory values have numbers; it is of one source, and then of another.
     for (const source of ["test", "test", "else"]) {
