@@ -11,7 +11,7 @@ export interface DocumentExports {
     stage: number,
     stageTimestamp: number,
   ): void;
-  beginOutput(out: number, outTo: number, ids: number, spans: number, members: number, memberEnds: number): void;
+  beginOutput(out: number, outTo: number, ids: number, spans: number, parts: number): void;
   setText(number: number, at: number, length: number): void;
   writeDocuments(first: number, last: number, offset: bigint): number;
   /** Bytes that it wrote. */
@@ -25,8 +25,10 @@ const OUT = 256 * 1024;
 const PADDING = 16;
 /** Bytes of an id at most. */
 const ID = 128;
-/** Bytes of further members of the rows of one call. */
-const MEMBERS = 64 * 1024;
+/** Bytes of what is written for the rows of one call: further members, and lines that were edited. */
+const PREPARED = 128 * 1024;
+/** Words of a row's parts: address and length of its line without the closing brace, and of its further members. */
+export const PART_WORDS = 4;
 /** Words of a document's spans: its start, where our members begin, its end, the end of its frame. */
 export const SPAN_WORDS = 4;
 /** Most bytes of each text: the three of the frame, our members up to the offset, the file's part of ids. */
@@ -37,8 +39,8 @@ const REGIONS = {
   out: OUT + PADDING,
   ids: MAX_DOCUMENTS * ID + PADDING,
   spans: MAX_DOCUMENTS * SPAN_WORDS * 4,
-  members: MEMBERS + PADDING,
-  memberEnds: MAX_DOCUMENTS * 4,
+  prepared: PREPARED + PADDING,
+  parts: MAX_DOCUMENTS * PART_WORDS * 4,
   texts: TEXTS.reduce((sum, size) => sum + size + PADDING, 0),
 };
 
@@ -61,9 +63,11 @@ export class DocumentMemory {
   readonly ids: Buffer;
   /** {@link SPAN_WORDS} for each, from the start of `out`. */
   readonly spans: Uint32Array;
-  /** Filled before a call: further members of rows, each with its comma, and where those of each row end. */
-  readonly members: Buffer;
-  readonly memberEnds: Uint32Array;
+  /** Filled before a call: what rows are made of beside what stands in the batch, and the parts of each row. */
+  readonly prepared: Buffer;
+  readonly parts: Uint32Array;
+  /** Address of the batch's bytes. */
+  readonly bytes: number;
   /** Bytes of an id. */
   idLength = 0;
   readonly #texts: { at: number; bytes: Buffer }[];
@@ -77,14 +81,15 @@ export class DocumentMemory {
   ) {
     const ids = at + REGIONS.out;
     const spans = ids + REGIONS.ids;
-    const members = spans + REGIONS.spans;
-    const memberEnds = members + REGIONS.members;
-    let text = memberEnds + REGIONS.memberEnds;
+    const prepared = spans + REGIONS.spans;
+    const parts = prepared + REGIONS.prepared;
+    let text = parts + REGIONS.parts;
     this.out = Buffer.from(memory, at, OUT);
     this.ids = Buffer.from(memory, ids, REGIONS.ids);
     this.spans = new Uint32Array(memory, spans, MAX_DOCUMENTS * SPAN_WORDS);
-    this.members = Buffer.from(memory, members, MEMBERS);
-    this.memberEnds = new Uint32Array(memory, memberEnds, MAX_DOCUMENTS);
+    this.prepared = Buffer.from(memory, prepared, PREPARED);
+    this.parts = new Uint32Array(memory, parts, MAX_DOCUMENTS * PART_WORDS);
+    this.bytes = bytes;
     this.#texts = TEXTS.map((size) => {
       const place = { at: text, bytes: Buffer.from(memory, text, size) };
       text += size + PADDING;
@@ -92,7 +97,7 @@ export class DocumentMemory {
     });
     const { auditID, stage, stageTimestamp } = Field;
     exports.beginDocuments(bytes, rows, rowBytes, latencies, auditID, stage, stageTimestamp);
-    exports.beginOutput(at, at + OUT, ids, spans, members, memberEnds);
+    exports.beginOutput(at, at + OUT, ids, spans, parts);
   }
 
   /** Says what stands around documents; false if that is too long. */

@@ -1,11 +1,11 @@
 import { ByteWriter, Flag, type Frame, type FramedDocuments, ROW_WORDS, Row } from "../plugin/index.js";
 import type { EventBatch } from "./batch.js";
 import type { MemberWriter } from "./document.js";
-import { type DocumentMemory, MAX_DOCUMENTS } from "./document-memory.js";
+import { type DocumentMemory, MAX_DOCUMENTS, PART_WORDS } from "./document-memory.js";
 
-/** Rows with one of these are not copied as they stand, or say more of themselves than an annotation or a match. */
-const UNUSUAL =
-  Flag.invalid | Flag.dropped | Flag.salvaged | Flag.truncated | Flag.edited | Flag.item | Flag.reserved | Flag.deep;
+/** Rows with one of these say more of themselves than an annotation or a match, or are no documents. */
+const UNUSUAL = Flag.invalid | Flag.dropped | Flag.salvaged | Flag.truncated | Flag.item | Flag.reserved | Flag.deep;
+const CHANGED = Flag.edited | Flag.annotated | Flag.matched;
 /** Longer lines are better copied once, by who writes documents one by one. Bytes. */
 const MAX_LINE = 32 * 1024;
 
@@ -23,8 +23,8 @@ export class Framing implements FramedDocuments {
   #opening: Uint8Array | undefined;
   /** Whether frame and opening are short enough. */
   #fits = false;
-  /** What stages added to the rows. */
-  readonly #added = new ByteWriter(0);
+  /** What rows are made of beside what stands in the batch. */
+  readonly #prepared = new ByteWriter(0);
 
   constructor(
     private readonly batch: EventBatch,
@@ -56,32 +56,46 @@ export class Framing implements FramedDocuments {
     return this.#fits;
   }
 
-  /** Writes what stages added to rows, up to the first that is unusual or for which there is no room; returns which that is. */
+  /** Says what rows are made of, up to the first that is unusual or for which there is no room; returns which that is. */
   #prepare(first: number, last: number, memory: DocumentMemory): number {
     const { table } = this.batch;
-    const added = this.#added;
-    added.bytes = memory.members;
-    added.length = 0;
+    const { parts, bytes } = memory;
+    this.#prepared.bytes = memory.prepared;
+    this.#prepared.length = 0;
     for (let row = first; row < last; row++) {
       const at = row * ROW_WORDS;
+      const start = table[at + Row.start];
+      const length = table[at + Row.end] - start - 1;
       const flags = table[at + Row.flags];
-      if ((flags & UNUSUAL) !== 0 || table[at + Row.end] - table[at + Row.start] > MAX_LINE) return row;
-      if ((flags & (Flag.annotated | Flag.matched)) !== 0 && !this.#add(row, flags)) return row;
-      memory.memberEnds[row - first] = added.length;
+      if ((flags & UNUSUAL) !== 0 || length > MAX_LINE) return row;
+      const part = (row - first) * PART_WORDS;
+      parts[part] = bytes + start;
+      parts[part + 1] = length;
+      parts[part + 3] = 0;
+      if ((flags & CHANGED) !== 0 && !this.#change(row, flags, memory, part)) return row;
     }
     return last;
   }
 
-  /** Writes what stages added to a row; false if that cannot be had here. */
-  #add(row: number, flags: number): boolean {
-    const added = this.#added;
-    const { bytes } = added;
+  /** Writes what stages made of a row; false if that cannot be had here. */
+  #change(row: number, flags: number, { prepared, parts }: DocumentMemory, part: number): boolean {
+    const out = this.#prepared;
+    const event = this.batch.at(row);
+    const before = out.length;
     try {
-      this.batch.at(row).writeAdded(added, flags);
+      if ((flags & Flag.edited) !== 0 && !event.writeEdited(out)) return false;
+      const line = out.length;
+      event.writeAdded(out, flags);
+      if (line > before) {
+        parts[part] = prepared.byteOffset + before;
+        parts[part + 1] = line - before;
+      }
+      parts[part + 2] = prepared.byteOffset + line;
+      parts[part + 3] = out.length - line;
     } catch {
       return false;
     }
     // It grew out of its place.
-    return added.bytes === bytes;
+    return out.bytes === prepared;
   }
 }

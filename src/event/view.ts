@@ -243,6 +243,13 @@ export class RowView implements EventView {
     members.close(out);
   }
 
+  /** Appends the edited line up to its closing brace; false if its time was edited, of which a document says more. */
+  writeEdited(out: ByteWriter): boolean {
+    if (this.isEdited(this.start(Field.stageTimestamp), this.end(Field.stageTimestamp))) return false;
+    this.copy(out, this.word(Row.start), this.word(Row.end) - 1);
+    return true;
+  }
+
   /** Appends the members that stages added, each with its comma. */
   writeAdded(out: ByteWriter, flags: number): void {
     const { batch, members, row } = this;

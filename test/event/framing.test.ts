@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EventBatch } from "../../src/event/index.js";
-import { ByteWriter, Flag, type Frame, ROW_WORDS, Row, type RuleMatch } from "../../src/plugin/index.js";
+import { ByteWriter, Field, Flag, type Frame, ROW_WORDS, Row, type RuleMatch } from "../../src/plugin/index.js";
 import { load, loadOwn } from "./support.js";
 
 const FRAME: Frame = {
@@ -16,7 +16,7 @@ interface Given {
   latency: number;
   workspace: string | undefined;
   message: string | undefined;
-  edit: boolean;
+  edit: "none" | "key" | "time" | "long";
 }
 
 const given: fc.Arbitrary<Given> = fc.record({
@@ -36,7 +36,7 @@ const given: fc.Arbitrary<Given> = fc.record({
   ),
   workspace: fc.option(fc.string({ maxLength: 20 }), { nil: undefined }),
   message: fc.option(fc.string({ unit: "binary", maxLength: 60 }), { nil: undefined }),
-  edit: fc.boolean(),
+  edit: fc.constantFrom("none", "none", "key", "time", "long"),
 });
 
 function ruleOf(message: string): RuleMatch {
@@ -49,6 +49,23 @@ function ruleOf(message: string): RuleMatch {
   } as never;
 }
 
+/** What redaction may do: bytes of a row, and what takes their place. */
+const EDITS: Record<"key" | "time" | "long", (batch: EventBatch, row: number) => [number, number, Buffer]> = {
+  key(batch, row) {
+    const start = batch.table[row * ROW_WORDS + Row.start];
+    return [start + 1, start + 2, Buffer.from(' "')];
+  },
+  time(batch, row) {
+    const event = batch.at(row);
+    const field = event.start(Field.stageTimestamp) === 0 ? Field.verb : Field.stageTimestamp;
+    return [event.start(field), event.end(field), Buffer.from('"2020-01-01T00:00:00Z"')];
+  },
+  long(batch, row) {
+    const event = batch.at(row);
+    return [event.start(Field.verb), event.end(Field.verb), Buffer.from(`"${"y".repeat(6000)}"`)];
+  },
+};
+
 /** Does to the rows of a batch what stages do. */
 function applyStages(batch: EventBatch, all: readonly Given[]): void {
   batch.rules = "abcdef";
@@ -56,9 +73,7 @@ function applyStages(batch: EventBatch, all: readonly Given[]): void {
     batch.latency[row] = latency;
     if (workspace !== undefined) batch.annotate(row, "workspace", workspace);
     if (message !== undefined) batch.addMatch(row, ruleOf(message));
-    const start = batch.table[row * ROW_WORDS + Row.start];
-    // The first key's opening quote, and what follows it.
-    if (edit) batch.edit(row, start + 1, start + 2, Buffer.from(' "'));
+    if (edit !== "none") batch.edit(row, ...EDITS[edit](batch, row));
   }
 }
 
@@ -115,9 +130,10 @@ describe("documents that are written many at once", () => {
     );
   });
 
-  it("are all of those that are copied as they stand: also the matched and annotated ones", () => {
+  it("are all of the usual rows: also the edited, matched and annotated ones", () => {
     const batch = loadOwn(linesOf(Array.from({ length: 100 }, () => EVENT)));
     for (let row = 0; row < batch.count; row++) batch.latency[row] = row;
+    for (let row = 0; row < batch.count; row += 7) batch.edit(row, ...EDITS.key(batch, row));
     for (let row = 0; row < batch.count; row += 3) batch.annotate(row, "workspace", "retail");
     for (let row = 0; row < batch.count; row += 5) batch.addMatch(row, ruleOf(`Somebody read "secrets" ${row}`));
     const { text, together } = framed(batch);

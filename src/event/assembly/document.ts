@@ -1,6 +1,6 @@
 /**
- * Writes documents in shape `native` (`../view.ts`, `writeDocument`), each in its frame and with its id (`../id.ts`), of rows
- * whose line is copied as it stands. Which rows those are, and what stages added to them, TypeScript says (`../framing.ts`).
+ * Writes documents in shape `native` (`../view.ts`, `writeDocument`), each in its frame and with its id (`../id.ts`). Of which rows,
+ * what their lines are, and what stages added to them, TypeScript says (`../framing.ts`).
  */
 import { CLOSE_BRACE } from "./json";
 
@@ -41,28 +41,25 @@ let out: usize = 0;
 let outEnd: usize = 0;
 let ids: usize = 0;
 let spans: usize = 0;
-let members: usize = 0;
-let memberEnds: usize = 0;
+let parts: usize = 0;
 
 /**
  * Says where things are: room for documents, from `outAt` to `outTo` and 16 bytes more; for their ids, one behind the other;
- * for the spans of each (its start, the comma before our members, its end, the end of its frame, from `outAt` on); and the
- * further members of rows, one behind the other, with the end of each row's.
+ * for the spans of each (its start, the comma before our members, its end, the end of its frame, from `outAt` on); and for each row
+ * the parts that it is made of: address and length of its line without the closing brace, and of its further members.
  */
 export function beginOutput(
   outAt: usize,
   outTo: usize,
   idsAt: usize,
   spansAt: usize,
-  membersAt: usize,
-  memberEndsAt: usize,
+  partsAt: usize,
 ): void {
   out = outAt;
   outEnd = outTo;
   ids = idsAt;
   spans = spansAt;
-  members = membersAt;
-  memberEnds = memberEndsAt;
+  parts = partsAt;
 }
 
 /** What stands in every document: the three parts of its frame, our members up to the offset, the file's part of ids. */
@@ -103,33 +100,31 @@ export function writeDocuments(first: u32, last: u32, offset: u64): u32 {
   let to = out;
   let id = ids;
   let span = spans;
-  let member = members;
+  let part = parts;
   let row = first;
   const room = outEnd - textsLength() - REST;
   while (row < last) {
     const at = rows + <usize>row * rowBytes;
-    const start = <usize>load<u32>(at);
-    // Without its closing brace.
-    const length = <usize>load<u32>(at, 4) - 1 - start;
+    const length = <usize>load<u32>(part, 4);
+    const membersLength = <usize>load<u32>(part, 12);
     const time = <usize>load<u32>(at + stageTimestamp);
     const timeLength = <usize>load<u32>(at + stageTimestamp, 4) - time;
     const latency = load<f64>(latencies + <usize>row * 8);
-    const memberEnd = members + <usize>load<u32>(memberEnds + <usize>(row - first) * 4);
-    if (time === 0 || latency !== latency || to + length + timeLength + (memberEnd - member) > room) break;
+    if (time === 0 || latency !== latency || to + length + timeLength + membersLength > room) break;
     const place = offset + <u64>load<u32>(at, LINE);
     const idEnd = writeId(id, at, place);
     to = text(to, BEFORE);
     to = copy(to, id, idEnd - id);
     to = text(to, BETWEEN);
     store<u32>(span, <u32>(to - out));
-    to = copy(to, bytes + start, length);
+    to = copy(to, load<u32>(part), length);
     store<u32>(span, <u32>(to - out), 4);
     to = copy(to, TIMESTAMP, TIMESTAMP_LENGTH);
     to = copy(to, bytes + time, timeLength);
     to = text(to, OPENING);
     to = integer(to, place);
     to = latencyMs(to, latency);
-    to = copy(to, member, memberEnd - member);
+    to = copy(to, load<u32>(part, 8), membersLength);
     store<u8>(to, CLOSE_BRACE);
     store<u8>(to, CLOSE_BRACE, 1);
     to += 2;
@@ -138,7 +133,7 @@ export function writeDocuments(first: u32, last: u32, offset: u64): u32 {
     store<u32>(span, <u32>(to - out), 12);
     id = idEnd;
     span += 16;
-    member = memberEnd;
+    part += 16;
     row++;
   }
   written = <u32>(to - out);
