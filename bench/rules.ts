@@ -1,7 +1,7 @@
 /**
  * `npm run bench:rules`: what `match` alone costs per event, beside JSON.parse of the same lines in the same run, with our
  * pack and with 50, 500 and 1,000 rules of three ecosystems (`--rules N`, several), or with the rules at `--paths PATH` (several)
- * alone. `--size MB` of each log (32); `--runs N` (5): the fastest counts.
+ * alone. `--size MB` of each log (32), or `--log FILE` (several), gzipped or not; `--runs N` (5): the fastest counts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { EventBatch } from "../src/event/index.js";
 import type { RuleSet, StageHost } from "../src/plugin/index.js";
 import { loadRules } from "../src/rules/index.js";
 import type { Mix } from "../src/simulate/index.js";
-import { CHUNK, type Log, makeLog } from "./log.js";
+import { CHUNK, type Log, makeLog, readLog } from "./log.js";
 import { type Result, report } from "./results.js";
 import { writeRules } from "./rule-files.js";
 
@@ -23,6 +23,7 @@ const { values: options } = parseArgs({
     mix: { type: "string", multiple: true, default: ["metadata", "mixed"] },
     rules: { type: "string", multiple: true, default: ["0", "50", "500", "1000"] },
     paths: { type: "string", multiple: true },
+    log: { type: "string", multiple: true },
     results: { type: "string" },
   },
 });
@@ -97,9 +98,11 @@ function print(work: string, { lines, bytes }: Log, ns: number, more = ""): void
 const GOAL = 1.3;
 const results: Result[] = [];
 
-for (const mix of options.mix) {
-  const log = makeLog(mix as Mix, Number(options.size) * 1024 * 1024);
-  process.stdout.write(`${mix}: ${log.lines.length} events, ${Math.round(log.bytes / log.lines.length)} bytes each\n`);
+const logs = options.log
+  ? options.log.map(readLog)
+  : options.mix.map((mix) => makeLog(mix as Mix, Number(options.size) * 1024 * 1024));
+for (const log of logs) {
+  process.stdout.write(`${log.name}: ${log.lines.length} events, ${Math.round(log.bytes / log.lines.length)} bytes each\n`);
   const sets: RuleSet[] = [];
   for (const count of options.paths ? [0] : options.rules.map(Number)) sets.push(await makeRules(count));
   const found = new Map<RuleSet, number>();
@@ -123,7 +126,7 @@ for (const mix of options.mix) {
   const [few, many] = [cost(50), cost(500)];
   if (few === undefined || many === undefined) continue;
   results.push({
-    work: `500 rules, ${mix} log, × 50 rules`,
+    work: `500 rules, ${log.name} log, × 50 rules`,
     unit: "ns/event",
     ours: many,
     floor: few,
