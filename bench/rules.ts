@@ -102,7 +102,9 @@ const logs = options.log
   ? options.log.map(readLog)
   : options.mix.map((mix) => makeLog(mix as Mix, Number(options.size) * 1024 * 1024));
 for (const log of logs) {
-  process.stdout.write(`${log.name}: ${log.lines.length} events, ${Math.round(log.bytes / log.lines.length)} bytes each\n`);
+  process.stdout.write(
+    `${log.name}: ${log.lines.length} events, ${Math.round(log.bytes / log.lines.length)} bytes each\n`,
+  );
   const sets: RuleSet[] = [];
   for (const count of options.paths ? [0] : options.rules.map(Number)) sets.push(await makeRules(count));
   const found = new Map<RuleSet, number>();
