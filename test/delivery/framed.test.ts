@@ -7,6 +7,7 @@ import { EventBatch } from "../../src/event/index.js";
 import { type Batch, type ByteWriter, type EventView, Flag, type Frame, type Request } from "../../src/plugin/index.js";
 import { auditLine, testFile } from "../support/batches.js";
 import { FarEnd, quietHost } from "../support/far-end.js";
+import { withWebAssembly } from "../support/web-assembly.js";
 
 /** Events of two days, in turns of seven; every eleventh is no JSON, every fifth a long one. */
 const line = (n: number) => {
@@ -99,6 +100,8 @@ async function ship(sink: Archive, select: (batch: Batch, row: number) => boolea
   expect(ledger.cursor?.offset).toBe(offset);
   return sink;
 }
+
+withWebAssembly();
 
 describe("a sink that tells its frame", () => {
   const all = createSelect("all", () => () => true);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EventBatch } from "../../src/event/index.js";
 import { ByteWriter, Field, Flag, type Frame, ROW_WORDS, Row, type RuleMatch } from "../../src/plugin/index.js";
+import { withWebAssembly } from "../support/web-assembly.js";
 import { load, loadOwn } from "./support.js";
 
 const FRAME: Frame = {
@@ -116,6 +117,8 @@ const EVENT = {
   verb: "get",
   stageTimestamp: "2024-05-01T02:03:04.123456Z",
 };
+
+withWebAssembly();
 
 describe("documents that are written many at once", () => {
   it("are what they are when written one by one, whatever stages added, and wherever in a file", () => {

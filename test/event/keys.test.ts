@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Field, Keys } from "../../src/plugin/index.js";
+import { withWebAssembly } from "../support/web-assembly.js";
 import { load, loadOwn } from "./support.js";
 
 type Batch = ReturnType<typeof load>;
@@ -38,6 +39,8 @@ const value = (keys: fc.Arbitrary<string>) =>
       fc.dictionary(keys, tie("value"), { maxKeys: 5 }),
     ),
   })).value;
+
+withWebAssembly();
 
 describe("the search for keys", () => {
   it("finds those that keys of compact JSON end with, and no others", () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { EventBatch } from "../../src/event/index.js";
 import { FIELD_COUNT, type Field, Field as Fields, Likeness, NUMBERED } from "../../src/plugin/index.js";
 import { events } from "../../src/simulate/index.js";
+import { withWebAssembly } from "../support/web-assembly.js";
 import { eventText, mutated } from "./oracle.js";
 import { FILE, load, loadOwn } from "./support.js";
 
@@ -28,6 +29,8 @@ function likenessOf(batch: EventBatch, row: number, fields: readonly Field[]): s
   });
   return JSON.stringify(parts);
 }
+
+withWebAssembly();
 
 describe("the kinds of a batch's rows", () => {
   it("are the same for rows that are alike, in later batches too, and for no others", () => {

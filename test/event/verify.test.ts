@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WasmMemory } from "../../src/event/wasm-memory.js";
 import { Field, Needles, NUMBERED, ROW_HEADER, ROW_WORDS } from "../../src/plugin/index.js";
+import { withWebAssembly } from "../support/web-assembly.js";
 import { FILE, load, loadOwn } from "./support.js";
 
 const LINES = ["{}", '{"verb":"get"}', '{"verb":"list"}', '{"verb":"get"}'].map((line) => `${line}\n`).join("");
@@ -20,10 +21,8 @@ const wordOf = (field: Field) => (memory: WasmMemory) => {
   return undefined;
 };
 
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
-});
+withWebAssembly();
+afterEach(() => void vi.restoreAllMocks());
 
 describe("with AUDITSHIP_VERIFY=1", () => {
   it("both scanners read what is in the batch's own memory, and what lies elsewhere", () => {
@@ -90,7 +89,6 @@ describe("with AUDITSHIP_VERIFY=1", () => {
 
 it("without it a wrong field is not looked for", () => {
   vi.stubEnv("AUDITSHIP_VERIFY", "");
-  vi.stubEnv("AUDITSHIP_SCANNER", "");
   sabotage(wordOf(Field.verb));
   expect(loadOwn(LINES).at(1).end(Field.verb)).toBe(17);
 });
