@@ -17,7 +17,10 @@ export function* members(bytes: Uint8Array, start: number): Generator<Member> {
     const value = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
     const end = valueEnd(bytes, value);
     yield { key, start: value, end };
-    at = skipSpace(bytes, skipSpace(bytes, end) + 1);
+    const next = skipSpace(bytes, end);
+    // Behind the object anything may stand: another event, or what is left of an older batch.
+    if (bytes[next] !== COMMA) return;
+    at = skipSpace(bytes, next + 1);
   }
 }
 

@@ -19,6 +19,16 @@ test("members gives each key decoded with its value's own bytes, duplicates too"
   expect(read(' [ {"a":1} ]', 3)).toEqual([["a", "1"]]);
 });
 
+test("members ends with the object, whatever stands behind it in a buffer that is used again", () => {
+  for (const behind of ['\n"stale": "data"}', ',"stale": 1', '\n"\n', " "]) {
+    expect(read(`{"a": 1, "b" : [2] }${behind}`)).toEqual([
+      ["a", "1"],
+      ["b", "[2]"],
+    ]);
+    expect(read(`{ }${behind}`)).toEqual([]);
+  }
+});
+
 test("members agrees with JSON.parse on any object, however it is indented", () => {
   const indents = fc.constantFrom(undefined, 1, "\t");
   fc.assert(
