@@ -1,4 +1,5 @@
 import { Field, type Frame } from "../plugin/index.js";
+import { ID_TAIL } from "./id.js";
 
 /** What `assembly/document.ts` exports. Addresses and lengths are in bytes. */
 export interface DocumentExports {
@@ -129,6 +130,3 @@ export class DocumentMemory {
     return true;
   }
 }
-
-/** Characters of an id behind the file's part. */
-const ID_TAIL = 24;

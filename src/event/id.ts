@@ -69,7 +69,7 @@ function mix(hash: number): number {
 
 const ALPHABET = Buffer.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", "latin1");
 /** Characters after the file's own part: 48 bits of offset, 32 of item number, 64 of hash. */
-const TAIL = 24;
+export const ID_TAIL = 24;
 
 /**
  * An event's id as text, see {@link EventView.id}: written anew for each event in the same memory. The file's part is its
@@ -78,15 +78,15 @@ const TAIL = 24;
 export class IdText {
   private file: FileRef | undefined;
   /** The file's part, and the tail of the last event. */
-  private bytes = Buffer.alloc(TAIL);
+  private bytes = Buffer.alloc(ID_TAIL);
 
   /** Writes the id of an event. */
   set(file: FileRef, offset: number, item: number, hash: SpanHash): void {
     if (file !== this.file) {
       this.file = file;
-      this.bytes = Buffer.from(file.id + " ".repeat(TAIL), "latin1");
+      this.bytes = Buffer.from(file.id + " ".repeat(ID_TAIL), "latin1");
     }
-    const at = this.bytes.length - TAIL;
+    const at = this.bytes.length - ID_TAIL;
     const high = hash.high();
     const low = hash.low();
     const offsetHigh = Math.floor(offset / 0x1000000);

@@ -1,4 +1,5 @@
 import { FIELD_COUNT, type Kinds, type Likeness, MAX_KINDS, NUMBERED, ROW_HEADER } from "../plugin/index.js";
+import { upTo16 } from "./align.js";
 
 /** What of `assembly/kinds.ts` is called. Addresses are in bytes. */
 export interface KindExports {
@@ -8,7 +9,6 @@ export interface KindExports {
   readonly kindsFull: WebAssembly.Global;
 }
 
-const upTo16 = (bytes: number): number => (bytes + 15) & ~15;
 const MASK_BYTES = upTo16(2 * NUMBERED.length);
 /** As in `assembly/kinds.ts`. */
 const KEY_BYTES = 64;

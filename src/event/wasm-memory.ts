@@ -11,6 +11,7 @@ import {
   ROW_HEADER,
   ROW_WORDS,
 } from "../plugin/index.js";
+import { upTo16 } from "./align.js";
 import { DOCUMENT_MEMORY, type DocumentExports, DocumentMemory } from "./document-memory.js";
 import { KEY_SETS_BYTES, type KeyExports, KeySets } from "./key-sets.js";
 import { type KindExports, KindTable, kindsBytes } from "./kinds.js";
@@ -110,16 +111,16 @@ export class WasmMemory {
     const pages = Math.ceil(size / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
-    this.#nextSet = (this.#exports.heap.value + 15) & ~15;
+    this.#nextSet = upTo16(this.#exports.heap.value);
     const found = this.#nextSet + SETS;
     this.#interner = found + FOUND_BYTES;
     const keys = this.#interner + INTERNER;
     const kinds = keys + KEY_SETS_BYTES;
     this.#rows = kinds + kindsBytes(maxRows);
     const numbers = this.#rows + maxRows * ROW_BYTES;
-    const times = (numbers + maxRows * NUMBERS_BYTES + 15) & ~15;
+    const times = upTo16(numbers + maxRows * NUMBERS_BYTES);
     const documents = times + maxRows * TIMES_BYTES;
-    this.#bytes = (documents + DOCUMENT_MEMORY + 15) & ~15;
+    this.#bytes = upTo16(documents + DOCUMENT_MEMORY);
     this.#found = new Uint32Array(memory.buffer, found, 2 * MAX_FOUND);
     this.table = new Uint32Array(memory.buffer, this.#rows, maxRows * ROW_WORDS);
     this.#end = this.#bytes + capacity;
@@ -218,7 +219,7 @@ export class WasmMemory {
       address = fits ? this.#nextSet : 0;
       if (fits) {
         new Uint8Array(this.table.buffer).set(set, address);
-        this.#nextSet += (set.length + 15) & ~15;
+        this.#nextSet += upTo16(set.length);
       }
       this.#sets.set(what, address);
     }

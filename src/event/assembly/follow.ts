@@ -7,7 +7,7 @@
  * names by bucket, each behind its length, a byte; a length of 0 ends a bucket.
  */
 import { isSame } from "./bytes";
-import { CLOSE_BRACE, COMMA, QUOTE } from "./json";
+import { BACKSLASH, CLOSE_BRACE, COMMA, QUOTE, special } from "./json";
 
 const TEXTS: u32 = 0;
 const QUERY: u32 = 1;
@@ -16,7 +16,6 @@ const BUCKETS: u32 = 64;
 const AMPERSAND: u8 = 0x26;
 const PERCENT: u8 = 0x25;
 const EQUALS: u8 = 0x3d;
-const BACKSLASH: u8 = 0x5c;
 
 /** Whether it stands at `p`, before a line's end. */
 export function isFollowed(p: usize, follow: usize): bool {
@@ -39,7 +38,7 @@ function isQuery(p: usize, names: usize): bool {
   const codes = names + <usize>load<u16>(names, BUCKETS * 2);
   while (true) {
     const name = p;
-    p = special(p);
+    p = queryEnd(p);
     if (!isName(name, p - name, names)) return false;
     const ends = load<u8>(p);
     if (ends !== EQUALS && ends !== AMPERSAND && ends !== BACKSLASH && ends !== QUOTE) return false;
@@ -57,7 +56,7 @@ function isQuery(p: usize, names: usize): bool {
         break;
       }
       if (byte !== EQUALS && !(byte === PERCENT && isCode(p + 1, codes))) return false;
-      p = special(p + 1);
+      p = queryEnd(p + 1);
     }
   }
 }
@@ -104,7 +103,7 @@ function isName(p: usize, length: usize, names: usize): bool {
 /** The first byte from `p` on that is one of `" % & + ; = ? @ \` or a control character. */
 // @ts-expect-error: decorator
 @inline
-function special(p: usize): usize {
+function queryEnd(p: usize): usize {
   // By the low and the high half of a byte: bits of the high halves 2, 3, 4, 5, and of both that control characters have.
   const low = i8x16(20, 16, 17, 16, 16, 17, 17, 16, 16, 16, 16, 19, 24, 18, 16, 18);
   const high = i8x16(16, 16, 1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -126,12 +125,7 @@ function special(p: usize): usize {
 @inline
 function plainEnd(p: usize): usize {
   while (true) {
-    const bytes = v128.load(p);
-    const ends = v128.or(
-      v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))),
-      i8x16.lt_u(bytes, i8x16.splat(0x20)),
-    );
-    const bits = i8x16.bitmask(ends);
+    const bits = special(p);
     if (bits) return p + ctz(bits);
     p += 16;
   }

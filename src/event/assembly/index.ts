@@ -2,10 +2,11 @@
 export { beginDocuments, beginOutput, setText, writeDocuments, written } from "./document";
 export { find, foundTo } from "./find";
 export { beginNumbers, full } from "./intern";
-export { inner, skip } from "./inner";
+export { inner } from "./inner";
 export { addKey, begin, position, scan } from "./scan";
 export { findKeys } from "./keys";
 export { beginKinds, kinds, kindsFull } from "./kinds";
+export { valueEnd as skip } from "./skip";
 export { times } from "./times";
 
 /** The first byte that nothing here uses. */

@@ -3,11 +3,6 @@ import { isSame } from "./bytes";
 import { COMMA, OPEN_BRACE, QUOTE, skipSpace } from "./json";
 import { afterKey, stringEnd, valueEnd } from "./skip";
 
-/** The byte after the value at `p`, which ends before `end`; 0 if it does not. */
-export function skip(p: usize, end: usize): usize {
-  return valueEnd(p, end);
-}
-
 /**
  * Writes of the object at `p`, which ends before `end`: the byte after it, where the value begins and ends (0 if there is none),
  * and 1 if the inner key is found elsewhere in it; 4 bytes each. False if it does not end.

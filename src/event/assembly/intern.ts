@@ -1,4 +1,5 @@
 /** A number for each different value, in bounded memory: fields that hold the same bytes have the same number. */
+import { isSame } from "./bytes";
 
 /** Longer values have none. Bytes. */
 const MAX_LENGTH: usize = 512;
@@ -79,16 +80,4 @@ function hashOf(p: usize, end: usize, length: usize): u64 {
   }
   hash = (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
   return hash ^ (hash >> 32);
-}
-
-/** Whether two runs of bytes, each followed by 16 more that may be read, are the same. */
-// @ts-ignore: decorator
-@inline
-function isSame(a: usize, b: usize, length: usize): bool {
-  let i: usize = 0;
-  for (; i + 16 <= length; i += 16) if (v128.any_true(v128.xor(v128.load(a + i), v128.load(b + i)))) return false;
-  if (i === length) return true;
-  const rest = <u32>(length - i);
-  const equal = <u32>i8x16.bitmask(i8x16.eq(v128.load(a + i), v128.load(b + i)));
-  return (~equal & ((1 << rest) - 1)) === 0;
 }

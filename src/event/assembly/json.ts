@@ -5,12 +5,13 @@
  */
 
 export const QUOTE: u8 = 0x22;
-const BACKSLASH: u8 = 0x5c;
+export const BACKSLASH: u8 = 0x5c;
 export const COMMA: u8 = 0x2c;
 export const COLON: u8 = 0x3a;
 export const OPEN_BRACE: u8 = 0x7b;
 export const CLOSE_BRACE: u8 = 0x7d;
 const OPEN_BRACKET: u8 = 0x5b;
+export const CLOSE_BRACKET: u8 = 0x5d;
 export const SPACE: u8 = 0x20;
 export const NEWLINE: u8 = 0x0a;
 export const RETURN: u8 = 0x0d;
@@ -68,7 +69,7 @@ function spaceEnd(p: usize): usize {
 /** Bits of the 16 bytes at `p` that do not stand for themselves in a string: quote, backslash, control characters. */
 // @ts-expect-error: decorator
 @inline
-function special(p: usize): u32 {
+export function special(p: usize): u32 {
   const bytes = v128.load(p);
   return i8x16.bitmask(
     v128.or(

@@ -6,6 +6,8 @@
  * the first key plus one; then keys of 24 bytes: address of the text, with the quote; its length; the next key of the slot plus
  * one; 4 bytes of nothing; 8 bytes that are zero.
  */
+import { isSame } from "./bytes";
+import { BACKSLASH, COLON, QUOTE, SPACE } from "./json";
 import { bytes } from "./scan";
 
 const LETTERS: usize = 16;
@@ -13,10 +15,6 @@ const SLOTS: usize = 32;
 const KEYS: usize = SLOTS + 2 * 1024;
 const KEY: usize = 24;
 
-const QUOTE: u8 = 0x22;
-const COLON: u8 = 0x3a;
-const SPACE: u8 = 0x20;
-const BACKSLASH: u8 = 0x5c;
 const SLASH: u8 = 0x2f;
 const LETTER_U: u8 = 0x75;
 
@@ -65,18 +63,13 @@ function lookUp(set: usize, start: usize, at: usize): void {
   while (next) {
     const key = set + KEYS + <usize>(next - 1) * KEY;
     const length = <usize>load<u32>(key, 4);
-    if (load<u64>(key, 16) !== turn && at + 1 - length >= start && isText(at + 1 - length, load<u32>(key), length)) {
+    if (load<u64>(key, 16) !== turn && at + 1 - length >= start && isSame(at + 1 - length, load<u32>(key), length)) {
       store<u64>(key, turn, 16);
       store<u16>(out, <u16>(next - 1));
       out += 2;
     }
     next = <u16>load<u32>(key, 8);
   }
-}
-
-function isText(p: usize, text: usize, length: usize): bool {
-  for (let i: usize = 0; i < length; i++) if (load<u8>(p + i) !== load<u8>(text + i)) return false;
-  return true;
 }
 
 /** Whether the backslash at `at` may begin an escape that stands for something in a key. */

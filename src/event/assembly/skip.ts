@@ -2,10 +2,8 @@
  * The way through a batch's events, which are known to be JSON: no byte is looked at for more than how deep it is (as simdjson does
  * it: Langdale and Lemire, "Parsing Gigabytes of JSON per Second", section 3.1).
  */
-import { COMMA, OPEN_BRACE, QUOTE, skipSpace, SPACE } from "./json";
+import { CLOSE_BRACE, CLOSE_BRACKET, COMMA, OPEN_BRACE, QUOTE, skipSpace, SPACE } from "./json";
 
-const CLOSE_BRACE: u8 = 0x7d;
-const CLOSE_BRACKET: u8 = 0x5d;
 const EVEN: u64 = 0x5555555555555555;
 
 /** The byte after the value at `p` of valid JSON; 0 if it does not end before `end`. */
