@@ -40,6 +40,12 @@ export function sort(request: PendingRequest, verdicts: readonly Verdict[]): Sor
   return sorted;
 }
 
+/** Counts a request that was taken as a whole. */
+export function countTaken({ meter, name }: Host, { count }: PendingRequest): void {
+  meter.add("auditship_sink_events_total", count, name, "created");
+  meter.add("auditship_sink_requests_total", 1, name, "ok");
+}
+
 /** Counts what a sink answered. */
 export function countOutcome(
   { meter, name }: Host,

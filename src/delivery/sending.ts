@@ -14,7 +14,7 @@ import type { DeadLetters } from "./dead-letters.js";
 import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { type Gathering, type Left, Outbox } from "./outbox.js";
-import { countOutcome, loadOf, sort } from "./outcome.js";
+import { countOutcome, countTaken, loadOf, sort } from "./outcome.js";
 import { RefusalNotice } from "./refusal-notice.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
@@ -265,9 +265,7 @@ export class SendingRunner extends Runner {
 
   /** All of it was taken: what becomes of most requests, without a look at each event. */
   #taken(request: PendingRequest): PendingRequest[] {
-    const { meter } = this.host;
-    meter.add("auditship_sink_events_total", request.count, this.name, "created");
-    meter.add("auditship_sink_requests_total", 1, this.name, "ok");
+    countTaken(this.host, request);
     this.#refusals.note(request.count, 0);
     request.acknowledgeAll();
     if (!request.unanswered) request.release();
