@@ -1,4 +1,4 @@
-import { skipSpace, valueEnd } from "./json.js";
+import { memberSpans, valueEnd } from "./json.js";
 
 /** A member of a member of an object: `metadata.namespace`. Keys are compared as they stand. */
 export class InnerKey {
@@ -31,43 +31,25 @@ export interface Inner {
 export function findInner(bytes: Buffer, at: number, key: InnerKey, found: Inner): void {
   let direct = 0;
   found.start = found.stop = 0;
-  found.end = eachMember(bytes, at, (outer, value) => {
-    if (!isAt(bytes, outer, key.outer) || bytes[value] !== OPEN_BRACE) return;
+  found.end = valueEnd(bytes, at);
+  for (const outer of memberSpans(bytes, at)) {
+    if (!isAt(bytes, outer.key, key.outer) || bytes[outer.start] !== OPEN_BRACE) continue;
     let last = { start: 0, stop: 0 };
-    eachMember(bytes, value, (inner, start, stop) => {
-      if (!isAt(bytes, inner, key.inner)) return;
+    for (const inner of memberSpans(bytes, outer.start)) {
+      if (!isAt(bytes, inner.key, key.inner)) continue;
       direct++;
-      last = { start, stop };
-    });
+      last = { start: inner.start, stop: inner.end };
+    }
     if (bytes[last.start] === QUOTE && last.stop - last.start > 2) Object.assign(found, last);
-  });
+  }
   let occurrences = 0;
   const object = bytes.subarray(at, found.end);
   for (let place = object.indexOf(key.inner); place >= 0; place = object.indexOf(key.inner, place + 1)) occurrences++;
   found.elsewhere = occurrences > direct;
 }
 
-/** Calls with the offset of each key's opening quote and its value's span; returns the object's end. */
-function eachMember(
-  bytes: Buffer,
-  object: number,
-  visit: (key: number, value: number, valueEnds: number) => void,
-): number {
-  let at = skipSpace(bytes, object + 1);
-  while (bytes[at] === QUOTE) {
-    const value = skipSpace(bytes, skipSpace(bytes, valueEnd(bytes, at)) + 1);
-    const end = valueEnd(bytes, value);
-    visit(at, value, end);
-    at = skipSpace(bytes, end);
-    if (bytes[at] !== COMMA) break;
-    at = skipSpace(bytes, at + 1);
-  }
-  return at + 1;
-}
-
 const isAt = (bytes: Buffer, at: number, text: Buffer): boolean =>
   text.compare(bytes, at, Math.min(at + text.length, bytes.length)) === 0;
 
 const QUOTE = 0x22;
-const COMMA = 0x2c;
 const OPEN_BRACE = 0x7b;

@@ -5,22 +5,37 @@ export interface Member {
   end: number;
 }
 
+/** Where a member lies: its key's opening quote and what follows the closing one, its value, and what follows that. */
+export interface MemberSpan {
+  key: number;
+  keyEnd: number;
+  start: number;
+  end: number;
+}
+
 /**
- * The members of the object at `start` (its `{`) in order, duplicate keys included. Meant for valid JSON; of anything else
- * it may throw or give nonsense, but ends.
+ * Where the members of the object at `object` (its `{`) lie, in order, duplicate keys included. Meant for valid JSON; of anything
+ * else it gives nonsense, but ends.
  */
-export function* members(bytes: Uint8Array, start: number): Generator<Member> {
-  let at = skipSpace(bytes, start + 1);
-  while (bytes[at] === QUOTE) {
-    const keyEnd = valueEnd(bytes, at);
-    const key = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + at, keyEnd - at).toString("utf8")) as string;
-    const value = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
-    const end = valueEnd(bytes, value);
-    yield { key, start: value, end };
+export function* memberSpans(bytes: Uint8Array, object: number): Generator<MemberSpan> {
+  let key = skipSpace(bytes, object + 1);
+  while (bytes[key] === QUOTE) {
+    const keyEnd = valueEnd(bytes, key);
+    const start = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
+    const end = valueEnd(bytes, start);
+    yield { key, keyEnd, start, end };
     const next = skipSpace(bytes, end);
     // Behind the object anything may stand: another event, or what is left of an older batch.
     if (bytes[next] !== COMMA) return;
-    at = skipSpace(bytes, next + 1);
+    key = skipSpace(bytes, next + 1);
+  }
+}
+
+/** The same with decoded keys; of what is no JSON it may also throw. */
+export function* members(bytes: Uint8Array, start: number): Generator<Member> {
+  for (const { key, keyEnd, start: value, end } of memberSpans(bytes, start)) {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + key, keyEnd - key).toString("utf8");
+    yield { key: JSON.parse(text) as string, start: value, end };
   }
 }
 
