@@ -5,15 +5,13 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Lumberjack } from "../test/support/lumberjack.js";
-import { startAgent } from "./agent.js";
-import { countNow, startSink, stopSinks } from "./null-sinks.js";
+import { type Follower, withFollower } from "./agent.js";
+import { countNow } from "./null-sinks.js";
 import { cpuOf, memoryOf, peakOf } from "./process.js";
-import { configOf, median } from "./ship.js";
+import { median } from "./ship.js";
 import { writeSteadily } from "./writer.js";
 
 const { values: options } = parseArgs({
@@ -24,29 +22,15 @@ const ROTATION = { maxSize: 10e6, maxBackups: 10 };
 /** Between two looks. */
 const SAMPLE_MS = 10_000;
 
-async function measure(): Promise<void> {
-  const directory = fs.mkdtempSync(join(tmpdir(), "auditship-bench-soak-"));
-  const path = join(directory, "log", "audit.log");
-  fs.mkdirSync(join(directory, "log"));
-  fs.writeFileSync(path, "");
-  const { url } = await startSink();
-  const agent = await startAgent(directory, { ...configOf(path, "state", { url }), observe: { listen: "none" } });
-  try {
-    const own = ["--import", "tsx", import.meta.filename, "--writer", path, "--minutes", options.minutes];
-    const writer = spawn(process.execPath, own, { stdio: "inherit" });
-    const written = once(writer, "exit");
-    const sizes: number[] = [];
-    const sampling = setInterval(() => sizes.push(memoryOf(agent.pid!)), SAMPLE_MS);
-    await written;
-    clearInterval(sampling);
-    await arrived(url);
-    tell(sizes, agent.pid!);
-  } finally {
-    agent.kill();
-    await once(agent, "exit");
-    stopSinks();
-    fs.rmSync(directory, { recursive: true });
-  }
+async function measure({ path, url, pid }: Follower): Promise<void> {
+  const own = ["--import", "tsx", import.meta.filename, "--writer", path, "--minutes", options.minutes];
+  const writer = spawn(process.execPath, own, { stdio: "inherit" });
+  const sizes: number[] = [];
+  const sampling = setInterval(() => sizes.push(memoryOf(pid)), SAMPLE_MS);
+  await once(writer, "exit");
+  clearInterval(sampling);
+  await arrived(url);
+  tell(sizes, pid);
 }
 
 /** Waits for all events; throws if they are not there within a minute. */
@@ -56,7 +40,7 @@ async function arrived(url: string): Promise<void> {
     const { events } = await countNow(url);
     if (events === wanted) return;
     if (events > wanted) throw new Error(`${events} events arrived, ${wanted} were written`);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
   }
   throw new Error(`${(await countNow(url)).events} of ${wanted} events arrived`);
 }
@@ -83,4 +67,4 @@ function tell(sizes: readonly number[], pid: number): void {
 }
 
 if (options.writer) await writeSteadily(new Lumberjack(options.writer, ROTATION), LOAD);
-else await measure();
+else await withFollower("soak", measure);

@@ -4,17 +4,13 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Lumberjack } from "../test/support/lumberjack.js";
-import { startAgent } from "./agent.js";
-import { counted, startSink, stopSinks } from "./null-sinks.js";
+import { type Follower, withFollower } from "./agent.js";
+import { counted } from "./null-sinks.js";
 import { cpuOf, peakOf } from "./process.js";
 import { report } from "./results.js";
-import { configOf } from "./ship.js";
 import { writeSteadily } from "./writer.js";
 
 const { values: options } = parseArgs({
@@ -29,39 +25,26 @@ const WARM_UP = 5;
 const LOAD = { rate: 10_000, bytes: 1300 };
 const ROTATION = { maxSize: 10e6, maxBackups: 10 };
 
-async function measure(): Promise<void> {
-  const directory = fs.mkdtempSync(join(tmpdir(), "auditship-bench-steady-"));
-  const path = join(directory, "log", "audit.log");
-  fs.mkdirSync(join(directory, "log"));
-  fs.writeFileSync(path, "");
-  const { url } = await startSink();
-  const agent = await startAgent(directory, { ...configOf(path, "state", { url }), observe: { listen: "none" } });
-  try {
-    const own = ["--import", "tsx", import.meta.filename, "--writer", path, "--seconds", options.seconds];
-    const writer = spawn(process.execPath, own, { stdio: "inherit" });
-    await sleep(WARM_UP * 1000);
-    await counted(url);
-    const [cpu, since] = [cpuOf(agent.pid!), performance.now()];
-    await once(writer, "exit");
-    const seconds = (performance.now() - since) / 1000;
-    const { events } = await counted(url);
-    const core = ((cpuOf(agent.pid!) - cpu) / seconds) * 100;
-    process.stdout.write(`${Math.round(events / seconds)} events/s arrived, ${LOAD.rate} were to be written\n`);
-    report(
-      [
-        { work: "10,000 events/s: CPU", unit: "% of a core", ours: core, goal: { most: 10 } },
-        { work: "10,000 events/s: peak RSS", unit: "MiB", ours: peakOf(agent.pid!), goal: { most: 100 } },
-      ],
-      options.results,
-    );
-  } finally {
-    agent.kill();
-    await once(agent, "exit");
-    stopSinks();
-    fs.rmSync(directory, { recursive: true });
-  }
+async function measure({ path, url, pid }: Follower): Promise<void> {
+  const own = ["--import", "tsx", import.meta.filename, "--writer", path, "--seconds", options.seconds];
+  const writer = spawn(process.execPath, own, { stdio: "inherit" });
+  await sleep(WARM_UP * 1000);
+  await counted(url);
+  const [cpu, since] = [cpuOf(pid), performance.now()];
+  await once(writer, "exit");
+  const seconds = (performance.now() - since) / 1000;
+  const { events } = await counted(url);
+  const core = ((cpuOf(pid) - cpu) / seconds) * 100;
+  process.stdout.write(`${Math.round(events / seconds)} events/s arrived, ${LOAD.rate} were to be written\n`);
+  report(
+    [
+      { work: "10,000 events/s: CPU", unit: "% of a core", ours: core, goal: { most: 10 } },
+      { work: "10,000 events/s: peak RSS", unit: "MiB", ours: peakOf(pid), goal: { most: 100 } },
+    ],
+    options.results,
+  );
 }
 
 if (options.writer) {
   await writeSteadily(new Lumberjack(options.writer, ROTATION), { ...LOAD, seconds: WARM_UP + SECONDS });
-} else await measure();
+} else await withFollower("steady", measure);
