@@ -25,8 +25,6 @@ export interface Scenario {
   name: string;
   /** Also played in `npm test`. */
   quick?: true;
-  /** Why it does not hold yet; played all the same with AUDITSHIP_FAULTS_TODO=1. */
-  todo?: string;
   /** Why it cannot be played here, if so. */
   skip?: () => string | undefined;
   /** Milliseconds that it may take. Default 60 s. */
