@@ -35,6 +35,9 @@ export const SPAN_WORDS = 4;
 /** Most bytes of each text: the three of the frame, our members up to the offset, the file's part of ids. */
 const TEXTS = [1024, 256, 256, 8192, 64];
 
+/** Bytes of a document, about, beside its line and the texts: its time, its offset, its latency. */
+const TIMES = 80;
+
 /** The regions one behind the other: their names and sizes. */
 const REGIONS = {
   out: OUT + PADDING,
@@ -71,7 +74,7 @@ export class DocumentMemory {
   readonly bytes: number;
   /** Bytes of an id. */
   idLength = 0;
-  readonly #texts: { at: number; bytes: Buffer }[];
+  readonly #texts: { at: number; bytes: Buffer; length: number }[];
 
   /** @param at where it may lie, a multiple of 16 */
   constructor(
@@ -92,7 +95,7 @@ export class DocumentMemory {
     this.parts = new Uint32Array(memory, parts, MAX_DOCUMENTS * PART_WORDS);
     this.bytes = bytes;
     this.#texts = TEXTS.map((size) => {
-      const place = { at: text, bytes: Buffer.from(memory, text, size) };
+      const place = { at: text, bytes: Buffer.from(memory, text, size), length: 0 };
       text += size + PADDING;
       return place;
     });
@@ -112,6 +115,11 @@ export class DocumentMemory {
     return this.#set(3, opening) && this.#set(4, fileId);
   }
 
+  /** Bytes of a document beside its line, about. */
+  get around(): number {
+    return this.#texts.reduce((sum, { length }) => sum + length, TIMES);
+  }
+
   /** Writes the documents of the rows [first, last) of a batch at `offset` of its file; returns how many. */
   write(first: number, last: number, offset: number): number {
     return this.exports.writeDocuments(first, last, BigInt(offset));
@@ -123,9 +131,11 @@ export class DocumentMemory {
   }
 
   #set(number: number, text: Uint8Array): boolean {
-    const { at, bytes } = this.#texts[number];
+    const place = this.#texts[number];
+    const { at, bytes } = place;
     if (text.length > bytes.length) return false;
     bytes.set(text);
+    place.length = text.length;
     this.exports.setText(number, at, text.length);
     return true;
   }

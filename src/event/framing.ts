@@ -56,13 +56,18 @@ export class Framing implements FramedDocuments {
     return this.#fits;
   }
 
-  /** Says what rows are made of, up to the first that is unusual or for which there is no room; returns which that is. */
+  /**
+   * Says what rows are made of, up to the first that is unusual or for which there is no room; returns which that is. What does
+   * not get written is prepared again in the next call.
+   */
   #prepare(first: number, last: number, memory: DocumentMemory): number {
     const { table } = this.batch;
-    const { parts, bytes } = memory;
+    const { parts, bytes, around } = memory;
     this.#prepared.bytes = memory.prepared;
     this.#prepared.length = 0;
-    for (let row = first; row < last; row++) {
+    let room = this.bytes.length;
+    let row = first;
+    for (; row < last && room > 0; row++) {
       const at = row * ROW_WORDS;
       const start = table[at + Row.start];
       const length = table[at + Row.end] - start - 1;
@@ -73,8 +78,9 @@ export class Framing implements FramedDocuments {
       parts[part + 1] = length;
       parts[part + 3] = 0;
       if ((flags & CHANGED) !== 0 && !this.#change(row, flags, memory, part)) return row;
+      room -= length + around;
     }
-    return last;
+    return row;
   }
 
   /** Writes what stages made of a row; false if that cannot be had here. */

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { EventBatch } from "../../src/event/index.js";
 import { ByteWriter, Field, Flag, type Frame, ROW_WORDS, Row, type RuleMatch } from "../../src/plugin/index.js";
 import { withWebAssembly } from "../support/web-assembly.js";
@@ -152,6 +152,22 @@ describe("documents that are written many at once", () => {
     expect(count).toBeGreaterThan(1);
     expect(count).toBeLessThan(60);
     expect(framed(batch).text).toBe(expectedOf(batch));
+  });
+
+  it("have their messages made once, nearly all, however many there are", () => {
+    // Who verifies makes them again.
+    vi.stubEnv("AUDITSHIP_VERIFY", "");
+    const events = Array.from({ length: 2000 }, () => ({ ...EVENT, requestObject: { data: "x".repeat(800) } }));
+    const batch = loadOwn(linesOf(events));
+    let made = 0;
+    const rule = { ...ruleOf(""), message: () => `${made++}` } as RuleMatch;
+    for (let row = 0; row < batch.count; row++) {
+      batch.latency[row] = 1.5;
+      batch.addMatch(row, rule);
+    }
+    for (let row = 0; row < batch.count; ) row += batch.writeFramed(row, batch.count, FRAME).count;
+    expect(made).toBeGreaterThanOrEqual(2000);
+    expect(made).toBeLessThan(2200);
   });
 
   it("name their places: ids, and where each document and our members lie", () => {
