@@ -129,7 +129,7 @@ export class EventBatch implements Batch {
     return taken;
   }
 
-  private scanned(length: number, taken: number): Scanned {
+  private scanned(length = this.length, taken = length): Scanned {
     const { source, file, offset, bytes, rows, memory } = this;
     return { source, file, offset, bytes, length, taken, rows, memory: memory?.holds(bytes) ? memory : undefined };
   }
@@ -172,7 +172,10 @@ export class EventBatch implements Batch {
 
   kinds(likeness: Likeness): Kinds {
     const { rows, memory } = this;
-    return memory?.holds(this.bytes) && rows.atHome ? memory.kinds(likeness, rows.count) : noKinds(rows.count);
+    if (!memory?.holds(this.bytes) || !rows.atHome) return noKinds(rows.count);
+    const kinds = memory.kinds(likeness, rows.count);
+    this.verifier?.checkKinds(likeness, kinds, this.scanned());
+    return kinds;
   }
 
   get time(): Float64Array {
@@ -266,7 +269,9 @@ export class EventBatch implements Batch {
 
   valueEnd(at: number): number {
     const { bytes, memory } = this;
-    return (memory?.holds(bytes) && memory.valueEnd(at)) || valueEnd(bytes, at);
+    const end = (memory?.holds(bytes) && memory.valueEnd(at)) || valueEnd(bytes, at);
+    this.verifier?.checkValueEnd(at, end, this.scanned());
+    return end;
   }
 
   readTimes(field: Field, column: Float64Array): void {
@@ -274,12 +279,13 @@ export class EventBatch implements Batch {
     const home = memory?.holds(bytes) && rows.atHome && column.buffer === rows.table.buffer ? memory : undefined;
     if (!home) column.fill(Number.NaN, 0, rows.count);
     if (home?.times(field, rows.count, column) !== 0) fillTimes(column, rows, bytes, field);
-    this.verifier?.checkTimes(field, column, this.scanned(this.length, this.length));
+    this.verifier?.checkTimes(field, column, this.scanned());
   }
 
   inner(at: number, key: InnerKey): Inner {
     const { bytes, memory, foundInner } = this;
     if (!memory?.holds(bytes) || !memory.inner(at, key, foundInner)) findInner(bytes, at, key, foundInner);
+    this.verifier?.checkInner(at, key, foundInner, this.scanned());
     return foundInner;
   }
 
@@ -289,7 +295,7 @@ export class EventBatch implements Batch {
     if (!memory?.holds(bytes) || !memory.find(needles, length, found)) {
       findNeedles(needles, bytes.subarray(0, length), found);
     }
-    this.verifier?.checkFinds(needles, this.scanned(length, length));
+    this.verifier?.checkFinds(needles, this.scanned());
     return found;
   }
 
@@ -303,11 +309,19 @@ export class EventBatch implements Batch {
 
   findKeys(keys: Keys, start: number, end: number): number {
     const { bytes, memory } = this;
-    return memory?.holds(bytes) ? memory.keys.find(keys, start, end) : -1;
+    const count = memory?.holds(bytes) ? memory.keys.find(keys, start, end) : -1;
+    if (count < 0) return count;
+    this.verifier?.checkKeys(keys, { start, end, numbers: this.foundKeys.subarray(0, count) }, this.scanned());
+    return count;
   }
 
   get foundKeys(): Uint16Array {
     return this.memory?.keys.found ?? NO_KEYS;
+  }
+
+  /** Throws the first difference that `AUDITSHIP_VERIFY=1` has found, even if a stage caught it: nothing of the batch may leave. */
+  rethrowDifference(): void {
+    this.verifier?.rethrow();
   }
 
   private clear(): void {

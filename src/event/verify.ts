@@ -8,15 +8,25 @@ import {
   FindList,
   type Frame,
   type FramedDocuments,
+  findInner,
   findNeedles,
+  type Inner,
+  type InnerKey,
+  type Keys,
+  Kind,
+  type Kinds,
+  type Likeness,
   type Needles,
   NUMBERED,
   ROW_HEADER,
   ROW_WORDS,
   Row,
+  valueEnd,
 } from "../plugin/index.js";
+import { COLON, SPACE } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { Rows } from "./rows.js";
+import { kindOf, SpanTape } from "./tape.js";
 import { fillTimes } from "./times.js";
 import { WasmMemory } from "./wasm-memory.js";
 
@@ -42,6 +52,13 @@ export interface Scanned {
   rows: Rows;
   /** Undefined if it was scanned in TypeScript. */
   memory: WasmMemory | undefined;
+}
+
+/** Numbers of the keys that were found in the value in [start, end). */
+interface FoundKeys {
+  start: number;
+  end: number;
+  numbers: Uint16Array;
 }
 
 /** The scanners that a batch's own is held against; all batches share them, one after the other. */
@@ -89,7 +106,9 @@ export class Verifier {
   /** By number: the value that has it. */
   private readonly numbered = new Map<number, string>();
   private numbering: object = {};
-  /** Found in the midst of a stage, which may be tried again. */
+  /** The kinds of one numbering, by number and by what the rows have in common. */
+  private kinds = { numbering: {}, commons: new Map<number, string>(), numbers: new Map<string, number>() };
+  /** Found in the midst of a stage, which may be tried again, or go on without what it was at. */
   private difference: AuditshipError | undefined;
 
   /** As for {@link LineScanner}. */
@@ -99,7 +118,7 @@ export class Verifier {
 
   /** @throws AuditshipError AUDITSHIP_VERIFY at the first difference */
   check(scanned: Scanned): void {
-    if (this.difference) throw this.difference;
+    this.rethrow();
     const { bytes, length } = scanned;
     const { rows, lines, memory } = scanned.memory
       ? { ...this.#others.slow, memory: scanned.memory }
@@ -113,7 +132,12 @@ export class Verifier {
     }
   }
 
-  /** Holds equal what both find of these needles, where WebAssembly does. @throws AuditshipError, now and at the next {@link check} */
+  /** Throws the first difference, whoever has caught it. */
+  rethrow(): void {
+    if (this.difference) throw this.difference;
+  }
+
+  /** Holds equal what both find of these needles, where WebAssembly does. @throws AuditshipError, from now on whenever asked: {@link rethrow} */
   checkFinds(needles: Needles, scanned: Scanned): void {
     const { bytes, length, memory } = scanned;
     const [fast, slow] = [new FindList(), new FindList()];
@@ -123,8 +147,7 @@ export class Verifier {
       Array.from({ length: count }, (_, i) => `${starts[i]} ${numbers[i]}`).sort(),
     );
     if (a.join() === b.join()) return;
-    this.difference = difference(scanned, scanned.rows, 0, "number of traces", a.length, b.length);
-    throw this.difference;
+    this.fail(difference(scanned, scanned.rows, 0, "number of traces", a.length, b.length));
   }
 
   /** Holds documents that were written at once equal to those that are written one by one. @throws as {@link checkFinds} */
@@ -156,24 +179,89 @@ export class Verifier {
     ];
     if (sides.every(([fast, slow]) => fast === slow)) return;
     const { source, file, offset } = batch;
-    this.difference = new AuditshipError(
-      "AUDITSHIP_VERIFY",
-      `source ${source}, file ${file.id}, offset ${offset + batch.table[first * ROW_WORDS + Row.line]}: the documents of ` +
-        `${count} events from there on differ between WebAssembly and TypeScript. Please report these lines, and run with ` +
-        "AUDITSHIP_SCANNER=typescript meanwhile.",
+    const line = offset + batch.table[first * ROW_WORDS + Row.line];
+    this.fail(
+      new AuditshipError(
+        "AUDITSHIP_VERIFY",
+        `source ${source}, file ${file.id}, offset ${line}: the documents of ${count} events from there on differ between ` +
+          "WebAssembly and TypeScript. Please report these lines, and run with AUDITSHIP_SCANNER=typescript meanwhile.",
+      ),
     );
-    throw this.difference;
   }
 
-  /** Holds a column of times equal to what TypeScript reads. @throws AuditshipError, now and at the next {@link check} */
+  /** Holds a column of times equal to what TypeScript reads. @throws as {@link checkFinds} */
   checkTimes(field: Field, column: Float64Array, scanned: Scanned): void {
     const { rows, bytes } = scanned;
     const slow = new Float64Array(rows.count).fill(Number.NaN);
     fillTimes(slow, rows, bytes, field);
     const row = slow.findIndex((time, at) => !Object.is(time, column[at]));
     if (row < 0) return;
-    this.difference = difference(scanned, rows, row, `time of ${FIELD_PATHS[field]}`, column[row], slow[row]);
-    throw this.difference;
+    this.fail(difference(scanned, rows, row, `time of ${FIELD_PATHS[field]}`, column[row], slow[row]));
+  }
+
+  /** Rows of one kind are alike, and those that are alike are of one kind, in all batches of a numbering. @throws as {@link checkFinds} */
+  checkKinds(likeness: Likeness, { numbers, numbering }: Kinds, scanned: Scanned): void {
+    const { rows } = scanned;
+    if (numbering !== this.kinds.numbering) this.kinds = { numbering, commons: new Map(), numbers: new Map() };
+    for (let row = 0; row < rows.count; row++) {
+      const number = numbers[row];
+      if (number === 0) continue;
+      const common = commonOf(likeness, scanned, row);
+      if ((this.kinds.commons.get(number) ?? common) !== common) {
+        this.fail(difference(scanned, rows, row, "kind", number, "another"));
+      }
+      const known = this.kinds.numbers.get(common) ?? number;
+      if (known !== number) this.fail(difference(scanned, rows, row, "kind", number, known));
+      this.kinds.commons.set(number, common);
+      this.kinds.numbers.set(common, number);
+    }
+  }
+
+  /**
+   * Among the keys that were found in [start, end), each once, are all that members' keys end with, and none that does not stand
+   * there as a key would. @throws as {@link checkFinds}
+   */
+  checkKeys({ texts }: Keys, { start, end, numbers }: FoundKeys, scanned: Scanned): void {
+    const { bytes, rows } = scanned;
+    const found = new Set(numbers);
+    const differ = (what: string, fast: number | string, slow: number | string) =>
+      this.fail(difference(scanned, rows, rowAt(rows, start), what, fast, slow));
+    if (found.size < numbers.length) differ("number of keys", numbers.length, found.size);
+    const names = memberNames(bytes, start, end);
+    const value = bytes.subarray(start, end + 1);
+    for (const [number, text] of texts.entries()) {
+      const what = `key "${text}`;
+      if (found.delete(number)) {
+        if (!standsAsKey(value, text)) differ(what, "found", "missing");
+      } else {
+        const name = text.toString("utf8", 0, text.length - 1);
+        if (names.some((each) => each.endsWith(name))) differ(what, "missing", "found");
+      }
+    }
+    if (found.size > 0) differ("number of keys", "more than there are", texts.length);
+  }
+
+  /** Holds equal what both find of a member of a member. @throws as {@link checkFinds} */
+  checkInner(at: number, key: InnerKey, found: Inner, scanned: Scanned): void {
+    const expected: Inner = { end: 0, start: 0, stop: 0, elsewhere: false };
+    findInner(scanned.bytes, at, key, expected);
+    const [fast, slow] = [found, expected].map(
+      ({ end, start, stop, elsewhere }) => `${start} to ${stop} of ${end}${elsewhere ? " and elsewhere" : ""}`,
+    );
+    if (fast === slow) return;
+    this.fail(difference(scanned, scanned.rows, rowAt(scanned.rows, at), `${key.outer}.${key.inner}`, fast, slow));
+  }
+
+  /** Holds the end of a value equal to TypeScript's. @throws as {@link checkFinds} */
+  checkValueEnd(at: number, end: number, scanned: Scanned): void {
+    const expected = valueEnd(scanned.bytes, at);
+    if (end === expected) return;
+    this.fail(difference(scanned, scanned.rows, rowAt(scanned.rows, at), "end of a value", end, expected));
+  }
+
+  private fail(difference: AuditshipError): never {
+    this.difference = difference;
+    throw difference;
   }
 
   private compare(at: Scanned, fast: Scanned, slow: Scanned, memory: WasmMemory): void {
@@ -212,6 +300,43 @@ export class Verifier {
       }
     }
   }
+}
+
+/** What rows that are alike have in common: the bytes of numbered fields, and how the values of others begin. */
+function commonOf({ fields }: Likeness, { rows, bytes }: Scanned, row: number): string {
+  const parts = fields.map((field) => {
+    const span = row * ROW_WORDS + ROW_HEADER + 2 * field;
+    const start = rows.table[span];
+    if (start === 0) return null;
+    if (NUMBERED.includes(field)) return bytes.toString("latin1", start, rows.table[span + 1]);
+    const kind = kindOf(bytes[start]);
+    return kind === Kind.true || kind === Kind.false ? Kind.number : kind;
+  });
+  return JSON.stringify(parts);
+}
+
+/** The keys of all members in the value in [start, end); none of what cannot be opened. */
+function memberNames(bytes: Buffer, start: number, end: number): string[] {
+  const tape = new SpanTape();
+  tape.reset(bytes);
+  tape.append(bytes, start, end);
+  return Array.from({ length: tape.count }, (_, node) => tape.key(node));
+}
+
+/** True if the text, which ends with a quote, has behind it what is behind a key: a colon, or white space. */
+function standsAsKey(bytes: Buffer, text: Buffer): boolean {
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+    const after = bytes[at + text.length];
+    if (after === COLON || after <= SPACE) return true;
+  }
+  return false;
+}
+
+/** The row that holds an offset. */
+function rowAt({ table, count }: Rows, at: number): number {
+  let row = Math.max(count - 1, 0);
+  while (row > 0 && table[row * ROW_WORDS + Row.start] > at) row--;
+  return row;
 }
 
 /** What a word of a row is. */

@@ -164,6 +164,7 @@ export class Lane {
     for (let attempt = 0; ; attempt++) {
       try {
         await prepare(batch, attempt > 0);
+        batch.rethrowDifference();
         return;
       } catch (error) {
         onHeld(error as Error);
