@@ -14,7 +14,7 @@ import { compileCondition, type LoadedRules, loadRules, type RuleInfo } from "..
 import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
 import { withSink } from "./chosen-sinks.js";
-import { excerpt } from "./excerpt.js";
+import { Excerpts } from "./excerpt.js";
 import { withReceivers } from "./receivers.js";
 
 /** Milliseconds that a sink has to answer. */
@@ -114,8 +114,9 @@ async function describeRules(config: RulesConfig, result: CheckResult, print: Pr
   print(`rules          ${set.size} in force, ${off.length} off, ${refused.length} refused`);
   for (const [file, count] of perFile(loaded)) print(`  ${relative(process.cwd(), file) || file}  ${count}`);
   for (const warning of loaded.warnings) print(`warning: ${warning.line()}`);
+  const excerpts = new Excerpts();
   for (const error of refused) {
-    const shown = excerpt(error.place);
+    const shown = excerpts.at(error.place);
     result.errors.push(shown ? `${error.line()}\n${shown}` : error.line());
   }
   return loaded;

@@ -3,13 +3,16 @@ import type { Logger, Meter, RuleSet } from "../plugin/index.js";
 import { loadRules, type Webhook } from "../rules/index.js";
 import type { LiveRules, RulesRead } from "./live-rules.js";
 
+/** Most refused rules, and most warnings, that are logged of one load: Falco's and Sigma's own rules together warn 49 times. */
+const MOST_LOGGED = 50;
+
 /** The rules in force. A reload swaps the whole set between two batches, or leaves the old one. DESIGN §5. */
 export class RulesInForce {
   readonly #log: Logger;
   readonly #meter: Meter;
   #live: LiveRules | undefined;
   #loaded: RulesRead | undefined;
-  /** Lines that were logged since files were last read: a change in the cluster tells only what is new. */
+  /** Lines that were logged or counted since files were last read: a change in the cluster tells only what is new. */
   readonly #said = new Set<string>();
   #webhook = "";
 
@@ -78,11 +81,11 @@ export class RulesInForce {
   }
 
   #use(read: RulesRead): void {
-    const before = this.#loaded?.rules ?? [];
+    const before = this.#loaded?.running ?? [];
     this.#loaded = read;
     this.#live?.accept(read.verdicts);
-    const perDialect = new Map<string, number>(before.map(({ dialect }) => [dialect, 0]));
-    for (const { dialect } of read.rules) perDialect.set(dialect, (perDialect.get(dialect) ?? 0) + 1);
+    const perDialect = new Map<string, number>(before.map(({ info }) => [info.dialect, 0]));
+    for (const { info } of read.running) perDialect.set(info.dialect, (perDialect.get(info.dialect) ?? 0) + 1);
     for (const [dialect, count] of perDialect) this.#meter.set("auditship_rules", count, dialect);
     this.#meter.set("auditship_selectors_unmatched", read.selectors.length);
     this.#tellOf(read.webhook);
@@ -101,13 +104,24 @@ export class RulesInForce {
 
   #report({ refused, warnings }: RulesRead): void {
     this.#meter.set("auditship_rules_refused", refused.length);
-    for (const error of refused) {
-      if (this.#isNew(error.line())) this.#log.error({ code: error.code }, `Rule refused: ${error.line()}`);
+    const errors = refused.filter((error) => this.#isNew(error.line()));
+    const oddities = warnings.filter((warning) => this.#isNew(warning.line()));
+    for (const error of errors.slice(0, MOST_LOGGED)) {
+      this.#log.error({ code: error.code }, `Rule refused: ${error.line()}`);
     }
-    for (const warning of warnings) if (this.#isNew(warning.line())) this.#log.warn({}, warning.line());
+    for (const oddity of oddities.slice(0, MOST_LOGGED)) this.#log.warn({}, oddity.line());
+    this.#countMore(errors.length - MOST_LOGGED, oddities.length - MOST_LOGGED);
     // What is mended and broken again is told again.
     const now = new Set([...refused, ...warnings].map((each) => each.line()));
     for (const line of this.#said) if (!now.has(line)) this.#said.delete(line);
+  }
+
+  #countMore(refused: number, warnings: number): void {
+    if (refused <= 0 && warnings <= 0) return;
+    this.#log.warn(
+      { refused: Math.max(refused, 0), warnings: Math.max(warnings, 0) },
+      "More is wrong with the rules than is logged of one load; `auditship check` shows all of it that is in files.",
+    );
   }
 
   #isNew(line: string): boolean {

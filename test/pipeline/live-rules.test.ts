@@ -239,6 +239,20 @@ describe("a rule that is watched and has an error", () => {
     expect(logged("Rule refused")).toBe(1);
   });
 
+  it("is logged although more is wrong in files than is logged of one load, which is told once", async () => {
+    await mkdir(at("rules"));
+    const bad = Array.from({ length: 55 }, (_, n) => item(`Bad${n}`, "Verb ("));
+    const metadata = { name: "many", labels: { type: "alerting" } };
+    const many = { apiVersion: "auditing.kubesphere.io/v1alpha1", kind: "Rule", metadata, spec: { rules: bad } };
+    await writeFile(at("rules/many.json"), JSON.stringify(many));
+    await start();
+    expect([logged("Rule refused"), logged("More is wrong")]).toEqual([50, 1]);
+    put("a", [item("A"), item("OneMore", "Verb (")]);
+    await eventually(["A"]);
+    expect([logged("Rule refused"), logged("More is wrong")]).toEqual([51, 1]);
+    expect(logged("a.OneMore: ")).toBe(1);
+  });
+
   it("is told in a status of the version that was refused, which says what is in force instead", async () => {
     put("a", [item("A")]);
     await start();
