@@ -151,6 +151,31 @@ describe.for(ALERTMANAGERS)("an agent and $name that come and go", (release) => 
     await vi.waitFor(async () => expect(await users(am)).toEqual(all), WAIT);
   });
 
+  it("does not send what ended while the Alertmanager was away, and does what nobody was told of, quiet as it is", async () => {
+    const am = await alertmanager();
+    await am.start();
+    const site = new Site([am.url], { resolveAfter: "1s", resendEvery: "300ms" });
+    site.start();
+    site.write("before");
+    await vi.waitFor(async () => expect(await users(am)).toEqual({ before: "1" }), WAIT);
+    await am.signal("SIGKILL");
+    site.write("meanwhile", 2);
+    await vi.waitFor(() => expect(site.state()).toContain("meanwhile"), WAIT);
+    let later = 0;
+    const hasEnded = () => {
+      // What is written down is so with a cursor that has moved.
+      site.write("later");
+      later++;
+      expect(site.state()).not.toContain("before");
+    };
+    await vi.waitFor(hasEnded, { ...WAIT, interval: 250 });
+    await am.start();
+    const untold = { meanwhile: "2", later: String(later) };
+    // It is asked again within 30 s.
+    await vi.waitFor(async () => expect(await users(am)).toEqual(untold), { ...WAIT, timeout: 60_000 });
+    await vi.waitFor(async () => expect(await users(am)).toEqual({}), WAIT);
+  });
+
   it("ends at the Alertmanager and in the state after it was quiet", async () => {
     const am = await alertmanager();
     await am.start();
