@@ -419,6 +419,7 @@ describe("an Alertmanager that is down", () => {
     expect(am.requests.length).toBeGreaterThan(100);
     expect(am.requests.length).toBeLessThan(1000);
     expect(told.warnings).toHaveLength(1);
+    expect(told.fields).toMatchObject([{ sink: "test", alerts: 2 }]);
     am.down = false;
     await vi.advanceTimersByTimeAsync(31_000);
     expect(am.sent.map((alert) => alert.labels.verb)).toEqual(["get", "list"]);
@@ -499,6 +500,7 @@ describe("a refused alert", () => {
     await vi.advanceTimersByTimeAsync(300_000);
     expect(told.counts.get("auditship_sink_events_total{test,rejected}")).toBe(2);
     expect(told.warnings.at(-1)).toBe("No Alertmanager took an alert; it is dropped");
+    for (const fields of told.fields) expect(fields).toMatchObject({ sink: "test", rule: "secret-read" });
     expect(sink.state().alerts).toEqual([]);
   });
 

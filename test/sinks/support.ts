@@ -29,6 +29,8 @@ export async function temporaryDirectory(): Promise<string> {
 /** What a sink told its host. */
 export interface Told {
   warnings: string[];
+  /** What was said with each of them. */
+  fields: object[];
   /** Sum per `name{labels}`. */
   counts: Map<string, number>;
   /** Last value per `name{labels}`. */
@@ -37,8 +39,11 @@ export interface Told {
 
 /** A host for a sink under test: paths resolve to `directory`, time is Date.now. */
 export function testHost(overrides: Partial<SinkHost & { client: HttpClient }> = {}): SinkHost & { told: Told } {
-  const told: Told = { warnings: [], counts: new Map(), gauges: new Map() };
-  const warn = (_fields: object, message: string) => void told.warnings.push(message);
+  const told: Told = { warnings: [], fields: [], counts: new Map(), gauges: new Map() };
+  const warn = (fields: object, message: string) => {
+    told.warnings.push(message);
+    told.fields.push(fields);
+  };
   const seriesOf = (name: string, labels: string[]) => `${name}{${labels.join(",")}}`;
   const set = (name: string, value: number, ...labels: string[]) => {
     told.gauges.set(seriesOf(name, labels), value);

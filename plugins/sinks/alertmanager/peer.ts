@@ -218,7 +218,8 @@ export class Peer {
     this.#fresh.delete(key);
     this.#told.set(key, { at: this.#host.now(), count, resolved, refused: true });
     const rule = this.#table.get(key)?.labels.alertname;
-    if (!alone) this.#host.log.error({ rule, reason }, "Alertmanager refuses an alert; it is tried again, alone");
+    const { name: sink, log } = this.#host;
+    if (!alone) log.error({ sink, rule, reason }, "Alertmanager refuses an alert; it is tried again, alone");
     if (++this.#refusals % MOST_REFUSALS === 0) throw new Unavailable(reason);
   }
 
@@ -226,7 +227,8 @@ export class Peer {
     this.#refusals = 0;
     this.#retryAt = 0;
     if (this.#failures === 0) return;
-    this.#host.log.info({ failures: this.#failures }, "Alertmanager takes alerts again");
+    const { name: sink, log } = this.#host;
+    log.info({ sink, failures: this.#failures }, "Alertmanager takes alerts again");
     this.#failures = 0;
     // It may have been restarted without its memory: tell it everything again.
     for (const told of this.#told.values()) if (!told.refused) told.at = 0;
@@ -234,13 +236,15 @@ export class Peer {
   }
 
   #failed({ message: reason, after = 0 }: Unavailable): void {
+    const { name: sink, log } = this.#host;
     const alerts = this.#table.size;
-    if (this.#failures === 0)
-      this.#host.log.warn({ reason, alerts }, "Alertmanager takes no alerts; they are kept and retried");
+    if (this.#failures === 0) {
+      log.warn({ sink, reason, alerts }, "Alertmanager takes no alerts; they are kept and retried");
+    }
     const longest = Math.min(BACKOFF.max, BACKOFF.initial * 2 ** this.#failures);
     this.#failures++;
     this.#retryAt = this.#host.now() + Math.max(after, Math.random() * longest);
-    this.#host.meter.add("auditship_sink_retries_total", 1, this.#host.name, "unavailable");
+    this.#host.meter.add("auditship_sink_retries_total", 1, sink, "unavailable");
   }
 }
 

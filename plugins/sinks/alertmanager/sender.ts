@@ -42,15 +42,14 @@ export class Sender {
    * any more. One that is refused goes when it is quiet: then it is lost, and counted.
    */
   #sweep(): void {
+    const { name: sink, log, meter } = this.#host;
     const now = this.#host.now();
     for (const [key, alert] of this.#table.entries()) {
       if (this.#peers.every((peer) => peer.knowsEnd(key, alert)) || this.#table.goneAt(alert) <= now) this.#remove(key);
       else if (this.#peers.every((peer) => peer.refuses(key)) && this.#table.quietAt(alert) <= now) {
-        this.#host.meter.add("auditship_sink_events_total", alert.count, this.#host.name, "rejected");
-        this.#host.log.error(
-          { rule: alert.labels.alertname, events: alert.count },
-          "No Alertmanager took an alert; it is dropped",
-        );
+        const { labels, count } = alert;
+        meter.add("auditship_sink_events_total", count, sink, "rejected");
+        log.error({ sink, rule: labels.alertname, events: count }, "No Alertmanager took an alert; it is dropped");
         this.#remove(key);
       }
     }
