@@ -9,9 +9,9 @@ import type { DeadLetters } from "../src/delivery/dead-letters.js";
 import { createHttp } from "../src/delivery/http.js";
 import { Ledger } from "../src/delivery/ledger.js";
 import { SendingRunner } from "../src/delivery/sending.js";
-import { EventBatch } from "../src/event/index.js";
+import { Arena, EventBatch } from "../src/event/index.js";
 import { commandHost } from "../src/pipeline/command-host.js";
-import type { HttpClient, SendingSink, SinkHost, StageHost } from "../src/plugin/index.js";
+import { ByteWriter, type HttpClient, type SendingSink, type SinkHost, type StageHost } from "../src/plugin/index.js";
 import type { Mix } from "../src/simulate/index.js";
 import { makeLog } from "./log.js";
 
@@ -30,18 +30,22 @@ const FILE = { fingerprint: "00".repeat(32), id: "AAAAAAAAAAAAAAAA", ordinal: 1,
 const BODIES = 64 * 1024 ** 2;
 /** Requests that the floor has in flight. */
 const IN_FLIGHT = 4;
+const MAX_BYTES = 4 * 1024 ** 2;
 
 /** As little as stays in the processor's caches: in the agent a batch was just scanned when it is offered. */
 const log = makeLog(options.mix as Mix, 4 * 1024 ** 2);
 const surroundings = { cluster: "bench", node: "bench-1", labels: {}, resolve: (path: string) => path };
 const host = commandHost("archive", surroundings, new AbortController().signal);
 
+/** For batches and requests, as in the program. */
+const arena = new Arena(64 * 1024 ** 2);
+
 /** The log as batches that have passed the stage `parse`, as in the program. */
 async function makeBatches(): Promise<EventBatch[]> {
   const parse = await parseStage.create(parseStage.options(z).parse({}), host as StageHost);
   let offset = 0;
   const batches = log.chunks.map((bytes) => {
-    const batch = new EventBatch({ capacity: bytes.length + 1, documents: surroundings });
+    const batch = new EventBatch({ capacity: bytes.length + 1, documents: surroundings, arena });
     batch.buffer.set(bytes);
     const consumed = batch.load({ bytes: batch.buffer, length: bytes.length, file: FILE, offset }, "bench");
     if (consumed !== bytes.length) throw new Error(`a batch took ${consumed} of ${bytes.length} bytes`);
@@ -57,17 +61,43 @@ const warm = (batch: EventBatch): void => void batch.bytes.indexOf(NOWHERE);
 /** A byte that no JSON has. */
 const NOWHERE = 0xff;
 
-/** Our delivery over an HTTP client; gives what sends all batches so many times. */
-async function delivery(http: HttpClient, compression: "gzip" | "none"): Promise<Work> {
+async function createSink(http?: HttpClient): Promise<SendingSink> {
   const given = elasticsearch.options(z).parse({ urls: ["http://127.0.0.1:9200"], index: "audit-{date}" });
   const sinkHost = { ...host, http: () => http } as unknown as SinkHost;
-  const sink = (await elasticsearch.create(given, sinkHost)) as SendingSink;
+  return (await elasticsearch.create(given, sinkHost)) as SendingSink;
+}
+
+/** What delivery has of others: documents and ids, written to a body that is never sent. */
+async function documents(): Promise<Work> {
+  const sink = await createSink();
+  const batches = await makeBatches();
+  const out = new ByteWriter(0);
+  out.bytes = arena.take(MAX_BYTES)!;
+  return async (times) => {
+    for (let i = 0; i < times; i++) for (const batch of batches) writeAll(batch, sink, out);
+  };
+}
+
+function writeAll(batch: EventBatch, sink: SendingSink, out: ByteWriter): void {
+  warm(batch);
+  out.clear();
+  const frame = sink.frame!(batch.at(0).day())!;
+  for (let row = 0; row < batch.count; ) {
+    const { count } = batch.writeFramed(row, batch.count, frame, out);
+    if (count === 0) sink.encode(batch.at(row), out);
+    row += Math.max(1, count);
+  }
+}
+
+/** Our delivery over an HTTP client; gives what sends all batches so many times. */
+async function delivery(http: HttpClient, compression: "gzip" | "none"): Promise<Work> {
+  const sink = await createSink(http);
   const batches = await makeBatches();
   const runner = new SendingRunner(
     sink,
     host,
     {
-      request: { maxBytes: 4 * 1024 ** 2, maxEvents: 5000, maxWait: 1000 },
+      request: { maxBytes: MAX_BYTES, maxEvents: 5000, maxWait: 1000 },
       retry: { initial: 500, max: 30_000, slow: 60_000 },
       concurrency: 16,
       memory: 29 * 1024 ** 2,
@@ -75,7 +105,7 @@ async function delivery(http: HttpClient, compression: "gzip" | "none"): Promise
       stallAfter: 60_000,
       select: () => true,
     },
-    { deadLetters: undefined as unknown as DeadLetters, viewLetter: () => undefined },
+    { deadLetters: undefined as unknown as DeadLetters, viewLetter: () => undefined, bodies: arena },
   );
   const ledger = new Ledger();
   runner.addLedger(ledger);
@@ -137,8 +167,12 @@ async function floor(): Promise<Work> {
   };
 }
 
-const work =
-  options.side === "floor" ? await floor() : await delivery(createHttp({ urls: [options.url] }, host), compression);
+const sides: Record<string, () => Promise<Work>> = {
+  floor,
+  documents,
+  delivery: () => delivery(createHttp({ urls: [options.url] }, host), compression),
+};
+const work = await sides[options.side]();
 const times = Math.ceil((Number(options.size) * 1024 ** 2) / log.bytes);
 await work(Math.ceil(times / 8));
 const before = process.cpuUsage();

@@ -1,7 +1,8 @@
 /**
- * `npm run bench:delivery`: what the delivery alone costs, from batches that are ready (their documents and ids are made here) to
- * what a `_bulk` endpoint has taken, beside undici's pool that posts the same bodies (gzipped, where ours are). Each side runs in a process of its own and counts its CPU after an eighth to
- * warm up. `--size MB` of each log (1024); `--runs N` (3): the median counts.
+ * `npm run bench:delivery`: what delivery costs, from batches that are ready to what a `_bulk` endpoint has taken, beside undici's pool
+ * that posts the same bodies (gzipped, where ours are): alone, and with the documents and ids that are written into its requests,
+ * which are also measured by themselves. Each side runs in a process of its own and counts its CPU after an eighth to warm up.
+ * `--size MB` of each log (1024); `--runs N` (3): the median counts.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +20,7 @@ const { values: options } = parseArgs({
 });
 const GOAL = 1.3;
 
-const SIDES = ["floor", "delivery"] as const;
+const SIDES = ["floor", "documents", "delivery"] as const;
 type Side = (typeof SIDES)[number];
 
 interface Cost {
@@ -48,29 +49,31 @@ async function run(side: Side, mix: Mix, compression: "gzip" | "none", url: stri
 
 /** All sides in turn, so that what else the machine does meets all of them. */
 async function compare(mix: Mix, compression: "gzip" | "none", url: string): Promise<Record<Side, Cost>> {
-  const costs: Record<Side, Cost[]> = { floor: [], delivery: [] };
+  const costs: Record<Side, Cost[]> = { floor: [], documents: [], delivery: [] };
   for (let i = 0; i < Number(options.runs); i++) {
     for (const side of SIDES) {
       process.stderr.write(`${mix}, ${compression}: ${side} ${i + 1}/${options.runs}   \r`);
       costs[side].push(await run(side, mix, compression, url));
     }
   }
-  return { floor: median(costs.floor), delivery: median(costs.delivery) };
+  return { floor: median(costs.floor), documents: median(costs.documents), delivery: median(costs.delivery) };
 }
 
 const median = (costs: Cost[]): Cost => costs.sort((a, b) => a.cpu - b.cpu)[Math.floor(costs.length / 2)];
 
 try {
   const { url } = await startSink();
-  process.stdout.write("CPU-s/GB              floor  delivery   ratio    goal\n");
+  process.stdout.write("CPU-s/GB              floor  documents  with delivery   ratio   delivery alone    goal\n");
   for (const mix of ["mixed", "metadata"] as const) {
     for (const compression of ["none", "gzip"] as const) {
-      const { floor, delivery } = await compare(mix, compression, url);
+      const { floor, documents, delivery } = await compare(mix, compression, url);
       const cells = [
         `${mix}, ${compression}`.padEnd(20),
         floor.cpu.toFixed(2).padStart(6),
-        delivery.cpu.toFixed(2).padStart(9),
+        documents.cpu.toFixed(2).padStart(10),
+        delivery.cpu.toFixed(2).padStart(14),
         (delivery.cpu / floor.cpu).toFixed(2).padStart(7),
+        ((delivery.cpu - documents.cpu) / floor.cpu).toFixed(2).padStart(16),
         `≤ ${GOAL}`.padStart(7),
       ];
       process.stdout.write(`${cells.join(" ")}\n`);

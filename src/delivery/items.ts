@@ -1,4 +1,12 @@
-import { type Batch, ByteWriter, type EventView, type FramedDocuments, ROW_WORDS, Row } from "../plugin/index.js";
+import {
+  type Batch,
+  ByteWriter,
+  type EventView,
+  type FramedDocuments,
+  ROW_WORDS,
+  Row,
+  SPAN_WORDS,
+} from "../plugin/index.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 
 /** Consecutive events of one batch in one request: what is acknowledged at once. */
@@ -19,22 +27,13 @@ export interface DocumentSpan {
   readonly end: number;
 }
 
-/** Words of an item. */
+/** Words of an item's span, as in `FramedDocuments`; the next item begins at the end of its frame. */
 enum Word {
-  /** One past its last byte; the next item begins there. */
-  end,
-  /** 1 if the document lies beside the body. */
-  documentKept,
   documentStart,
   documentMembers,
   documentEnd,
-  /** One past the last byte of its id in the ids. */
-  idEnd,
-  /** Index of its run. */
-  run,
+  end,
 }
-
-const WORDS = 7;
 
 /**
  * The events of a request in their order, as columns: an event costs no object. Offsets count from the start of the plain
@@ -42,14 +41,21 @@ const WORDS = 7;
  */
 export class Items {
   count = 0;
-  #words: Uint32Array;
+  /** {@link SPAN_WORDS} for each. */
+  #spans: Uint32Array;
+  /** One past the last byte of each one's id in the ids. */
+  #idEnds: Uint32Array;
+  /** Twice the index of each one's run; one more if its document lies beside the body. */
+  #runOf: Uint32Array;
   /** All ids, one behind the other. */
   readonly #ids: ByteWriter;
   readonly #runs: Run[] = [];
 
   /** @param capacity items that there is room for at first */
   constructor(capacity: number) {
-    this.#words = new Uint32Array(capacity * WORDS);
+    this.#spans = new Uint32Array(capacity * SPAN_WORDS);
+    this.#idEnds = new Uint32Array(capacity);
+    this.#runOf = new Uint32Array(capacity);
     this.#ids = new ByteWriter(capacity * 40);
   }
 
@@ -67,40 +73,27 @@ export class Items {
     this.#push(out.length, kept !== undefined, (kept ?? out).document);
   }
 
-  /** Adds the events of rows from `first` on that were just encoded at once, and are to lie at `start` of the body. */
-  addFramed(
-    batch: Batch,
-    first: number,
-    { count, ids, idLength, spans }: FramedDocuments,
-    start: number,
-    ledger: Ledger,
-    entry: LedgerEntry,
-  ): void {
+  /** Adds the events of rows from `first` on that were just written at once. */
+  addFramed(batch: Batch, first: number, documents: FramedDocuments, ledger: Ledger, entry: LedgerEntry): void {
+    const { count, ids, idLength, spans } = documents;
     this.#joinRows(batch, first, first + count - 1, ledger, entry);
-    const idsLength = this.#ids.length;
+    let idEnd = this.#ids.length;
     this.#ids.copy(ids, 0, count * idLength);
-    while (this.#words.length < (this.count + count) * WORDS) this.#grow();
-    const words = this.#words;
-    const run = this.#runs.length - 1;
-    let at = this.count * WORDS;
-    for (let index = 0; index < count; index++, at += WORDS) {
-      const span = 4 * index;
-      words[at + Word.end] = start + spans[span + 3];
-      words[at + Word.documentKept] = 0;
-      words[at + Word.documentStart] = start + spans[span];
-      words[at + Word.documentMembers] = start + spans[span + 1];
-      words[at + Word.documentEnd] = start + spans[span + 2];
-      words[at + Word.idEnd] = idsLength + (index + 1) * idLength;
-      words[at + Word.run] = run;
+    while (this.#runOf.length < this.count + count) this.#grow();
+    this.#spans.set(spans.subarray(0, count * SPAN_WORDS), this.count * SPAN_WORDS);
+    this.#runOf.fill(2 * (this.#runs.length - 1), this.count, this.count + count);
+    const idEnds = this.#idEnds;
+    for (const end = this.count + count; this.count < end; this.count++) {
+      idEnd += idLength;
+      idEnds[this.count] = idEnd;
     }
-    this.count += count;
   }
 
   /** Adds an item of another request, which ends at `end` here, and whose document lies `by` bytes further on. */
   addOf(items: Items, index: number, end: number, kept: boolean, by: number): void {
-    const run = items.#runs[items.#word(index, Word.run)];
+    const run = items.#run(index);
     if (this.#runs[this.#runs.length - 1] !== run) this.#runs.push(run);
-    this.#ids.copy(items.#ids.bytes, items.#idStart(index), items.#word(index, Word.idEnd));
+    this.#ids.copy(items.#ids.bytes, items.#idStart(index), items.#idEnds[index]);
     const document = items.document(index);
     this.#push(end, kept, {
       start: document.start + by,
@@ -127,18 +120,16 @@ export class Items {
 
   /** True if its document lies beside the body. */
   isKept(index: number): boolean {
-    return this.#word(index, Word.documentKept) === 1;
+    return (this.#runOf[index] & 1) === 1;
   }
 
   id(index: number): string {
-    return Buffer.from(this.#ids.bytes.subarray(this.#idStart(index), this.#word(index, Word.idEnd))).toString(
-      "latin1",
-    );
+    return this.#ids.bytes.toString("latin1", this.#idStart(index), this.#idEnds[index]);
   }
 
   /** True if the item may have been sent before this request. */
   unsure(index: number): boolean {
-    return this.#runs[this.#word(index, Word.run)].entry.unsure;
+    return this.#run(index).entry.unsure;
   }
 
   /** True if any may have been. */
@@ -148,21 +139,34 @@ export class Items {
 
   /** One item is delivered or a dead letter: its run is acknowledged with its last one. */
   acknowledge(index: number): void {
-    const run = this.#runs[this.#word(index, Word.run)];
-    if (--run.left === 0) run.ledger.acknowledge(run.entry, run.from, run.to);
+    this.#acknowledge(this.#run(index), 1);
   }
 
   /** All are delivered: so are their runs, as far as they are in no other request. */
   acknowledgeAll(): void {
-    for (let index = 0; index < this.count; index++) this.acknowledge(index);
+    for (let index = 0; index < this.count; ) {
+      const first = index;
+      const run = this.#run(first);
+      while (index < this.count && this.#run(index) === run) index++;
+      this.#acknowledge(run, index - first);
+    }
+  }
+
+  #acknowledge(run: Run, count: number): void {
+    run.left -= count;
+    if (run.left === 0) run.ledger.acknowledge(run.entry, run.from, run.to);
+  }
+
+  #run(index: number): Run {
+    return this.#runs[this.#runOf[index] >> 1];
   }
 
   #word(index: number, word: Word): number {
-    return this.#words[index * WORDS + word];
+    return this.#spans[index * SPAN_WORDS + word];
   }
 
   #idStart(index: number): number {
-    return index === 0 ? 0 : this.#word(index - 1, Word.idEnd);
+    return index === 0 ? 0 : this.#idEnds[index - 1];
   }
 
   /** Makes the events of the rows [first, last] part of the last run, or of a new one. */
@@ -181,21 +185,27 @@ export class Items {
 
   /** Adds an item of the last run, whose id was appended. */
   #push(end: number, kept: boolean, document: DocumentSpan): void {
-    const at = this.count++ * WORDS;
-    if (at === this.#words.length) this.#grow();
-    const words = this.#words;
-    words[at + Word.end] = end;
-    words[at + Word.documentKept] = kept ? 1 : 0;
-    words[at + Word.documentStart] = document.start;
-    words[at + Word.documentMembers] = document.members;
-    words[at + Word.documentEnd] = document.end;
-    words[at + Word.idEnd] = this.#ids.length;
-    words[at + Word.run] = this.#runs.length - 1;
+    const index = this.count++;
+    if (index === this.#runOf.length) this.#grow();
+    const at = index * SPAN_WORDS;
+    const spans = this.#spans;
+    spans[at + Word.documentStart] = document.start;
+    spans[at + Word.documentMembers] = document.members;
+    spans[at + Word.documentEnd] = document.end;
+    spans[at + Word.end] = end;
+    this.#idEnds[index] = this.#ids.length;
+    this.#runOf[index] = 2 * (this.#runs.length - 1) + (kept ? 1 : 0);
   }
 
   #grow(): void {
-    const grown = new Uint32Array(2 * this.#words.length);
-    grown.set(this.#words);
-    this.#words = grown;
+    this.#spans = doubled(this.#spans);
+    this.#idEnds = doubled(this.#idEnds);
+    this.#runOf = doubled(this.#runOf);
   }
+}
+
+function doubled(words: Uint32Array): Uint32Array {
+  const grown = new Uint32Array(2 * words.length);
+  grown.set(words);
+  return grown;
 }

@@ -1,4 +1,5 @@
 import PQueue from "p-queue";
+import type { BodyMemory } from "./body-memory.js";
 import type { Ledger } from "./ledger.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
 
@@ -20,8 +21,8 @@ export class Gathering {
   /** Those who have a request ready, and no room for it. */
   wanting = 0;
 
-  constructor(maxBytes: number) {
-    this.builder = new RequestBuilder(maxBytes);
+  constructor(maxBytes: number, bodies: BodyMemory | undefined) {
+    this.builder = new RequestBuilder(maxBytes, bodies);
   }
 
   stopTimer(): void {
@@ -37,6 +38,7 @@ export class Gathering {
 export class Outbox {
   readonly #maxBytes: number;
   readonly #memory: number;
+  readonly #bodies: BodyMemory | undefined;
   readonly #deliver: (left: Left) => Promise<void>;
   readonly #queue = new PQueue();
   readonly #usual: Gathering;
@@ -54,12 +56,14 @@ export class Outbox {
    * @param maxBytes of a request
    * @param memory bytes for all of them
    * @param deliver sends a request; resolves when nothing is left of it
+   * @param bodies lends memory for their bodies
    */
-  constructor(maxBytes: number, memory: number, deliver: (left: Left) => Promise<void>) {
+  constructor(maxBytes: number, memory: number, deliver: (left: Left) => Promise<void>, bodies?: BodyMemory) {
     this.#maxBytes = maxBytes;
     this.#memory = memory;
+    this.#bodies = bodies;
     this.#deliver = deliver;
-    this.#usual = new Gathering(maxBytes);
+    this.#usual = new Gathering(maxBytes, bodies);
   }
 
   /** Most requests on their way at once. */
@@ -85,7 +89,7 @@ export class Outbox {
   gathering(ledger: Ledger): Gathering {
     if (ledger.isAhead) {
       this.#aheadOf.add(ledger);
-      this.#ahead ??= new Gathering(this.#maxBytes);
+      this.#ahead ??= new Gathering(this.#maxBytes, this.#bodies);
       return this.#ahead;
     }
     const ahead = this.#ahead;
@@ -93,7 +97,7 @@ export class Outbox {
     // The backlog is done. What was gathered ahead of it comes before what follows, in the log as here.
     if (ahead.builder.count > 0) return ahead;
     this.#aheadOf.delete(ledger);
-    if (this.#aheadOf.size === 0) this.#ahead = undefined;
+    if (this.#aheadOf.size === 0) this.#endAhead();
     return this.#usual;
   }
 
@@ -154,12 +158,18 @@ export class Outbox {
   async release(): Promise<void> {
     this.clear();
     await this.idle();
+    for (const left of this.#pending) for (const request of left) request.release();
     this.#pending.clear();
-    this.#ahead = undefined;
+    this.#endAhead();
     this.#aheadOf.clear();
     this.#usual.waiting = 0;
     this.#usual.pending = 0;
     this.#usual.builder.release();
+  }
+
+  #endAhead(): void {
+    this.#ahead?.builder.release();
+    this.#ahead = undefined;
   }
 
   #end(left: Left, gathering: Gathering): void {

@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
 import { type Batch, ByteWriter, type EventView, type Frame, type Request, type SendingSink } from "../plugin/index.js";
+import type { BodyMemory } from "./body-memory.js";
 import { Items } from "./items.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 
@@ -19,20 +20,26 @@ export type Rows = readonly [first: number, last: number];
 
 /** A request being filled: events of one or many batches, encoded one behind the other. */
 export class RequestBuilder {
-  #out: ByteWriter;
+  #out = new ByteWriter(0);
   /** Native documents of the events that the sink encodes as something else: dead letters are made of them. */
   #kept = new ByteWriter(FEW_BYTES);
   #items = new Items(FIRST_ITEMS);
   readonly #capacity: number;
-  readonly #spare: ByteWriter[] = [];
+  readonly #bodies: BodyMemory | undefined;
+  /** What {@link #out} writes to as long as that is large enough. */
+  #body: Buffer | undefined;
   readonly #spareKept: ByteWriter[] = [];
   readonly #spareItems: Items[] = [];
   /** Epoch milliseconds when the first event came. */
   since = 0;
 
-  constructor(capacity: number) {
+  /**
+   * @param capacity bytes of a body
+   * @param bodies what lends memory for bodies; without, each has its own
+   */
+  constructor(capacity: number, bodies?: BodyMemory) {
     this.#capacity = capacity + SLACK;
-    this.#out = new ByteWriter(this.#capacity);
+    this.#bodies = bodies;
   }
 
   /** What it takes in memory. */
@@ -46,18 +53,18 @@ export class RequestBuilder {
 
   /** Bytes of memory that it holds, without what requests have of it. */
   get memory(): number {
-    const own = [this.#out, this.#kept, ...this.#spare, ...this.#spareKept];
+    const own = [this.#out, this.#kept, ...this.#spareKept];
     return own.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
   /** Bytes of memory that the next request needs beyond. */
   get needed(): number {
-    return this.#spare.length > 0 ? 0 : this.#capacity;
+    return this.#capacity;
   }
 
   /** Encodes one event; what `encode` throws leaves the builder as it was. */
   add(sink: Pick<SendingSink, "encode">, event: EventView, ledger: Ledger, entry: LedgerEntry): void {
-    const out = this.#out;
+    const out = this.#begun();
     const start = out.length;
     out.document.end = 0;
     try {
@@ -73,10 +80,8 @@ export class RequestBuilder {
 
   /** Adds events of the rows [first, last), as many as can be written at once; returns how many. */
   addFramed(batch: Batch, [first, last]: Rows, frame: Frame, ledger: Ledger, entry: LedgerEntry): number {
-    const documents = batch.writeFramed(first, last, frame);
-    if (documents.count === 0) return 0;
-    this.#items.addFramed(batch, first, documents, this.#out.length, ledger, entry);
-    this.#out.copy(documents.bytes, 0, documents.length);
+    const documents = batch.writeFramed(first, last, frame, this.#begun());
+    if (documents.count > 0) this.#items.addFramed(batch, first, documents, ledger, entry);
     return documents.count;
   }
 
@@ -85,15 +90,18 @@ export class RequestBuilder {
     const writer = this.#out;
     const kept = this.#kept;
     const items = this.#items;
+    const body = this.#body;
     const memory = {
-      body: () => this.#recycle(writer, this.#spare),
+      bytes: writer.bytes.length,
+      body: () => body && this.#bodies?.give(body),
       rest: () => {
-        this.#recycle(kept, this.#spareKept);
+        this.#recycle(kept);
         this.#recycleItems(items);
       },
     };
     const request = new PendingRequest(writer.view(), kept.view(), items, memory);
-    this.#out = this.#spare.pop() ?? new ByteWriter(this.#capacity);
+    this.#out = new ByteWriter(0);
+    this.#body = undefined;
     this.#kept = this.#spareKept.pop() ?? new ByteWriter(FEW_BYTES);
     this.#items = this.#spareItems.pop() ?? new Items(Math.max(FIRST_ITEMS, items.count));
     return request;
@@ -101,18 +109,29 @@ export class RequestBuilder {
 
   /** Forgets what was gathered, and gives its memory back. */
   release(): void {
-    this.#out = new ByteWriter(64);
+    if (this.#body) this.#bodies?.give(this.#body);
+    this.#body = undefined;
+    this.#out = new ByteWriter(0);
     this.#kept = new ByteWriter(FEW_BYTES);
-    this.#spare.length = 0;
     this.#spareKept.length = 0;
     this.#spareItems.length = 0;
     this.#items = new Items(FEW_ITEMS);
   }
 
-  #recycle(writer: ByteWriter, spare: ByteWriter[]): void {
-    if (writer.bytes.length > this.#capacity) return;
-    writer.clear();
-    spare.push(writer);
+  /** What the next event is written to. */
+  #begun(): ByteWriter {
+    const out = this.#out;
+    if (out.bytes.length === 0) {
+      this.#body = this.#bodies?.take(this.#capacity);
+      out.bytes = this.#body ?? Buffer.allocUnsafeSlow(this.#capacity);
+    }
+    return out;
+  }
+
+  #recycle(kept: ByteWriter): void {
+    if (kept.bytes.length > this.#capacity) return;
+    kept.clear();
+    this.#spareKept.push(kept);
   }
 
   #recycleItems(items: Items): void {
@@ -129,6 +148,8 @@ export interface Document {
 
 /** What gives a request's memory back, each called once at most. */
 interface RequestMemory {
+  /** Bytes that the plain body holds. */
+  bytes: number;
   /** The plain body is not needed any more. */
   body?: () => void;
   /** Nor is the request. */
@@ -143,6 +164,8 @@ export class PendingRequest implements Request {
   /** A try of it ended so that nobody knows what was taken. */
   unanswered = false;
   #memory: RequestMemory | undefined;
+  /** Bytes of memory that {@link body} holds. */
+  #bodyBytes: number;
 
   /**
    * @param kept documents of items that are encoded as something else
@@ -158,6 +181,7 @@ export class PendingRequest implements Request {
   ) {
     this.body = body;
     this.#memory = memory;
+    this.#bodyBytes = memory?.bytes ?? body.buffer.byteLength;
   }
 
   get count(): number {
@@ -198,7 +222,7 @@ export class PendingRequest implements Request {
 
   /** Bytes of memory that it holds. */
   get memory(): number {
-    return this.body.buffer.byteLength + this.kept.buffer.byteLength;
+    return this.#bodyBytes + this.kept.buffer.byteLength;
   }
 
   /** See {@link Items.acknowledge}. */
@@ -219,6 +243,7 @@ export class PendingRequest implements Request {
     const packed = await compress(this.body, { level: 1, memLevel: 9, chunkSize });
     this.#releaseBody();
     this.body = packed;
+    this.#bodyBytes = packed.buffer.byteLength;
     this.encoding = "gzip";
   }
 
@@ -236,7 +261,7 @@ export class PendingRequest implements Request {
     const out = new ByteWriter(4096);
     sink.encodeSafe!(event, reason, out);
     const { start, end } = this.items.document(index);
-    const kept = (this.items.isKept(index) ? this.kept : plain).slice(start, end);
+    const kept = Buffer.from((this.items.isKept(index) ? this.kept : plain).subarray(start, end));
     const items = new Items(1);
     items.addOf(this.items, index, out.length, true, -start);
     const reshaped = new PendingRequest(out.view(), kept, items, undefined, reason);

@@ -8,6 +8,7 @@ import {
   type SendingSink,
   type Verdict,
 } from "../plugin/index.js";
+import type { BodyMemory } from "./body-memory.js";
 import { ConcurrencyLimit } from "./concurrency.js";
 import type { DeadLetter } from "./dead-letter-file.js";
 import type { DeadLetters } from "./dead-letters.js";
@@ -26,6 +27,8 @@ export type ViewLetter = (letter: DeadLetter) => EventView | undefined;
 export interface SendingDeps {
   deadLetters: DeadLetters;
   viewLetter: ViewLetter;
+  /** Lends memory for the bodies of requests; without, each has its own. */
+  bodies?: BodyMemory;
 }
 
 /**
@@ -53,7 +56,7 @@ export class SendingRunner extends Runner {
     this.#frames = new Frames(sink);
     this.#maxEvents = Math.min(options.request.maxEvents, sink.maxEvents ?? options.request.maxEvents);
     this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
-    this.#outbox = new Outbox(options.request.maxBytes, options.memory, (left) => this.#deliver(left));
+    this.#outbox = new Outbox(options.request.maxBytes, options.memory, (left) => this.#deliver(left), deps.bodies);
     this.#adapt();
   }
 
@@ -111,7 +114,7 @@ export class SendingRunner extends Runner {
 
   override close(): void {
     super.close();
-    this.#outbox.clear();
+    void this.#outbox.release();
     this.#notice.close();
   }
 
@@ -245,8 +248,10 @@ export class SendingRunner extends Runner {
       const [request] = left;
       const next = this.finishing && request.attempt > 0 ? [] : await this.#attempt(request);
       left.splice(0, 1, ...next);
+      if (!next.includes(request)) request.release();
       this.#outbox.makeRoom();
     }
+    for (const request of left) request.release();
   }
 
   /** Sends it once; what is to be sent (again). */
@@ -268,7 +273,6 @@ export class SendingRunner extends Runner {
     countTaken(this.host, request);
     this.#refusals.note(request.count, 0);
     request.acknowledgeAll();
-    if (!request.unanswered) request.release();
     this.succeeded();
     return [];
   }
@@ -329,7 +333,7 @@ export class SendingRunner extends Runner {
     next.push(...safe);
     if (retried.length > 0) next.push(retried.length === request.count ? request : request.pick(retried));
     request.acknowledge(taken);
-    if (!next.includes(request) && !request.unanswered) request.release();
+    if (!next.includes(request)) request.release();
     if (stopping) this.stop((stopping as { reason: string }).reason);
     else if (retried.length > 0) await this.#backOff(next.at(-1)!, verdicts, retried);
     else this.succeeded();

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import {
   type Annotation,
   type Batch,
+  type ByteWriter,
   type Chunk,
   type EventView,
   FIELD_COUNT,
@@ -31,6 +32,7 @@ import {
   valueEnd,
 } from "../plugin/index.js";
 import { Annotations } from "./annotations.js";
+import type { Arena } from "./arena.js";
 import { type DocumentOrigin, MemberWriter } from "./document.js";
 import { Edits } from "./edits.js";
 import { Framing } from "./framing.js";
@@ -44,15 +46,20 @@ import { type Scanned, scanners, Verifier } from "./verify.js";
 import { RowView } from "./view.js";
 import { WasmMemory } from "./wasm-memory.js";
 
+/** Most events of a batch, unless said otherwise. */
+const MAX_ROWS = 4096;
+
 export interface BatchOptions {
   /** Bytes of {@link EventBatch.buffer}. */
   capacity: number;
-  /** Most events of a batch (default 4096); only one line that is a list may hold more. */
+  /** Most events of a batch (default {@link MAX_ROWS}); only one line that is a list may hold more. */
   maxRows?: number;
   /** What every document says of where it was made. */
   documents: DocumentOrigin;
   /** Take an array on a line as its items, as the `match` command does. */
   arrays?: boolean;
+  /** Where it is to lie if there is room; by itself without. */
+  arena?: Arena;
 }
 
 const NO_FILE: FileRef = { fingerprint: "", id: "", ordinal: 0, time: 0 };
@@ -89,10 +96,15 @@ export class EventBatch implements Batch {
   /** By row and field; undefined for what cannot be opened. */
   private readonly bodies = new Map<number, OpenBody | undefined>();
 
+  /** Bytes that one takes in an arena. @param capacity of its buffer */
+  static bytes(capacity: number): number {
+    return WasmMemory.bytes(capacity, MAX_ROWS);
+  }
+
   constructor(options: BatchOptions) {
-    const { capacity, maxRows = 4096, documents, arrays = false } = options;
+    const { capacity, maxRows = MAX_ROWS, documents, arrays = false, arena } = options;
     const { webAssembly, verify } = scanners();
-    this.memory = capacity > 0 && webAssembly ? WasmMemory.create(capacity, maxRows) : undefined;
+    this.memory = capacity > 0 && webAssembly ? WasmMemory.create(capacity, maxRows, arena) : undefined;
     this.buffer = this.memory?.buffer ?? Buffer.allocUnsafeSlow(capacity);
     this.bytes = this.buffer;
     this.rows = new Rows(maxRows, this.memory);
@@ -120,6 +132,11 @@ export class EventBatch implements Batch {
     this.end = { file: chunk.file, offset: chunk.offset + this.length };
     if (chunk.salvaged && this.count > 0 && !this.isInvalid(0)) this.setFlags(0, this.flags(0) | Flag.salvaged);
     return this.length;
+  }
+
+  /** Gives its memory back: it is not used any more. */
+  close(): void {
+    this.memory?.close();
   }
 
   /** Fills rows for the lines in the first `length` bytes; returns how many of them it took. */
@@ -299,11 +316,12 @@ export class EventBatch implements Batch {
     return found;
   }
 
-  writeFramed(first: number, last: number, frame: Frame): FramedDocuments {
+  writeFramed(first: number, last: number, frame: Frame, out: ByteWriter): FramedDocuments {
     const { bytes, memory, framing } = this;
     const home = memory?.holds(bytes) && this.rows.atHome ? memory.documents : undefined;
-    framing.write(first, last, frame, home);
-    this.verifier?.checkFramed(this, first, frame, framing);
+    const start = out.length;
+    framing.write(first, last, frame, home, out);
+    this.verifier?.checkFramed(this, first, frame, framing, out, start);
     return framing;
   }
 

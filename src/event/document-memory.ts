@@ -1,4 +1,4 @@
-import { Field, type Frame } from "../plugin/index.js";
+import { type ByteWriter, Field, type Frame, SPAN_WORDS } from "../plugin/index.js";
 import { ID_TAIL } from "./id.js";
 
 /** What `assembly/document.ts` exports. Addresses and lengths are in bytes. */
@@ -12,16 +12,17 @@ export interface DocumentExports {
     stage: number,
     stageTimestamp: number,
   ): void;
-  beginOutput(out: number, outTo: number, ids: number, spans: number, parts: number): void;
+  beginOutput(ids: number, spans: number, parts: number, texts: number): void;
   setText(number: number, at: number, length: number): void;
-  writeDocuments(first: number, last: number, offset: bigint): number;
+  writeDocuments(first: number, last: number, offset: bigint, out: number, outTo: number, origin: number): number;
   /** Bytes that it wrote. */
   readonly written: WebAssembly.Global;
 }
 
-/** Most documents that one call writes, and bytes of them: what stays in a processor's cache. */
+/** Most documents that one call writes: what was written stays in a processor's cache until somebody reads it. */
 export const MAX_DOCUMENTS = 512;
-const OUT = 256 * 1024;
+/** Bytes of those that are written to another memory. */
+const WINDOW = 256 * 1024;
 /** Bytes that may be read or written behind a text. */
 const PADDING = 16;
 /** Bytes of an id at most. */
@@ -30,8 +31,6 @@ const ID = 128;
 const PREPARED = 128 * 1024;
 /** Words of a row's parts: address and length of its line without the closing brace, and of its further members. */
 export const PART_WORDS = 4;
-/** Words of a document's spans: its start, where our members begin, its end, the end of its frame. */
-export const SPAN_WORDS = 4;
 /** Most bytes of each text: the three of the frame, our members up to the offset, the file's part of ids. */
 const TEXTS = [1024, 256, 256, 8192, 64];
 
@@ -40,11 +39,12 @@ const TIMES = 80;
 
 /** The regions one behind the other: their names and sizes. */
 const REGIONS = {
-  out: OUT + PADDING,
+  window: WINDOW + PADDING,
   ids: MAX_DOCUMENTS * ID + PADDING,
   spans: MAX_DOCUMENTS * SPAN_WORDS * 4,
   prepared: PREPARED + PADDING,
   parts: MAX_DOCUMENTS * PART_WORDS * 4,
+  places: TEXTS.length * 8,
   texts: TEXTS.reduce((sum, size) => sum + size + PADDING, 0),
 };
 
@@ -61,11 +61,9 @@ export interface BatchPlace {
 
 /** The part of a batch's WebAssembly memory that documents are written in, with what writes them. */
 export class DocumentMemory {
-  /** The documents of the last call. */
-  readonly out: Buffer;
-  /** Their ids, one behind the other. */
+  /** The ids of the last documents, one behind the other. */
   readonly ids: Buffer;
-  /** {@link SPAN_WORDS} for each, from the start of `out`. */
+  /** {@link SPAN_WORDS} for each, as in `FramedDocuments`. */
   readonly spans: Uint32Array;
   /** Filled before a call: what rows are made of beside what stands in the batch, and the parts of each row. */
   readonly prepared: Buffer;
@@ -74,6 +72,8 @@ export class DocumentMemory {
   readonly bytes: number;
   /** Bytes of an id. */
   idLength = 0;
+  /** Where documents are written for another memory. */
+  readonly #window: Buffer;
   readonly #texts: { at: number; bytes: Buffer; length: number }[];
 
   /** @param at where it may lie, a multiple of 16 */
@@ -83,12 +83,13 @@ export class DocumentMemory {
     at: number,
     { bytes, rows, rowBytes, latencies }: BatchPlace,
   ) {
-    const ids = at + REGIONS.out;
+    const ids = at + REGIONS.window;
     const spans = ids + REGIONS.ids;
     const prepared = spans + REGIONS.spans;
     const parts = prepared + REGIONS.prepared;
-    let text = parts + REGIONS.parts;
-    this.out = Buffer.from(memory, at, OUT);
+    const places = parts + REGIONS.parts;
+    let text = places + REGIONS.places;
+    this.#window = Buffer.from(memory, at, WINDOW + PADDING);
     this.ids = Buffer.from(memory, ids, REGIONS.ids);
     this.spans = new Uint32Array(memory, spans, MAX_DOCUMENTS * SPAN_WORDS);
     this.prepared = Buffer.from(memory, prepared, PREPARED);
@@ -101,7 +102,7 @@ export class DocumentMemory {
     });
     const { auditID, stage, stageTimestamp } = Field;
     exports.beginDocuments(bytes, rows, rowBytes, latencies, auditID, stage, stageTimestamp);
-    exports.beginOutput(at, at + OUT, ids, spans, parts);
+    exports.beginOutput(ids, spans, parts, places);
   }
 
   /** Says what stands around documents; false if that is too long. */
@@ -120,13 +121,28 @@ export class DocumentMemory {
     return this.#texts.reduce((sum, { length }) => sum + length, TIMES);
   }
 
-  /** Writes the documents of the rows [first, last) of a batch at `offset` of its file; returns how many. */
-  write(first: number, last: number, offset: number): number {
-    return this.exports.writeDocuments(first, last, BigInt(offset));
+  /** Bytes that one call may append. */
+  room(out: ByteWriter): number {
+    return (this.#reaches(out) ? out.bytes.length - out.length : this.#window.length) - PADDING;
+  }
+
+  /** Appends the documents of the rows [first, last) of a batch at `offset` of its file, as long as there is room; returns how many. */
+  write(first: number, last: number, offset: number, out: ByteWriter): number {
+    const reached = this.#reaches(out);
+    const at = reached ? out.bytes.byteOffset + out.length : this.#window.byteOffset;
+    const count = this.exports.writeDocuments(first, last, BigInt(offset), at, at + this.room(out), at - out.length);
+    if (reached) out.length += this.#written;
+    else out.copy(this.#window, 0, this.#written);
+    return count;
+  }
+
+  /** True if it lies in this memory, so that documents are written there at once. */
+  #reaches(out: ByteWriter): boolean {
+    return out.bytes.buffer === this.#window.buffer;
   }
 
   /** Bytes that it wrote. */
-  get written(): number {
+  get #written(): number {
     return this.exports.written.value;
   }
 

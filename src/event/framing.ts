@@ -14,8 +14,6 @@ const NOTHING = new Uint8Array(0);
 /** Writes many documents at once (`assembly/document.ts`), of the rows that need no more than that. */
 export class Framing implements FramedDocuments {
   count = 0;
-  bytes: Uint8Array = NOTHING;
-  length = 0;
   ids: Uint8Array = NOTHING;
   idLength = 0;
   spans: Uint32Array = new Uint32Array(0);
@@ -31,15 +29,13 @@ export class Framing implements FramedDocuments {
     private readonly members: MemberWriter,
   ) {}
 
-  /** Writes documents of rows from `first` on, at most up to `last`. @param memory undefined if the batch lies elsewhere */
-  write(first: number, last: number, frame: Frame, memory: DocumentMemory | undefined): void {
+  /** Appends documents of rows from `first` on, at most up to `last`. @param memory undefined if the batch lies elsewhere */
+  write(first: number, last: number, frame: Frame, memory: DocumentMemory | undefined, out: ByteWriter): void {
     this.count = 0;
-    this.length = 0;
     if (memory === undefined || !this.#place(memory, frame)) return;
-    const end = this.#prepare(first, Math.min(last, first + MAX_DOCUMENTS), memory);
+    const end = this.#prepare(first, Math.min(last, first + MAX_DOCUMENTS), memory, memory.room(out));
     if (end === first) return;
-    this.count = memory.write(first, end, this.batch.offset);
-    this.length = memory.written;
+    this.count = memory.write(first, end, this.batch.offset, out);
   }
 
   /** Says what stands in every document; false if that is too long. */
@@ -49,7 +45,6 @@ export class Framing implements FramedDocuments {
     this.#frame = frame;
     this.#opening = opening;
     this.#fits = memory.frame(frame) && memory.origin(opening, fileId);
-    this.bytes = memory.out;
     this.ids = memory.ids;
     this.idLength = memory.idLength;
     this.spans = memory.spans;
@@ -60,12 +55,12 @@ export class Framing implements FramedDocuments {
    * Says what rows are made of, up to the first that is unusual or for which there is no room; returns which that is. What does
    * not get written is prepared again in the next call.
    */
-  #prepare(first: number, last: number, memory: DocumentMemory): number {
+  #prepare(first: number, last: number, memory: DocumentMemory, space: number): number {
     const { table } = this.batch;
     const { parts, bytes, around } = memory;
     this.#prepared.bytes = memory.prepared;
     this.#prepared.length = 0;
-    let room = this.bytes.length;
+    let room = space;
     let row = first;
     for (; row < last && room > 0; row++) {
       const at = row * ROW_WORDS;

@@ -155,7 +155,9 @@ export class Verifier {
     batch: Batch,
     first: number,
     frame: Frame,
-    { count, bytes, length, ids, idLength, spans }: FramedDocuments,
+    { count, ids, idLength, spans }: FramedDocuments,
+    { bytes, length }: ByteWriter,
+    start: number,
   ): void {
     const expected = new ByteWriter();
     const expectedIds = new ByteWriter();
@@ -167,14 +169,15 @@ export class Verifier {
       event.writeId(expected);
       expected.copy(frame.between);
       event.writeDocument(expected);
-      const { start, members, end } = expected.document;
+      const document = { ...expected.document };
       expected.copy(frame.after);
-      expectedSpans.push(start, members, end, expected.length);
+      expectedSpans.push(...[document.start, document.members, document.end, expected.length].map((at) => start + at));
     }
-    const asText = (text: Uint8Array, end: number) => Buffer.from(text.subarray(0, end)).toString("latin1");
+    const asText = (text: Uint8Array, from: number, end: number) =>
+      Buffer.from(text.subarray(from, end)).toString("latin1");
     const sides = [
-      [asText(bytes, length), asText(expected.bytes, expected.length)],
-      [asText(ids, count * idLength), asText(expectedIds.bytes, expectedIds.length)],
+      [asText(bytes, start, length), asText(expected.bytes, 0, expected.length)],
+      [asText(ids, 0, count * idLength), asText(expectedIds.bytes, 0, expectedIds.length)],
       [spans.subarray(0, expectedSpans.length).join(), expectedSpans.join()],
     ];
     if (sides.every(([fast, slow]) => fast === slow)) return;

@@ -12,6 +12,7 @@ import {
   ROW_WORDS,
 } from "../plugin/index.js";
 import { upTo16 } from "./align.js";
+import { Arena, FIXED } from "./arena.js";
 import { DOCUMENT_MEMORY, type DocumentExports, DocumentMemory } from "./document-memory.js";
 import { KEY_SETS_BYTES, type KeyExports, KeySets } from "./key-sets.js";
 import { type KindExports, KindTable, kindsBytes } from "./kinds.js";
@@ -41,7 +42,6 @@ const ROW_BYTES = 4 * ROW_WORDS;
 const NUMBERS_BYTES = 2 * NUMBERED.length;
 /** Bytes of a row in the columns `time` and `latency`. */
 const TIMES_BYTES = 2 * 8;
-const PAGE = 65_536;
 /** Bytes for what `assembly/intern.ts` keeps. */
 const INTERNER = 272 * 1024;
 /** Bytes behind the batch's that may be read. */
@@ -98,20 +98,36 @@ export class WasmMemory {
   #nextSet: number;
   readonly #sets = new WeakMap<Needles | InnerKey, number>();
 
-  /** Undefined where there is no WebAssembly SIMD. */
-  static create(capacity: number, maxRows: number): WasmMemory | undefined {
-    compiled ??= { module: compile() };
-    return compiled.module && new WasmMemory(compiled.module, capacity, maxRows);
-  }
-
-  private constructor(module: WebAssembly.Module, capacity: number, maxRows: number) {
+  /** Bytes that it takes. @param capacity of the batch's buffer */
+  static bytes(capacity: number, maxRows: number): number {
     const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES + TIMES_BYTES);
     const finding = SETS + FOUND_BYTES + INTERNER + KEY_SETS_BYTES + kindsBytes(maxRows);
-    const size = 2 * PAGE + finding + rows + DOCUMENT_MEMORY + 16 + capacity + PADDING;
-    const pages = Math.ceil(size / PAGE);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return finding + rows + DOCUMENT_MEMORY + 4 * 16 + capacity + PADDING;
+  }
+
+  /** In the arena, or in one of its own if that has no room. Undefined where there is no WebAssembly SIMD. */
+  static create(capacity: number, maxRows: number, arena?: Arena): WasmMemory | undefined {
+    compiled ??= { module: compile() };
+    const { module } = compiled;
+    if (!module) return undefined;
+    const bytes = WasmMemory.bytes(capacity, maxRows);
+    const block = arena?.memory && arena.takeZeroed(bytes);
+    if (arena && block) return new WasmMemory(module, capacity, maxRows, arena, block);
+    const own = new Arena(bytes);
+    return new WasmMemory(module, capacity, maxRows, own, own.takeZeroed(bytes)!);
+  }
+
+  private constructor(
+    module: WebAssembly.Module,
+    capacity: number,
+    maxRows: number,
+    private readonly arena: Arena,
+    private readonly block: Buffer,
+  ) {
+    const memory = arena.memory!;
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
-    this.#nextSet = upTo16(this.#exports.heap.value);
+    if (this.#exports.heap.value > FIXED) throw new Error("the module's own memory has outgrown its place");
+    this.#nextSet = block.byteOffset;
     const found = this.#nextSet + SETS;
     this.#interner = found + FOUND_BYTES;
     const keys = this.#interner + INTERNER;
@@ -139,6 +155,11 @@ export class WasmMemory {
     this.keys = new KeySets(this.#exports, memory.buffer, keys);
     this.#kinds = new KindTable(this.#exports, memory.buffer, kinds, maxRows);
     for (const [table, keys] of TABLES.entries()) for (const key of keys) this.#addKey(table, key);
+  }
+
+  /** Gives the memory back. */
+  close(): void {
+    this.arena.give(this.block);
   }
 
   /** True if these are the bytes in {@link buffer}. */

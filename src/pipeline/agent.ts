@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSink, type LoadedSource, requireArchivingRules } from "../config/load.js";
 import type { Config } from "../config/schema.js";
-import { EventBatch, EventExtractor, openTape } from "../event/index.js";
+import { Arena, EventBatch, EventExtractor, openTape } from "../event/index.js";
 import { Cluster } from "../kubernetes/cluster.js";
 import { type Control, takeControl } from "../observe/control.js";
 import { faultOf } from "../observe/fault.js";
@@ -80,6 +80,8 @@ export class Agent {
   #live: LiveRules | undefined;
   #isLiveReloadDue = false;
   #memory!: MemoryPlan;
+  /** For batches and requests. */
+  #arena!: Arena;
   #control: Control | undefined;
   #store!: StateStore;
   #checkpoints!: Checkpoints;
@@ -168,6 +170,7 @@ export class Agent {
     requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
     this.#loaded = await withReceivers(this.#loaded, this.#rules.loaded.receivers);
     this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
+    this.#arena = new Arena(this.#memory.all);
     this.#stages = await this.#createStages(this.#loaded);
     this.#options.onLoaded?.();
     for (const source of this.#loaded.sources) await this.#openSource(source);
@@ -262,12 +265,14 @@ export class Agent {
 
   #feed(name: string, source: Source, stored: SourceState | undefined, drop?: Predicate): Feed {
     const { cluster, node, labels } = this.#loaded.config;
+    const { batch } = this.#memory;
+    const arena = this.#arena;
     return new Feed(source, stored, {
       source: name,
       log: this.#options.log,
       slots: this.#slots,
-      batchBytes: this.#memory.batch,
-      newBatch: () => new EventBatch({ capacity: this.#memory.batch, documents: { cluster, node, labels } }),
+      batchBytes: batch,
+      newBatch: () => new EventBatch({ capacity: batch, documents: { cluster, node, labels }, arena }),
       count: (batch, fresh) => this.#counters.count(batch, fresh),
       runStages: async (batch) => {
         if (drop) this.#drop(batch, drop);
@@ -295,7 +300,8 @@ export class Agent {
     const made: MadeSink[] = [];
     try {
       for (const loaded of sinks) {
-        const deps = { memory: this.#memory, state: this.#loaded.config.state, viewLetter: StoredEvent.of };
+        const { state } = this.#loaded.config;
+        const deps = { memory: this.#memory, bodies: this.#arena, state, viewLetter: StoredEvent.of };
         made.push(await makeSink(loaded, { ...deps, host: (name, signal) => this.#host(name, signal) }));
       }
     } catch (error) {

@@ -396,6 +396,7 @@ export class Feed {
   async #end(lane: Lane): Promise<void> {
     if (this.#live === lane) this.#live = undefined;
     await lane.close();
+    lane.batch.close();
     this.#lanes.delete(lane);
     await this.#dispatch();
     this.#settle();

@@ -1,3 +1,4 @@
+import { EventBatch } from "../event/index.js";
 import { AuditshipError } from "../plugin/index.js";
 
 /** Bytes of a batch's buffer, where the budget allows. */
@@ -10,6 +11,8 @@ export const CATCH_UP_LANES = 2;
 
 /** How `memory.buffers` is shared out. */
 export interface MemoryPlan {
+  /** Bytes for all of it, with what batches need beside their buffers, and as much again as those for what is left between. */
+  all: number;
   /** Bytes of each batch buffer: one per live lane, and one per catch-up lane. */
   batch: number;
   /** Bytes for the requests of each sink. */
@@ -33,6 +36,7 @@ export function planMemory(budget: number, sources: number, sinks: number): Memo
   }
   const sink = Math.floor((budget - batch * lanes) / sinks);
   return {
+    all: budget + lanes * EventBatch.bytes(batch),
     batch,
     sink,
     request: (wanted, concurrency, newestFirst) => {

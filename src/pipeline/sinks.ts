@@ -1,4 +1,6 @@
+import { setMaxListeners } from "node:events";
 import type { LoadedSink } from "../config/load.js";
+import type { BodyMemory } from "../delivery/body-memory.js";
 import { DeadLetters } from "../delivery/dead-letters.js";
 import { FoldingRunner } from "../delivery/folding.js";
 import { createHttp } from "../delivery/http.js";
@@ -22,6 +24,7 @@ export interface RunningSink {
 export interface SinkDeps {
   host(name: string, signal: AbortSignal): Host;
   memory: MemoryPlan;
+  bodies: BodyMemory;
   /** The state directory. */
   state: string;
   viewLetter: ViewLetter;
@@ -39,6 +42,8 @@ export interface MadeSink {
 /** Makes a sink. Throws an AuditshipError if its configuration is wrong in a way that only the sink can tell. */
 export async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<MadeSink> {
   const cut = new AbortController();
+  // Each request on its way listens, and there may be more than the ten from which on Node warns of a leak.
+  setMaxListeners(0, cut.signal);
   const host = deps.host(loaded.name, cut.signal);
   const closers: (() => Promise<void>)[] = [];
   const options = runnerOptions(loaded, deps.memory);
@@ -60,7 +65,11 @@ export async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<Made
       } else {
         const deadLetters = new DeadLetters(deps.state, loaded.name, loaded.common.deadLetters, host.meter);
         closers.push(() => deadLetters.close());
-        const sending = new SendingRunner(sink, host, options, { deadLetters, viewLetter: deps.viewLetter });
+        const sending = new SendingRunner(sink, host, options, {
+          deadLetters,
+          viewLetter: deps.viewLetter,
+          bodies: deps.bodies,
+        });
         await sending.begin();
         runner = sending;
       }

@@ -7,6 +7,7 @@ import type { RuleMatch } from "./match.js";
 import type { Finds, Needles } from "./needles.js";
 import type { FileRef, Position } from "./position.js";
 import type { OversizedLine } from "./source.js";
+import type { ByteWriter } from "./writer.js";
 
 /**
  * One row of the field table: {@link ROW_HEADER} words about the event, then (start, end) for each field.
@@ -75,18 +76,21 @@ export interface Frame {
   readonly after: Uint8Array;
 }
 
-/** Framed documents of consecutive rows. Valid until the next are written. */
+/** Framed documents of consecutive rows that were written. Valid until the next are. */
 export interface FramedDocuments {
   readonly count: number;
-  /** Only the first {@link length} bytes count. */
-  readonly bytes: Uint8Array;
-  readonly length: number;
   /** The ids, `idLength` bytes each. */
   readonly ids: Uint8Array;
   readonly idLength: number;
-  /** Four words for each: start of its document in `bytes`, of the comma before our members, end of the document, and of its frame. */
+  /**
+   * {@link SPAN_WORDS} for each, places in what they were written to: start of its document, of the comma before our members, end
+   * of the document, and of its frame.
+   */
   readonly spans: Uint32Array;
 }
+
+/** Words of {@link FramedDocuments.spans} for a document. */
+export const SPAN_WORDS = 4;
 
 /** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */
 export type InvalidReason = "syntax" | "not-an-object" | "too-deep" | "too-long" | "too-many-items" | "torn";
@@ -187,10 +191,10 @@ export interface Batch {
   annotation(row: number, name: string): Annotation | undefined;
 
   /**
-   * Writes the documents of the rows [first, last) as `EventView.writeId` and `writeDocument` would, each in the frame: as many as it
-   * can at once, maybe none. The others are for those two.
+   * Appends the documents of the rows [first, last) as `EventView.writeId` and `writeDocument` would, each in the frame: as many as it
+   * can at once, maybe none. The others are for those two. Where `out` lies in the batch's memory, they are written there at once.
    */
-  writeFramed(first: number, last: number, frame: Frame): FramedDocuments;
+  writeFramed(first: number, last: number, frame: Frame, out: ByteWriter): FramedDocuments;
 }
 
 /** A value that a stage may add to an event. */

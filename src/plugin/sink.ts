@@ -49,7 +49,10 @@ export interface SendingSink extends Upkeep {
    * as deep, if it writes nothing else: the host then writes many of them at once.
    */
   frame?(day: string): Frame | undefined;
-  /** Delivers; one verdict for all, or one per item in order. A throw is `retry` (no answer: `unsure`). */
+  /**
+   * Delivers; one verdict for all, or one per item in order. A throw is `retry` (no answer: `unsure`). Once it has settled, nothing may
+   * read the request's body any more: its memory is used again. The host's HTTP client sees to that.
+   */
   send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]>;
   /**
    * Encodes an item once more in a shape that the far end cannot refuse for what is in its bodies. `event` is what a dead

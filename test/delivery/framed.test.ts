@@ -3,7 +3,7 @@ import type { DeadLetters } from "../../src/delivery/dead-letters.js";
 import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
 import { SendingRunner } from "../../src/delivery/sending.js";
-import { EventBatch } from "../../src/event/index.js";
+import { Arena, EventBatch } from "../../src/event/index.js";
 import { type Batch, type ByteWriter, type EventView, Flag, type Frame, type Request } from "../../src/plugin/index.js";
 import { auditLine, testFile } from "../support/batches.js";
 import { FarEnd, quietHost } from "../support/far-end.js";
@@ -20,9 +20,13 @@ const line = (n: number) => {
 };
 
 /** A batch in memory of its own, with times as `parse` fills them. */
-function batchOf(from: number, count: number, offset: number): EventBatch {
+function batchOf(from: number, count: number, offset: number, arena?: Arena): EventBatch {
   const text = Buffer.from(Array.from({ length: count }, (_, n) => `${line(from + n)}\n`).join(""));
-  const batch = new EventBatch({ capacity: text.length + 1, documents: { cluster: "c", node: "n", labels: {} } });
+  const batch = new EventBatch({
+    capacity: text.length + 1,
+    documents: { cluster: "c", node: "n", labels: {} },
+    arena,
+  });
   batch.buffer.set(text);
   batch.load({ bytes: batch.buffer, length: text.length, file: testFile, offset }, "test");
   for (let row = 0; row < batch.count; row++) {
@@ -71,7 +75,7 @@ class FramedArchive extends Archive {
 }
 
 /** Sends everything; what a `select` leaves out, too, has to be acknowledged. */
-async function ship(sink: Archive, select: (batch: Batch, row: number) => boolean): Promise<Archive> {
+async function ship(sink: Archive, select: (batch: Batch, row: number) => boolean, arena?: Arena): Promise<Archive> {
   const host = quietHost("archive");
   const runner = new SendingRunner(
     sink,
@@ -85,15 +89,16 @@ async function ship(sink: Archive, select: (batch: Batch, row: number) => boolea
       stallAfter: 60_000,
       select,
     },
-    { deadLetters: undefined as unknown as DeadLetters, viewLetter: () => undefined },
+    { deadLetters: undefined as unknown as DeadLetters, viewLetter: () => undefined, bodies: arena },
   );
   const ledger = new Ledger();
   runner.addLedger(ledger);
   let offset = 0;
   for (const count of [1, 250, 3, 400]) {
-    const batch = batchOf(offset, count, offset);
+    const batch = batchOf(offset, count, offset, arena);
     expect(await runner.offer(batch, ledger, true)).toBe(true);
     offset = batch.end.offset;
+    batch.close();
   }
   await runner.drain();
   expect(ledger.busy).toBe(false);
@@ -104,15 +109,20 @@ async function ship(sink: Archive, select: (batch: Batch, row: number) => boolea
 withWebAssembly();
 
 describe("a sink that tells its frame", () => {
+  const ROOM = 64 << 20;
   const all = createSelect("all", () => () => true);
+  const some = (batch: Batch, row: number) => row % 4 !== 1 && all(batch, row);
   it.each([
-    ["everything", all],
-    ["some of it", (batch: Batch, row: number) => row % 4 !== 1 && all(batch, row)],
+    ["everything", all, undefined],
+    ["some of it", some, undefined],
+    ["everything, in one memory,", all, new Arena(ROOM)],
+    ["some of it, in one memory,", some, new Arena(ROOM)],
+    ["everything, in a memory without room for requests,", all, new Arena(ROOM / 16)],
   ])(
     "gets %s as one that encodes each event: the same items, ids and dead letters, in requests of no other size",
-    async (_, select) => {
+    async (_, select, arena) => {
       const alone = await ship(new Archive(), select);
-      const framed = await ship(new FramedArchive(), select);
+      const framed = await ship(new FramedArchive(), select, arena);
       expect(alone.items.length).toBeGreaterThan(300);
       expect(framed.items).toEqual(alone.items);
       expect(framed.ids).toEqual(alone.ids);

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { createHttp } from "../../src/delivery/http.js";
 import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
 import { quietHost } from "../support/far-end.js";
+import { ENDS, LateReader } from "../support/late-reader.js";
 
 async function serve(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
@@ -223,6 +224,15 @@ test("an answer that comes before the body was read is an answer, and the next r
   const body = Buffer.alloc(32 * 1024 * 1024);
   expect(await http.request({ method: "POST", path: "", body })).toMatchObject({ status: 413 });
   expect(await http.request({ method: "POST", path: "", body })).toMatchObject({ status: 200 });
+});
+
+test.each(ENDS)("a body is not read any more when its request is over: %s", async (end) => {
+  const server = new LateReader(end);
+  const url = await serve(server.listener);
+  const http = client({ urls: [url], timeout: end === "late" ? 300 : 20_000 });
+  const { bytes, spoilt } = await server.run((sending) => http.request({ method: "POST", path: "", ...sending }));
+  expect(bytes).toBeGreaterThan(0);
+  expect(spoilt).toBe(false);
 });
 
 test("any status is an answer, and a redirect is not followed", async () => {

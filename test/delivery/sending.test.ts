@@ -21,11 +21,14 @@ import {
 } from "../../src/plugin/index.js";
 import { auditLine, batchOf, testFile } from "../support/batches.js";
 import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
+import { LentMemory } from "../support/lent-memory.js";
 
 let state: string;
 let letters: DeadLetters;
 const counted = new Map<string, number>();
 const host = quietHost("archive", counted);
+const bodies = new LentMemory();
+const runners: SendingRunner[] = [];
 
 beforeEach(async () => {
   state = await mkdtemp(join(tmpdir(), "auditship-sending-"));
@@ -34,6 +37,8 @@ beforeEach(async () => {
   await letters.ready();
 });
 afterEach(async () => {
+  for (const runner of runners.splice(0)) runner.close();
+  await expect.poll(() => bodies.out.size, { interval: 1 }).toBe(0);
   await letters.close();
   await rm(state, { recursive: true, force: true });
 });
@@ -68,9 +73,10 @@ function run(
       stallAfter,
       select: createSelect("all", () => () => true),
     },
-    { deadLetters: letters, viewLetter: StoredEvent.of },
+    { deadLetters: letters, viewLetter: StoredEvent.of, bodies },
     options.random,
   );
+  runners.push(runner);
   const ledger = new Ledger();
   runner.addLedger(ledger);
   return { runner, ledger };

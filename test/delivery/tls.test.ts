@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
+import type { RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,6 +12,7 @@ import { z } from "zod";
 import { createHttp } from "../../src/delivery/http.js";
 import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
 import { quietHost } from "../support/far-end.js";
+import { ENDS, LateReader } from "../support/late-reader.js";
 
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const get = { method: "GET", path: "" } as const;
@@ -60,12 +62,14 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   /** Answers with the name in the client's certificate. */
-  async function serve(requestCert: boolean): Promise<string> {
+  const nameOf: RequestListener = (request, response) => {
+    const { subject } = (request.socket as TLSSocket).getPeerCertificate();
+    response.end(String(subject?.CN ?? "nobody"));
+  };
+
+  async function serve(requestCert: boolean, listener = nameOf): Promise<string> {
     const [key, cert, ca] = ["localhost.key", "localhost.crt", "ca.crt"].map((name) => readFileSync(at(name)));
-    server = createServer({ key, cert, ca, requestCert, rejectUnauthorized: requestCert }, (request, response) => {
-      const { subject } = (request.socket as TLSSocket).getPeerCertificate();
-      response.end(String(subject?.CN ?? "nobody"));
-    });
+    server = createServer({ key, cert, ca, requestCert, rejectUnauthorized: requestCert }, listener);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const started = server;
     onTestFinished(() => {
@@ -104,6 +108,15 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
     await expect(client({ urls: [url], tls: { caFile: "ca.crt" } }).request(get)).rejects.toThrow("altnames");
     const named = client({ urls: [url], tls: { caFile: "ca.crt", serverName: "localhost" } });
     expect((await named.request(get)).status).toBe(200);
+  });
+
+  test.each(ENDS)("a body is not read any more when its request is over: %s", async (end) => {
+    const server = new LateReader(end);
+    const url = await serve(false, server.listener);
+    const http = client({ urls: [url], tls: { caFile: "ca.crt" }, timeout: end === "late" ? 1000 : 20_000 });
+    const { bytes, spoilt } = await server.run((sending) => http.request({ method: "POST", path: "", ...sending }));
+    expect(bytes).toBeGreaterThan(0);
+    expect(spoilt).toBe(false);
   });
 
   test("a client certificate that is renewed is used for the next request", async () => {

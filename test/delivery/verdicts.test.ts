@@ -16,6 +16,7 @@ import {
 } from "../../src/plugin/index.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { FarEnd, numberOf, quietHost } from "../support/far-end.js";
+import { LentMemory } from "../support/lent-memory.js";
 
 /** What a far end says of one event, until the last of it, which it stands by. */
 interface Script {
@@ -121,6 +122,7 @@ it("whatever a far end answers, every event ends once, as delivered or as a dead
         farEnd.onAsked();
         letters.push(...more);
       };
+      const bodies = new LentMemory();
       const deadLetters = { add } as unknown as DeadLetters;
       const runner = new SendingRunner(
         farEnd,
@@ -134,7 +136,7 @@ it("whatever a far end answers, every event ends once, as delivered or as a dead
           stallAfter: 60_000,
           select: () => true,
         },
-        { deadLetters, viewLetter: ({ line }) => batchOf([line]).at(0) },
+        { deadLetters, viewLetter: ({ line }) => batchOf([line]).at(0), bodies },
       );
       const ledger = new Ledger();
       runner.addLedger(ledger);
@@ -180,6 +182,7 @@ it("whatever a far end answers, every event ends once, as delivered or as a dead
         else expect(told).toHaveLength(1);
       }
       runner.close();
+      await expect.poll(() => bodies.out.size, { interval: 1 }).toBe(0);
     }),
     { numRuns: 40 },
   );

@@ -37,29 +37,22 @@ export function beginDocuments(
   stageTimestamp = HEADER + stageTimestampField * 8;
 }
 
-let out: usize = 0;
-let outEnd: usize = 0;
 let ids: usize = 0;
 let spans: usize = 0;
 let parts: usize = 0;
+/** Address and length of each text. */
+let texts: usize = 0;
 
 /**
- * Says where things are: room for documents, from `outAt` to `outTo` and 16 bytes more; for their ids, one behind the other;
- * for the spans of each (its start, the comma before our members, its end, the end of its frame, from `outAt` on); and for each row
- * the parts that it is made of: address and length of its line without the closing brace, and of its further members.
+ * Says where things are: room for ids, one behind the other; for the spans of each document (its start, the comma before our
+ * members, its end, the end of its frame); for each row the parts that it is made of: address and length of its line without
+ * the closing brace, and of its further members; and for the places of the texts.
  */
-export function beginOutput(
-  outAt: usize,
-  outTo: usize,
-  idsAt: usize,
-  spansAt: usize,
-  partsAt: usize,
-): void {
-  out = outAt;
-  outEnd = outTo;
+export function beginOutput(idsAt: usize, spansAt: usize, partsAt: usize, textsAt: usize): void {
   ids = idsAt;
   spans = spansAt;
   parts = partsAt;
+  texts = textsAt;
 }
 
 /** What stands in every document: the three parts of its frame, our members up to the offset, the file's part of ids. */
@@ -68,8 +61,6 @@ const BETWEEN: usize = 1;
 const AFTER: usize = 2;
 const OPENING: usize = 3;
 const FILE: usize = 4;
-/** Address and length of each. */
-const texts: usize = memory.data(5 * 8);
 
 /** Says where one of them lies. */
 export function setText(number: usize, at: usize, length: u32): void {
@@ -94,9 +85,17 @@ export let written: u32 = 0;
 
 /**
  * Writes the documents of the rows [first, last) of a batch that begins at `offset` of its file, and returns of how many: it
- * stops before one that there is no room for, or that lacks one of its times.
+ * stops before one that there is no room for, or that lacks one of its times. There is room from `out` to `outEnd` and 16 bytes more;
+ * spans count from `origin`.
  */
-export function writeDocuments(first: u32, last: u32, offset: u64): u32 {
+export function writeDocuments(
+  first: u32,
+  last: u32,
+  offset: u64,
+  out: usize,
+  outEnd: usize,
+  origin: usize,
+): u32 {
   let to = out;
   let id = ids;
   let span = spans;
@@ -116,9 +115,9 @@ export function writeDocuments(first: u32, last: u32, offset: u64): u32 {
     to = text(to, BEFORE);
     to = copy(to, id, idEnd - id);
     to = text(to, BETWEEN);
-    store<u32>(span, <u32>(to - out));
+    store<u32>(span, <u32>(to - origin));
     to = copy(to, load<u32>(part), length);
-    store<u32>(span, <u32>(to - out), 4);
+    store<u32>(span, <u32>(to - origin), 4);
     to = copy(to, TIMESTAMP, TIMESTAMP_LENGTH);
     to = copy(to, bytes + time, timeLength);
     to = text(to, OPENING);
@@ -128,9 +127,9 @@ export function writeDocuments(first: u32, last: u32, offset: u64): u32 {
     store<u8>(to, CLOSE_BRACE);
     store<u8>(to, CLOSE_BRACE, 1);
     to += 2;
-    store<u32>(span, <u32>(to - out), 8);
+    store<u32>(span, <u32>(to - origin), 8);
     to = text(to, AFTER);
-    store<u32>(span, <u32>(to - out), 12);
+    store<u32>(span, <u32>(to - origin), 12);
     id = idEnd;
     span += 16;
     part += 16;
