@@ -8,7 +8,7 @@ import { GzipSource } from "./gzip.js";
 import { OpenFiles } from "./open-files.js";
 import { PlainSource, plainRead } from "./plain.js";
 import { Reports } from "./reports.js";
-import { Watch } from "./watch.js";
+import { type Look, Watch } from "./watch.js";
 
 export interface LogOptions extends CatalogOptions {
   /** Milliseconds between looks without a hint. */
@@ -75,9 +75,14 @@ export class Log {
     return this.#context.now();
   }
 
-  /** The active file's size as it is now. */
+  /** Notes the active file's size as it is now; wakes nobody. */
   refresh(): void {
-    if (!this.#closed) this.#look();
+    if (this.#closed) return;
+    try {
+      this.#catalog.measure();
+    } catch {
+      // The next look will tell.
+    }
   }
 
   /** Everything before it is done with. */
@@ -254,19 +259,18 @@ export class Log {
     });
   }
 
-  /** True if something has changed since the last look. */
-  #look(): boolean {
+  #look(): Look {
     try {
       const seen = this.#catalog.look();
-      if (seen === "grown") this.wake();
-      else if (seen === "different") void this.scan();
-      else this.#retry();
-      return seen !== "same";
+      if (seen === "different") void this.scan();
+      else if (seen === "same") this.#retry();
+      else this.wake();
+      return seen;
     } catch (error) {
       const what = "The audit log cannot be looked at; trying again.";
       this.reports.complain("read", this.#options.path, what, error);
       this.retryLater(error as NodeJS.ErrnoException);
-      return false;
+      return "same";
     }
   }
 

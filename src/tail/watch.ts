@@ -5,6 +5,8 @@ import fs from "node:fs";
  * it writes meanwhile is read at once. What comes of that for an agent: bench/tail.md.
  */
 const REST = 25;
+/** The same of what surges: what a batch and a request cost beside their bytes is then paid half as often. */
+const LONG_REST = 50;
 /** Milliseconds between looks where the kernel does not tell of changes: a look is two system calls. */
 const BLIND_POLL = 16;
 /** Milliseconds until a watch that was refused is asked for again. */
@@ -12,11 +14,14 @@ const REFUSED = 1000;
 /** Changes in a row that a look finds and an armed watch did not tell of, before the watch is given up. */
 const MOST_MISSED = 3;
 
+/** What a look shows, beside the one before. `surging`: it has grown, and quickly. */
+export type Look = "same" | "grown" | "surging" | "different";
+
 export interface WatchOptions {
   /** Path to watch now; undefined where there is none. */
   target(): string | undefined;
-  /** Looks at the truth; true if something has changed since the last look. */
-  look(): boolean;
+  /** Looks at the truth. */
+  look(): Look;
   /** Milliseconds between looks without a hint. */
   poll: number;
 }
@@ -69,7 +74,8 @@ export class Watch {
       return;
     }
     // What happened before it was armed.
-    if (this.#options.look()) this.#startRest();
+    const seen = this.#options.look();
+    if (seen !== "same") this.#startRest(seen);
   }
 
   #disarm(): void {
@@ -78,34 +84,40 @@ export class Watch {
   }
 
   #wake(): void {
-    this.#options.look();
-    this.#startRest();
+    this.#startRest(this.#options.look());
   }
 
-  #startRest(): void {
+  #startRest(seen: Look): void {
     this.#disarm();
-    this.#rest ??= setTimeout(() => this.#endRest(), REST);
+    this.#rest ??= setTimeout(() => this.#endRest(), seen === "surging" ? LONG_REST : REST);
   }
 
   #endRest(): void {
     this.#rest = undefined;
-    if (this.#options.look()) this.#startRest();
-    else this.#arm();
+    const seen = this.#options.look();
+    if (seen === "same") this.#arm();
+    else this.#startRest(seen);
   }
 
-  #schedule(): void {
+  #schedule(seen: Look = "same"): void {
     const { poll } = this.#options;
-    this.#poll = setTimeout(() => this.#pollOnce(), this.hinted ? poll : Math.min(poll, BLIND_POLL));
+    const blind = seen === "surging" ? LONG_REST : BLIND_POLL;
+    this.#poll = setTimeout(() => this.#pollOnce(), this.hinted ? poll : Math.min(poll, blind));
   }
 
   #pollOnce(): void {
+    // A rest ends with a look of its own.
+    this.#schedule(this.#rest === undefined ? this.#lookUnhinted() : undefined);
+  }
+
+  #lookUnhinted(): Look {
     const armed = this.#watcher !== undefined;
-    const changed = this.#options.look();
-    if (changed && armed) this.#missed++;
-    if (this.#rest === undefined && (changed || !armed)) {
+    const seen = this.#options.look();
+    if (seen !== "same" && armed) this.#missed++;
+    if (seen !== "same" || !armed) {
       this.#disarm();
       this.#arm();
     }
-    this.#schedule();
+    return seen;
   }
 }

@@ -67,6 +67,19 @@ describe("one stream out of a log's files", () => {
     expect(textOf(await next)).toBe(lines(1, 3));
   });
 
+  it("is read on when the state that is asked for has seen what was written first", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    fs.writeFileSync(path, line(0));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    expect(textOf(await reader.next(Buffer.alloc(4096)))).toBe(line(0));
+    const next = reader.next(Buffer.alloc(4096));
+    fs.appendFileSync(path, line(1));
+    const size = Buffer.byteLength(line(0) + line(1));
+    expect(source.state(undefined)).toMatchObject({ files: [{ size }] });
+    expect(textOf(await next)).toBe(line(1));
+  });
+
   it("follows rotation at high speed with nothing lost and nothing twice", async () => {
     const path = join(tempDirectory(), "audit.log");
     const writer = new Lumberjack(path, { now: clock(), maxSize: 2000 });
