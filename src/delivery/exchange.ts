@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { HttpRequest } from "../plugin/index.js";
 
 /**
@@ -31,18 +32,9 @@ export class Exchange {
   constructor(request: ClientRequest, origin: string, connectTimeout: number) {
     this.#request = request;
     this.#origin = origin;
-    const timer = setTimeout(
-      () => request.destroy(Object.assign(new Error("no connection"), { code: "ETIMEDOUT" })),
-      connectTimeout,
-    );
-    request.once("close", () => clearTimeout(timer));
     request.once("socket", (socket) => {
-      const connected = () => {
-        this.#connected = true;
-        clearTimeout(timer);
-      };
-      if (request.reusedSocket) connected();
-      else socket.once("encrypted" in socket ? "secureConnect" : "connect", connected);
+      this.#connected = request.reusedSocket;
+      if (!this.#connected) this.#connect(socket, connectTimeout);
     });
   }
 
@@ -77,6 +69,17 @@ export class Exchange {
     }
   }
 
+  /** Waits for a new connection. */
+  #connect(socket: Socket, timeout: number): void {
+    const late = () => this.#request.destroy(Object.assign(new Error("no connection"), { code: "ETIMEDOUT" }));
+    const timer = setTimeout(late, timeout);
+    this.#request.once("close", () => clearTimeout(timer));
+    socket.once("encrypted" in socket ? "secureConnect" : "connect", () => {
+      this.#connected = true;
+      clearTimeout(timer);
+    });
+  }
+
   #failure(cause: NodeJS.ErrnoException, timeout: number, signal: AbortSignal | undefined): NoAnswer {
     const failure = (why: NoAnswer["why"], reason: string) => new NoAnswer(`${reason} (${this.#origin})`, why, cause);
     // A time limit of the caller's is no stop: the endpoint was too slow for it.
@@ -89,16 +92,21 @@ export class Exchange {
   }
 }
 
-/** What is beyond `max` is not read: leaving a response before its end cuts the connection. */
-async function read(response: IncomingMessage, max: number): Promise<{ body: Uint8Array; truncated: boolean }> {
+/** What is beyond `max` is not read: the connection is cut. */
+function read(response: IncomingMessage, max: number): Promise<{ body: Uint8Array; truncated: boolean }> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > max) return { body: Buffer.concat(chunks, max), truncated: true };
-  }
-  return { body: Buffer.concat(chunks, length), truncated: false };
+  return new Promise((resolve, reject) => {
+    response.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length <= max) return;
+      resolve({ body: Buffer.concat(chunks, max), truncated: true });
+      response.destroy();
+    });
+    response.once("end", () => resolve({ body: Buffer.concat(chunks, length), truncated: false }));
+    response.once("error", reject);
+  });
 }
 
 /** Lets a body go that nobody wants: to its end if that comes soon, since the connection can be used again only then. */
