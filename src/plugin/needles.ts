@@ -13,8 +13,16 @@ export class Needles {
   readonly needles: readonly Needle[];
   readonly texts: readonly Buffer[];
 
-  /** @param needles at most 255 */
-  constructor(needles: readonly (Needle | string)[]) {
+  /**
+   * @param needles at most 255
+   * @param anchors pairs of bytes that are rare where the needles are looked for, in up to 8 groups; each needle should hold one.
+   *   {@link Batch.find} compares needles where a pair stands, and where each byte has the low half of one and the high half of
+   *   one that have this place in the same group. They make it quick, and no difference to what is found.
+   */
+  constructor(
+    needles: readonly (Needle | string)[],
+    readonly anchors: readonly (readonly string[])[] = [],
+  ) {
     this.needles = needles.map((needle) => (typeof needle === "string" ? { text: needle } : needle));
     this.texts = this.needles.map(({ text }) => Buffer.from(text));
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ANCHORS, CONFIG_MAP, NEEDLES } from "../../plugins/stages/redact/search.js";
 import { wasmModule } from "../../scripts/wasm.js";
 import { WasmMemory } from "../../src/event/wasm-memory.js";
 import { Field, type Follow, Needles, parseTime, ROW_WORDS } from "../../src/plugin/index.js";
@@ -179,6 +180,59 @@ describe("the search for needles", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("… whatever its anchors are, at every alignment, in any bytes", () => {
+    const text = fc.string({ minLength: 1, maxLength: 20, unit: fc.constantFrom(...'ab?/\\"J{é \u0000\u007fpo') });
+    const wanted = fc.uniqueArray(text, { minLength: 1, maxLength: 40 }).chain((texts) => {
+      const parts = texts.flatMap((each) =>
+        Array.from(each, (_, at) => [each.slice(at, at + 1), each.slice(at, at + 2)]),
+      );
+      const anchors = fc.array(fc.array(fc.constantFrom(...parts.flat(), "zz"), { maxLength: 6 }), { maxLength: 8 });
+      const bytes = fc.oneof(
+        fc.constantFrom(...texts, ...texts.map((each) => each.slice(1)), ...texts.map((each) => each.slice(0, -1))),
+        fc.uint8Array({ maxLength: 20 }),
+      );
+      const run = fc.array(
+        bytes.map((each) => Buffer.from(each as string)),
+        { maxLength: 40 },
+      );
+      return fc.tuple(fc.constant(texts), anchors, run);
+    });
+    fc.assert(
+      fc.property(wanted, fc.nat(31), ([texts, anchors, run], shift) => {
+        const needles = new Needles(texts, anchors);
+        const bytes = Buffer.concat([Buffer.alloc(shift, "x"), ...run, Buffer.from("\n")]);
+        expect(found(loadOwn(bytes), needles)).toEqual(naive(needles, bytes));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("finds each trace of a secret at every alignment, and tells it from what differs by a bit", () => {
+    const texts = [...NEEDLES, CONFIG_MAP].map(({ text }) => text);
+    const needles = new Needles(texts, ANCHORS);
+    for (const [number, text] of texts.entries()) {
+      const whole = Buffer.from(text);
+      const damaged = Array.from(whole, (byte, at) => Buffer.from(whole).fill(byte ^ 1, at, at + 1));
+      // With it they have a length that is odd: 16 of them come at every alignment.
+      const space = Buffer.alloc(64 + 1 - (whole.length % 2), "x");
+      const parts = [whole, ...damaged].flatMap((part) => Array(16).fill(Buffer.concat([part, space])) as Buffer[]);
+      const bytes = Buffer.concat([...parts, Buffer.from("\n")]);
+      const expected = found(load(bytes), needles);
+      expect(expected.filter((each) => each.endsWith(` ${number}`)).length).toBeGreaterThanOrEqual(16);
+      expect(found(loadOwn(bytes), needles)).toEqual(expected);
+    }
+  });
+
+  it("has a rare pair of bytes to go by for each trace of a secret", () => {
+    const anchors = ANCHORS.flat();
+    for (const { text } of [...NEEDLES, CONFIG_MAP]) {
+      expect(
+        anchors.some((anchor) => text.includes(anchor)),
+        text,
+      ).toBe(true);
+    }
   });
 
   /** What must not follow, and the same as a regular expression. */

@@ -67,7 +67,7 @@ export enum Trace {
 }
 
 /** How Go's encoder escapes `&`, `<`, `>`, U+2028, U+2029 and control characters; those hide nothing. */
-const GO_ESCAPES = ["000", "001", "0026", "003c", "003C", "003e", "003E", "2028", "2029"];
+const GO_ESCAPES = ["0026", "000", "001", "003c", "003C", "003e", "003E", "2028", "2029"];
 
 interface TraceNeedle extends Needle {
   readonly trace: Trace;
@@ -75,7 +75,7 @@ interface TraceNeedle extends Needle {
 
 const needlesOf = (trace: Trace, texts: readonly string[]): TraceNeedle[] => texts.map((text) => ({ text, trace }));
 
-const NEEDLES: readonly TraceNeedle[] = [
+export const NEEDLES: readonly TraceNeedle[] = [
   ...needlesOf(Trace.shape, ["eyJ", "PRIVATE KEY", ...MANIFEST_MARKS]),
   ...needlesOf(Trace.base64, BASE64_FORMS),
   ...needlesOf(Trace.env, ['"env"', '"httpHeaders"']),
@@ -90,7 +90,22 @@ const NEEDLES: readonly TraceNeedle[] = [
   { text: "?", trace: Trace.query, unless: { kind: "query", names: HARMLESS_PARAMETERS, codes: HARMLESS_CODES } },
   ...needlesOf(Trace.proxy, ["/proxy"]),
 ];
-const CONFIG_MAP: TraceNeedle = { text: '"ConfigMap', trace: Trace.kind };
+export const CONFIG_MAP: TraceNeedle = { text: '"ConfigMap', trace: Trace.kind };
+
+/**
+ * What the search goes by (see {@link Needles}): the pairs and groups that least often seem to stand in audit logs, 3 times in 1,000
+ * bytes. Found by simulated annealing, over the pairs of bytes in logs of real API servers and simulated ones.
+ */
+export const ANCHORS: readonly (readonly string[])[] = [
+  [" S", "5S", "BS", "zS", '"S'],
+  ["xt", "H4", "pH", "xy"],
+  ["Xl", "hs", "gs", "gn"],
+  ["Nv", "nv", "mm", "nf"],
+  ["yJ", "y-", "IE", "//", "\\/", "\\u"],
+  ["eU", "LR", "nQ", "MU", "nR"],
+  ["VA", "Vy", "{\\", "{ ", "[\\", "[ "],
+  ["?"],
+];
 
 /** A URL is found after the string that it stands in has begun; nothing else is out of order. */
 function inOrder(spots: Spot[]): Spot[] {
@@ -223,7 +238,7 @@ export class Search {
     private readonly isOn = true,
   ) {
     const needles = configMaps ? [...NEEDLES, CONFIG_MAP] : NEEDLES;
-    this.#needles = new Needles(needles);
+    this.#needles = new Needles(needles, ANCHORS);
     this.#meanings = {
       traces: Uint8Array.from(needles, ({ trace }) => trace),
       lengths: Uint8Array.from(needles, ({ text }) => text.length),

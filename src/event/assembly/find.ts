@@ -1,17 +1,17 @@
 /**
  * Finds texts ("needles") in a run of bytes, all of them in one pass (Teddy: Hyperscan's and ripgrep's algorithm). Of each
- * needle three bytes are its anchor. Tables say, by the two halves of a byte, which of eight groups of needles it can be
- * the first, second or third anchor byte of; where all three agree on a group, needles are compared.
+ * needle two bytes are its anchor. Tables say, by the two halves of a byte, which of eight groups of needles it can be
+ * the first or second anchor byte of; where both agree on a group, needles are compared.
  *
- * A set of needles, as `../teddy.ts` writes it: 6 tables of 16 bytes (low and high half for each anchor byte); for each byte the
+ * A set of needles, as `../teddy.ts` writes it: 4 tables of 16 bytes (low and high half for each anchor byte); for each byte the
  * index of the first needle whose anchor begins with it, and how many do, a byte each; then the needles, 4 bytes each: up to four
- * bytes of the anchor and what is behind it, which of those bytes count, address of the text, its length, offset of the anchor
+ * bytes of it from the anchor on, which of those bytes count, address of the text, its length, offset of the anchor
  * in it, number, address of what must not follow, 0 if anything may.
  */
 import { isSame } from "./bytes";
 import { isFollowed } from "./follow";
 
-const BY_BYTE: usize = 96;
+const BY_BYTE: usize = 64;
 const NEEDLES: usize = BY_BYTE + 256 * 2;
 const NEEDLE: usize = 28;
 
@@ -30,41 +30,33 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
   const high0 = v128.load(set, 16);
   const low1 = v128.load(set, 32);
   const high1 = v128.load(set, 48);
-  const low2 = v128.load(set, 64);
-  const high2 = v128.load(set, 80);
   const nibble = i8x16.splat(15);
   const end = bytes + to;
   out = found;
   outEnd = found + max * 8;
   let p = bytes + from;
   // What the 16 bytes before may be: as if any byte fitted.
-  let before0 = i8x16.splat(-1);
-  let before1 = i8x16.splat(-1);
+  let before = i8x16.splat(-1);
   foundTo = -1;
-  // The last anchors may end two bytes behind.
-  while (p < end + 2) {
+  // The last anchor may end a byte behind.
+  while (p < end + 1) {
     const chunk = v128.load(p);
     const low = v128.and(chunk, nibble);
     const high = v128.and(i16x8.shr_u(chunk, 4), nibble);
     const first = v128.and(i8x16.swizzle(low0, low), i8x16.swizzle(high0, high));
     const second = v128.and(i8x16.swizzle(low1, low), i8x16.swizzle(high1, high));
-    const third = v128.and(i8x16.swizzle(low2, low), i8x16.swizzle(high2, high));
     const groups = v128.and(
-      v128.and(
-        third,
-        i8x16.shuffle(before1, second, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30),
-      ),
-      i8x16.shuffle(before0, first, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29),
+      second,
+      i8x16.shuffle(before, first, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30),
     );
     if (v128.any_true(groups)) {
       const places = i8x16.bitmask(i8x16.ne(groups, i8x16.splat(0)));
-      if (!candidates(set, bytes, p - 2, end, places)) {
+      if (!candidates(set, bytes, p - 1, end, places)) {
         foundTo = <i32>(p - bytes);
         break;
       }
     }
-    before0 = first;
-    before1 = second;
+    before = first;
     p += 16;
   }
   return <u32>(out - found) / 8;
