@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { POLICY, PROFILE_NAMES } from "../../plugins/stages/redact/profile.js";
 import { certificateRequest } from "./certificates.js";
 import { documentOf, loadEvents, redactStage } from "./support.js";
@@ -143,3 +143,22 @@ describe("The table of profiles", () => {
     );
   });
 });
+
+it.each([{}, { rules: [{ paths: ["a"] }] }, { users: true }, { ips: true }])(
+  "With profile off nothing is searched for traces of secrets, %j or not",
+  (own) => {
+    const batch = loadEvents({
+      user: { username: "jane" },
+      sourceIPs: ["192.0.2.1"],
+      objectRef: { resource: "widgets" },
+      requestURI: `/api?token=${JWT}`,
+      requestObject: { a: "x", b: JWT },
+    });
+    const before = documentOf(batch);
+    const find = vi.spyOn(batch, "find");
+    redactStage({ profile: "off", ...own }).run(batch);
+    expect(find).not.toHaveBeenCalled();
+    expect(documentOf(batch) === before).toBe(Object.keys(own).length === 0);
+    expect(documentOf(batch)).toContain(JWT);
+  },
+);

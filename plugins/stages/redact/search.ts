@@ -247,8 +247,18 @@ export class Search {
 
   /** The occurrences in all of a batch. */
   traces(batch: Batch): Traces {
+    return this.#tracesOf(batch, batch.find(this.#needles));
+  }
+
+  /** None, as if there were no occurrences: for who looks for nothing. */
+  noTraces(batch: Batch): Traces {
+    this.#found.clear();
+    return this.#tracesOf(batch, this.#found);
+  }
+
+  #tracesOf(batch: Batch, finds: Finds): Traces {
     const bytes = Buffer.from(batch.bytes.buffer, batch.bytes.byteOffset, batch.length);
-    return new Traces(bytes, batch.find(this.#needles), this.#meanings, (at) => batch.valueEnd(at));
+    return new Traces(bytes, finds, this.#meanings, (at) => batch.valueEnd(at));
   }
 
   /** What the walk of a batch's [start, end), a JSON text, has to look for. */
