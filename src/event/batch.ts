@@ -79,6 +79,8 @@ export class EventBatch implements Batch {
   readonly annotations = new Annotations();
 
   private readonly memory: WasmMemory | undefined;
+  /** The same, if {@link bytes} lie in it. */
+  private home: WasmMemory | undefined;
   private readonly found = new FindList();
   private readonly foundInner: Inner = { end: 0, start: 0, stop: 0, elsewhere: false };
   private readonly rows: Rows;
@@ -126,6 +128,7 @@ export class EventBatch implements Batch {
     this.offset = chunk.offset;
     this.members.begin(source, chunk.file);
     this.bytes = terminated(asBuffer(chunk.bytes), chunk.length);
+    this.home = this.memory?.holds(this.bytes) ? this.memory : undefined;
     this.tape.reset(this.bytes);
     if (chunk.oversized) return this.loadOversized(chunk, chunk.oversized);
     this.length = this.scan(chunk.length);
@@ -147,8 +150,8 @@ export class EventBatch implements Batch {
   }
 
   private scanned(length = this.length, taken = length): Scanned {
-    const { source, file, offset, bytes, rows, memory } = this;
-    return { source, file, offset, bytes, length, taken, rows, memory: memory?.holds(bytes) ? memory : undefined };
+    const { source, file, offset, bytes, rows, home } = this;
+    return { source, file, offset, bytes, length, taken, rows, memory: home };
   }
 
   /** One row: the event that was kept of the line, or a report of the line. */
@@ -188,9 +191,9 @@ export class EventBatch implements Batch {
   }
 
   kinds(likeness: Likeness): Kinds {
-    const { rows, memory } = this;
-    if (!memory?.holds(this.bytes) || !rows.atHome) return noKinds(rows.count);
-    const kinds = memory.kinds(likeness, rows.count);
+    const { rows, home } = this;
+    if (!home || !rows.atHome) return noKinds(rows.count);
+    const kinds = home.kinds(likeness, rows.count);
     this.verifier?.checkKinds(likeness, kinds, this.scanned());
     return kinds;
   }
@@ -285,31 +288,30 @@ export class EventBatch implements Batch {
   }
 
   valueEnd(at: number): number {
-    const { bytes, memory } = this;
-    const end = (memory?.holds(bytes) && memory.valueEnd(at)) || valueEnd(bytes, at);
+    const end = this.home?.valueEnd(at) || valueEnd(this.bytes, at);
     this.verifier?.checkValueEnd(at, end, this.scanned());
     return end;
   }
 
   readTimes(field: Field, column: Float64Array): void {
-    const { bytes, rows, memory } = this;
-    const home = memory?.holds(bytes) && rows.atHome && column.buffer === rows.table.buffer ? memory : undefined;
+    const { bytes, rows } = this;
+    const home = rows.atHome && column.buffer === rows.table.buffer ? this.home : undefined;
     if (!home) column.fill(Number.NaN, 0, rows.count);
     if (home?.times(field, rows.count, column) !== 0) fillTimes(column, rows, bytes, field);
     this.verifier?.checkTimes(field, column, this.scanned());
   }
 
   inner(at: number, key: InnerKey): Inner {
-    const { bytes, memory, foundInner } = this;
-    if (!memory?.holds(bytes) || !memory.inner(at, key, foundInner)) findInner(bytes, at, key, foundInner);
+    const { bytes, home, foundInner } = this;
+    if (!home?.inner(at, key, foundInner)) findInner(bytes, at, key, foundInner);
     this.verifier?.checkInner(at, key, foundInner, this.scanned());
     return foundInner;
   }
 
   find(needles: Needles): Finds {
-    const { bytes, length, found, memory } = this;
+    const { bytes, length, found, home } = this;
     found.clear();
-    if (!memory?.holds(bytes) || !memory.find(needles, length, found)) {
+    if (!home?.find(needles, length, found)) {
       findNeedles(needles, bytes.subarray(0, length), found);
     }
     this.verifier?.checkFinds(needles, this.scanned());
@@ -317,17 +319,15 @@ export class EventBatch implements Batch {
   }
 
   writeFramed(first: number, last: number, frame: Frame, out: ByteWriter): FramedDocuments {
-    const { bytes, memory, framing } = this;
-    const home = memory?.holds(bytes) && this.rows.atHome ? memory.documents : undefined;
+    const { framing } = this;
     const start = out.length;
-    framing.write(first, last, frame, home, out);
+    framing.write(first, last, frame, this.rows.atHome ? this.home?.documents : undefined, out);
     this.verifier?.checkFramed(this, first, frame, framing, out, start);
     return framing;
   }
 
   findKeys(keys: Keys, start: number, end: number): number {
-    const { bytes, memory } = this;
-    const count = memory?.holds(bytes) ? memory.keys.find(keys, start, end) : -1;
+    const count = this.home?.keys.find(keys, start, end) ?? -1;
     if (count < 0) return count;
     this.verifier?.checkKeys(keys, { start, end, numbers: this.foundKeys.subarray(0, count) }, this.scanned());
     return count;

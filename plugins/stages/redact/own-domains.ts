@@ -19,6 +19,10 @@ export class OwnDomains {
   #start = 0;
   #end = 0;
   #domain: string | undefined;
+  /** The namespace that was read last, and where it stands. */
+  #name = "";
+  #nameStart = 0;
+  #nameEnd = 0;
   /** One past the body's end as long as there may be more items; 0 if it is no list. */
   #itemsEnd = 0;
   /** The opening bracket of its items; -1 if it is no list. */
@@ -66,7 +70,15 @@ export class OwnDomains {
     this.#end = end;
     // An object within may have a domain of its own.
     if (elsewhere) this.#domain = undefined;
-    else this.#domain = namespace === 0 ? this.#outer() : this.#text(namespace, stop);
+    else this.#domain = namespace === 0 ? this.#outer() : this.#namespaceAt(namespace, stop);
+  }
+
+  /** Items of a list are in the order of their namespaces: mostly it is the one before. */
+  #namespaceAt(start: number, end: number): string {
+    if (!isSame(this.bytes, start, end, this.#nameStart, this.#nameEnd)) this.#name = this.#text(start, end);
+    this.#nameStart = start;
+    this.#nameEnd = end;
+    return this.#name;
   }
 
   /** The domain of an object that names none. */
@@ -98,4 +110,11 @@ export class OwnDomains {
     }
     return -1;
   }
+}
+
+/** Whether two runs of some bytes are the same. */
+function isSame(bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean {
+  if (end - start !== otherEnd - otherStart) return false;
+  for (let i = end - start - 1; i >= 0; i--) if (bytes[start + i] !== bytes[otherStart + i]) return false;
+  return true;
 }

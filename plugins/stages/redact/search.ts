@@ -165,18 +165,19 @@ export class Traces {
 
   /** What the walk of [start, end), a JSON text, has to look for. */
   look(start: number, end: number): Finding {
+    const { starts, needles, count } = this.finds;
+    const { traces, lengths } = this.meanings;
     const first = this.from(start);
-    const last = this.#last(first, end);
-    if (first === last) return NOTHING;
+    if (first === count || starts[first] >= end) return NOTHING;
     let walk = false;
     let spots: Spot[] | undefined = [];
     let stringEnd = 0;
     let listEnd = 0;
     let runEnd = 0;
     let urls = false;
-    for (let i = first; i < last; i++) {
-      const at = this.at(i);
-      const trace = this.trace(i);
+    for (let i = first; i < count && starts[i] < end; i++) {
+      const at = starts[i];
+      const trace: Trace = traces[needles[i]];
       switch (trace) {
         case Trace.shape:
         case Trace.base64:
@@ -194,7 +195,7 @@ export class Traces {
           break;
         case Trace.env:
         case Trace.words: {
-          const list = listAfter(this.bytes, at, at + this.meanings.lengths[this.finds.needles[i]]);
+          const list = listAfter(this.bytes, at, at + lengths[needles[i]]);
           if (list === undefined) spots = undefined;
           if (list === undefined || list < 0 || list < listEnd) break;
           listEnd = this.valueEnd(list);
@@ -218,12 +219,6 @@ export class Traces {
     if (walk) return urls ? WALK_TEXT : WALK;
     if (spots?.length === 0) return NOTHING;
     return { found: Found.spots | Found.text, spots: spots && inOrder(spots) };
-  }
-
-  #last(first: number, end: number): number {
-    let last = first;
-    while (last < this.count && this.at(last) < end) last++;
-    return last;
   }
 }
 

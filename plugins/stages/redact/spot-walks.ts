@@ -82,7 +82,8 @@ export class SpotWalks {
 
   #walked(value: Value, domain: string): Walked | undefined {
     const { walks, bytes, manner } = value;
-    if (walks.has(domain)) return walks.get(domain);
+    const known = walks.get(domain);
+    if (known !== undefined || walks.has(domain)) return known;
     const walked = this.#walk(bytes, manner, domain);
     this.#keep(domain.length);
     walks.set(domain, walked);
