@@ -62,7 +62,7 @@ function anchor(text: Buffer, number: number, anchors: Needles["anchors"]): Anch
   for (const [group, pairs] of anchors.entries()) {
     for (const pair of pairs) {
       const lead = text.indexOf(pair);
-      if (lead >= 0) return { text, number, lead, group };
+      if (lead >= 0) return { text, number, lead, group: group % GROUPS };
     }
   }
   return { text, number, lead: 0, group: number % GROUPS };
