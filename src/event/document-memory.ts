@@ -1,5 +1,6 @@
 import { type ByteWriter, Field, type Frame, SPAN_WORDS } from "../plugin/index.js";
 import { ID_TAIL } from "./id.js";
+import { MatchTemplates, TEMPLATES } from "./match-templates.js";
 
 /** What `assembly/document.ts` exports. Addresses and lengths are in bytes. */
 export interface DocumentExports {
@@ -17,6 +18,8 @@ export interface DocumentExports {
   writeDocuments(first: number, last: number, offset: bigint, out: number, outTo: number, origin: number): number;
   /** Bytes that it wrote. */
   readonly written: WebAssembly.Global;
+  /** 1 if it stopped before matches that their template does not do for. */
+  readonly refused: WebAssembly.Global;
 }
 
 /** Most documents that one call writes: what was written stays in a processor's cache until somebody reads it. */
@@ -29,8 +32,11 @@ const PADDING = 16;
 const ID = 128;
 /** Bytes of what is written for the rows of one call: further members, and lines that were edited. */
 const PREPARED = 128 * 1024;
-/** Words of a row's parts: address and length of its line without the closing brace, and of its further members. */
-export const PART_WORDS = 4;
+/**
+ * Words of a row's parts: address and length of its line without the closing brace, and of its further members; the address of its
+ * matches' template, or 0.
+ */
+export const PART_WORDS = 5;
 /** Most bytes of each text: the three of the frame, our members up to the offset, the file's part of ids. */
 const TEXTS = [1024, 256, 256, 8192, 64];
 
@@ -45,6 +51,7 @@ const REGIONS = {
   prepared: PREPARED + PADDING,
   parts: MAX_DOCUMENTS * PART_WORDS * 4,
   places: TEXTS.length * 8,
+  templates: TEMPLATES + PADDING,
   texts: TEXTS.reduce((sum, size) => sum + size + PADDING, 0),
 };
 
@@ -68,6 +75,8 @@ export class DocumentMemory {
   /** Filled before a call: what rows are made of beside what stands in the batch, and the parts of each row. */
   readonly prepared: Buffer;
   readonly parts: Uint32Array;
+  /** What the matches of rows are written by. */
+  readonly templates: MatchTemplates;
   /** Address of the batch's bytes. */
   readonly bytes: number;
   /** Bytes of an id. */
@@ -88,12 +97,14 @@ export class DocumentMemory {
     const prepared = spans + REGIONS.spans;
     const parts = prepared + REGIONS.prepared;
     const places = parts + REGIONS.parts;
-    let text = places + REGIONS.places;
+    const templates = places + REGIONS.places;
+    let text = templates + REGIONS.templates;
     this.#window = Buffer.from(memory, at, WINDOW + PADDING);
     this.ids = Buffer.from(memory, ids, REGIONS.ids);
     this.spans = new Uint32Array(memory, spans, MAX_DOCUMENTS * SPAN_WORDS);
     this.prepared = Buffer.from(memory, prepared, PREPARED);
     this.parts = new Uint32Array(memory, parts, MAX_DOCUMENTS * PART_WORDS);
+    this.templates = new MatchTemplates(memory, templates);
     this.bytes = bytes;
     this.#texts = TEXTS.map((size) => {
       const place = { at: text, bytes: Buffer.from(memory, text, size), length: 0 };
@@ -144,6 +155,11 @@ export class DocumentMemory {
   /** Bytes that it wrote. */
   get #written(): number {
     return this.exports.written.value;
+  }
+
+  /** True if it stopped before matches that their template does not do for. */
+  get refused(): boolean {
+    return this.exports.refused.value === 1;
   }
 
   #set(number: number, text: Uint8Array): boolean {

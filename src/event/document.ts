@@ -7,6 +7,8 @@ import {
   type InvalidLine,
   type OversizedLine,
   type RuleMatch,
+  type ShownField,
+  writeMessage,
 } from "../plugin/index.js";
 import { CLOSE_BRACE, COMMA, OPEN_BRACE, QUOTE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { EVENT_KEYS, RESERVED } from "./keys.js";
@@ -37,9 +39,9 @@ export class MemberWriter {
   /** The file's part of ids. */
   fileId = Buffer.alloc(0);
   private fileTime = Buffer.alloc(0);
-  /** `,"rules":"…","matches":[` of the rules that were last named. */
-  private matchesOpening = Buffer.alloc(0);
+  /** The rules that were last named, and what matches open with. */
   private rulesName: string | undefined;
+  private rulesOpening = Buffer.alloc(0);
   private readonly rules = new WeakMap<RuleMatch, Buffer>();
   private readonly texts = new EncodedTexts();
 
@@ -92,20 +94,27 @@ export class MemberWriter {
 
   matches(out: ByteWriter, rules: string, event: EventView): void {
     const matches = event.matches();
-    if (rules !== this.rulesName) {
-      this.rulesName = rules;
-      this.matchesOpening = Buffer.from(`${rules && `,"rules":${JSON.stringify(rules)}`},"matches":[`);
-    }
-    out.copy(this.matchesOpening);
+    out.copy(this.matchesOpening(rules));
     for (let index = 0; index < matches.length; index++) {
       if (index > 0) out.byte(COMMA);
       const match = matches[index];
       out.copy(this.rule(match));
-      if (match.writeMessage) match.writeMessage(event, out);
-      else out.json(match.message(event));
+      writeMessage(match, event, out);
       out.byte(CLOSE_BRACE);
     }
     out.byte(CLOSE_BRACKET);
+  }
+
+  /** What {@link matches} writes of every event that has these; undefined if a message is more than texts and fields. */
+  matchParts(rules: string, matches: readonly RuleMatch[]): (Uint8Array | ShownField)[] | undefined {
+    const parts: (Uint8Array | ShownField)[] = [this.matchesOpening(rules)];
+    for (const [index, match] of matches.entries()) {
+      if (match.template === undefined) return undefined;
+      if (index > 0) parts.push(Buffer.from(","));
+      parts.push(this.rule(match), Buffer.from('"'), ...match.template.parts, Buffer.from('"}'));
+    }
+    parts.push(Buffer.from("]"));
+    return parts;
   }
 
   salvaged(out: ByteWriter): void {
@@ -136,6 +145,15 @@ export class MemberWriter {
 
   close(out: ByteWriter): void {
     out.byte(CLOSE_BRACE);
+  }
+
+  /** `,"rules":"…","matches":[` */
+  private matchesOpening(rules: string): Buffer {
+    if (rules !== this.rulesName) {
+      this.rulesName = rules;
+      this.rulesOpening = Buffer.from(`${rules && `,"rules":${JSON.stringify(rules)}`},"matches":[`);
+    }
+    return this.rulesOpening;
   }
 
   /** A rule's part of a match, up to its message. */

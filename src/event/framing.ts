@@ -2,6 +2,8 @@ import { ByteWriter, Flag, type Frame, type FramedDocuments, ROW_WORDS, Row } fr
 import type { EventBatch } from "./batch.js";
 import type { MemberWriter } from "./document.js";
 import { type DocumentMemory, MAX_DOCUMENTS, PART_WORDS } from "./document-memory.js";
+import type { MatchTemplates } from "./match-templates.js";
+import type { RowView } from "./view.js";
 
 /** Rows with one of these say more of themselves than an annotation or a match, or are no documents. */
 const UNUSUAL = Flag.invalid | Flag.dropped | Flag.salvaged | Flag.truncated | Flag.item | Flag.reserved | Flag.deep;
@@ -36,6 +38,7 @@ export class Framing implements FramedDocuments {
     const end = this.#prepare(first, Math.min(last, first + MAX_DOCUMENTS), memory, memory.room(out));
     if (end === first) return;
     this.count = memory.write(first, end, this.batch.offset, out);
+    if (memory.refused) memory.templates.refuse(this.batch.matches(first + this.count));
   }
 
   /** Says what stands in every document; false if that is too long. */
@@ -60,6 +63,7 @@ export class Framing implements FramedDocuments {
     const { parts, bytes, around } = memory;
     this.#prepared.bytes = memory.prepared;
     this.#prepared.length = 0;
+    memory.templates.begin(this.batch.rules);
     let room = space;
     let row = first;
     for (; row < last && room > 0; row++) {
@@ -72,6 +76,7 @@ export class Framing implements FramedDocuments {
       parts[part] = bytes + start;
       parts[part + 1] = length;
       parts[part + 3] = 0;
+      parts[part + 4] = 0;
       if ((flags & CHANGED) !== 0 && !this.#change(row, flags, memory, part)) return row;
       room -= length + around;
     }
@@ -79,24 +84,36 @@ export class Framing implements FramedDocuments {
   }
 
   /** Writes what stages made of a row; false if that cannot be had here. */
-  #change(row: number, flags: number, { prepared, parts }: DocumentMemory, part: number): boolean {
+  #change(row: number, flags: number, { prepared, parts, templates }: DocumentMemory, part: number): boolean {
     const out = this.#prepared;
     const event = this.batch.at(row);
     const before = out.length;
     try {
+      const template = this.#template(event, flags, templates);
       if ((flags & Flag.edited) !== 0 && !event.writeEdited(out)) return false;
       const line = out.length;
-      event.writeAdded(out, flags);
+      event.writeAdded(out, template === 0 ? flags : flags & ~Flag.matched);
       if (line > before) {
         parts[part] = prepared.byteOffset + before;
         parts[part + 1] = line - before;
       }
       parts[part + 2] = prepared.byteOffset + line;
       parts[part + 3] = out.length - line;
+      parts[part + 4] = template;
     } catch {
       return false;
     }
     // It grew out of its place.
     return out.bytes === prepared;
+  }
+
+  /** Where the template of a row's matches lies; 0 if they have none, or show what was redacted. */
+  #template(event: RowView, flags: number, templates: MatchTemplates): number {
+    if ((flags & Flag.matched) === 0) return 0;
+    const matches = event.matches();
+    if ((flags & Flag.edited) !== 0) {
+      for (const match of matches) if (match.template?.isEdited(event)) return 0;
+    }
+    return templates.of(matches, this.members);
   }
 }

@@ -176,8 +176,9 @@ export class WasmMemory {
     return this.#exports.scan(from, to, this.#rows + row * ROW_BYTES, numbers, max);
   }
 
-  /** Numbers values anew if there is no more room; between two batches. */
+  /** Numbers values anew if there is no more room, and writes templates anew; between two batches. */
   startOver(): void {
+    this.documents.templates.startOver();
     if (this.#exports.full.value === 0) return;
     this.#exports.beginNumbers(this.#interner);
     this.numbering = {};

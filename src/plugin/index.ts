@@ -15,6 +15,7 @@ export * from "./keys.js";
 export * from "./kubernetes.js";
 export * from "./likeness.js";
 export * from "./match.js";
+export * from "./message.js";
 export * from "./needles.js";
 export * from "./position.js";
 export * from "./registry.js";

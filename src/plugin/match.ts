@@ -1,6 +1,6 @@
 import type { Batch } from "./batch.js";
 import type { EventView } from "./event.js";
-import type { ByteWriter } from "./writer.js";
+import type { MessageTemplate } from "./message.js";
 
 export type Dialect = "kubesphere" | "falco" | "sigma";
 export type Action = "archived" | "alerting";
@@ -24,8 +24,8 @@ export interface RuleMatch {
   readonly facts: Readonly<Record<string, string>>;
   /** The message for this event, from what the view shows now (after `redact`: redacted). Never throws. */
   message(event: EventView): string;
-  /** Appends the same as a JSON string, if that can be done without making one. Never throws. */
-  writeMessage?(event: EventView, out: ByteWriter): void;
+  /** The same, if it is no more than texts and fields: so it is written without a string being made ({@link writeMessage}). */
+  readonly template?: MessageTemplate;
   /** Falco: the fields that the message shows, by name; null for absent ones. Of the same moment; never throws. */
   fields?(event: EventView): Readonly<Record<string, string | readonly string[] | null>>;
 }

@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { EventBatch } from "../../src/event/index.js";
-import { ByteWriter, Field, Flag, type Frame, ROW_WORDS, Row, type RuleMatch } from "../../src/plugin/index.js";
+import {
+  ByteWriter,
+  Field,
+  Flag,
+  type Frame,
+  MessageTemplate,
+  ROW_WORDS,
+  Row,
+  type RuleMatch,
+  type ShownField,
+} from "../../src/plugin/index.js";
 import { withWebAssembly } from "../support/web-assembly.js";
 import { load, loadOwn } from "./support.js";
 
@@ -16,16 +26,29 @@ interface Given {
   event: object;
   latency: number;
   workspace: string | undefined;
-  message: string | undefined;
+  rules: RuleMatch[];
   edit: "none" | "key" | "time" | "long";
 }
+
+const text = fc.string({ unit: "binary", maxLength: 60 });
+const rendered = text.map(ruleOf);
+const shownField = fc.record({
+  field: fc.constantFrom(
+    ...[Field.verb, Field.userUsername, Field.sourceIPs, Field.responseStatusCode, Field.responseStatus, Field.auditID],
+  ),
+  lower: fc.boolean(),
+});
+const shown = fc.array(fc.oneof(text, shownField), { maxLength: 6 }).map(shownBy);
 
 const given: fc.Arbitrary<Given> = fc.record({
   event: fc.record(
     {
       auditID: fc.string({ maxLength: 40 }),
       stage: fc.constantFrom("ResponseComplete", "Panic", ""),
-      verb: fc.string({ unit: "grapheme", maxLength: 90 }),
+      verb: fc.oneof(fc.constantFrom("get", "Get", ""), fc.string({ unit: "grapheme", maxLength: 90 })),
+      user: fc.record({ username: fc.oneof(text, fc.constant(null)) }),
+      sourceIPs: fc.oneof(fc.array(fc.ipV6()), fc.array(fc.oneof(text, fc.integer()), { maxLength: 3 })),
+      responseStatus: fc.oneof(fc.record({ code: fc.integer() }), text),
       stageTimestamp: fc.constantFrom("2024-05-01T02:03:04.5Z", "2024-05-01T02:03:04.123456Z"),
       requestObject: fc.json(),
     },
@@ -36,7 +59,7 @@ const given: fc.Arbitrary<Given> = fc.record({
     fc.double({ min: -1e6, max: 1e10, noNaN: true }),
   ),
   workspace: fc.option(fc.string({ maxLength: 20 }), { nil: undefined }),
-  message: fc.option(fc.string({ unit: "binary", maxLength: 60 }), { nil: undefined }),
+  rules: fc.array(fc.oneof(shown, shown, rendered), { maxLength: 3 }),
   edit: fc.constantFrom("none", "none", "key", "time", "long"),
 });
 
@@ -48,6 +71,11 @@ function ruleOf(message: string): RuleMatch {
     actions: ["archived"],
     message: () => message,
   } as never;
+}
+
+/** A rule whose message is these texts and fields. */
+function shownBy(parts: (string | ShownField)[]): RuleMatch {
+  return { ...ruleOf("as rendered"), template: new MessageTemplate(parts) };
 }
 
 /** What redaction may do: bytes of a row, and what takes their place. */
@@ -70,10 +98,10 @@ const EDITS: Record<"key" | "time" | "long", (batch: EventBatch, row: number) =>
 /** Does to the rows of a batch what stages do. */
 function applyStages(batch: EventBatch, all: readonly Given[]): void {
   batch.rules = "abcdef";
-  for (const [row, { latency, workspace, message, edit }] of all.entries()) {
+  for (const [row, { latency, workspace, rules, edit }] of all.entries()) {
     batch.latency[row] = latency;
     if (workspace !== undefined) batch.annotate(row, "workspace", workspace);
-    if (message !== undefined) batch.addMatch(row, ruleOf(message));
+    for (const rule of rules) batch.addMatch(row, rule);
     if (edit !== "none") batch.edit(row, ...EDITS[edit](batch, row));
   }
 }
@@ -141,6 +169,102 @@ describe("documents that are written many at once", () => {
     const { text, together } = framed(batch);
     expect(together).toBe(100);
     expect(text).toBe(expectedOf(batch));
+  });
+
+  const TEMPLATE = shownBy([
+    { field: Field.userUsername },
+    " ",
+    { field: Field.verb, lower: true },
+    ' "secrets" from ',
+    { field: Field.sourceIPs },
+    { field: Field.responseStatusCode },
+    { field: Field.objectRefName },
+  ]);
+
+  it("have their matches, with what messages show of each event", () => {
+    const events = [
+      { ...EVENT, user: { username: 'e"ve' }, sourceIPs: ["::1"], responseStatus: { code: 403 } },
+      { ...EVENT, user: { username: null }, sourceIPs: ["10.0.0.1", "::1", ""] },
+      { ...EVENT, verb: "", sourceIPs: ["ä"], objectRef: { name: "ä" } },
+    ];
+    const batch = loadOwn(linesOf(events));
+    batch.rules = "abcdef";
+    for (let row = 0; row < batch.count; row++) {
+      batch.latency[row] = row;
+      batch.addMatch(row, TEMPLATE);
+      if (row === 1) batch.addMatch(row, shownBy(["Somebody"]));
+    }
+    const out = new ByteWriter();
+    expect(batch.writeFramed(0, 3, FRAME, out).count).toBe(3);
+    const documents = Buffer.from(out.view())
+      .toString()
+      .split("\n")
+      .filter((_, line) => line % 2 === 1);
+    const match = (message: string) => ({ rule: "a rule", priority: "WARNING", dialect: "falco", message });
+    expect(documents.map((text) => JSON.parse(text).auditship)).toMatchObject([
+      { rules: "abcdef", matches: [match('e"ve get "secrets" from ::1403')] },
+      { rules: "abcdef", matches: [match(' get "secrets" from 10.0.0.1, ::1, '), match("Somebody")] },
+      { rules: "abcdef", matches: [match('  "secrets" from ää')] },
+    ]);
+  });
+
+  it.each([
+    ["in another case", { verb: "Get" }],
+    ["an object", { verb: { a: 1 } }],
+    ["an array of more than strings", { sourceIPs: ["a", 1] }],
+    ["an array of strings with escapes", { sourceIPs: ["a\\b", "c"] }],
+  ])("stop once in a batch where a message shows a value that cannot be copied: %s", (_, members) => {
+    const odd = { ...EVENT, ...members };
+    const batch = loadOwn(linesOf([EVENT, odd, EVENT, odd, EVENT]));
+    for (let time = 0; time < 2; time++) {
+      batch.latency.fill(1, 0, 5);
+      for (let row = 0; row < 5; row++) batch.addMatch(row, TEMPLATE);
+      expect(batch.writeFramed(0, 5, FRAME, new ByteWriter()).count).toBe(1);
+      const { text, together } = framed(batch);
+      expect([text, together]).toEqual([expectedOf(batch), 5]);
+      batch.load({ bytes: batch.bytes, length: batch.length, file: batch.file, offset: 0 }, "apiserver");
+    }
+  });
+
+  it("show nothing that was redacted", () => {
+    const batch = loadOwn(linesOf([EVENT, EVENT]));
+    batch.latency.fill(1, 0, 2);
+    for (let row = 0; row < 2; row++) batch.addMatch(row, TEMPLATE);
+    const event = batch.at(1);
+    batch.edit(1, event.start(Field.verb), event.end(Field.verb), Buffer.from('"-"'));
+    const { text, together } = framed(batch);
+    expect(together).toBe(2);
+    expect(text.match(/"message":"[^}]*/g)).toEqual([
+      '"message":" get \\"secrets\\" from "',
+      '"message":"as rendered"',
+    ]);
+  });
+
+  it("stop where a message would be more than there is room for", () => {
+    const verb = "x".repeat(30_000);
+    const batch = loadOwn(linesOf([EVENT, { ...EVENT, verb }, EVENT]));
+    batch.latency.fill(1, 0, 3);
+    const rule = shownBy(Array.from({ length: 20 }, () => ({ field: Field.verb })));
+    for (let row = 0; row < 3; row++) batch.addMatch(row, { ...rule, message: () => "xyz" });
+    expect(batch.writeFramed(0, 3, FRAME, new ByteWriter()).count).toBe(1);
+    expect(batch.writeFramed(1, 3, FRAME, new ByteWriter()).count).toBe(0);
+    expect(framed(batch).text).toBe(expectedOf(batch));
+  });
+
+  it("have the matches of more rules than there is room for, and of other rules after a reload", () => {
+    const batch = loadOwn(linesOf(Array.from({ length: 400 }, () => EVENT)));
+    batch.latency.fill(1, 0, 400);
+    for (let row = 0; row < 400; row++)
+      batch.addMatch(row, shownBy([`${row} ${"x".repeat(row === 200 ? 70_000 : 500)}`]));
+    for (let row = 0; row < 400; ) {
+      const { count } = batch.writeFramed(row, 400, FRAME, new ByteWriter());
+      expect(count).toBeGreaterThan(0);
+      row += count;
+    }
+    for (const rules of ["before", "after", ""]) {
+      batch.rules = rules;
+      expect(framed(batch).text).toBe(expectedOf(batch));
+    }
   });
 
   it("stop where they would be more than there is room for, and go on from there", () => {

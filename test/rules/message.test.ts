@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteWriter, type EventView, Field } from "../../src/plugin/index.js";
-import { messageCopier, type ShownField } from "../../src/rules/message.js";
+import { ByteWriter, type EventView, Field, MessageTemplate, type ShownField } from "../../src/plugin/index.js";
 import { render } from "../../src/rules/render.js";
 import type { FieldSource } from "../../src/rules/tree.js";
 import { eventText } from "../event/oracle.js";
@@ -18,12 +17,12 @@ const FIELDS = [
 ];
 const TEXT = 'says "hi"\n to \u2028';
 const PARTS = FIELDS.flatMap((field) => [{ field, lower: field === Field.verb }, TEXT]);
-const copy = messageCopier(PARTS);
+const template = new MessageTemplate(PARTS);
 
 function copied(event: EventView): string | undefined {
   const out = new ByteWriter(4);
   out.byte(0x78);
-  if (copy(event, out)) return JSON.parse(Buffer.from(out.view().subarray(1)).toString());
+  if (template.write(event, out)) return JSON.parse(Buffer.from(out.view().subarray(1)).toString());
   expect(out.length).toBe(1);
   return undefined;
 }
@@ -56,7 +55,13 @@ describe("a message that is copied", () => {
     ['{"verb":"get","user":{"username":"a\\u003cb"},"sourceIPs":["::1"],"responseStatus":{"code":403}}', true],
     ['{"verb":"Get"}', false],
     ['{"verb":null,"sourceIPs":[""]}', true],
-    ['{"sourceIPs":["::1","::2"]}', false],
+    ['{"sourceIPs":["::1","::2"]}', true],
+    ['{"sourceIPs":["ü"]}', true],
+    ['{"sourceIPs":["a","ü"]}', false],
+    ['{"sourceIPs":["a","b\\n"]}', false],
+    ['{"sourceIPs":["a", "b"]}', false],
+    ['{"sourceIPs":["a",1]}', false],
+    ['{"sourceIPs":["a",["b"]]}', false],
     ['{"sourceIPs":["a\\"b"]}', false],
     ['{"sourceIPs":[]}', false],
     ['{"annotations":{}}', false],

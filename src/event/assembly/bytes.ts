@@ -1,3 +1,16 @@
+/** Copies bytes; up to 16 more are read and written. Returns where they end. */
+// @ts-expect-error: decorator
+@inline
+export function copy(to: usize, from: usize, length: usize): usize {
+  const end = to + length;
+  while (to < end) {
+    v128.store(to, v128.load(from));
+    to += 16;
+    from += 16;
+  }
+  return end;
+}
+
 /** Whether two runs of bytes, each followed by 16 more that may be read, are the same. */
 // @ts-expect-error: decorator
 @inline

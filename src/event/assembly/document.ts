@@ -2,7 +2,9 @@
  * Writes documents in shape `native` (`../view.ts`, `writeDocument`), each in its frame and with its id (`../id.ts`). Of which rows,
  * what their lines are, and what stages added to them, TypeScript says (`../framing.ts`).
  */
+import { copy } from "./bytes";
 import { CLOSE_BRACE } from "./json";
+import { matchesLength, writeMatches } from "./matches";
 
 /** Bytes of the header of a row; where its line begins and ends there. */
 const HEADER: usize = 8 * 4;
@@ -46,7 +48,7 @@ let texts: usize = 0;
 /**
  * Says where things are: room for ids, one behind the other; for the spans of each document (its start, the comma before our
  * members, its end, the end of its frame); for each row the parts that it is made of: address and length of its line without
- * the closing brace, and of its further members; and for the places of the texts.
+ * the closing brace, and of its further members, and the template of its matches, or 0; and for the places of the texts.
  */
 export function beginOutput(idsAt: usize, spansAt: usize, partsAt: usize, textsAt: usize): void {
   ids = idsAt;
@@ -80,13 +82,17 @@ const LATENCY_LENGTH: usize = 13;
 /** Most bytes of a document beside its line, its time, the texts and the further members. */
 const REST: usize = 128;
 
-/** Bytes that the last call wrote. */
+/** Bytes of a row's parts. */
+const PART: usize = 20;
+
+/** Bytes that the last call wrote, and whether it stopped before matches that cannot be written here. */
 export let written: u32 = 0;
+export let refused: bool = false;
 
 /**
  * Writes the documents of the rows [first, last) of a batch that begins at `offset` of its file, and returns of how many: it
- * stops before one that there is no room for, or that lacks one of its times. There is room from `out` to `outEnd` and 16 bytes more;
- * spans count from `origin`.
+ * stops before one that there is no room for, that lacks one of its times, or whose matches cannot be written here. There is room
+ * from `out` to `outEnd` and 16 bytes more; spans count from `origin`.
  */
 export function writeDocuments(
   first: u32,
@@ -101,6 +107,7 @@ export function writeDocuments(
   let span = spans;
   let part = parts;
   let row = first;
+  refused = false;
   const room = outEnd - textsLength() - REST;
   while (row < last) {
     const at = rows + <usize>row * rowBytes;
@@ -109,7 +116,10 @@ export function writeDocuments(
     const time = <usize>load<u32>(at + stageTimestamp);
     const timeLength = <usize>load<u32>(at + stageTimestamp, 4) - time;
     const latency = load<f64>(latencies + <usize>row * 8);
-    if (time === 0 || latency !== latency || to + length + timeLength + membersLength > room) break;
+    const template = <usize>load<u32>(part, 16);
+    const addedLength = membersLength + (template === 0 ? 0 : matchesLength(template, at));
+    if (time === 0 || latency !== latency || to + length + timeLength + addedLength > room) break;
+    const start = to;
     const place = offset + <u64>load<u32>(at, LINE);
     const idEnd = writeId(id, at, place);
     to = text(to, BEFORE);
@@ -124,6 +134,14 @@ export function writeDocuments(
     to = integer(to, place);
     to = latencyMs(to, latency);
     to = copy(to, load<u32>(part, 8), membersLength);
+    if (template !== 0) {
+      to = writeMatches(to, template, at, bytes);
+      refused = to === 0;
+      if (refused) {
+        to = start;
+        break;
+      }
+    }
     store<u8>(to, CLOSE_BRACE);
     store<u8>(to, CLOSE_BRACE, 1);
     to += 2;
@@ -132,7 +150,7 @@ export function writeDocuments(
     store<u32>(span, <u32>(to - origin), 12);
     id = idEnd;
     span += 16;
-    part += 16;
+    part += PART;
     row++;
   }
   written = <u32>(to - out);
@@ -150,19 +168,6 @@ function textsLength(): usize {
 @inline
 function text(to: usize, number: usize): usize {
   return copy(to, load<u32>(texts + number * 8), load<u32>(texts + number * 8, 4));
-}
-
-/** Copies bytes; up to 16 more are read and written. Returns where they end. */
-// @ts-expect-error: decorator
-@inline
-function copy(to: usize, from: usize, length: usize): usize {
-  const end = to + length;
-  while (to < end) {
-    v128.store(to, v128.load(from));
-    to += 16;
-    from += 16;
-  }
-  return end;
 }
 
 const BILLION: u32 = 1_000_000_000;

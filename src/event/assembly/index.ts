@@ -1,5 +1,5 @@
 /** What `../wasm-memory.ts` calls. */
-export { beginDocuments, beginOutput, setText, writeDocuments, written } from "./document";
+export { beginDocuments, beginOutput, refused, setText, writeDocuments, written } from "./document";
 export { find, foundTo } from "./find";
 export { beginNumbers, full } from "./intern";
 export { inner } from "./inner";

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteWriter, type EventView, Flag, parseTime, type SendingSink } from "../../../src/plugin/index.js";
+import {
+  ByteWriter,
+  type EventView,
+  Flag,
+  MessageTemplate,
+  parseTime,
+  type SendingSink,
+} from "../../../src/plugin/index.js";
 import { eventText, fieldOf, itemsOf } from "../../event/oracle.js";
 import { hasSamples, load, sample, spanOf } from "../../event/support.js";
 import { event as ruleEvent } from "../../rules/arbitraries.js";
@@ -115,7 +122,7 @@ describe("a document in shape kubesphere", () => {
       }).Message;
     expect(withMessages("one")).toBe("one");
     expect(withMessages("", 'two "quoted"', "three\n", "")).toBe('; two "quoted"; three\n; ');
-    const own = match({ writeMessage: (_, out) => out.text('"as bytes"') });
+    const own = match({ template: new MessageTemplate(["as bytes"]) });
     expect(document(POD, (batch) => [own, own].map((each) => batch.addMatch(0, each))).Message).toBe(
       "as bytes; as bytes",
     );

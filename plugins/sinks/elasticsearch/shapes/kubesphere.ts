@@ -7,6 +7,7 @@ import {
   Field,
   Flag,
   Kind,
+  writeMessage,
 } from "../../../../src/plugin/index.js";
 import {
   closeDocument,
@@ -125,7 +126,7 @@ export class KubeSphere implements Shape {
     }
     this.#writePlace(event, out);
     out.copy(MESSAGE);
-    writeMessage(event, out);
+    writeMessages(event, out);
     closeDocument(event, out, start, safeShape);
   }
 
@@ -204,7 +205,7 @@ function writeExtra(event: EventView, field: Field, out: ByteWriter): void {
 }
 
 /** The messages of the event's matches with `; ` between them, as one JSON string; KubeSphere's own where there are none. */
-function writeMessage(event: EventView, out: ByteWriter): void {
+function writeMessages(event: EventView, out: ByteWriter): void {
   const matches = event.matches();
   if (matches.length === 0) writeString(event, Field.message, out);
   for (let index = 0; index < matches.length; index++) {
@@ -212,8 +213,7 @@ function writeMessage(event: EventView, out: ByteWriter): void {
     // The closing quote of the message before becomes the semicolon, the opening one of the next the blank.
     if (index > 0) out.bytes[out.length - 1] = SEMICOLON;
     const quote = out.length;
-    if (match.writeMessage) match.writeMessage(event, out);
-    else out.json(match.message(event));
+    writeMessage(match, event, out);
     if (index > 0) out.bytes[quote] = SPACE;
   }
 }

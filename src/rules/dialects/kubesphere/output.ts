@@ -1,5 +1,11 @@
-import { AuditshipError, type EventView, Field, type Place } from "../../../plugin/index.js";
-import { messageCopier, type ShownField } from "../../message.js";
+import {
+  AuditshipError,
+  type EventView,
+  Field,
+  MessageTemplate,
+  type Place,
+  type ShownField,
+} from "../../../plugin/index.js";
 import { render } from "../../render.js";
 import type { Path } from "../../tree.js";
 import type { Definitions, Expander } from "./definitions.js";
@@ -71,10 +77,10 @@ export function renderOutput(parts: readonly OutputPart[], event: EventView): st
   return message;
 }
 
-/** See {@link messageCopier}; undefined if a part of it has to be computed. */
-export function outputCopier(parts: readonly OutputPart[]): ReturnType<typeof messageCopier> | undefined {
-  const copied = parts.map((part) => (typeof part === "string" ? part : plainField(part)));
-  return parts.length > 0 && copied.every((part) => part !== undefined) ? messageCopier(copied) : undefined;
+/** Undefined if a part of the message has to be computed. */
+export function outputTemplate(parts: readonly OutputPart[]): MessageTemplate | undefined {
+  const shown = parts.map((part) => (typeof part === "string" ? part : plainField(part)));
+  return parts.length > 0 && shown.every((part) => part !== undefined) ? new MessageTemplate(shown) : undefined;
 }
 
 /** The field that a part shows, if it is shown without more ado. */

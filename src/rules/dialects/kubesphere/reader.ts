@@ -7,7 +7,7 @@ import type { Reader, ReaderContext } from "../../reader.js";
 import type { Rule, RuleInfo } from "../../rule.js";
 import { conditionOrigin, type Definition, Definitions, Expander } from "./definitions.js";
 import { unknownField } from "./fields.js";
-import { outputCopier, parseOutput, renderOutput } from "./output.js";
+import { outputTemplate, parseOutput, renderOutput } from "./output.js";
 import { parse } from "./parser.js";
 import { invalidShape, type Labels, labelsSchema, scalarSchema, selects } from "./shape.js";
 import { conditionWarnings } from "./warnings.js";
@@ -297,7 +297,6 @@ export class KubeSphereReader implements Reader {
       const unknown = typeof part === "object" && "path" in part ? unknownField(part.path) : undefined;
       if (unknown) this.warn(entry, `Rule ${title}.${item.name}: ${unknown}`, ["output"]);
     }
-    const copy = outputCopier(output);
     const match: RuleMatch = {
       rule: item.name,
       resource: title,
@@ -315,9 +314,7 @@ export class KubeSphereReader implements Reader {
           return "";
         }
       },
-      writeMessage: (event, out) => {
-        if (!copy?.(event, out)) out.json(match.message(event));
-      },
+      template: outputTemplate(output),
     };
     const paths = output.flatMap((part) => (typeof part === "object" && "path" in part ? [part.path] : []));
     return { info, condition, match, output: item.output ?? "", paths, stages: this.context.stages };
