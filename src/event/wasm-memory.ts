@@ -96,7 +96,7 @@ export class WasmMemory {
   /** One past the bytes. */
   readonly #end: number;
   #nextSet: number;
-  readonly #sets = new WeakMap<Needles | InnerKey, number>();
+  #sets = new WeakMap<Needles | InnerKey, number>();
 
   /** Bytes that it takes. @param capacity of the batch's buffer */
   static bytes(capacity: number, maxRows: number): number {
@@ -232,19 +232,25 @@ export class WasmMemory {
     return true;
   }
 
-  /** The address of what is looked for, written there when it is first used; 0 if there was no room. */
+  /**
+   * The address of what is looked for, written there when it is first used; 0 if it is too much. When there is no more room, what
+   * was looked for before gives way: by stages of a configuration that is gone, mostly.
+   */
   #place(what: Needles | InnerKey, encode: (address: number) => Buffer): number {
-    let address = this.#sets.get(what);
-    if (address === undefined) {
-      const set = encode(this.#nextSet);
-      const fits = this.#nextSet + set.length <= this.#found.byteOffset;
-      address = fits ? this.#nextSet : 0;
-      if (fits) {
-        new Uint8Array(this.table.buffer).set(set, address);
-        this.#nextSet += upTo16(set.length);
-      }
-      this.#sets.set(what, address);
+    const known = this.#sets.get(what);
+    if (known !== undefined) return known;
+    let set = encode(this.#nextSet);
+    if (this.#nextSet + set.length > this.#found.byteOffset) {
+      this.#nextSet = this.block.byteOffset;
+      this.#sets = new WeakMap();
+      set = encode(this.#nextSet);
     }
+    const address = set.length <= SETS ? this.#nextSet : 0;
+    if (address !== 0) {
+      new Uint8Array(this.table.buffer).set(set, address);
+      this.#nextSet += upTo16(set.length);
+    }
+    this.#sets.set(what, address);
     return address;
   }
 

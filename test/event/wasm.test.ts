@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ANCHORS, CONFIG_MAP, NEEDLES } from "../../plugins/stages/redact/search.js";
 import { wasmModule } from "../../scripts/wasm.js";
 import { WasmMemory } from "../../src/event/wasm-memory.js";
 import { Field, type Follow, Needles, parseTime, ROW_WORDS } from "../../src/plugin/index.js";
 import { events } from "../../src/simulate/index.js";
+import { withWebAssembly } from "../support/web-assembly.js";
 import { eventText, mutated } from "./oracle.js";
 import { hasSamples, load, loadOwn, sample, samples } from "./support.js";
 
@@ -25,6 +26,8 @@ const simulated = (count: number): string[] => {
   for (const line of events(7, { mix: "mixed" })) if (lines.push(line) === count) break;
   return lines;
 };
+
+withWebAssembly();
 
 describe("the WebAssembly module", () => {
   it("is what its source compiles to", { timeout: 60_000 }, async () => {
@@ -306,6 +309,20 @@ describe("the search for needles", () => {
     const needles = new Needles(["aa", "a"]);
     const bytes = Buffer.from(`${"a".repeat(20_000)}\n`);
     expect(found(loadOwn(bytes), needles)).toHaveLength(39_999);
+  });
+
+  it("makes room for other needles, as stages of a later configuration have them", () => {
+    const find = vi.spyOn(WasmMemory.prototype, "find");
+    onTestFinished(() => find.mockRestore());
+    const batch = loadOwn("cab12cab7\n");
+    const sets = Array.from({ length: 30 }, (_, n) => new Needles([`b${n}`, `a${"x".repeat(1000)}`]));
+    for (const needles of [...sets, ...sets]) {
+      const { text } = needles.needles[0];
+      const at = batch.bytes.indexOf(text);
+      expect(found(batch, needles)).toEqual(at < 0 ? [] : [`${at} 0`]);
+    }
+    expect(find.mock.results.length).toBeGreaterThanOrEqual(60);
+    expect(find.mock.results.every(({ value }) => value === true)).toBe(true);
   });
 
   it("finds needles that there is no room for in its memory", () => {
