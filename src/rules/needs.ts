@@ -1,6 +1,6 @@
 import { Automaton, type Needle } from "./automaton.js";
 import type { Knowledge } from "./fold.js";
-import { literalOf } from "./literal.js";
+import { literalsOf } from "./literal.js";
 import { Outcome, type Path, type TestNode } from "./tree.js";
 
 /** What has to be in a value, by the automaton's numbers, for a test to say "yes" of it. */
@@ -102,10 +102,8 @@ function textsOf({ test }: TestNode, whole: boolean): readonly Needle[] {
     case "endsWith":
       return [{ text: test.text, begins: false, ends: whole }];
     case "matches":
-    case "matchesWhole": {
-      const literal = literalOf(test.pattern);
-      return literal ? [literal] : [];
-    }
+    case "matchesWhole":
+      return literalsOf(test.pattern);
     default:
       return [];
   }

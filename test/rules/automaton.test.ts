@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
 import { Automaton, type Needle } from "../../src/rules/automaton.js";
-import { literalOf } from "../../src/rules/literal.js";
+import { literalsOf } from "../../src/rules/literal.js";
 
 const letters = fc.constantFrom("a", "b", "ab", "é", "/", '"', "\\", "&", "\n", "€");
 const text = fc.array(letters, { maxLength: 8 }).map((parts) => parts.join(""));
@@ -93,24 +93,33 @@ describe("the automaton", () => {
   });
 });
 
-describe("the text that a pattern's matches hold", () => {
-  const none = undefined;
+describe("the texts of which a pattern's matches hold one", () => {
+  const none: Needle[] = [];
+  const one = (text: string, begins = false, ends = false) => [{ text, begins, ends }];
   it.each([
-    ["^system:node:", { text: "system:node:", begins: true, ends: false }],
-    ["/proxy/(metrics|stats)([/?]|$)", { text: "/proxy/", begins: false, ends: false }],
+    ["^system:node:", one("system:node:", true)],
+    ["/proxy/(metrics|stats)([/?]|$)", [...one("/proxy/metrics"), ...one("/proxy/stats")]],
     ["^(/spec|/?$)", none],
     ["a|b", none],
     ["(?i)abc", none],
-    ["abc*d", { text: "ab", begins: false, ends: false }],
-    ["xa+bcd$", { text: "bcd", begins: false, ends: true }],
-    ["a\\.b[.]cd", { text: "a.b", begins: false, ends: false }],
-    ["ab(cd)?", { text: "ab", begins: false, ends: false }],
-    ["ab{0,3}c", { text: "a", begins: false, ends: false }],
+    ["abc*d", one("ab")],
+    ["xa+bcd$", one("bcd", false, true)],
+    ["a\\.b[.]cd", one("a.b")],
+    ["ab(cd)?", one("ab")],
+    ["ab{0,3}c", one("a")],
+    ["^/(healthz|livez)([/?]|$)", [...one("/healthz", true), ...one("/livez", true)]],
+    ["a(?:b|c\\|)+d", [...one("ab"), ...one("ac|")]],
+    ["(ab|)c(d|e)$", [...one("cd", false, true), ...one("ce", false, true)]],
     ["\\x61bc", none],
-    ["[^]abc]x", { text: "x", begins: false, ends: false }],
+    ["[^]abc]x", one("x")],
     [".*", none],
   ])("of %s", (pattern, literal) => {
-    expect(literalOf(pattern)).toEqual(literal);
+    expect(literalsOf(pattern)).toEqual(literal);
+  });
+
+  it("are few", () => {
+    expect(literalsOf("(a|b)(c|d)(e|f)(g|h)")).toHaveLength(16);
+    expect(literalsOf("(a|b)(c|d)(e|f)(g|h)(ij|kl)")).toHaveLength(16);
   });
 
   it("is in every text that a random pattern matches", () => {
@@ -126,6 +135,8 @@ describe("the text that a pattern's matches hold", () => {
       "(a|b)",
       "(?:ab)",
       "(a(b)?)",
+      "(/a|b1)",
+      "(?:1|a\\.|)",
       "^",
       "$",
       "é",
@@ -137,14 +148,17 @@ describe("the text that a pattern's matches hold", () => {
     fc.assert(
       fc.property(pattern, fc.array(value, { minLength: 10, maxLength: 10 }), (parts, values) => {
         const source = parts.map(([atom, more]) => (atom === "^" || atom === "$" ? atom : atom + more)).join("");
-        const literal = literalOf(source);
-        if (literal === undefined) return;
+        const literals = literalsOf(source);
+        if (literals.length === 0) return;
         const compiled = RE2JS.compile(source);
         for (const characters of values) {
           const tried = characters.join("");
           if (!compiled.test(tried)) continue;
           matched++;
-          expect(occurs(literal, tried), `${source} on ${tried}`).toBe(true);
+          expect(
+            literals.some((literal) => occurs(literal, tried)),
+            `${source} on ${tried}`,
+          ).toBe(true);
         }
       }),
       { numRuns: 3000 },
