@@ -1,10 +1,18 @@
-import { FIELD_COUNT, type Kinds, type Likeness, MAX_KINDS, NUMBERED, ROW_HEADER } from "../plugin/index.js";
+import {
+  FIELD_COUNT,
+  type Kinds,
+  type Likeness,
+  MAX_KINDS,
+  MAX_LATENCIES,
+  NUMBERED,
+  ROW_HEADER,
+} from "../plugin/index.js";
 import { upTo16 } from "./align.js";
 
 /** What of `assembly/kinds.ts` is called. Addresses are in bytes. */
 export interface KindExports {
   beginKinds(at: number): void;
-  kinds(likeness: number, rows: number, numbers: number, count: number, out: number): void;
+  kinds(likeness: number, rows: number, numbers: number, latencies: number, count: number, out: number): void;
   /** 1 if there was no room for a kind. */
   readonly kindsFull: WebAssembly.Global;
 }
@@ -14,7 +22,9 @@ const MASK_BYTES = upTo16(2 * NUMBERED.length);
 const KEY_BYTES = 64;
 const SLOTS = 16_384;
 const HEADER = 16;
-const LIKENESS_BYTES = upTo16(HEADER + 2 * MASK_BYTES + 2 * FIELD_COUNT);
+/** Where the mask begins. */
+const MASK = HEADER + 8 * MAX_LATENCIES;
+const LIKENESS_BYTES = upTo16(MASK + 2 * MASK_BYTES + 2 * FIELD_COUNT);
 /** Bytes of memory for kinds: they are touched when they are needed. */
 export const kindsBytes = (maxRows: number): number =>
   LIKENESS_BYTES + 4 * SLOTS + KEY_BYTES * MAX_KINDS + upTo16(2 * maxRows);
@@ -39,10 +49,10 @@ export class KindTable {
   }
 
   /**
-   * Kinds of `count` rows, which lie with the numbers of their values at these addresses.
+   * Kinds of `count` rows, which lie with the numbers of their values and their latencies at these addresses.
    * @param values which numbering those are of
    */
-  of(likeness: Likeness, values: object, rows: number, numbers: number, count: number): Kinds {
+  of(likeness: Likeness, values: object, rows: number, numbers: number, latencies: number, count: number): Kinds {
     const { kinds, kindsFull, beginKinds } = this.#exports;
     if (likeness !== this.#likeness || values !== this.#values || kindsFull.value !== 0 || !this.#kinds) {
       if (likeness !== this.#likeness) this.#memory.set(encode(likeness), this.#at);
@@ -51,23 +61,24 @@ export class KindTable {
       this.#values = values;
       this.#kinds = { numbers: this.#numbers, numbering: {} };
     }
-    kinds(this.#at, rows, numbers, count, this.#numbers.byteOffset);
+    kinds(this.#at, rows, numbers, latencies, count, this.#numbers.byteOffset);
     return this.#kinds;
   }
 }
 
 /** As `assembly/kinds.ts` reads it. */
-function encode({ fields }: Likeness): Buffer {
+function encode({ fields, latencies }: Likeness): Buffer {
   const others = fields.filter((field) => !NUMBERED.includes(field));
   const bytes = Buffer.alloc(LIKENESS_BYTES);
   bytes.writeUInt32LE(MASK_BYTES, 0);
   bytes.writeUInt32LE(others.length, 4);
+  bytes.writeUInt32LE(latencies.length, 8);
+  for (const [index, latency] of latencies.entries()) bytes.writeDoubleLE(latency, HEADER + 8 * index);
   const spanOf = (field: number) => 4 * (ROW_HEADER + 2 * field);
   for (const [index, field] of NUMBERED.entries()) {
-    if (fields.includes(field)) bytes.writeUInt16LE(0xffff, HEADER + 2 * index);
-    bytes.writeUInt16LE(spanOf(field), HEADER + MASK_BYTES + 2 * index);
+    if (fields.includes(field)) bytes.writeUInt16LE(0xffff, MASK + 2 * index);
+    bytes.writeUInt16LE(spanOf(field), MASK + MASK_BYTES + 2 * index);
   }
-  for (const [index, field] of others.entries())
-    bytes.writeUInt16LE(spanOf(field), HEADER + 2 * MASK_BYTES + 2 * index);
+  for (const [index, field] of others.entries()) bytes.writeUInt16LE(spanOf(field), MASK + 2 * MASK_BYTES + 2 * index);
   return bytes;
 }

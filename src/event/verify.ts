@@ -305,8 +305,8 @@ export class Verifier {
   }
 }
 
-/** What rows that are alike have in common: the bytes of numbered fields, and how the values of others begin. */
-function commonOf({ fields }: Likeness, { rows, bytes }: Scanned, row: number): string {
+/** What rows that are alike have in common: the bytes of numbered fields, how the values of others begin, on which side of each latency they are. */
+function commonOf({ fields, latencies }: Likeness, { rows, bytes }: Scanned, row: number): string {
   const parts = fields.map((field) => {
     const span = row * ROW_WORDS + ROW_HEADER + 2 * field;
     const start = rows.table[span];
@@ -315,7 +315,8 @@ function commonOf({ fields }: Likeness, { rows, bytes }: Scanned, row: number): 
     const kind = kindOf(bytes[start]);
     return kind === Kind.true || kind === Kind.false ? Kind.number : kind;
   });
-  return JSON.stringify(parts);
+  const sides = latencies.map((latency) => Math.sign(rows.latency[row] - latency));
+  return JSON.stringify([...parts, ...sides]);
 }
 
 /** The keys of all members in the value in [start, end); none of what cannot be opened. */

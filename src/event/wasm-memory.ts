@@ -186,7 +186,8 @@ export class WasmMemory {
 
   /** The kinds of the first `count` rows. */
   kinds(likeness: Likeness, count: number): Kinds {
-    return this.#kinds.of(likeness, this.numbering, this.#rows, this.numbers.byteOffset, count);
+    const [numbers, latencies] = [this.numbers.byteOffset, this.latency.byteOffset];
+    return this.#kinds.of(likeness, this.numbering, this.#rows, numbers, latencies, count);
   }
 
   get position(): number {

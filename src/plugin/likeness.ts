@@ -2,11 +2,18 @@ import type { Field } from "./field.js";
 
 /**
  * What makes events alike: the same bytes as values of these fields if they are among {@link NUMBERED}, values that begin alike
- * if they are not (both objects, both strings, …), or none. See {@link Batch.kinds}.
+ * if they are not (both objects, both strings, …), or none; and latencies (`Batch.latency`) that compare alike with each of these,
+ * or none. See {@link Batch.kinds}.
  */
 export class Likeness {
-  constructor(readonly fields: readonly Field[]) {}
+  /** @param latencies milliseconds; {@link MAX_LATENCIES} at most */
+  constructor(
+    readonly fields: readonly Field[],
+    readonly latencies: readonly number[] = [],
+  ) {}
 }
+
+export const MAX_LATENCIES = 4;
 
 /** The kinds of a batch's rows. Valid as long as the batch. */
 export interface Kinds {

@@ -28,6 +28,8 @@ interface Node<Entry> {
   /** Where its classes lead. */
   readonly next: (Node<Entry> | undefined)[];
   readonly candidates: readonly Candidate<Entry>[];
+  /** Nothing is asked any more: neither a facet nor a check. */
+  readonly isSettled: boolean;
   readonly rests: readonly Rest<Entry>[];
   /** Facets that were asked on the way here. */
   readonly asked: ReadonlySet<Facet>;
@@ -54,6 +56,8 @@ export class Dispatch<Entry> {
   private readonly likeness: Likeness;
   /** Where facets that go by an event's kind lead, by kind; see {@link Batch.kinds}. */
   private readonly byKind: (Node<Entry> | undefined)[] = new Array(MAX_KINDS).fill(undefined);
+  /** 1 for kinds that leave no entry possible. */
+  private readonly idle = new Uint8Array(MAX_KINDS);
   private kinds: Uint16Array = new Uint16Array(0);
   private numbering: object = this;
   private folded = 0;
@@ -76,19 +80,27 @@ export class Dispatch<Entry> {
   /** The events of a batch begin. */
   begin(batch: Batch): void {
     const { numbers, numbering } = batch.kinds(this.likeness);
-    if (numbering !== this.numbering) this.byKind.fill(undefined);
+    if (numbering !== this.numbering) this.forgetKinds();
     this.kinds = numbers;
     this.numbering = numbering;
+    this.events += batch.count;
+  }
+
+  /** True if an event of the batch that has begun leaves no entry possible, as most do: known without a look at it. */
+  isIdle(row: number): boolean {
+    return this.idle[this.kinds[row]] === 1;
   }
 
   /** Of an event of the batch that has begun; in order of definition. */
   candidates(event: EventView): readonly Candidate<Entry>[] {
-    this.events++;
-    let node = this.byKind[this.kinds[event.row]] ?? this.start(event);
+    let node = this.byKind[this.kinds[event.row]];
+    if (node?.isSettled) return node.candidates;
+    this.compiler.next(event);
+    node ??= this.start(event);
     for (;;) {
       const facet: Facet | undefined = node.value ?? node.facet;
       if (facet === undefined) return node.candidates;
-      const valueClass = node.value === undefined ? facet.classOf(event) : node.value.classOf(event);
+      const valueClass: number = node.value === undefined ? facet.classOf(event) : node.value.classOf(event);
       const next: Node<Entry> | undefined = node.next[valueClass] ?? this.learn(node, facet, valueClass, event);
       if (next === undefined) return this.whole;
       node = next;
@@ -98,15 +110,23 @@ export class Dispatch<Entry> {
   /** Goes down from the root as far as the event's kind decides, and remembers where that is. */
   private start(event: EventView): Node<Entry> {
     let node = this.root;
-    for (let { facet } = node; facet !== undefined && facet.alike.length > 0; { facet } = node) {
+    for (let { facet } = node; facet?.alike !== undefined; { facet } = node) {
       const valueClass = facet.classOf(event);
       const next: Node<Entry> | undefined = node.next[valueClass] ?? this.learn(node, facet, valueClass, event);
       if (next === undefined) return node;
       node = next;
     }
     const kind = this.kinds[event.row];
-    if (kind !== 0) this.byKind[kind] = node;
+    if (kind !== 0) {
+      this.byKind[kind] = node;
+      this.idle[kind] = Number(node.isSettled && node.candidates.length === 0);
+    }
     return node;
+  }
+
+  private forgetKinds(): void {
+    this.byKind.fill(undefined);
+    this.idle.fill(0);
   }
 
   /** Makes events of this class known; as long as there is no room for them, all entries are candidates. */
@@ -117,7 +137,7 @@ export class Dispatch<Entry> {
       this.kept = 0;
       this.events = 0;
       this.root = this.node(this.rests, new Set());
-      this.byKind.fill(undefined);
+      this.forgetKinds();
       return undefined;
     }
     const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
@@ -149,6 +169,7 @@ export class Dispatch<Entry> {
       value: facet instanceof ValueFacet ? facet : undefined,
       next: [],
       candidates,
+      isSettled: facet === undefined && candidates.every(({ check }) => check === undefined),
       rests: facet ? rests : [],
       asked,
     };

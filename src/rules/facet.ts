@@ -1,4 +1,4 @@
-import type { EventView, Field } from "../plugin/index.js";
+import type { EventView, Likeness } from "../plugin/index.js";
 import type { Knowledge } from "./fold.js";
 import type { TestNode } from "./tree.js";
 
@@ -9,8 +9,8 @@ import type { TestNode } from "./tree.js";
 export interface Facet {
   /** What it costs to ask, roughly: 1 is one look-up. */
   readonly cost: number;
-  /** Events that are alike in these fields (`Batch.kinds`) are of one class; empty if that takes more. */
-  readonly alike: readonly Field[];
+  /** Events that are alike so (`Batch.kinds`) are of one class; undefined if that takes more. */
+  readonly alike: Likeness | undefined;
   /** How many tests it knows of. */
   readonly size: number;
   /** Only before the first event. False if it has nothing to say of the test. */

@@ -33,7 +33,11 @@ export class Facets {
 
   /** What makes events alike to all facets that go by it. */
   likeness(): Likeness {
-    return new Likeness([...new Set([...this.all.values()].flatMap(({ alike }) => alike))]);
+    const all = [...this.all.values()].flatMap(({ alike }) => alike ?? []);
+    return new Likeness(
+      [...new Set(all.flatMap(({ fields }) => fields))],
+      all.flatMap(({ latencies }) => latencies),
+    );
   }
 
   private facetsOf({ path: { source, steps }, test }: TestNode): readonly Facet[] {

@@ -18,7 +18,7 @@ const MAX_KEYS = 500;
 
 /** Which of the keys that tests follow are in a body: found much faster than texts, and most of them are not there. */
 export class KeyFacet implements Facet {
-  readonly alike = [];
+  readonly alike = undefined;
   readonly cost = 20;
   private readonly needs: Need[] = [];
   /** By name, as one member of a list: what a set grows by. */

@@ -1,17 +1,16 @@
-import type { EventView } from "../plugin/index.js";
+import { type EventView, Likeness, MAX_LATENCIES } from "../plugin/index.js";
 import { type Compiler, tryCheck } from "./compile.js";
 import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
-import { latencyOf } from "./latency.js";
 import type { TestNode } from "./tree.js";
 
 /** Where an event's latency lies among those that tests compare it with. */
 export class LatencyFacet implements Facet {
-  readonly alike = [];
-  readonly cost = 2;
+  readonly cost = 0.1;
   private readonly tests: TestNode[] = [];
   /** What tests compare with, in milliseconds. */
   private readonly bounds: number[] = [];
+  readonly alike = new Likeness([], this.bounds);
 
   constructor(private readonly compiler: Compiler) {}
 
@@ -21,25 +20,23 @@ export class LatencyFacet implements Facet {
 
   add(node: TestNode): boolean {
     const { test } = node;
-    if (test.op !== "number" || this.bounds.length === MAX_BOUNDS || Number.isNaN(test.value)) return false;
+    if (test.op !== "number" || this.bounds.length === MAX_LATENCIES || Number.isNaN(test.value)) return false;
     if (!this.bounds.includes(test.value)) this.bounds.push(test.value);
     this.tests.push(node);
     return true;
   }
 
-  /** 1: it has none. From 2 on: by how it compares with each bound. */
-  classOf(event: EventView): number {
-    const latency = latencyOf(event);
-    if (latency === undefined) return 1;
+  /** By how it compares with each bound. */
+  classOf({ batch, row }: EventView): number {
+    const latency = batch.latency[row];
+    if (Number.isNaN(latency)) return 0;
     let order = 0;
     for (const bound of this.bounds) order = order * 3 + (latency < bound ? 0 : latency === bound ? 1 : 2);
-    return 2 + order;
+    return 1 + order;
   }
 
-  tell(_: number, event: EventView, known: Knowledge): void {
+  tell(valueClass: number, event: EventView, known: Knowledge): void {
+    if (valueClass === 0) return;
     for (const test of this.tests) known.outcomes.set(test, tryCheck(this.compiler.condition(test), event));
   }
 }
-
-/** Most bounds: there are three classes to the power of them. */
-const MAX_BOUNDS = 4;

@@ -38,9 +38,8 @@ class CompiledSet implements RuleSet {
     if (this.numbered) this.events = numberBatch(batch, this.events);
     this.dispatch.begin(batch);
     for (let row = 0; row < batch.count; row++) {
-      if ((batch.flags(row) & NOT_EVENTS) !== 0) continue;
+      if (this.dispatch.isIdle(row) || (batch.flags(row) & NOT_EVENTS) !== 0) continue;
       const event = batch.at(row);
-      this.compiler.next(event);
       const candidates = this.dispatch.candidates(event);
       let isTaken = false;
       for (let i = 0; i < candidates.length; i++) {

@@ -1,4 +1,4 @@
-import type { EventView, Field } from "../plugin/index.js";
+import { type EventView, type Field, Likeness } from "../plugin/index.js";
 import { type Compiler, tryCheck } from "./compile.js";
 import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
@@ -24,7 +24,7 @@ enum Shape {
 /** Whether a field is there and how its value begins: decides the tests that look for something else. */
 export class ShapeFacet implements Facet {
   readonly cost = 0.1;
-  readonly alike: readonly Field[];
+  readonly alike: Likeness;
   private readonly tests: TestNode[] = [];
   private readonly within: Field | undefined;
 
@@ -33,7 +33,7 @@ export class ShapeFacet implements Facet {
     private readonly compiler: Compiler,
   ) {
     this.within = parentOf(field);
-    this.alike = withParent(field);
+    this.alike = new Likeness(withParent(field));
   }
 
   add(test: TestNode): boolean {
@@ -68,10 +68,10 @@ export class PresenceFacet implements Facet {
   readonly cost = 0.1;
   private readonly tests: TestNode[] = [];
 
-  readonly alike: readonly Field[];
+  readonly alike: Likeness;
 
   constructor(private readonly field: Field) {
-    this.alike = [field];
+    this.alike = new Likeness([field]);
   }
 
   add(test: TestNode): boolean {

@@ -9,7 +9,7 @@ const QUOTE = 0x22;
 
 /** Which of the texts that tests look for are in a value. */
 export class TextFacet implements Facet {
-  readonly alike = [];
+  readonly alike = undefined;
   readonly cost: number;
   private readonly needs: Needs;
 

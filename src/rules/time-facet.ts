@@ -9,7 +9,7 @@ import { Outcome, type TestNode } from "./tree.js";
  * `jevt.rawtime exists` and `jevt.rawtime=0`.
  */
 export class TimeFacet implements Facet {
-  readonly alike = [];
+  readonly alike = undefined;
   readonly cost = 2;
   private readonly tests: TestNode[] = [];
   /** In milliseconds, and the ones behind them: what is nearly a millisecond more is rounded. */

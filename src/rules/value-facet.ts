@@ -1,4 +1,4 @@
-import { type EventView, type Field, NUMBERED } from "../plugin/index.js";
+import { type EventView, type Field, Likeness, NUMBERED } from "../plugin/index.js";
 import { type Check, type Compiler, tryCheck } from "./compile.js";
 import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
@@ -16,7 +16,7 @@ const PATTERNS: ReadonlySet<Test["op"]> = new Set<Test["op"]>(["matches", "match
 /** The value of a field with few values: two are of one class if all tests say the same of them. */
 export class ValueFacet implements Facet {
   readonly cost = 0.1;
-  readonly alike: readonly Field[];
+  readonly alike: Likeness;
   private readonly interner: Interner;
   private readonly known: Memo;
   /** Classes plus one by the numbers of values: what most events are answered by. */
@@ -36,7 +36,7 @@ export class ValueFacet implements Facet {
     field: Field,
     private readonly compiler: Compiler,
   ) {
-    this.alike = withParent(field);
+    this.alike = new Likeness(withParent(field));
     this.texts = [new TextFacet(field, false), new TextFacet(field, false, true)];
     this.interner = compiler.interner(field);
     this.known = this.interner.memo();

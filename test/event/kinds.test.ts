@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EventBatch } from "../../src/event/index.js";
-import { FIELD_COUNT, type Field, Field as Fields, Likeness, NUMBERED } from "../../src/plugin/index.js";
+import { FIELD_COUNT, Field as Fields, Likeness, MAX_LATENCIES, NUMBERED } from "../../src/plugin/index.js";
 import { events } from "../../src/simulate/index.js";
 import { withWebAssembly } from "../support/web-assembly.js";
 import { eventText, mutated } from "./oracle.js";
@@ -19,7 +19,7 @@ function reload(batch: EventBatch, text: string): void {
 }
 
 /** What makes a row alike to others. */
-function likenessOf(batch: EventBatch, row: number, fields: readonly Field[]): string {
+function likenessOf(batch: EventBatch, row: number, { fields, latencies }: Likeness): string {
   const event = batch.at(row);
   const parts = fields.map((field) => {
     const [start, end] = [event.start(field), event.end(field)];
@@ -27,7 +27,8 @@ function likenessOf(batch: EventBatch, row: number, fields: readonly Field[]): s
     if (NUMBERED.includes(field)) return batch.bytes.toString("latin1", start, end);
     return String.fromCharCode(batch.bytes[start]).replace(/[-0-9tf]/, "1");
   });
-  return JSON.stringify(parts);
+  const order = latencies.map((latency) => [-1, 0, 1].indexOf(Math.sign(batch.latency[row] - latency)));
+  return JSON.stringify([parts, order]);
 }
 
 withWebAssembly();
@@ -41,14 +42,19 @@ describe("the kinds of a batch's rows", () => {
     );
     const fields = fc.uniqueArray(fc.nat({ max: FIELD_COUNT - 1 }), { maxLength: FIELD_COUNT, size: "max" });
     let known = 0;
+    const latency = fc.constantFrom(Number.NaN, -1, 0, 0.001, 5000, 1e9, Number.POSITIVE_INFINITY);
+    const bounds = fc.array(fc.constantFrom(0, 0.001, 5000, -1e9, 1e9), { maxLength: MAX_LATENCIES });
+    const taken = fc.array(latency, { minLength: 1, size: "max", maxLength: 16 });
     fc.assert(
-      fc.property(fields, fc.array(lines, { minLength: 1, maxLength: 3 }), (alike, batches) => {
-        const likeness = new Likeness(alike);
+      fc.property(fields, bounds, taken, fc.array(lines, { minLength: 1, maxLength: 3 }), (alike, ...rest) => {
+        const [latencies, took, batches] = rest;
+        const likeness = new Likeness(alike, latencies);
         const batch = loadOwn("x".repeat(1 << 18), { maxRows: 16 });
         const seen = new Map<string, number>();
         let numbering: object | undefined;
         for (const texts of batches) {
           reload(batch, texts.map((text) => `${text}\n`).join(""));
+          for (let row = 0; row < batch.count; row++) batch.latency[row] = took[row % took.length];
           const kinds = batch.kinds(likeness);
           expect(kinds.numbering).toBe(numbering ?? kinds.numbering);
           numbering = kinds.numbering;
@@ -56,7 +62,7 @@ describe("the kinds of a batch's rows", () => {
             const kind = kinds.numbers[row];
             if (kind === 0) continue;
             known++;
-            const key = likenessOf(batch, row, alike);
+            const key = likenessOf(batch, row, likeness);
             expect(seen.get(key) ?? kind).toBe(kind);
             seen.set(key, kind);
           }

@@ -1,10 +1,10 @@
 /**
- * A number for each kind of row, in bounded memory: rows of one kind hold the same values in some fields, and in others values
- * that begin alike.
+ * A number for each kind of row, in bounded memory: rows of one kind hold the same values in some fields, in others values that
+ * begin alike, and compare alike with some latencies.
  *
- * Which fields, as `../kinds.ts` writes it: the bytes of a mask, a multiple of 16; how many other fields; 8 bytes of nothing.
- * Then the mask, which leaves of a row's numbers those of the fields; for each number of two bytes under it, the place of the
- * field's span in the row, two bytes; and the same for each other field.
+ * Which, as `../kinds.ts` writes it: the bytes of a mask, a multiple of 16; how many other fields; how many latencies; 4 bytes of
+ * nothing. Then the latencies, 8 bytes for each of four; the mask, which leaves of a row's numbers those of the fields; for each
+ * number of two bytes under it, the place of the field's span in the row, two bytes; and the same for each other field.
  */
 import { bytes, numbersBytes, rowBytes } from "./scan";
 
@@ -13,7 +13,9 @@ const MAX_KINDS: u32 = 8192;
 const SLOTS: u32 = 16_384;
 /** Slots that are looked at: rows made to collide have no number, and slow nothing down. */
 const MAX_PROBES: u32 = 8;
-/** Bytes of a key, as in `../kinds.ts`: three times 16 of numbers at most, and half a byte for each other field. */
+/** Where the mask begins: behind four latencies. */
+const MASK: usize = 16 + 4 * 8;
+/** Bytes of a key, as in `../kinds.ts`: three times 16 of numbers at most, half a byte for each other field, one for latencies. */
 const MAX_KEY: usize = 64;
 
 /** Open addressing: half a hash, and a number. */
@@ -44,14 +46,25 @@ export function beginKinds(at: usize): void {
   store<u8>(beginnings + 0x6e, 5);
 }
 
-/** Writes the kind of each of `count` rows to `out`, two bytes each; 0 where a value has no number, or there is no room. */
-export function kinds(likeness: usize, rows: usize, rowNumbers: usize, count: u32, out: usize): void {
+/**
+ * Writes the kind of each of `count` rows to `out`, two bytes each; 0 where a value has no number, or there is no room.
+ * @param latencies of the rows, 8 bytes each
+ */
+export function kinds(
+  likeness: usize,
+  rows: usize,
+  rowNumbers: usize,
+  latencies: usize,
+  count: u32,
+  out: usize,
+): void {
   let row = rows;
   let numbers = rowNumbers;
   for (let i: u32 = 0; i < count; i++) {
-    store<u16>(out, <u16>(fillKey(likeness, row, numbers) ? kindOf(load<u32>(likeness)) : 0));
+    store<u16>(out, <u16>(fillKey(likeness, row, numbers, latencies) ? kindOf(load<u32>(likeness)) : 0));
     row += rowBytes;
     numbers += numbersBytes;
+    latencies += 8;
     out += 2;
   }
 }
@@ -59,10 +72,10 @@ export function kinds(likeness: usize, rows: usize, rowNumbers: usize, count: u3
 /** False if a value has no number. */
 // @ts-expect-error: decorator
 @inline
-function fillKey(likeness: usize, row: usize, numbers: usize): bool {
+function fillKey(likeness: usize, row: usize, numbers: usize, latency: usize): bool {
   const maskBytes = <usize>load<u32>(likeness);
   const others = load<u32>(likeness, 4);
-  const mask = likeness + 16;
+  const mask = likeness + MASK;
   let spans = mask + maskBytes;
   for (let i: usize = 0; i < maskBytes; i += 16) {
     const masked = v128.and(v128.load(numbers + i), v128.load(mask + i));
@@ -75,17 +88,37 @@ function fillKey(likeness: usize, row: usize, numbers: usize): bool {
     }
   }
   spans += maskBytes;
-  let low: u64 = 0;
-  let high: u64 = 0;
-  for (let i: u32 = 0; i < others; i++) {
-    const start = load<u32>(row + <usize>load<u16>(spans + 2 * <usize>i));
-    high = (high << 4) | (low >> 60);
-    low <<= 4;
-    if (start) low |= load<u8>(beginnings + <usize>load<u8>(bytes + start));
-  }
+  const few = min(others, 16);
+  const low = shapes(row, spans, few);
+  const high = shapes(row, spans + 2 * <usize>few, others - few);
   store<u64>(key + maskBytes, low);
-  store<u64>(key + maskBytes, high, 8);
+  store<u64>(key + maskBytes, (high << 8) | comparisons(likeness, load<f64>(latency)), 8);
   return true;
+}
+
+/** How the values of up to 16 fields begin, half a byte each. */
+// @ts-expect-error: decorator
+@inline
+function shapes(row: usize, spans: usize, count: u32): u64 {
+  let all: u64 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const start = load<u32>(row + <usize>load<u16>(spans + 2 * <usize>i));
+    all = (all << 4) | <u64>(start ? load<u8>(beginnings + <usize>load<u8>(bytes + start)) : 0);
+  }
+  return all;
+}
+
+/** How a latency compares with those of the likeness, two bits each. */
+// @ts-expect-error: decorator
+@inline
+function comparisons(likeness: usize, latency: f64): u64 {
+  const count = load<u32>(likeness, 8);
+  let all: u64 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const other = load<f64>(likeness + 16 + 8 * <usize>i);
+    all = (all << 2) | <u64>(latency < other ? 0 : latency === other ? 1 : latency > other ? 2 : 3);
+  }
+  return all;
 }
 
 function kindOf(maskBytes: usize): u32 {
