@@ -28,6 +28,8 @@ const SIMPLE = new Map([...'"\\/bfnrt'].map((letter, i) => [letter.charCodeAt(0)
  * (Aho and Corasick's automaton). Each set of needles that is found together has a number; 0 is the empty one.
  */
 export class Automaton {
+  /** The needles as they stand in JSON. */
+  readonly texts: Buffer[] = [];
   private readonly needles = new Map<string, number>();
   /** By state, its transitions by symbol; only until the first run. */
   private readonly trie: Map<number, number>[] = [new Map()];
@@ -58,6 +60,7 @@ export class Automaton {
     if (symbols.length === 0 || isFull || !isExact(text) || (this.anyCase && !IS_LOWER.test(text))) return -1;
     const number = this.needles.size;
     this.needles.set(key, number);
+    this.texts.push(Buffer.from(symbols.map((symbol) => (symbol === EDGE ? QUOTE : symbol))));
     let state = 0;
     for (const symbol of symbols) {
       const symbolClass = this.classOf(symbol);
@@ -166,7 +169,7 @@ const LOWER_U = 0x75;
 const IS_LOWER = /^[\x20-@[-\x7f]*$/;
 
 /** What the escape at `at` stands for; -1 for half of a surrogate pair, and for what is no escape. */
-function escaped(bytes: Uint8Array, at: number): number {
+export function escaped(bytes: Uint8Array, at: number): number {
   if (bytes[at + 1] !== LOWER_U) return SIMPLE.get(bytes[at + 1]) ?? -1;
   let code = 0;
   for (let i = at + 2; i < at + 6; i++) {

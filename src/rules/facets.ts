@@ -57,15 +57,11 @@ export class Facets {
   }
 
   private facetsOfValues(source: ValuesSource, test: Test): readonly Facet[] {
-    const { root, names, fold } = source;
+    const { root, names } = source;
     if (typeof root === "string" || test.op === "likeValue") return NONE;
     const isBody = names.length > 0;
     if (!isBody && INTERNED.has(root)) return [this.facet(`value ${root}`, () => new ValueFacet(root, this.compiler))];
-    const anyCase = !isBody && fold === "lower";
-    const text = this.facet(
-      `text ${root} ${isBody}${anyCase ? " any case" : ""}`,
-      () => new TextFacet(root, isBody, anyCase),
-    );
+    const text = this.facet(`text ${root} ${isBody}`, () => new TextFacet(root, isBody));
     // A field that is null has the shape of one that is not there.
     if (!isBody && test.op === "exists" && test.what !== undefined) return [text];
     const shape = this.facet(`shape ${root}`, () => new ShapeFacet(root, this.compiler));

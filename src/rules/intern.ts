@@ -9,6 +9,7 @@ import {
   ROW_HEADER,
   ROW_WORDS,
 } from "../plugin/index.js";
+import { wordsOf } from "./words.js";
 
 /** Fields with few different values: a test of one is done once per value, not once per event. */
 export const INTERNED: ReadonlySet<Field> = new Set(NUMBERED);
@@ -69,7 +70,7 @@ export class Turn {
     this.bytes = batch.bytes;
     if (batch.numbering !== this.numbering) for (const memo of this.memos) memo.fill(0);
     this.numbering = batch.numbering;
-    this.words = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    this.words = wordsOf(this.bytes);
   }
 
   /** Something by the numbers of a field's values; it is all 0 again when they stand for others. */

@@ -31,6 +31,11 @@ export class Needs {
     return this.needs.length;
   }
 
+  /** What is looked for, as it stands in JSON. */
+  get texts(): readonly Buffer[] {
+    return this.automaton.texts;
+  }
+
   /** Only before the first run. False if no text decides the test. */
   add(node: TestNode): boolean {
     const { source, steps } = node.path;

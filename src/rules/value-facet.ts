@@ -26,7 +26,7 @@ export class ValueFacet implements Facet {
   /** Tests that are equal have one check. */
   private readonly tests = new Map<Check, TestNode[]>();
   /** Decides most of them for a new value at once. */
-  private readonly texts: readonly TextFacet[];
+  private readonly texts: TextFacet;
   private readonly classes = new Map<string, number>();
   /** By class, what each test says. */
   private readonly outcomes: (readonly Outcome[])[] = [[]];
@@ -37,7 +37,7 @@ export class ValueFacet implements Facet {
     private readonly compiler: Compiler,
   ) {
     this.alike = new Likeness(withParent(field));
-    this.texts = [new TextFacet(field, false), new TextFacet(field, false, true)];
+    this.texts = new TextFacet(field, false);
     this.interner = compiler.interner(field);
     this.known = this.interner.memo();
     this.turn = compiler.turn;
@@ -51,7 +51,7 @@ export class ValueFacet implements Facet {
     if (equal) equal.push(test);
     else if (
       this.tests.size < MAX_TESTS &&
-      (this.texts.some((texts) => texts.add(test)) || !PATTERNS.has(test.test.op) || this.patterns++ < MAX_PATTERNS)
+      (this.texts.add(test) || !PATTERNS.has(test.test.op) || this.patterns++ < MAX_PATTERNS)
     )
       this.tests.set(check, [test]);
     else return false;
@@ -94,7 +94,7 @@ export class ValueFacet implements Facet {
 
   private classify(event: EventView): number {
     const known: Knowledge = { outcomes: new Map(), refuted: new Set() };
-    for (const texts of this.texts) texts.tell(texts.classOf(event), event, known);
+    this.texts.tell(this.texts.classOf(event), event, known);
     const outcomes = [...this.tests].map(([check, [test]]) => known.outcomes.get(test) ?? tryCheck(check, event));
     const key = outcomes.join("");
     const same = this.classes.get(key);

@@ -67,6 +67,7 @@ const TEXTS = [
   "a\\b",
   "/a/b",
   "abcd",
+  "/api/exec",
 ];
 const NUMBERS = ["0", "1", "-1", "10", "1.5", "201"];
 
@@ -84,7 +85,7 @@ const oneTest = fc.oneof(
     .tuple(
       field,
       fc.constantFrom("like", "not like", "regex", "not regex"),
-      fc.constantFrom("a", "^a?.", "(?i)GET", "[ab]$", "^/a/", "bc+(d|$)"),
+      fc.constantFrom("a", "^a?.", "(?i)GET", "[ab]$", "^/a/", "bc+(d|$)", "^/(api|abcd)/", "/(exec|log)$"),
     )
     .map(([path, operator, pattern]) => `${path} ${operator} "${pattern}"`),
   fc.tuple(field, fc.constantFrom("exists", "not exists")).map((parts) => parts.join(" ")),
@@ -197,6 +198,11 @@ const scalar = fc.oneof(
     '"\\u0061"',
     '"xabcdx"',
     '"/a\\/b/c"',
+    '"x/api/exec"',
+    '"/API/exec/b?c=d\\u0026a=b"',
+    '"/api\\/exec"',
+    '"/api/\\u0065xec"',
+    '"/abcd/log"',
     '"\\u002fa/b"',
     '"g\\u0065t"',
     '"\\ud83d"',
@@ -239,6 +245,8 @@ const members = (...parts: fc.Arbitrary<[string, string][]>[]) =>
 const time = fc.constantFrom(
   '"2024-05-01T00:00:00.000000Z"',
   '"2024-05-01T00:00:00Z"',
+  '"2024-05-01T00:00:00.001500Z"',
+  '"2024-05-01T00:00:00.201Z"',
   '"2024-05-01T01:59:59.9999999+02:00"',
   '"2024-02-30T00:00:00Z"',
   '"soon"',

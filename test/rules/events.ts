@@ -1,5 +1,6 @@
+import parseStage from "../../plugins/stages/parse.js";
 import { EventBatch } from "../../src/event/index.js";
-import { type EventView, NUMBERED } from "../../src/plugin/index.js";
+import { type EventView, NUMBERED, type StageHost } from "../../src/plugin/index.js";
 
 const FILE = { fingerprint: "00".repeat(32), id: "AAAAAAAAAAAAAAAA", ordinal: 1, time: 0 };
 
@@ -10,11 +11,17 @@ export function batchOf(...lines: unknown[]): EventBatch {
   return load(batch, bytes);
 }
 
-/** Lines, the same in another order in the same batch, which keeps the numbers of values, and in one that numbers them anew. */
+const times = await parseStage.create({}, {} as StageHost);
+
+/**
+ * Lines; the same in another order in the same batch, which keeps the numbers of values, with their times as `parse` gives them; and
+ * in one that numbers values anew.
+ */
 export function* rounds(lines: readonly unknown[]): Generator<EventBatch> {
   const batch = batchOf(...lines);
   yield batch;
-  yield load(batch, bytesOf([...lines].reverse()));
+  times.run(load(batch, bytesOf([...lines].reverse())));
+  yield batch;
   yield batchOf(...lines);
 }
 
