@@ -26,7 +26,7 @@ const WRONG_VERB = breaking(`{
 }`);
 /** Takes all rows for alike: the stage `match` asks for kinds, and is not required. */
 const WRONG_KINDS = breaking(`{
-  kinds(likeness, rows, numbers, count, out) {
+  kinds(likeness, rows, numbers, latencies, count, out) {
     new Uint16Array(memory.buffer, out, count).fill(1);
   },
 }`);
