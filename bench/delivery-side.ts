@@ -31,6 +31,8 @@ const BODIES = 64 * 1024 ** 2;
 /** Requests that the floor has in flight. */
 const IN_FLIGHT = 4;
 const MAX_BYTES = 4 * 1024 ** 2;
+/** For requests, as the program has it for one sink. */
+const MEMORY = 29 * 1024 ** 2;
 
 /** As little as stays in the processor's caches: in the agent a batch was just scanned when it is offered. */
 const log = makeLog(options.mix as Mix, 4 * 1024 ** 2);
@@ -67,20 +69,28 @@ async function createSink(http?: HttpClient): Promise<SendingSink> {
   return (await elasticsearch.create(given, sinkHost)) as SendingSink;
 }
 
-/** What delivery has of others: documents and ids, written to a body that is never sent. */
+/** What delivery has of others: documents and ids, written to bodies that are never sent, as many in turn as there may be at once. */
 async function documents(): Promise<Work> {
   const sink = await createSink();
   const batches = await makeBatches();
+  const bodies = Array.from({ length: Math.floor(MEMORY / MAX_BYTES) }, () => arena.take(MAX_BYTES)!);
   const out = new ByteWriter(0);
-  out.bytes = arena.take(MAX_BYTES)!;
+  let body = 0;
   return async (times) => {
-    for (let i = 0; i < times; i++) for (const batch of batches) writeAll(batch, sink, out);
+    for (let i = 0; i < times; i++) {
+      for (const batch of batches) {
+        if (out.length + 2 * batch.length > out.bytes.length) {
+          out.bytes = bodies[body++ % bodies.length];
+          out.clear();
+        }
+        writeAll(batch, sink, out);
+      }
+    }
   };
 }
 
 function writeAll(batch: EventBatch, sink: SendingSink, out: ByteWriter): void {
   warm(batch);
-  out.clear();
   const frame = sink.frame!(batch.at(0).day())!;
   for (let row = 0; row < batch.count; ) {
     const { count } = batch.writeFramed(row, batch.count, frame, out);
@@ -100,7 +110,7 @@ async function delivery(http: HttpClient, compression: "gzip" | "none"): Promise
       request: { maxBytes: MAX_BYTES, maxEvents: 5000, maxWait: 1000 },
       retry: { initial: 500, max: 30_000, slow: 60_000 },
       concurrency: 16,
-      memory: 29 * 1024 ** 2,
+      memory: MEMORY,
       compression,
       stallAfter: 60_000,
       select: () => true,
