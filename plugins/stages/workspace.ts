@@ -9,6 +9,7 @@ import {
   ROW_WORDS,
   type Stage,
   type StageHost,
+  sameBytes,
 } from "../../src/plugin/index.js";
 import { LiveNamespaces, type NamespaceFacts } from "./workspace/namespaces.js";
 
@@ -112,14 +113,8 @@ const NAMESPACES = Buffer.from('"namespaces"');
 /** Whether the event is about a namespace itself, which objectRef then names by `name`. */
 function isNamespace(bytes: Uint8Array, table: Uint32Array, fields: number): boolean {
   const start = table[fields + 2 * Field.objectRefResource];
-  return (
-    table[fields + 2 * Field.objectRefResource + 1] - start === NAMESPACES.length && sameAt(bytes, start, NAMESPACES)
-  );
-}
-
-function sameAt(bytes: Uint8Array, start: number, expected: Uint8Array): boolean {
-  for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false;
-  return true;
+  const length = table[fields + 2 * Field.objectRefResource + 1] - start;
+  return length === NAMESPACES.length && sameBytes(bytes, start, NAMESPACES, 0, length);
 }
 
 /** Where the number of a namespace stands in a row of numbers. */

@@ -1,6 +1,7 @@
 /** What a plugin author imports: `import { defineSink } from "auditship/plugin"`. See docs/plugins.md. */
 export * from "./backoff.js";
 export * from "./batch.js";
+export * from "./bytes.js";
 export * from "./encoded.js";
 export * from "./error.js";
 export * from "./event.js";

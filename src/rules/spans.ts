@@ -1,3 +1,4 @@
+import { sameBytes } from "../plugin/index.js";
 import { isPlain, scalarText } from "./text.js";
 import { compareNumbers, type TextTest, textTest } from "./text-test.js";
 import { Outcome, type Test } from "./tree.js";
@@ -132,11 +133,6 @@ function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
   return hash ^ (hash >>> 15);
-}
-
-function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (a[aStart + i] !== b[bStart + i]) return false;
-  return true;
 }
 
 /** A fixed set of texts that is asked for bytes. */

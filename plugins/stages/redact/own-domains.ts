@@ -1,4 +1,4 @@
-import { type Batch, InnerKey, skipSpace, valueEnd } from "../../../src/plugin/index.js";
+import { type Batch, InnerKey, sameBytes, skipSpace, valueEnd } from "../../../src/plugin/index.js";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -75,7 +75,11 @@ export class OwnDomains {
 
   /** Items of a list are in the order of their namespaces: mostly it is the one before. */
   #namespaceAt(start: number, end: number): string {
-    if (!isSame(this.bytes, start, end, this.#nameStart, this.#nameEnd)) this.#name = this.#text(start, end);
+    const { bytes } = this;
+    const length = end - start;
+    const isLast =
+      length === this.#nameEnd - this.#nameStart && sameBytes(bytes, start, bytes, this.#nameStart, length);
+    if (!isLast) this.#name = this.#text(start, end);
     this.#nameStart = start;
     this.#nameEnd = end;
     return this.#name;
@@ -110,11 +114,4 @@ export class OwnDomains {
     }
     return -1;
   }
-}
-
-/** Whether two runs of some bytes are the same. */
-function isSame(bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean {
-  if (end - start !== otherEnd - otherStart) return false;
-  for (let i = end - start - 1; i >= 0; i--) if (bytes[start + i] !== bytes[otherStart + i]) return false;
-  return true;
 }

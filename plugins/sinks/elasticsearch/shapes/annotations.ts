@@ -4,6 +4,7 @@ import {
   Field,
   Kind,
   members,
+  sameBytes,
   skipSpace,
   valueEnd,
 } from "../../../../src/plugin/index.js";
@@ -40,7 +41,7 @@ export function writeAnnotations(event: EventView, out: ByteWriter): Decision {
     const written = out.length;
     event.writeSpan(value, end, out);
     if (out.bytes[written] !== QUOTE) out.quote(written);
-    if (keyEnd - at === DECISION_KEY.length && startsWith(bytes, at, DECISION_KEY)) decision = decisionAt(out, written);
+    if (isText(bytes, at, keyEnd, DECISION_KEY)) decision = decisionAt(out, written);
     at = skipSpace(bytes, skipSpace(bytes, end) + 1);
   }
   closeObject(out, start);
@@ -62,14 +63,12 @@ function writeName(event: EventView, start: number, end: number, out: ByteWriter
 }
 
 function decisionAt({ bytes, length }: ByteWriter, start: number): Decision {
-  if (length - start === ALLOW.length && startsWith(bytes, start, ALLOW)) return "allow";
-  return length - start === FORBID.length && startsWith(bytes, start, FORBID) ? "forbid" : undefined;
+  if (isText(bytes, start, length, ALLOW)) return "allow";
+  return isText(bytes, start, length, FORBID) ? "forbid" : undefined;
 }
 
-function startsWith(bytes: Uint8Array, start: number, expected: Uint8Array): boolean {
-  for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false;
-  return true;
-}
+const isText = (bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean =>
+  end - start === text.length && sameBytes(bytes, start, text, 0, text.length);
 
 /** The same of an event that was refused: each name once, and none that a server refuses. */
 export function writeSafeAnnotations(event: EventView, out: ByteWriter): Decision {
