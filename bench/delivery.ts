@@ -1,7 +1,7 @@
 /**
  * `npm run bench:delivery`: what delivery costs, from batches that are ready to what a `_bulk` endpoint has taken, beside undici's pool
  * that posts the same bodies (gzipped, where ours are): alone, and with the documents and ids that are written into its requests,
- * which are also measured by themselves. Each side runs in a process of its own and counts its CPU after an eighth to warm up.
+ * which are also measured by themselves. Each side runs in a process of its own and counts its CPU after half as much to warm up.
  * `--size MB` of each log (1024); `--runs N` (3): the median counts.
  */
 import { spawn } from "node:child_process";

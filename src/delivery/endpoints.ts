@@ -1,3 +1,4 @@
+import { urlToHttpOptions } from "node:url";
 import type { Host } from "../plugin/index.js";
 
 /** For how long an endpoint that fails is left out: at first, doubled with each probe that fails, at most. In ms. */
@@ -11,17 +12,42 @@ export class Endpoint {
   failures = 0;
   /** Until then it is left out, if others can be asked; in ms of the endpoints' clock. */
   outUntil = 0;
+  /** Scheme, host and port: no path, which may hold a secret. */
+  readonly origin: string;
+  /** Where to connect to, as Node's HTTP client has it. */
+  readonly address: Address;
+  readonly #path: string;
+  readonly #query: string;
 
   /** @param label host and port as configured: what logs and metrics show */
   constructor(
-    readonly url: URL,
+    url: URL,
     readonly label: string,
-  ) {}
+  ) {
+    const { protocol, hostname, port } = urlToHttpOptions(url);
+    this.origin = url.origin;
+    this.address = { protocol: protocol as Address["protocol"], hostname, port: port as number | undefined };
+    this.#path = url.pathname;
+    this.#query = url.search;
+  }
+
+  /** A path joined to the endpoint's own; "" is the endpoint's itself, with its query. */
+  pathOf(path: string): string {
+    return path === "" ? this.#path + this.#query : this.#path.replace(/\/$/, "") + path;
+  }
 
   /** True if it failed last and may be asked again: by one request, which is the probe. */
   isDue(now: number): boolean {
     return this.failures > 0 && now >= this.outUntil && this.inFlight === 0;
   }
+}
+
+interface Address {
+  protocol: "http:" | "https:";
+  /** An IPv6 address without its brackets. */
+  hostname: string | null | undefined;
+  /** Undefined: the scheme's own. */
+  port: number | undefined;
 }
 
 /**

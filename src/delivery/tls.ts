@@ -6,7 +6,7 @@ import { FreshFile } from "../plugin/index.js";
 export function createTls(
   tls: HttpOptions["tls"],
   resolve: (path: string) => string,
-): () => Promise<ConnectionOptions> {
+): () => ConnectionOptions | Promise<ConnectionOptions> {
   const file = (path: string | undefined, what: string) =>
     path === undefined ? undefined : new FreshFile(resolve(path), what);
   const files = [
@@ -15,13 +15,13 @@ export function createTls(
     file(tls?.keyFile, "tls.keyFile"),
   ];
   const bundle = tls?.caBundle && Buffer.from(tls.caBundle, "base64").toString();
-  const servername = tls?.serverName;
-  const rejectUnauthorized = !tls?.insecureSkipVerify;
+  const fixed = { ca: bundle, servername: tls?.serverName, rejectUnauthorized: !tls?.insecureSkipVerify };
+  if (files.every((each) => each === undefined)) return () => fixed;
   let current: ConnectionOptions | undefined;
   return async () => {
     const [ca = bundle, cert, key] = await Promise.all(files.map((each) => each?.read()));
     if (!current || current.ca !== ca || current.cert !== cert || current.key !== key) {
-      current = { ca, cert, key, servername, rejectUnauthorized };
+      current = { ...fixed, ca, cert, key };
     }
     return current;
   };

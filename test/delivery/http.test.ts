@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
@@ -76,6 +76,34 @@ test("configured headers and ours go with every request, the request's own over 
     "x-team": "audit",
     "content-type": "application/json",
   });
+});
+
+test("names of headers that differ in case are one; a request's own wins, and credentials win over a configured header", async () => {
+  const { url, seen } = await recorder();
+  const headers = { "content-type": "text/plain", Authorization: "configured" };
+  const http = client({ urls: [url], headers, auth: { token: "abc" } });
+  await http.request({ method: "POST", path: "", headers: { "Content-Type": "application/json" }, body: "{}" });
+  expect(seen[0].headers).toMatchObject({ "content-type": "application/json", authorization: "Bearer abc" });
+  expect(seen[0].rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())).toHaveLength(
+    new Set(Object.keys(seen[0].headers)).size,
+  );
+});
+
+test("headers of an answer are texts, several cookies, too", async () => {
+  const url = await serve((_, response) => response.writeHead(200, { "set-cookie": ["a=1", "b=2"] }).end());
+  expect((await client({ urls: [url] }).request(get)).headers["set-cookie"]).toBe("a=1, b=2");
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+
+test.skipIf(!hasIpv6)("an endpoint may be an IPv6 address", async () => {
+  const server = createServer(({ headers }, response) => response.end(headers.host));
+  await new Promise<void>((resolve) => server.listen(0, "::1", resolve));
+  onTestFinished(() => void server.close());
+  const url = `http://[::1]:${(server.address() as AddressInfo).port}`;
+  const answer = await client({ urls: [url] }).request(get);
+  expect(answer.url).toBe(url);
+  expect(Buffer.from(answer.body).toString()).toBe(new URL(url).host);
 });
 
 test.each([
