@@ -21,7 +21,6 @@ import {
   type Predicate,
   type Source,
   type StageHost,
-  type StartPoint,
 } from "../plugin/index.js";
 import { compileCondition } from "../rules/index.js";
 import { VERSION } from "../version.js";
@@ -34,10 +33,11 @@ import { LiveRules, type RulesRead } from "./live-rules.js";
 import { CATCH_UP_LANES, type MemoryPlan, planMemory } from "./memory.js";
 import { withReceivers } from "./receivers.js";
 import { RulesInForce } from "./rules.js";
-import { type MadeSink, makeSink, type RunningSink } from "./sinks.js";
+import { SinkSet, within } from "./sink-set.js";
+import { type MadeSink, makeSinks } from "./sinks.js";
 import { Slots } from "./slots.js";
 import { StageSet } from "./stages.js";
-import { type SinkRecord, type SourceState, StateStore } from "./state.js";
+import { type SourceState, StateStore } from "./state.js";
 import { StoredEvent } from "./stored-event.js";
 
 export interface AgentOptions {
@@ -72,7 +72,7 @@ export class Agent {
   readonly #cluster: Cluster;
   readonly #slots = new Slots(CATCH_UP_LANES);
   readonly #feeds = new Map<string, Feed>();
-  readonly #sinks = new Map<string, RunningSink>();
+  readonly #sinks: SinkSet;
   /** With the sinks of receivers. */
   #loaded: LoadedConfig;
   /** Without. */
@@ -103,6 +103,12 @@ export class Agent {
     const { kubernetes, node } = loaded.config;
     this.#cluster = new Cluster({ kubeconfig: kubernetes.kubeconfig, log, meter: metrics, signal: this.#abort.signal });
     this.#reports = new LiveReports({ cluster: this.#cluster, node, log, meter: metrics });
+    this.#sinks = new SinkSet({
+      feeds: this.#feeds,
+      readiness: this.#readiness,
+      metrics,
+      checkpoints: () => this.#checkpoints,
+    });
     this.finished = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -128,7 +134,7 @@ export class Agent {
 
   /** What `auditship` tells of a running agent over the control socket. */
   status(): object {
-    const sinks = [...this.#sinks.values()].map(({ runner }) => ({
+    const sinks = this.#sinks.runners.map((runner) => ({
       name: runner.name,
       state: runner.state,
       failing: runner.failing,
@@ -174,7 +180,7 @@ export class Agent {
     this.#stages = await this.#createStages(this.#loaded);
     this.#options.onLoaded?.();
     for (const source of this.#loaded.sources) await this.#openSource(source);
-    await this.#addSinks(await this.#makeSinks(this.#loaded.sinks));
+    await this.#sinks.add(await this.#makeSinks(this.#loaded.sinks), this.#loaded.sources);
     this.#readiness.met(STARTING);
     await this.#forgetRemoved();
     this.#live?.follow(() => this.#followCluster());
@@ -295,91 +301,18 @@ export class Agent {
     if (dropped > 0) this.#options.metrics.add("auditship_dropped_events_total", dropped, batch.source);
   }
 
-  /** Makes all of them, or throws and leaves none. */
-  async #makeSinks(sinks: readonly LoadedSink[]): Promise<MadeSink[]> {
-    const made: MadeSink[] = [];
-    try {
-      for (const loaded of sinks) {
-        const { state } = this.#loaded.config;
-        const deps = { memory: this.#memory, bodies: this.#arena, state, viewLetter: StoredEvent.of };
-        made.push(await makeSink(loaded, { ...deps, host: (name, signal) => this.#host(name, signal) }));
-      }
-    } catch (error) {
-      for (const sink of made) await sink.close();
-      throw error;
-    }
-    return made;
-  }
-
-  /** Starts sinks, then puts them on their sources in one go, so that those at one place share a lane. */
-  async #addSinks(sinks: readonly MadeSink[]): Promise<void> {
-    const started: { running: RunningSink; record: SinkRecord | undefined }[] = [];
-    for (const made of sinks) {
-      const record = await this.#checkpoints.restore(made.loaded.name);
-      const running = await made.start(record?.state);
-      this.#sinks.set(made.loaded.name, running);
-      this.#watch(running);
-      started.push({ running, record });
-    }
-    // A sink with state of its own is cut back to it: a kill before its first checkpoint must find where it began.
-    for (const { running, record } of started) if (!record) this.#checkpoints.touch(running.runner);
-    await this.#checkpoints.flush();
-    for (const { running, record } of started) this.#attach(running, record);
-  }
-
-  #attach({ loaded, runner }: RunningSink, record: SinkRecord | undefined): void {
-    for (const source of this.#loaded.sources) {
-      const start = startPoint(loaded.common.startAt ?? source.common.startAt);
-      this.#feeds.get(source.name)!.add(runner, record?.cursors[source.name], start);
-    }
-    if (runner.taking) void runner.greet();
-  }
-
-  #watch({ loaded, runner }: RunningSink): void {
-    const condition = `sink ${loaded.name}`;
-    const hold = (reason: string) =>
-      loaded.common.required ? this.#readiness.await(condition, reason) : this.#readiness.note(condition, reason);
-    if (loaded.common.required) hold("has not answered yet");
-    const tell = () => {
-      if (runner.stuck) hold(runner.stuck);
-    };
-    tell();
-    runner.onHindered = tell;
-    runner.onAnswered = () => this.#readiness.met(condition);
-    runner.onParked = () => {
-      tell();
-      for (const feed of this.#feeds.values()) feed.leave(runner);
-    };
-    runner.onStopped = (reason) => hold(`stopped: ${reason}`);
-    runner.onResumed = () => {
-      this.#checkpoints.touch(runner);
-      return this.#checkpoints.flush();
-    };
-    runner.onReady = () => {
-      this.#readiness.met(condition);
-      for (const feed of this.#feeds.values()) feed.rejoin(runner);
-    };
-  }
-
-  async #removeSink(name: string): Promise<void> {
-    const running = this.#sinks.get(name);
-    if (!running) return;
-    const { runner } = running;
-    for (const feed of this.#feeds.values()) feed.leave(runner);
-    await within(this.#loaded.config.shutdownTimeout, runner.finish());
-    this.#checkpoints.touch(runner);
-    await this.#checkpoints.flush();
-    this.#sinks.delete(name);
-    await running.close();
-    for (const feed of this.#feeds.values()) feed.remove(runner);
-    // It holds no pin any more.
-    this.#checkpoints.touch(undefined);
-    this.#readiness.met(`sink ${name}`);
-    this.#options.metrics.forget("sink", name);
+  #makeSinks(sinks: readonly LoadedSink[]): Promise<MadeSink[]> {
+    return makeSinks(sinks, {
+      host: (name, signal) => this.#host(name, signal),
+      memory: this.#memory,
+      bodies: this.#arena,
+      state: this.#loaded.config.state,
+      viewLetter: StoredEvent.of,
+    });
   }
 
   #forgetRemoved(): Promise<void> {
-    return this.#store.forgetRemoved([...this.#sinks.keys()], Date.now()).catch((error: Error) => {
+    return this.#store.forgetRemoved(this.#sinks.names, Date.now()).catch((error: Error) => {
       this.#options.log.warn({ error: error.message }, "Cannot tidy the state directory.");
     });
   }
@@ -393,10 +326,10 @@ export class Agent {
     const { metrics } = this.#options;
     for (const [source, feed] of this.#feeds) {
       feed.measure();
-      for (const [sink, { runner }] of this.#sinks) {
+      for (const runner of this.#sinks.runners) {
         const { bytes, seconds } = feed.lag(runner);
-        metrics.set("auditship_lag_bytes", bytes, source, sink);
-        metrics.set("auditship_lag_seconds", seconds, source, sink);
+        metrics.set("auditship_lag_bytes", bytes, source, runner.name);
+        metrics.set("auditship_lag_seconds", seconds, source, runner.name);
       }
     }
     metrics.set("auditship_state_age_seconds", this.#checkpoints.age());
@@ -415,7 +348,7 @@ export class Agent {
     if (!rules) config.rules = before.config.rules;
     await this.#change({ ...given, config, sources: before.sources }, rules, { revive: true });
     metrics.add("auditship_reloads_total", 1, "config", "ok");
-    log.info({ sinks: [...this.#sinks.keys()], rules: this.#rules.set.size }, "Configuration reloaded.");
+    log.info({ sinks: this.#sinks.names, rules: this.#rules.set.size }, "Configuration reloaded.");
   }
 
   /** Takes what the cluster has now; what changes before its turn is in it. */
@@ -480,8 +413,10 @@ export class Agent {
     if (stages !== old) await old.retire();
     this.#loaded = loaded;
     this.#configured = configured;
-    for (const name of [...this.#sinks.keys()]) if (!stays(name)) await this.#removeSink(name);
-    await this.#addSinks(sinks);
+    for (const name of this.#sinks.names) {
+      if (!stays(name)) await this.#sinks.remove(name, loaded.config.shutdownTimeout);
+    }
+    await this.#sinks.add(sinks, loaded.sources);
   }
 
   #tellWhatNeedsRestart(before: LoadedConfig, now: LoadedConfig): void {
@@ -507,13 +442,10 @@ export class Agent {
     try {
       do {
         for (const feed of this.#feeds.values()) await feed.finished();
-        for (const { runner } of this.#sinks.values()) await runner.drain();
+        for (const runner of this.#sinks.runners) await runner.drain();
         if (this.#complete()) break;
-        const stopped = [...this.#sinks.values()].find(({ runner }) => runner.state === "stopped");
-        if (stopped) {
-          const { name, failing } = stopped.runner;
-          throw new AuditshipError("AUDITSHIP_SINK_FAILED", `sink ${name}: ${failing}`);
-        }
+        const stopped = this.#sinks.runners.find(({ state }) => state === "stopped");
+        if (stopped) throw new AuditshipError("AUDITSHIP_SINK_FAILED", `sink ${stopped.name}: ${stopped.failing}`);
         await sleep(50);
       } while (!this.#stopping);
       await this.stop();
@@ -524,7 +456,7 @@ export class Agent {
 
   /** True when every sink has everything. */
   #complete(): boolean {
-    return [...this.#sinks.values()].every(({ runner }) => runner.taking && runner.idle);
+    return this.#sinks.runners.every(({ taking, idle }) => taking && idle);
   }
 
   #fail(error: Error): void {
@@ -535,7 +467,7 @@ export class Agent {
 
   async #stop(): Promise<void> {
     const { shutdownTimeout } = this.#loaded.config;
-    const runners = [...this.#sinks.values()].map(({ runner }) => runner);
+    const { runners } = this.#sinks;
     const quiet = (async () => {
       await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
       await Promise.all(runners.filter(({ taking }) => taking).map((runner) => runner.finish()));
@@ -552,7 +484,7 @@ export class Agent {
 
   async #close(): Promise<void> {
     this.#checkpoints?.stop();
-    await Promise.all([...this.#sinks.values()].map((sink) => sink.close()));
+    await this.#sinks.close();
     this.#live?.close();
     this.#abort.abort();
     await this.#stages?.retire();
@@ -560,11 +492,6 @@ export class Agent {
     await this.#server?.close();
     await this.#control?.release();
   }
-}
-
-function startPoint(startAt: string): StartPoint {
-  if (startAt === "beginning" || startAt === "end") return { at: startAt };
-  return { at: "time", time: Date.parse(startAt) };
 }
 
 /** The parts of a configuration that stay as they were until a restart. */
@@ -575,11 +502,4 @@ function untilRestart({ state, cluster, node, labels, memory, maxLine }: Config)
 /** Compares parts of two configurations; a plugin is its name. */
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** Waits for `work`, but not longer than `ms`. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const timeout = new AbortController();
-  await Promise.race([work, sleep(ms, undefined, { signal: timeout.signal }).catch(() => {})]);
-  timeout.abort();
 }

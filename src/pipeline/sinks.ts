@@ -39,8 +39,20 @@ export interface MadeSink {
   close(): Promise<void>;
 }
 
+/** Makes all of them, or throws and leaves none; see {@link makeSink}. */
+export async function makeSinks(sinks: readonly LoadedSink[], deps: SinkDeps): Promise<MadeSink[]> {
+  const made: MadeSink[] = [];
+  try {
+    for (const loaded of sinks) made.push(await makeSink(loaded, deps));
+  } catch (error) {
+    for (const sink of made) await sink.close();
+    throw error;
+  }
+  return made;
+}
+
 /** Makes a sink. Throws an AuditshipError if its configuration is wrong in a way that only the sink can tell. */
-export async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<MadeSink> {
+async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<MadeSink> {
   const cut = new AbortController();
   // Each request on its way listens, and there may be more than the ten from which on Node warns of a leak.
   setMaxListeners(0, cut.signal);

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LoadedSource } from "../config/load.js";
+import type { Runner } from "../delivery/runner.js";
+import type { Readiness } from "../observe/health.js";
+import type { Metrics } from "../observe/meter.js";
+import type { StartPoint } from "../plugin/index.js";
+import type { Checkpoints } from "./checkpoints.js";
+import type { Feed } from "./feed.js";
+import type { MadeSink, RunningSink } from "./sinks.js";
+import type { SinkRecord } from "./state.js";
+
+/** What a set of sinks works with. */
+export interface SinkSetDeps {
+  /** By source. */
+  readonly feeds: ReadonlyMap<string, Feed>;
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  checkpoints(): Checkpoints;
+}
+
+/** The sinks of a running agent, by name: each is fed by every source, keeps its place in each, and has its say in readiness. */
+export class SinkSet {
+  readonly #deps: SinkSetDeps;
+  readonly #sinks = new Map<string, RunningSink>();
+
+  constructor(deps: SinkSetDeps) {
+    this.#deps = deps;
+  }
+
+  get names(): string[] {
+    return [...this.#sinks.keys()];
+  }
+
+  get runners(): Runner[] {
+    return [...this.#sinks.values()].map(({ runner }) => runner);
+  }
+
+  get(name: string): RunningSink | undefined {
+    return this.#sinks.get(name);
+  }
+
+  /** Starts sinks, then puts them on the sources in one go, so that those at one place share a lane. */
+  async add(sinks: readonly MadeSink[], sources: readonly LoadedSource[]): Promise<void> {
+    const checkpoints = this.#deps.checkpoints();
+    const started: { running: RunningSink; record: SinkRecord | undefined }[] = [];
+    for (const made of sinks) {
+      const record = await checkpoints.restore(made.loaded.name);
+      const running = await made.start(record?.state);
+      this.#sinks.set(made.loaded.name, running);
+      this.#watch(running);
+      started.push({ running, record });
+    }
+    // A sink with state of its own is cut back to it: a kill before its first checkpoint must find where it began.
+    for (const { running, record } of started) if (!record) checkpoints.touch(running.runner);
+    await checkpoints.flush();
+    for (const { running, record } of started) this.#attach(running, record, sources);
+  }
+
+  /** Ends a sink; what it took has `patience` milliseconds to arrive. */
+  async remove(name: string, patience: number): Promise<void> {
+    const running = this.#sinks.get(name);
+    if (!running) return;
+    const { feeds, readiness, metrics } = this.#deps;
+    const checkpoints = this.#deps.checkpoints();
+    const { runner } = running;
+    for (const feed of feeds.values()) feed.leave(runner);
+    await within(patience, runner.finish());
+    checkpoints.touch(runner);
+    await checkpoints.flush();
+    this.#sinks.delete(name);
+    await running.close();
+    for (const feed of feeds.values()) feed.remove(runner);
+    // It holds no pin any more.
+    checkpoints.touch(undefined);
+    readiness.met(conditionOf(name));
+    metrics.forget("sink", name);
+  }
+
+  /** Closes all of them; what is in flight is cut. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#sinks.values()].map((sink) => sink.close()));
+  }
+
+  #attach({ loaded, runner }: RunningSink, record: SinkRecord | undefined, sources: readonly LoadedSource[]): void {
+    for (const source of sources) {
+      const start = startPoint(loaded.common.startAt ?? source.common.startAt);
+      this.#deps.feeds.get(source.name)!.add(runner, record?.cursors[source.name], start);
+    }
+    if (runner.taking) void runner.greet();
+  }
+
+  #watch({ loaded, runner }: RunningSink): void {
+    const { feeds, readiness } = this.#deps;
+    const condition = conditionOf(loaded.name);
+    const hold = (reason: string) =>
+      loaded.common.required ? readiness.await(condition, reason) : readiness.note(condition, reason);
+    if (loaded.common.required) hold("has not answered yet");
+    const tell = () => {
+      if (runner.stuck) hold(runner.stuck);
+    };
+    tell();
+    runner.onHindered = tell;
+    runner.onAnswered = () => readiness.met(condition);
+    runner.onParked = () => {
+      tell();
+      for (const feed of feeds.values()) feed.leave(runner);
+    };
+    runner.onStopped = (reason) => hold(`stopped: ${reason}`);
+    runner.onResumed = () => {
+      const checkpoints = this.#deps.checkpoints();
+      checkpoints.touch(runner);
+      return checkpoints.flush();
+    };
+    runner.onReady = () => {
+      readiness.met(condition);
+      for (const feed of feeds.values()) feed.rejoin(runner);
+    };
+  }
+}
+
+/** What readiness calls it. */
+const conditionOf = (name: string): string => `sink ${name}`;
+
+function startPoint(startAt: string): StartPoint {
+  if (startAt === "beginning" || startAt === "end") return { at: startAt };
+  return { at: "time", time: Date.parse(startAt) };
+}
+
+/** Waits for `work`, but not longer than `ms`. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const timeout = new AbortController();
+  await Promise.race([work, sleep(ms, undefined, { signal: timeout.signal }).catch(() => {})]);
+  timeout.abort();
+}
