@@ -132,7 +132,7 @@ export class Agent {
     return this.#server?.url;
   }
 
-  /** What `auditship` tells of a running agent over the control socket. */
+  /** What a running agent tells of itself over the control socket: from before its rules are loaded, which may take seconds. */
   status(): object {
     const sinks = this.#sinks.runners.map((runner) => ({
       name: runner.name,
@@ -140,10 +140,10 @@ export class Agent {
       failing: runner.failing,
       lag: Object.fromEntries([...this.#feeds].map(([source, feed]) => [source, feed.lag(runner)])),
     }));
-    const { set, webhook } = this.#rules.loaded;
-    const { auditLevel, k8sAuditingEnabled } = webhook ?? {};
-    const kubesphere = webhook && { auditLevel, k8sAuditingEnabled };
-    return { version: VERSION, config: this.#loaded.path, rules: set.hash, kubesphere, sinks };
+    const rules = this.#rules.known;
+    const { auditLevel, k8sAuditingEnabled } = rules?.webhook ?? {};
+    const kubesphere = rules?.webhook && { auditLevel, k8sAuditingEnabled };
+    return { version: VERSION, config: this.#loaded.path, rules: rules?.set.hash, kubesphere, sinks };
   }
 
   /** Stops reading, waits `shutdownTimeout` for what is in flight, writes the cursors down. */

@@ -26,6 +26,12 @@ export class RulesInForce {
     return this.loaded.set;
   }
 
+  /** Undefined before {@link start} has loaded them. */
+  get known(): RulesRead | undefined {
+    return this.#loaded;
+  }
+
+  /** Throws before {@link start} has loaded them. */
   get loaded(): RulesRead {
     if (!this.#loaded) throw new Error("rules are asked for before they are loaded");
     return this.#loaded;

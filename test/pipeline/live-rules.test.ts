@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import webhook from "../../plugins/sinks/webhook.js";
 import { loadConfig } from "../../src/config/load.js";
+import { askStatus } from "../../src/observe/control.js";
 import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
@@ -169,6 +170,18 @@ describe("rules that are watched", () => {
     api.script = () => false;
     put("first", [item("First")]);
     await eventually(["First"]);
+  });
+
+  it("may be long in coming: another agent is told meanwhile that the state directory is in use", async () => {
+    const waiting: (() => void)[] = [];
+    api.script = (_, response) => waiting.push(() => fail(response, 404, "NotFound")) > 0;
+    const starting = start();
+    await expect.poll(() => waiting.length).toBeGreaterThan(0);
+    expect(await askStatus(at("state"))).toMatchObject({ pid: process.pid, sinks: [] });
+    await expect(start()).rejects.toMatchObject({ code: "AUDITSHIP_STATE_LOCKED" });
+    api.script = () => false;
+    for (const answer of waiting) answer();
+    await (await starting).stop();
   });
 
   it("are reported as too many, or too large, instead of read", async () => {
