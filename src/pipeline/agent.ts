@@ -152,7 +152,7 @@ export class Agent {
     return this.#stopping;
   }
 
-  /** Takes rules, stages and sinks of a new configuration between two batches. What needs a restart is said. */
+  /** Takes rules, stages and sinks of a new configuration between two batches. What needs a restart is said. One that stops takes nothing. */
   reload(loaded: LoadedConfig): Promise<void> {
     const reloading = this.#reloading.then(() => this.#reload(loaded));
     this.#reloading = reloading.catch(() => {});
@@ -338,6 +338,7 @@ export class Agent {
   // ---- reload
 
   async #reload(given: LoadedConfig): Promise<void> {
+    if (this.#stopping) return;
     const { log, metrics } = this.#options;
     const before = this.#loaded;
     this.#tellWhatNeedsRestart(before, given);
@@ -416,7 +417,8 @@ export class Agent {
     for (const name of this.#sinks.names) {
       if (!stays(name)) await this.#sinks.remove(name, loaded.config.shutdownTimeout);
     }
-    await this.#sinks.add(sinks, loaded.sources);
+    if (this.#stopping) for (const sink of sinks) await sink.close();
+    else await this.#sinks.add(sinks, loaded.sources);
   }
 
   #tellWhatNeedsRestart(before: LoadedConfig, now: LoadedConfig): void {
@@ -467,14 +469,16 @@ export class Agent {
 
   async #stop(): Promise<void> {
     const { shutdownTimeout } = this.#loaded.config;
-    const { runners } = this.#sinks;
+    const taking = () => this.#sinks.runners.filter((runner) => runner.taking);
     const quiet = (async () => {
+      // Nothing may come to be, or be written down, after what follows.
+      await this.#reloading;
       await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
-      await Promise.all(runners.filter(({ taking }) => taking).map((runner) => runner.finish()));
+      await Promise.all(taking().map((runner) => runner.finish()));
     })();
     await within(shutdownTimeout, quiet);
     // Also what was acknowledged beyond a cursor that did not move.
-    for (const runner of runners.filter(({ taking }) => taking)) this.#checkpoints.touch(runner);
+    for (const runner of taking()) this.#checkpoints.touch(runner);
     this.#checkpoints.touch(undefined);
     const written = await this.#checkpoints.flush();
     await this.#close();

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -101,5 +101,18 @@ describe("a reload", () => {
     expect((await document()).auditship.workspace).toBe("red");
     await agent.reload(await config());
     expect((await document()).auditship.workspace).toBe("red");
+  });
+
+  it("that has begun is over before the agent has stopped, and none begins then", async () => {
+    const agent = await start();
+    await document();
+    const second = await config({ sinks: { archive, second: { type: "file", path: "second.ndjson" } } });
+    const reloading = agent.reload(second);
+    await agent.stop();
+    await reloading;
+    await agent.reload(second);
+    const messages = said.map((line) => JSON.parse(line).msg);
+    expect(messages.at(-1)).toBe("Agent stopped.");
+    expect(await readdir(at("state"))).not.toContain("control.sock");
   });
 });
