@@ -9,24 +9,18 @@ import {
   type Verdict,
 } from "../plugin/index.js";
 import type { BodyMemory } from "./body-memory.js";
+import { Burial, type BurialDeps } from "./burial.js";
 import { ConcurrencyLimit } from "./concurrency.js";
 import type { DeadLetter } from "./dead-letter-file.js";
-import type { DeadLetters } from "./dead-letters.js";
 import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { type Gathering, type Left, Outbox } from "./outbox.js";
 import { countOutcome, countTaken, loadOf, sort } from "./outcome.js";
-import { RefusalNotice } from "./refusal-notice.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
 import { HOLD, Runner, type RunnerOptions, type Snapshot } from "./runner.js";
 
-/** What would be a dead letter as an event again, for `encodeSafe`. The host's, because delivery knows nothing of JSON. */
-export type ViewLetter = (letter: DeadLetter) => EventView | undefined;
-
-export interface SendingDeps {
-  deadLetters: DeadLetters;
-  viewLetter: ViewLetter;
+export interface SendingDeps extends BurialDeps {
   /** Lends memory for the bodies of requests; without, each has its own. */
   bodies?: BodyMemory;
 }
@@ -45,14 +39,14 @@ export class SendingRunner extends Runner {
   /** Most events of a request. */
   readonly #maxEvents: number;
   readonly #refusals = new Refusals();
-  readonly #notice: RefusalNotice;
+  readonly #burial: Burial;
   #toldConflict = false;
 
   constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
     super(host, options, random);
     this.#sink = sink;
     this.#deps = deps;
-    this.#notice = new RefusalNotice(host);
+    this.#burial = new Burial(sink, host, deps);
     this.#frames = new Frames(sink);
     this.#maxEvents = Math.min(options.request.maxEvents, sink.maxEvents ?? options.request.maxEvents);
     this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
@@ -115,7 +109,7 @@ export class SendingRunner extends Runner {
   override close(): void {
     super.close();
     void this.#outbox.release();
-    this.#notice.close();
+    this.#burial.close();
   }
 
   protected probe(signal: AbortSignal): Promise<void> {
@@ -232,7 +226,7 @@ export class SendingRunner extends Runner {
       aside.add({ encode: (view, out) => view.writeDocument(out) }, event, ledger, entry);
       const request = aside.take();
       const reason = `cannot be encoded: ${(error as Error).message}`;
-      void this.#bury(request, [0], [this.#letter(request, 0, request.body, reason, 0)]);
+      void this.#bury(request, [0], [this.#burial.letter(request, 0, request.body, reason, 0)]);
     }
   }
 
@@ -316,7 +310,7 @@ export class SendingRunner extends Runner {
     const taken = [...done, ...duplicate, ...conflict];
     if (conflict.length > 0) this.#tellConflict(request.id(conflict[0]));
     if (verdicts.some((verdict) => "unsure" in verdict && verdict.unsure)) request.unanswered = true;
-    const { safe, buried, letters } = this.#divide(request, refused, verdicts);
+    const { safe, buried, letters } = this.#burial.divide(request, refused, verdicts);
     if (!this.#refusals.note(taken.length + buried.length, buried.length)) {
       const { window } = this.#refusals;
       this.giveUp(
@@ -357,47 +351,14 @@ export class SendingRunner extends Runner {
     else await this.pause(attempt);
   }
 
-  /** Refused events: those that are sent once more, in safe shape where the sink has one, and those to bury. */
-  #divide(request: PendingRequest, refused: readonly number[], verdicts: readonly Verdict[]): Refused {
-    const letters: DeadLetter[] = [];
-    const buried: number[] = [];
-    const safe: PendingRequest[] = [];
-    if (refused.length === 0) return { letters, buried, safe };
-    const plain = request.plain();
-    for (const index of refused) {
-      const { reason } = verdicts[index] as { reason: string };
-      const letter = this.#letter(request, index, plain, request.safe ?? reason, request.attempt + 1);
-      const event = request.safe || !this.#sink.encodeSafe ? undefined : this.#deps.viewLetter(letter);
-      if (event) safe.push(request.reshape(this.#sink, index, event, reason, plain));
-      else {
-        letters.push(letter);
-        buried.push(index);
-      }
-    }
-    return { letters, buried, safe };
-  }
-
-  #letter(request: PendingRequest, index: number, plain: Uint8Array, reason: string, attempts: number): DeadLetter {
-    return {
-      id: request.id(index),
-      sink: this.name,
-      reason,
-      time: new Date(this.host.now()).toISOString(),
-      attempts,
-      ...request.document(index, plain),
-    };
-  }
-
   /** Puts items of a request aside for good. */
-  async #bury(request: PendingRequest, indexes: readonly number[], letters: DeadLetter[]): Promise<void> {
+  async #bury(request: PendingRequest, indexes: readonly number[], letters: readonly DeadLetter[]): Promise<void> {
     try {
-      await this.#deps.deadLetters.add(letters);
+      await this.#burial.bury(letters);
     } catch (error) {
       this.giveUp((error as Error).message);
       return;
     }
-    this.#notice.note(letters.length, letters[0].reason);
-    this.host.meter.add("auditship_dead_letters_total", letters.length, this.name);
     request.acknowledge(indexes);
   }
 
@@ -414,14 +375,6 @@ export class SendingRunner extends Runner {
 
 /** One verdict for each item. */
 const forAll = (request: PendingRequest, verdict: Verdict): Verdict[] => new Array(request.count).fill(verdict);
-
-/** What becomes of the items of a request that were refused. */
-interface Refused {
-  safe: PendingRequest[];
-  /** Indexes of the others, and their letters. */
-  buried: number[];
-  letters: DeadLetter[];
-}
 
 function halves(request: PendingRequest, split: readonly number[]): PendingRequest[] {
   const middle = Math.ceil(split.length / 2);

@@ -1,12 +1,13 @@
 import { setMaxListeners } from "node:events";
 import type { LoadedSink } from "../config/load.js";
 import type { BodyMemory } from "../delivery/body-memory.js";
+import type { ViewLetter } from "../delivery/burial.js";
 import { DeadLetters } from "../delivery/dead-letters.js";
 import { FoldingRunner } from "../delivery/folding.js";
 import { createHttp } from "../delivery/http.js";
 import type { Runner, RunnerOptions } from "../delivery/runner.js";
 import { createSelect } from "../delivery/select.js";
-import { SendingRunner, type ViewLetter } from "../delivery/sending.js";
+import { SendingRunner } from "../delivery/sending.js";
 import type { Host, Sink, SinkHost, SinkState } from "../plugin/index.js";
 import { compileCondition } from "../rules/index.js";
 import type { MemoryPlan } from "./memory.js";
