@@ -5,8 +5,8 @@ import fs from "node:fs";
  * it writes meanwhile is read at once. What comes of that for an agent: bench/tail.md.
  */
 const REST = 25;
-/** The same of what surges: what a batch and a request cost beside their bytes is then paid half as often. */
-const LONG_REST = 50;
+/** The same of what surges: what a batch and a request cost beside their bytes is then paid a quarter as often. */
+const LONG_REST = 100;
 /** Milliseconds between looks where the kernel does not tell of changes: a look is two system calls. */
 const BLIND_POLL = 16;
 /** Milliseconds until a watch that was refused is asked for again. */
