@@ -33,12 +33,13 @@ import { LiveRules, type RulesRead } from "./live-rules.js";
 import { CATCH_UP_LANES, type MemoryPlan, planMemory } from "./memory.js";
 import { withReceivers } from "./receivers.js";
 import { RulesInForce } from "./rules.js";
-import { SinkSet, within } from "./sink-set.js";
+import { SinkSet } from "./sink-set.js";
 import { type MadeSink, makeSinks } from "./sinks.js";
 import { Slots } from "./slots.js";
 import { StageSet } from "./stages.js";
 import { type SourceState, StateStore } from "./state.js";
 import { StoredEvent } from "./stored-event.js";
+import { within } from "./within.js";
 
 export interface AgentOptions {
   /** Read what is there, deliver it, end. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { LoadedSource } from "../config/load.js";
 import type { Runner } from "../delivery/runner.js";
 import type { Readiness } from "../observe/health.js";
@@ -8,6 +7,7 @@ import type { Checkpoints } from "./checkpoints.js";
 import type { Feed } from "./feed.js";
 import type { MadeSink, RunningSink } from "./sinks.js";
 import type { SinkRecord } from "./state.js";
+import { within } from "./within.js";
 
 /** What a set of sinks works with. */
 export interface SinkSetDeps {
@@ -124,11 +124,4 @@ const conditionOf = (name: string): string => `sink ${name}`;
 function startPoint(startAt: string): StartPoint {
   if (startAt === "beginning" || startAt === "end") return { at: startAt };
   return { at: "time", time: Date.parse(startAt) };
-}
-
-/** Waits for `work`, but not longer than `ms`. */
-export async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const timeout = new AbortController();
-  await Promise.race([work, sleep(ms, undefined, { signal: timeout.signal }).catch(() => {})]);
-  timeout.abort();
 }
