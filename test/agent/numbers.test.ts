@@ -14,8 +14,10 @@ const part = (from: number, to: number) => text(lines.slice(from, to));
 const bytes = (from: number, to: number) => Buffer.byteLength(part(from, to));
 const backup = (hour: number) => `audit-2026-11-21T0${hour}-00-00.000.log`;
 const { stageTimestamp } = JSON.parse(lines[0]);
-/** Seconds since the first event, now. `Date.parse` knows nothing of its microseconds. */
-const age = () => (Date.now() - Date.parse(stageTimestamp) - Number(stageTimestamp.slice(23, 26)) / 1000) / 1000;
+/** When the first event was, in epoch milliseconds. `Date.parse` knows nothing of its microseconds. */
+const first = Date.parse(stageTimestamp) + Number(stageTimestamp.slice(23, 26)) / 1000;
+/** Seconds since then, now. */
+const age = () => (Date.now() - first) / 1000;
 
 it("what a sink that is down is behind, and what rotation takes from it, is told to the byte", async () => {
   const far = await startBulkServer();
