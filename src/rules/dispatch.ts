@@ -3,7 +3,7 @@ import type { Check, Compiler } from "./compile.js";
 import type { Facet } from "./facet.js";
 import { Facets } from "./facets.js";
 import { foldCondition, isOutcome, type Knowledge } from "./fold.js";
-import { type Expression, Outcome, testsOf } from "./tree.js";
+import { type Expression, Outcome, type TestNode, testsOf } from "./tree.js";
 import { ValueFacet } from "./value-facet.js";
 
 /** An entry (rule) that an event leaves possible. */
@@ -31,7 +31,7 @@ interface Node<Entry> {
   /** Nothing is asked any more: neither a facet nor a check. */
   readonly isSettled: boolean;
   readonly rests: readonly Rest<Entry>[];
-  /** Facets that were asked on the way here. */
+  /** Facets that were asked on the way here, and this one's. */
   readonly asked: ReadonlySet<Facet>;
 }
 
@@ -144,7 +144,7 @@ export class Dispatch<Entry> {
     facet.tell(valueClass, event, known);
     this.folded += facet.size;
     const rests = valueClass === 0 ? from.rests : this.fold(from.rests, known);
-    const node = this.node(rests, new Set(from.asked).add(facet));
+    const node = this.node(rests, from.asked);
     from.next[valueClass] = node;
     return node;
   }
@@ -162,7 +162,8 @@ export class Dispatch<Entry> {
 
   private node(rests: readonly Rest<Entry>[], asked: ReadonlySet<Facet>): Node<Entry> {
     this.kept += 1 + rests.length;
-    const facet = this.choose(rests, asked);
+    const chosen = this.choose(rests, asked);
+    const facet = chosen?.narrow === undefined ? chosen : chosen.narrow(this.testsFor(chosen, rests));
     const candidates = facet ? [] : rests.map((rest) => this.candidate(rest));
     return {
       facet,
@@ -171,8 +172,14 @@ export class Dispatch<Entry> {
       candidates,
       isSettled: facet === undefined && candidates.every(({ check }) => check === undefined),
       rests: facet ? rests : [],
-      asked,
+      asked: chosen ? new Set(asked).add(chosen) : asked,
     };
+  }
+
+  /** The tests that are left and that a facet knows of. */
+  private testsFor(facet: Facet, rests: readonly Rest<Entry>[]): TestNode[] {
+    const tests = rests.flatMap(({ rest }) => (isOutcome(rest) ? [] : [...testsOf(rest)]));
+    return tests.filter((test) => this.facets.of(test).includes(facet));
   }
 
   private candidate({ entry, rest }: Rest<Entry>): Candidate<Entry> {
@@ -180,7 +187,7 @@ export class Dispatch<Entry> {
     return { entry, check: isOutcome(rest) ? () => rest : this.compiler.condition(rest) };
   }
 
-  /** The facet that most conditions ask about, for what it costs. */
+  /** The facet that most conditions ask about, for what it costs; before all others those that an event's kind decides. */
   private choose(rests: readonly Rest<Entry>[], asked: ReadonlySet<Facet>): Facet | undefined {
     const asking = new Map<Facet, number>();
     for (const { rest } of rests) {
@@ -192,13 +199,12 @@ export class Dispatch<Entry> {
       }
       for (const facet of facets) asking.set(facet, (asking.get(facet) ?? 0) + 1);
     }
-    let best: Facet | undefined;
-    let most = 0;
-    for (const [facet, count] of asking) {
-      if (count / facet.cost <= most) continue;
-      most = count / facet.cost;
-      best = facet;
-    }
-    return best;
+    const facets = [...asking.keys()];
+    const ofKind = facets.filter(({ alike }) => alike !== undefined);
+    const worth = (facet: Facet) => asking.get(facet)! / facet.cost;
+    return (ofKind.length > 0 ? ofKind : facets).reduce<Facet | undefined>(
+      (best, facet) => (best === undefined || worth(facet) > worth(best) ? facet : best),
+      undefined,
+    );
   }
 }

@@ -16,6 +16,8 @@ export interface Facet {
   /** Only before the first event. False if it has nothing to say of the test. */
   add(test: TestNode): boolean;
   classOf(event: EventView): number;
+  /** What tells the same of these tests, which it knows of, for less; itself if there is no such thing. */
+  narrow?(tests: readonly TestNode[]): Facet;
   /** Adds what is known of events of this class, of which `event` is one. */
   tell(valueClass: number, event: EventView, known: Knowledge): void;
 }

@@ -7,7 +7,6 @@ import { Outcome, type TestNode } from "./tree.js";
 
 /** What keys have to be in a body for a test to say "yes". */
 interface Need {
-  readonly test: TestNode;
   readonly keys: readonly number[];
   /** What it says if one is not there; undefined if it may also fail. */
   readonly missed: Outcome | undefined;
@@ -15,22 +14,26 @@ interface Need {
 
 /** Most keys that are looked for. */
 const MAX_KEYS = 500;
+/** Most sets of fewer keys that are looked for instead, where a node of the decision tree needs no others. */
+const MAX_NARROWED = 16;
 
 /** Which of the keys that tests follow are in a body: found much faster than texts, and most of them are not there. */
 export class KeyFacet implements Facet {
   readonly alike = undefined;
   readonly cost = 20;
-  private readonly needs: Need[] = [];
+  private readonly needs = new Map<TestNode, Need>();
   /** By name, as one member of a list: what a set grows by. */
   private readonly numbers = new Map<string, readonly [number]>();
   private readonly members: (readonly [number])[] = [];
   private readonly sets = new NumberedSets();
   private keys: Keys | undefined;
+  /** By the numbers of their keys. */
+  private readonly narrowed = new Map<string, KeyFacet>();
 
   constructor(private readonly field: Field) {}
 
   get size(): number {
-    return this.needs.length;
+    return this.needs.size;
   }
 
   add(test: TestNode): boolean {
@@ -39,8 +42,23 @@ export class KeyFacet implements Facet {
     const keys = names.flatMap((name) => this.numberOf(name) ?? []);
     if (keys.length === 0) return false;
     const canFail = path.steps.some(({ type }) => type === "items");
-    this.needs.push({ test, keys, missed: canFail ? undefined : Outcome.no });
+    this.needs.set(test, { keys, missed: canFail ? undefined : Outcome.no });
     return true;
+  }
+
+  /** Looks for the keys of these tests alone: what few bodies have is sooner told to be in none than counted with the rest. */
+  narrow(tests: readonly TestNode[]): KeyFacet {
+    const needed = new Set(tests.flatMap((test) => this.needs.get(test)?.keys ?? []));
+    if (needed.size === this.numbers.size) return this;
+    const name = [...needed].sort((a, b) => a - b).join();
+    let facet = this.narrowed.get(name);
+    if (facet === undefined) {
+      if (this.narrowed.size === MAX_NARROWED) return this;
+      facet = new KeyFacet(this.field);
+      this.narrowed.set(name, facet);
+    }
+    for (const test of tests) facet.add(test);
+    return facet;
   }
 
   classOf(event: EventView): number {
@@ -57,7 +75,7 @@ export class KeyFacet implements Facet {
 
   tell(valueClass: number, _: EventView, known: Knowledge): void {
     if (valueClass === 0) return;
-    for (const { test, keys, missed } of this.needs) {
+    for (const [test, { keys, missed }] of this.needs) {
       if (keys.every((key) => this.sets.has(valueClass - 1, key))) continue;
       if (missed === undefined) known.refuted.add(test);
       else known.outcomes.set(test, missed);

@@ -5,21 +5,24 @@ const MAX_UNIONS = 1 << 16;
 export class NumberedSets {
   private readonly sets: ReadonlySet<number>[] = [new Set()];
   private readonly setOf = new Map<string, number>([["", 0]]);
-  private readonly unions = new Map<number, number>();
+  /** By set and key. */
+  private readonly unions: Map<number, number>[] = [new Map()];
+  private kept = 0;
 
   has(set: number, member: number): boolean {
     return this.sets[set].has(member);
   }
 
-  /** The set with these members too, which `key`, below 2^31, always stands for; -1 when there are too many sets. */
+  /** The set with these members too, which `key` always stands for; -1 when there are too many sets. */
   union(set: number, key: number, members: readonly number[]): number {
-    const both = set * 2 ** 31 + key;
-    let union = this.unions.get(both);
-    if (union === undefined) {
-      if (this.unions.size === MAX_UNIONS) return -1;
-      union = this.numberOf(new Set([...this.sets[set], ...members]));
-      this.unions.set(both, union);
-    }
+    return this.unions[set].get(key) ?? this.add(set, key, members);
+  }
+
+  private add(set: number, key: number, members: readonly number[]): number {
+    if (this.kept === MAX_UNIONS) return -1;
+    const union = this.numberOf(new Set([...this.sets[set], ...members]));
+    this.unions[set].set(key, union);
+    this.kept++;
     return union;
   }
 
@@ -29,6 +32,7 @@ export class NumberedSets {
     if (known !== undefined) return known;
     if (this.sets.length === MAX_SETS) return -1;
     this.setOf.set(key, this.sets.length);
+    this.unions.push(new Map());
     return this.sets.push(all) - 1;
   }
 }

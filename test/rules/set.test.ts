@@ -55,6 +55,38 @@ describe("a set of rules", { timeout: 60_000 }, () => {
     );
   });
 
+  it("finds in bodies exactly the rules that match, however many kinds of events ask for keys of their own", () => {
+    const key = fc.constantFrom(...Array.from({ length: 12 }, (_, i) => `key${i}`));
+    const rule = fc.tuple(fc.nat(30), fc.array(key, { minLength: 1, maxLength: 3 }));
+    const body = fc.tuple(fc.nat(30), fc.dictionary(key, fc.constantFrom("yes", "no"), { noNullPrototype: true }));
+    fc.assert(
+      fc.property(
+        fc.array(rule, { minLength: 30, maxLength: 60 }),
+        fc.array(body, { minLength: 40, maxLength: 60 }),
+        (rules, bodies) => {
+          const set = rules.map(([resource, keys], index) => {
+            const tests = keys.map((name) => `RequestObject.labels.${name} = "yes"`);
+            return ruleOf(String(index), `ObjectRef.Resource = "r${resource}" and (${tests.join(" or ")})`);
+          });
+          const events = bodies.map(([resource, labels]) => ({
+            kind: "Event",
+            objectRef: { resource: `r${resource}` },
+            requestObject: { labels },
+          }));
+          const batch = batchOf(...events);
+          compileSet(set).evaluate(batch);
+          for (const [row, [resource, labels]] of bodies.entries()) {
+            const matching = rules.flatMap(([of, keys], index) =>
+              of === resource && keys.some((name) => labels[name] === "yes") ? [String(index)] : [],
+            );
+            expect(batch.matches(row).map(({ rule }) => rule)).toEqual(matching);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it("looks at the stages it was given, and at stages that nobody knows", () => {
     const batch = batchOf(
       ...["RequestReceived", "ResponseComplete", "Panic", "Other"].map((stage) => ({ kind: "Event", stage })),
