@@ -349,6 +349,7 @@ export class Agent {
     const rules = await this.#rules.read(config.rules);
     if (!rules) config.rules = before.config.rules;
     await this.#change({ ...given, config, sources: before.sources }, rules, { revive: true });
+    if (this.#stopping) return;
     metrics.add("auditship_reloads_total", 1, "config", "ok");
     log.info({ sinks: this.#sinks.names, rules: this.#rules.set.size }, "Configuration reloaded.");
   }
