@@ -11,8 +11,8 @@ const SLOTS = 32;
 const KEYS = SLOTS + 2 * 1024;
 const KEY = 24;
 
-/** Bytes for sets of keys. */
-const SETS = 48 * 1024;
+/** Bytes for sets of keys: two of 500, and 32 of 16 as rules that are left ask for. */
+const SETS = 128 * 1024;
 const MAX_KEYS = 1024;
 /** Bytes of memory that sets of keys need. */
 export const KEY_SETS_BYTES = SETS + 2 * MAX_KEYS;

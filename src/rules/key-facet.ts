@@ -14,8 +14,9 @@ interface Need {
 
 /** Most keys that are looked for. */
 const MAX_KEYS = 500;
-/** Most sets of fewer keys that are looked for instead, where a node of the decision tree needs no others. */
+/** Most sets of few keys that are looked for instead, where a node of the decision tree needs no others, and most keys of those. */
 const MAX_NARROWED = 16;
+const FEW_KEYS = 16;
 
 /** Which of the keys that tests follow are in a body: found much faster than texts, and most of them are not there. */
 export class KeyFacet implements Facet {
@@ -49,7 +50,7 @@ export class KeyFacet implements Facet {
   /** Looks for the keys of these tests alone: what few bodies have is sooner told to be in none than counted with the rest. */
   narrow(tests: readonly TestNode[]): KeyFacet {
     const needed = new Set(tests.flatMap((test) => this.needs.get(test)?.keys ?? []));
-    if (needed.size === this.numbers.size) return this;
+    if (needed.size > FEW_KEYS || needed.size === this.numbers.size) return this;
     const name = [...needed].sort((a, b) => a - b).join();
     let facet = this.narrowed.get(name);
     if (facet === undefined) {
