@@ -209,7 +209,9 @@ export class SendingRunner extends Runner {
     const { table, time } = batch;
     const { select, request } = this.options;
     let room = request.maxBytes - builder.bytes;
-    const end = Math.min(batch.count, first + this.#maxEvents - builder.count);
+    // A line of many events may have filled it beyond its bound.
+    const left = Math.max(0, this.#maxEvents - builder.count);
+    const end = Math.min(batch.count, first + left);
     for (let row = first; row < end; row++) {
       room -= sizeIn(table, row);
       if (room < 0 || !this.#frames.covers(time[row]) || !select(batch, row)) return row;

@@ -19,9 +19,16 @@ const line = (n: number) => {
   });
 };
 
+/** Every third line is a list of 40 or 100 events. */
+const lineOrList = (n: number) => {
+  if (n % 3 !== 2) return line(n);
+  const items = Array.from({ length: n % 2 === 0 ? 40 : 100 }, (_, item) => auditLine(1000 * n + item));
+  return `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[${items.join()}]}`;
+};
+
 /** A batch in memory of its own, with times as `parse` fills them. */
-function batchOf(from: number, count: number, offset: number, arena?: Arena): EventBatch {
-  const text = Buffer.from(Array.from({ length: count }, (_, n) => `${line(from + n)}\n`).join(""));
+function batchOf(lines: string[], offset: number, arena?: Arena): EventBatch {
+  const text = Buffer.from(lines.map((each) => `${each}\n`).join(""));
   const batch = new EventBatch({
     capacity: text.length + 1,
     documents: { cluster: "c", node: "n", labels: {} },
@@ -75,7 +82,12 @@ class FramedArchive extends Archive {
 }
 
 /** Sends everything; what a `select` leaves out, too, has to be acknowledged. */
-async function ship(sink: Archive, select: (batch: Batch, row: number) => boolean, arena?: Arena): Promise<Archive> {
+async function ship(
+  sink: Archive,
+  select: (batch: Batch, row: number) => boolean,
+  arena?: Arena,
+  lineOf = line,
+): Promise<Archive> {
   const host = quietHost("archive");
   const runner = new SendingRunner(
     sink,
@@ -95,7 +107,8 @@ async function ship(sink: Archive, select: (batch: Batch, row: number) => boolea
   runner.addLedger(ledger);
   let offset = 0;
   for (const count of [1, 250, 3, 400]) {
-    const batch = batchOf(offset, count, offset, arena);
+    const lines = Array.from({ length: count }, (_, n) => lineOf(offset + n));
+    const batch = batchOf(lines, offset, arena);
     expect(await runner.offer(batch, ledger, true)).toBe(true);
     offset = batch.end.offset;
     batch.close();
@@ -131,6 +144,15 @@ describe("a sink that tells its frame", () => {
       for (const count of framed.counts) expect(count).toBeLessThanOrEqual(90);
     },
   );
+
+  it("gets the events of a line in one request, each once, however many they are", async () => {
+    const alone = await ship(new Archive(), all, undefined, lineOrList);
+    const framed = await ship(new FramedArchive(), all, undefined, lineOrList);
+    expect(Math.max(...alone.counts)).toBeGreaterThan(100);
+    expect(framed.counts).toEqual(alone.counts);
+    expect(framed.items).toEqual(alone.items);
+    expect(framed.ids).toEqual(alone.ids);
+  });
 
   it("is asked for it once a day, not to encode each event", async () => {
     let encoded = 0;
