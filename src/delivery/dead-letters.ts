@@ -91,7 +91,8 @@ export class DeadLetters {
 
   async #append(lines: Buffer): Promise<void> {
     try {
-      await this.#file!.appendFile(lines);
+      // In one piece, unlike `appendFile`: what `dlq replay` appends meanwhile must not cut a letter in two.
+      for (let at = 0; at < lines.length; ) at += (await this.#file!.write(lines, at)).bytesWritten;
       await this.#file!.datasync();
       this.#size += lines.length;
     } catch (error) {

@@ -183,6 +183,21 @@ test("a store that could not be opened can be as soon as the way is free", async
   expect(await ids()).toEqual(["a"]);
 });
 
+test("a letter stays whole, whatever is taken back while it is written", async () => {
+  const letters = await openLetters({ maxSize: 100_000_000, whenFull: "park" });
+  const line = `{"kind":"Event","auditID":"${"x".repeat(3_000_000)}"}`;
+  const numbers = Array.from({ length: 8 }, (_, number) => `${number}`);
+  for (const number of numbers) {
+    let added = false;
+    const adding = letters.add([letter(number, { line })]).finally(() => {
+      added = true;
+    });
+    while (!added) await removeDeadLetters(path, ["another"]);
+    await adding;
+  }
+  expect(await ids()).toEqual(numbers);
+});
+
 test("letters are kept where they are looked for, though their file was moved or deleted meanwhile", async () => {
   const letters = await openLetters();
   await letters.add([letter("a")]);
