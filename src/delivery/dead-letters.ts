@@ -123,8 +123,9 @@ export class DeadLetters {
       kept = await this.#survey();
       this.#lost(before - kept.ids.size);
     }
+    const file = await open(this.path, "a", 0o600);
     await this.#file?.close();
-    this.#file = await open(this.path, "a", 0o600);
+    this.#file = file;
     this.#size = kept.size;
     this.#ids = kept.ids;
     this.#show();

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rename, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -178,6 +178,17 @@ test("a store that could not be opened can be as soon as the way is free", async
   onTestFinished(() => letters.close());
   await expect(letters.ready()).rejects.toMatchObject({ code: "AUDITSHIP_DEAD_LETTERS" });
   await rm(join(state, "dead-letters"));
+  await letters.ready();
+  await letters.add([letter("a")]);
+  expect(await ids()).toEqual(["a"]);
+});
+
+test("a store whose file cannot be made anew can be as soon as the way is free", async () => {
+  const letters = await openLetters();
+  await rm(path);
+  await symlink(join(state, "gone", "nowhere"), path);
+  await expect(letters.add([letter("a")])).rejects.toMatchObject({ code: "AUDITSHIP_DEAD_LETTERS" });
+  await rm(path);
   await letters.ready();
   await letters.add([letter("a")]);
   expect(await ids()).toEqual(["a"]);
