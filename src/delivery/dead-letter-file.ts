@@ -115,7 +115,7 @@ export async function* letters(path: string): AsyncGenerator<{ id: string; bytes
   const seen = new IdSet();
   for await (const { bytes, offset } of lines(path)) {
     const id = LETTER.exec(bytes.toString("latin1", 0, 256))?.[1];
-    if (id === undefined || (removed.get(id) ?? -1) > offset || seen.has(id) || !isJson(bytes)) continue;
+    if (id === undefined || (removed.get(id) ?? -1) > offset || seen.has(id) || !isLetter(parse(bytes))) continue;
     seen.add(id);
     yield { id, bytes };
   }
@@ -125,8 +125,9 @@ export async function* letters(path: string): AsyncGenerator<{ id: string; bytes
 async function removals(path: string): Promise<Map<string, number>> {
   const removed = new Map<string, number>();
   for await (const { bytes, offset } of lines(path)) {
-    if (!bytes.subarray(0, REMOVED.length).equals(REMOVED) || !isJson(bytes)) continue;
-    for (const id of (JSON.parse(bytes.toString()) as { removed: string[] }).removed) removed.set(id, offset);
+    if (!bytes.subarray(0, REMOVED.length).equals(REMOVED)) continue;
+    const ids = parse(bytes)?.removed;
+    if (Array.isArray(ids)) for (const id of ids) removed.set(id, offset);
   }
   return removed;
 }
@@ -134,12 +135,20 @@ async function removals(path: string): Promise<Map<string, number>> {
 const LETTER = /^\{"id":"([^"\\]+)"/;
 const REMOVED = Buffer.from('{"removed":[');
 
-function isJson(bytes: Buffer): boolean {
+/** True for what {@link encode} writes, as far as readers rely on it: somebody may have edited the file. */
+function isLetter(line: Record<string, unknown> | undefined): boolean {
+  if (line === undefined) return false;
+  const { sink, reason, time, line: event, members: ours } = line;
+  const texts = [sink, reason, time].every((text) => typeof text === "string");
+  return texts && event !== undefined && typeof ours === "object" && ours !== null;
+}
+
+/** A line that begins as an object; undefined if it is not JSON. */
+function parse(bytes: Buffer): Record<string, unknown> | undefined {
   try {
-    JSON.parse(bytes.toString("utf8"));
-    return true;
+    return JSON.parse(bytes.toString("utf8"));
   } catch {
-    return false;
+    return undefined;
   }
 }
 

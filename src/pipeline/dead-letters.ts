@@ -100,7 +100,8 @@ class Replay {
     let request = new ReplayRequest();
     for await (const letter of readDeadLetters(this.#path, filter)) {
       if (limit-- <= 0) break;
-      if (!request.add(sink, letter)) this.#stays("its line cannot be read");
+      const obstacle = request.add(sink, letter);
+      if (obstacle !== undefined) this.#stays(obstacle);
       if (request.count < Math.min(maxEvents, REQUEST_EVENTS) && request.size < maxBytes) continue;
       await this.#deliver(sink, request);
       request = new ReplayRequest();
@@ -174,14 +175,18 @@ class ReplayRequest implements Request {
     return this.ids[index];
   }
 
-  /** False if the letter is no event any more. */
-  add(sink: SendingSink, letter: DeadLetter): boolean {
-    const event = StoredEvent.of(letter);
-    if (!event) return false;
+  /** Returns why it does not: the letter is no event any more, or none that the sink can encode. */
+  add(sink: SendingSink, letter: DeadLetter): string | undefined {
     const out = new ByteWriter(letter.line.length + 1024);
-    sink.encode(event, out);
+    try {
+      const event = StoredEvent.of(letter);
+      if (!event) return "its line cannot be read";
+      sink.encode(event, out);
+    } catch (error) {
+      return `cannot be encoded: ${(error as Error).message}`;
+    }
     this.#push(letter.id, out.view());
-    return true;
+    return undefined;
   }
 
   /** Some of its items, to be tried once more. */

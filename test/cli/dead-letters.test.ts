@@ -17,6 +17,7 @@ export default {
     return {
       mode: "send", ordered: false, gzip: false,
       encode(event, out) {
+        if (event.id() === "odd") throw new Error("no such shape");
         out.text(event.id() + " " + event.day() + " " + event.matches().map((match) => match.message(event)) + " " + event.annotation("workspace") + " ");
         event.writeDocument(out, { id: true });
         out.byte(10);
@@ -153,6 +154,13 @@ describe("a replay", () => {
     expect(await replayDeadLetters(file, {}, (line) => lines.push(line))).toEqual({ left: 1 });
     expect(lines).toEqual(["s: 1 stay: still wrong", "s: 2 delivered, 1 left", "other: 0 delivered, 0 left"]);
     expect((await printed(listDeadLetters, file)).map((line) => line.split("  ")[2])).toEqual(["two"]);
+  });
+
+  it("keeps what the sink cannot encode, and sends the others", async () => {
+    await put(letter("one"), letter("odd"), letter("two"));
+    const lines: string[] = [];
+    expect(await replayDeadLetters(await config(), { sink: "s" }, (line) => lines.push(line))).toEqual({ left: 1 });
+    expect(lines).toEqual(["s: 1 stay: cannot be encoded: no such shape", "s: 2 delivered, 1 left"]);
   });
 
   it("halves a request that is too large, and tries again what the far end is too busy for", async () => {

@@ -132,11 +132,13 @@ test("a half letter that was followed by a removal is not taken for a letter", a
   expect(await ids()).toEqual(["b"]);
 });
 
-test("lines that are no letters are left out and cost nothing else", async () => {
+test("lines that are no letters, or no whole ones, are left out and cost nothing else", async () => {
   const writer = await openLetters();
   await writer.add([letter("a")]);
   await writer.close();
   await appendFile(path, 'rubbish\n\n{"id":"x"\n{"removed":["a"\n{"removed":[1]]\n\u0000\u0000\n');
+  const edited = JSON.stringify({ ...letter("x"), members: undefined });
+  await appendFile(path, `{"id":"x"}\n${edited}\n{"removed":[],"removed":1}\n{"id":"x","sink":"archive","reason":1}\n`);
   const letters = await openLetters();
   await letters.add([letter("b")]);
   expect(await ids()).toEqual(["a", "b"]);
