@@ -82,7 +82,8 @@ export class Checkpoints {
   }
 
   async #writeAll(): Promise<boolean> {
-    const sinks = [...this.#sinks];
+    // One that is closed said all before: no feed knows its cursors any more, and another may have its name.
+    const sinks = [...this.#sinks].filter(({ state }) => state !== "closed");
     this.#sinks.clear();
     let whole = true;
     // Tables first: a cursor must never name a file that the table does not know.

@@ -21,6 +21,25 @@ beforeEach(async () => {
 const archive = { type: "file", path: "archive.ndjson" };
 const workspace = (name: string) => ({ workspace: { static: { shop: name } } });
 
+/** A sink that takes its first request at once, and the others when they are cut. */
+const LATE = `
+import { once } from "node:events";
+export default {
+  kind: "sink", name: "late",
+  options: (zod) => zod.strictObject({}),
+  create() {
+    let requests = 0;
+    return {
+      mode: "send", ordered: false, gzip: false, async probe() {},
+      encode(event, out) { event.writeDocument(out); },
+      async send(_, signal) {
+        if (requests++ > 0) await once(signal, "abort");
+        return { kind: "done" };
+      },
+    };
+  },
+};`;
+
 /** A configuration, loaded. */
 async function config(changes: object = {}) {
   const whole = {
@@ -36,10 +55,10 @@ async function config(changes: object = {}) {
   return loadConfig(at("auditship.yaml"), { env: {} });
 }
 
-async function start(): Promise<Agent> {
+async function start(sinks: object = { archive }): Promise<Agent> {
   await writeFile(at("audit.log"), "");
   const log = createLog({ level: "info", pretty: false, to: { write: (line: string) => void said.push(line) } });
-  const agent = await Agent.start(await config(), { once: false, log, metrics: new Metrics() });
+  const agent = await Agent.start(await config({ sinks }), { once: false, log, metrics: new Metrics() });
   onTestFinished(() => agent.stop());
   return agent;
 }
@@ -101,6 +120,23 @@ describe("a reload", () => {
     expect((await document()).auditship.workspace).toBe("red");
     await agent.reload(await config());
     expect((await document()).auditship.workspace).toBe("red");
+  });
+
+  it("keeps the cursor of a sink that it removes, whatever the far end takes as it is cut off", async () => {
+    await writeFile(at("late.mjs"), LATE);
+    const late = { type: "./late.mjs" };
+    const agent = await start({ archive, late });
+    await document();
+    const cursor = async () => {
+      const { body } = JSON.parse(await readFile(at("state/sinks/late.json"), "utf8"));
+      return body.cursors.apiserver?.offset;
+    };
+    await vi.waitFor(async () => expect(await cursor()).toBeGreaterThan(0), { timeout: 10_000 });
+    const taken = await cursor();
+    await document();
+    await agent.reload(await config({ shutdownTimeout: "1ms" }));
+    await agent.stop();
+    expect(await cursor()).toBe(taken);
   });
 
   it("that has begun is over before the agent has stopped, and none begins then", async () => {
