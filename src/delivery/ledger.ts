@@ -101,7 +101,7 @@ export class Ledger {
   /** Everything of the batch was offered; from now on it is done when nothing is outstanding. */
   seal(entry: LedgerEntry): void {
     entry.sealed = true;
-    this.#advance();
+    this.#advance(entry);
   }
 
   /** No more of the batch is offered: it ends before the line at `offset`, and what comes from there is offered later. */
@@ -113,7 +113,7 @@ export class Ledger {
   /** A run of the batch, lines [from, to) of its file, is acknowledged. */
   acknowledge(entry: LedgerEntry, from: number, to: number): void {
     entry.outstanding--;
-    if (entry.sealed && entry.outstanding === 0) this.#advance();
+    if (isDone(entry)) this.#advance(entry);
     else entry.done.push({ from, to });
   }
 
@@ -151,17 +151,19 @@ export class Ledger {
   /** What is done beyond the cursor, and behind it in a section that is ahead; ranges do not overlap. */
   ranges(): DoneRange[] {
     const ranges = [...(this.#passed ?? []), ...this.#ranges];
-    for (const { start, end, sealed, outstanding, done } of this.#entries) {
+    for (const entry of this.#entries) {
+      const { start, end, done } = entry;
       const file = start.file.fingerprint;
-      if (sealed && outstanding === 0) ranges.push({ file, from: start.offset, to: end.offset });
+      if (isDone(entry)) ranges.push({ file, from: start.offset, to: end.offset });
       else for (const run of done) ranges.push({ file, ...run });
     }
     return mergeRanges(ranges);
   }
 
-  #advance(): void {
+  /** After something of this batch is done. */
+  #advance(entry: LedgerEntry): void {
     let moved = false;
-    while (this.#entries.length > 0 && this.#entries[0].sealed && this.#entries[0].outstanding === 0) {
+    while (this.#entries.length > 0 && isDone(this.#entries[0])) {
       const { start, end } = this.#entries.shift()!;
       this.#cursor = end;
       this.#pass(start, end);
@@ -169,6 +171,18 @@ export class Ledger {
       moved = true;
     }
     if (moved) this.onAdvance();
+    else if (isDone(entry)) this.#join(entry);
+  }
+
+  /** Makes one of a batch that is done and its neighbours that are: as long as one before them is not, more and more come. */
+  #join(entry: LedgerEntry): void {
+    const index = this.#entries.lastIndexOf(entry);
+    for (const at of [index + 1, index]) {
+      const [first, second] = this.#entries.slice(Math.max(0, at - 1), at + 1);
+      if (!second || !isDone(first) || !isDone(second) || comparePositions(first.end, second.start) !== 0) continue;
+      first.end = second.end;
+      this.#entries.splice(at, 1);
+    }
   }
 
   #pass(start: Position, end: Position): void {
@@ -184,6 +198,9 @@ export class Ledger {
     this.#ranges = this.#ranges.filter((range) => range.file !== file.fingerprint || range.to > offset);
   }
 }
+
+/** True if all of it was offered, and is acknowledged. */
+const isDone = ({ sealed, outstanding }: LedgerEntry): boolean => sealed && outstanding === 0;
 
 /** Negative, zero or positive as `a` lies before, at or after `b`; a cursor that is not known yet lies first. */
 export function compareCursors(a: Position | undefined, b: Position | undefined): number {

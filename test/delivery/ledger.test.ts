@@ -1,5 +1,9 @@
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Ledger } from "../../src/delivery/ledger.js";
+import { Ledger, mergeRanges } from "../../src/delivery/ledger.js";
 import type { FileRef, Position } from "../../src/plugin/index.js";
 
 const file = (ordinal: number): FileRef => ({ fingerprint: `f${ordinal}`, id: `f${ordinal}`, ordinal, time: 0 });
@@ -64,6 +68,60 @@ describe("the cursor of a sink", () => {
     next.outstanding = 1;
     ledger.seal(next);
     expect([ledger.cursor, ledger.end]).toEqual([at(40), at(100)]);
+  });
+
+  it("and the ranges are those of what is done, in whatever order that is acknowledged", () => {
+    const orders = fc.integer({ min: 1, max: 12 }).chain((count) => fc.shuffledSubarray([...Array(count).keys()]));
+    fc.assert(
+      fc.property(orders, fc.integer({ min: 0, max: 12 }), (order, perFile) => {
+        const ledger = new Ledger();
+        // So many batches are of the first file.
+        const place = (n: number) => (n < perFile ? at(10 * n) : at(10 * (n - perFile), 2));
+        const batches = Array.from({ length: 12 }, (_, n) => {
+          const start = place(n);
+          return { start, end: at(start.offset + 10, start.file.ordinal) };
+        });
+        const entries = batches.map(({ start, end }) => {
+          const entry = ledger.open(start, end);
+          entry.outstanding = 1;
+          ledger.seal(entry);
+          return entry;
+        });
+        const done = new Set<number>();
+        for (const n of order) {
+          ledger.acknowledge(entries[n], batches[n].start.offset, batches[n].end.offset);
+          done.add(n);
+          const first = batches.findIndex((_, index) => !done.has(index));
+          expect(ledger.cursor).toEqual(first === 0 ? batches[0].start : batches.at(first - 1)?.end);
+          const beyond = batches.filter((_, index) => done.has(index) && index > first && first >= 0);
+          const ranges = beyond.map(({ start, end }) => ({
+            file: start.file.fingerprint,
+            from: start.offset,
+            to: end.offset,
+          }));
+          expect(ledger.ranges()).toEqual(mergeRanges(ranges));
+        }
+      }),
+    );
+  });
+
+  it("costs no memory for what is done beyond it, however much that is while one batch is not", async () => {
+    const ledger = new Ledger();
+    const stuck = offered(ledger, 0, 100, 1);
+    const batch = (n: number) => {
+      const entry = offered(ledger, 100 * n, 100 * n + 100, 1);
+      ledger.acknowledge(entry, 100 * n, 100 * n + 100);
+      return new WeakRef(entry);
+    };
+    const batches = Array.from({ length: 1000 }, (_, n) => batch(n + 1));
+    // What a WeakRef is made of stays until the next turn.
+    await setImmediate();
+    setFlagsFromString("--expose-gc");
+    runInNewContext("gc")();
+    expect(batches.filter((entry) => entry.deref()).length).toBeLessThan(10);
+    expect(ledger.stored()?.ranges).toEqual([{ file: "f1", from: 100, to: 100_100 }]);
+    ledger.acknowledge(stuck, 0, 100);
+    expect(ledger.cursor).toEqual(at(100_100));
   });
 
   it("tells of each advance once", () => {
