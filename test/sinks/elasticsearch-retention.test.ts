@@ -55,6 +55,13 @@ describe("retention", () => {
     expect([left, changes]).toEqual([foreign, []]);
   });
 
+  test("finds the sink's indices among ten thousands of others", async () => {
+    const others = Array.from({ length: 30_000 }, (_, n) => `audit-of-a-tenant-with-a-long-name-${n}`);
+    const { told, left } = await retention({ indices: [...others, "audit-2020.01.01"] });
+    expect(told).toEqual(["deleted audit-2020.01.01"]);
+    expect(left).toHaveLength(30_000);
+  });
+
   test("takes an alias with such a name for no index", async () => {
     const { left } = await retention({ indices: ["theirs"], aliases: [["audit-2020.01.01", "theirs"]] });
     expect(left).toEqual(["theirs"]);

@@ -38,6 +38,9 @@ class PlainTransport extends Transport {
   }
 }
 
+/** A cluster's list of all indices of a pattern, with their aliases, is not small. */
+const MAX_ANSWER = 64 * 1024 ** 2;
+
 type ClientOptions = ConstructorParameters<typeof Client>[0];
 
 function connectionOver(http: HttpClient): ClientOptions["Connection"] {
@@ -51,7 +54,9 @@ function connectionOver(http: HttpClient): ClientOptions["Connection"] {
         headers,
         body: (params.body as string | Buffer | null) ?? undefined,
         signal: options.signal,
+        maxAnswer: MAX_ANSWER,
       });
+      if (answer.truncated) throw new Error(`the answer is longer than ${MAX_ANSWER >> 20} MiB`);
       const { "content-encoding": _encoding, ...answerHeaders } = answer.headers;
       return { statusCode: answer.status, headers: answerHeaders, body: Buffer.from(answer.body).toString("utf8") };
     }
