@@ -7,11 +7,13 @@ import {
   readdir,
   readFile,
   rename,
+  rm,
   stat,
+  truncate,
   utimes,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -241,6 +243,52 @@ describe("an archive file", () => {
     const directory = await temporaryDirectory();
     await new Archive(options(join(directory, "deep", "er", "audit.ndjson")), testHost()).probe();
     expect(await readdir(directory)).toEqual([]);
+  });
+});
+
+describe("an archive that others meddle with", () => {
+  const ACTS = {
+    moved: (path: string) => rename(path, join(dirname(path), "mine")),
+    deleted: (path: string) => rm(path),
+    "deleted with its directory": (path: string) => rm(dirname(path), { recursive: true }),
+    cut: (path: string) => truncate(path, 0),
+    replaced: async (path: string) => {
+      await writeFile(`${path}.new`, "");
+      await rename(`${path}.new`, path);
+    },
+  };
+  const CASES = Object.entries(ACTS).flatMap(([name, act]) => [false, true].map((gzip) => ({ name, act, gzip })));
+
+  it.each(CASES)("goes on at its path when its file was $name (gzip: $gzip), and is stored as ever", async (given) => {
+    const directory = join(await temporaryDirectory(), "archive");
+    const path = join(directory, "audit.ndjson");
+    const archive = await opened(path, { gzip: given.gzip });
+    await archive.fold(documents("1"));
+    await checkpoint(archive);
+    await archive.fold(documents("2"));
+    // With gzip this is acknowledged, and in no file yet.
+    archive.state();
+    await given.act(given.gzip ? `${path}.gz` : path);
+    await archive.flush();
+    await archive.fold(documents("3"));
+    const state = await checkpoint(archive);
+    await archive.fold(documents("lost in a crash"));
+    await archive.close();
+    const after = await opened(path, { gzip: given.gzip, maxSize: 1 }, state);
+    await after.fold(documents("4"));
+    await after.close();
+    expect(await lines(directory)).toEqual(given.gzip ? ["2", "3", "4"] : ["3", "4"]);
+  });
+
+  it("keeps what stands in a file that was put in its place", async () => {
+    const directory = await temporaryDirectory();
+    const path = join(directory, "audit.ndjson");
+    const archive = await opened(path);
+    await archive.fold(documents("1"));
+    await rename(path, join(directory, "mine"));
+    await writeFile(path, "somebody else's");
+    await archive.fold(documents("2"));
+    expect(await readFile(path, "utf8")).toBe("somebody else's\n2\n");
   });
 });
 

@@ -1,19 +1,24 @@
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { syncDirectory } from "../../../src/plugin/index.js";
 import { HEAD_BYTES } from "./backups.js";
 
 /** The file of an archive that is being written. Only its owner may read it: audit logs hold what users do. */
 export class ActiveFile {
+  readonly #path: string;
   readonly #handle: FileHandle;
+  readonly #identity: string;
   /** Bytes written whole. */
   length: number;
   /** True if there may be bytes beyond {@link length}. */
   #surplus = false;
 
-  private constructor(handle: FileHandle, length: number) {
+  private constructor(path: string, handle: FileHandle, stats: Stats) {
+    this.#path = path;
     this.#handle = handle;
-    this.length = length;
+    this.#identity = identityOf(stats);
+    this.length = stats.size;
   }
 
   /** Opens it behind what it holds, or makes it, with its directories. */
@@ -24,9 +29,9 @@ export class ActiveFile {
       return open(path, "wx+", 0o600);
     });
     try {
-      const { size } = await handle.stat();
-      if (size === 0) await syncDirectory(dirname(path));
-      return new ActiveFile(handle, size);
+      const stats = await handle.stat();
+      if (stats.size === 0) await syncDirectory(dirname(path));
+      return new ActiveFile(path, handle, stats);
     } catch (error) {
       await handle.close();
       throw error;
@@ -54,6 +59,14 @@ export class ActiveFile {
   async #cut(): Promise<void> {
     await this.#handle.truncate(this.length);
     this.#surplus = false;
+  }
+
+  /** False if it was moved, deleted or cut, or another file is in its place. */
+  async isIntact(): Promise<boolean> {
+    const there = await stat(this.#path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+    return there !== undefined && identityOf(there) === this.#identity && there.size >= this.length;
   }
 
   /** Its first bytes, at most {@link HEAD_BYTES}. */
@@ -86,3 +99,5 @@ export class ActiveFile {
     return buffer.subarray(0, bytesRead);
   }
 }
+
+const identityOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;

@@ -105,6 +105,7 @@ export class Archive implements FoldingSink {
 
   flush(): Promise<void> {
     return this.#alone(async () => {
+      await this.#keepPlace();
       await this.#drain();
       await this.#sync();
       if (this.#host.now() - this.#prunedAt > PRUNE_EVERY) await this.#prune();
@@ -172,7 +173,20 @@ export class Archive implements FoldingSink {
     this.#head = await file.head();
   }
 
+  /** Begins anew if others moved, deleted or cut the file: what is written to a deleted one is gone. */
+  async #keepPlace(): Promise<void> {
+    const file = this.#file;
+    if (!file || (await file.isIntact())) return;
+    const { path } = this.#options;
+    this.#host.log.warn({ path }, "the archive was moved, deleted or cut: it goes on in what is at its path now");
+    await this.#sync();
+    await this.#begin(undefined);
+    await file.close();
+    for (const member of this.#sealed) this.#advance(member);
+  }
+
   async #take(lines: Uint8Array): Promise<void> {
+    await this.#keepPlace();
     await this.#space.require(lines.length);
     if (this.#mustRotate(lines.length)) await this.#rotate();
     if (!this.#options.gzip) return this.#write(lines);
