@@ -1,5 +1,5 @@
 import { defineSink, duration, size } from "../../src/plugin/index.js";
-import { Archive } from "./file/archive.js";
+import { Archive, storedPath } from "./file/archive.js";
 
 /** An archive of NDJSON on the node: documents in shape `native`, one per line, rotated by size and UTC day. */
 export default defineSink({
@@ -26,6 +26,7 @@ export default defineSink({
         .prefault(0)
         .describe("Space to leave free on the file system: below it the sink parks until there is room. 0: none."),
     }),
+  ownFile: storedPath,
   defaults: { select: "all" },
   create: ({ retention, ...options }, host) =>
     new Archive({ ...options, retention: retention === "none" ? undefined : retention }, host),

@@ -127,6 +127,7 @@ class Loader {
     const sources = await each(names(raw.sources), (name) => this.#source(name));
     const stages = await each(config?.stages ?? [], (stage, index) => this.#stage(stage, index));
     const sinks = await each(names(raw.sinks), (name) => this.#sink(name));
+    this.#refuseShared(sinks);
     this.#stopOnErrors([...this.#document.errors, ...this.#errors]);
     return this.#loaded(config as Config, sources, stages, sinks);
   }
@@ -168,6 +169,18 @@ class Loader {
       this.#fail([...path, "catchUp"], `newest is not for ${plugin.name}, which keeps the log's order; leave it out.`);
     }
     return { name, plugin, options: parts.options, common: withDefaults(parts.common, plugin) };
+  }
+
+  /** Two sinks that write to one file would overwrite each other's events. */
+  #refuseShared(sinks: readonly LoadedSink[]): void {
+    const owners = new Map<string, string>();
+    for (const { name, plugin, options } of sinks) {
+      const file = plugin.ownFile && resolve(this.#directory, plugin.ownFile(options));
+      if (file === undefined) continue;
+      const owner = owners.get(file);
+      if (owner === undefined) owners.set(file, name);
+      else this.#fail(["sinks", name, "path"], `sink ${owner} writes to that file; give each one of its own.`);
+    }
   }
 
   async #stage(stage: string | Record<string, unknown>, index: number): Promise<LoadedStage | undefined> {

@@ -127,6 +127,8 @@ export interface SinkPlugin<Options extends z.ZodObject = z.ZodObject> {
    * state must come to the same.
    */
   readonly anyOrder?: boolean;
+  /** The path of the file that a sink with these options has to itself: two sinks of one file are refused. */
+  ownFile?(options: z.infer<Options>): string;
   /** Defaults of the host's options for this type. */
   readonly defaults?: {
     select?: "all" | "archived" | "alerting";

@@ -64,6 +64,18 @@ observe: { log: loud }
     ]);
   });
 
+  it("names the sinks that write to a file that is another's, however its path is spelt", async () => {
+    const text = `  a: { type: file, path: archive/audit.ndjson }
+  b: { type: file, path: ./archive/../archive/audit.ndjson }
+  c: { type: file, path: archive/audit.ndjson, gzip: true }
+  d: { type: file, path: archive/audit.ndjson.gz, gzip: true }
+`;
+    expect(await complaints(minimal(text))).toEqual([
+      "config.yaml:9:26: sinks.b.path: sink a writes to that file; give each one of its own. (AUDITSHIP_CONFIG_VALUE)",
+      "config.yaml:11:26: sinks.d.path: sink c writes to that file; give each one of its own. (AUDITSHIP_CONFIG_VALUE)",
+    ]);
+  });
+
   it("names the sink that has no type", async () => {
     expect(await complaints(minimal("  b: { urls: [] }\n"))).toEqual([
       "config.yaml:8:3: sinks.b.type is missing. (AUDITSHIP_CONFIG_VALUE)",

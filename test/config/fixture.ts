@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import file from "../../plugins/sinks/file.js";
 import { loadConfig } from "../../src/config/load.js";
 import type { AuditshipError } from "../../src/plugin/error.js";
 import { defineSink, defineSource, defineStage, duration, Registry } from "../../src/plugin/index.js";
@@ -49,6 +50,7 @@ export function registry(): Registry {
       },
     });
   plugins.register("sink", "elasticsearch", async () => send("elasticsearch", "all"));
+  plugins.register("sink", "file", async () => file);
   plugins.register("sink", "alertmanager", async () => send("alertmanager", "alerting"));
   return plugins;
 }

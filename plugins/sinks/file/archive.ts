@@ -72,8 +72,8 @@ export class Archive implements FoldingSink {
   #unfit = 0;
 
   constructor(options: ArchiveOptions, host: SinkHost) {
-    const path = host.resolve(options.path);
-    this.#options = { ...options, path: options.gzip && !path.endsWith(".gz") ? `${path}.gz` : path };
+    const path = host.resolve(storedPath(options));
+    this.#options = { ...options, path };
     this.#host = host;
     this.#space = new FreeSpace(dirname(path), options.minFree);
   }
@@ -310,6 +310,10 @@ export class Archive implements FoldingSink {
     return new Error(`cannot write the archive ${this.#options.path}: ${message}.${advice}`, { cause });
   }
 }
+
+/** Where the file lies: compressed ones end in `.gz`. */
+export const storedPath = ({ path, gzip }: Pick<ArchiveOptions, "path" | "gzip">): string =>
+  gzip && !path.endsWith(".gz") ? `${path}.gz` : path;
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
