@@ -410,6 +410,43 @@ describe("an active alert", () => {
   });
 });
 
+describe("a clock that is set", () => {
+  it("forward delays no new alert", async () => {
+    const { sink, am } = started();
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(1000);
+    vi.setSystemTime(NOW + 3_600_000);
+    fold(sink, [event({ verb: "list" })]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent.map((alert) => alert.labels.verb)).toEqual(["get", "list"]);
+  });
+
+  it("back keeps alerts neither from being sent again nor from ending", async () => {
+    const { sink, am } = started();
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(1000);
+    vi.setSystemTime(NOW - 3_600_000);
+    await vi.advanceTimersByTimeAsync(60_000);
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(am.sent.map((alert) => alert.annotations.count)).toEqual(["1", "1", "2"]);
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(Date.parse(am.sent.at(-1)!.endsAt)).toBeLessThanOrEqual(Date.now());
+    expect(sink.state().alerts).toEqual([]);
+  });
+
+  it("back ends what was active when the agent starts after it", async () => {
+    const before = started();
+    fold(before.sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    const state = stored(before.sink);
+    vi.setSystemTime(NOW - 3_600_000);
+    const { sink } = started({}, state);
+    await vi.advanceTimersByTimeAsync(400_000);
+    expect(sink.state().alerts).toEqual([]);
+  });
+});
+
 describe("an Alertmanager that is down", () => {
   it("holds up no fold, is tried again with backoff, and gets every alert that nobody was told of, even quiet ones", async () => {
     const { sink, am, told } = started();

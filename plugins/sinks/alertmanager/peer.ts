@@ -9,7 +9,7 @@ export interface PeerOptions {
 
 /** What an Alertmanager was told last of an alert. */
 interface Told {
-  /** Epoch milliseconds. */
+  /** By {@link clock}. */
   at: number;
   count: number;
   resolved: boolean;
@@ -44,7 +44,7 @@ export class Peer {
   /** Keys of alerts that it has not been told of. */
   readonly #fresh = new Set<string>();
   readonly #abort = new AbortController();
-  /** When the table is to be looked through. */
+  /** When the table is to be looked through, by {@link clock}. */
   #scanAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #wakesAt = Number.POSITIVE_INFINITY;
@@ -64,7 +64,7 @@ export class Peer {
   /** Alerts are new or changed. */
   changed(keys: Iterable<string>): void {
     for (const key of keys) {
-      if (this.#told.has(key)) this.#scanAt = Math.min(this.#scanAt, this.#dueAt(key, this.#table.get(key)!));
+      if (this.#told.has(key)) this.#scanSoon(key, this.#table.get(key)!);
       else this.#fresh.add(key);
     }
     this.#wake();
@@ -108,7 +108,7 @@ export class Peer {
     if (this.#closed || this.#running) return;
     const due = this.#fresh.size > 0 ? 0 : this.#scanAt;
     if (due === Number.POSITIVE_INFINITY) return;
-    const now = this.#host.now();
+    const now = clock();
     const at = Math.max(due, now + COALESCE, this.#retryAt);
     if (at >= this.#wakesAt) return;
     clearTimeout(this.#timer);
@@ -118,7 +118,7 @@ export class Peer {
 
   async #run(): Promise<void> {
     this.#wakesAt = Number.POSITIVE_INFINITY;
-    this.#running = this.#host.now() < this.#scanAt ? this.#sendFresh() : this.#scan();
+    this.#running = clock() < this.#scanAt ? this.#sendFresh() : this.#scan();
     await this.#running;
     this.#running = undefined;
     this.#wake();
@@ -128,35 +128,41 @@ export class Peer {
     const fresh = [...this.#fresh].map((key): [string, Alert] => [key, this.#table.get(key)!]);
     await this.#round(fresh, () => true);
     this.onSent();
-    for (const [key, alert] of fresh) this.#scanAt = Math.min(this.#scanAt, this.#dueAt(key, alert));
+    for (const [key, alert] of fresh) this.#scanSoon(key, alert);
   }
 
   async #scan(): Promise<void> {
-    await this.#round(this.#table.entries(), (key, alert, now) => this.#dueAt(key, alert) <= now);
+    await this.#round(this.#table.entries(), (key, alert) => this.#dueIn(key, alert) <= 0);
     this.onScanned();
     let due = Number.POSITIVE_INFINITY;
     for (const [key, alert] of this.#table.entries())
-      due = Math.min(due, this.#dueAt(key, alert), this.#table.goneAt(alert));
-    this.#scanAt = Math.max(due, this.#host.now() + SCAN_EVERY);
+      due = Math.min(due, this.#dueIn(key, alert), this.#table.goneAt(alert) - this.#host.now());
+    this.#scanAt = clock() + Math.max(due, SCAN_EVERY);
   }
 
-  /** When it is to be told of an alert next. */
-  #dueAt(key: string, alert: Alert): number {
+  /** Looks the table through when it is to be told of this alert. */
+  #scanSoon(key: string, alert: Alert): void {
+    this.#scanAt = Math.min(this.#scanAt, clock() + this.#dueIn(key, alert));
+  }
+
+  /** In how many milliseconds it is to be told of an alert next: 0 or less is now. */
+  #dueIn(key: string, alert: Alert): number {
     const told = this.#told.get(key);
     if (told === undefined) return 0;
-    if (told.refused) return told.at + this.#options.resendEvery;
+    const resend = told.at + this.#options.resendEvery - clock();
+    if (told.refused) return resend;
     const isChanged = told.count !== alert.count;
     if (told.resolved) return isChanged ? 0 : Number.POSITIVE_INFINITY;
-    if (isChanged) return told.at + UPDATE_EVERY;
-    return Math.min(told.at + this.#options.resendEvery, this.#table.endsAt(alert));
+    if (isChanged) return told.at + UPDATE_EVERY - clock();
+    return Math.min(resend, this.#table.endsAt(alert) - this.#host.now());
   }
 
   /** Sends the alerts that `due` picks. Never rejects: a failure is noted and the rest waits for the next round. */
-  async #round(alerts: Iterable<[string, Alert]>, due: (key: string, alert: Alert, now: number) => boolean) {
+  async #round(alerts: Iterable<[string, Alert]>, due: (key: string, alert: Alert) => boolean) {
     const now = this.#host.now();
     try {
       const messages: Message[] = [];
-      for (const [key, alert] of alerts) if (due(key, alert, now)) messages.push(this.#message(key, alert, now));
+      for (const [key, alert] of alerts) if (due(key, alert)) messages.push(this.#message(key, alert, now));
       for (const request of requests(messages)) await this.#send(request);
     } catch (error) {
       this.#failed(error as Error);
@@ -204,19 +210,19 @@ export class Peer {
 
   #taken(request: Message[]): void {
     this.#succeeded();
-    const at = this.#host.now();
+    const at = clock();
     for (const { key, count, resolved } of request) {
       const alert = this.#table.get(key);
       if (!alert) continue;
       this.#fresh.delete(key);
       this.#told.set(key, { at, count, resolved, refused: false });
-      alert.deliveredAt ||= at;
+      alert.deliveredAt ||= this.#host.now();
     }
   }
 
   #refused({ key, count, resolved, alone }: Message, reason: string): void {
     this.#fresh.delete(key);
-    this.#told.set(key, { at: this.#host.now(), count, resolved, refused: true });
+    this.#told.set(key, { at: clock(), count, resolved, refused: true });
     const rule = this.#table.get(key)?.labels.alertname;
     const { name: sink, log } = this.#host;
     if (!alone) log.error({ sink, rule, reason }, "Alertmanager refuses an alert; it is tried again, alone");
@@ -231,7 +237,7 @@ export class Peer {
     log.info({ sink, failures: this.#failures }, "Alertmanager takes alerts again");
     this.#failures = 0;
     // It may have been restarted without its memory: tell it everything again.
-    for (const told of this.#told.values()) if (!told.refused) told.at = 0;
+    for (const told of this.#told.values()) if (!told.refused) told.at = Number.NEGATIVE_INFINITY;
     this.#scanAt = 0;
   }
 
@@ -243,7 +249,7 @@ export class Peer {
     }
     const longest = Math.min(BACKOFF.max, BACKOFF.initial * 2 ** this.#failures);
     this.#failures++;
-    this.#retryAt = this.#host.now() + Math.max(after, Math.random() * longest);
+    this.#retryAt = clock() + Math.max(after, Math.random() * longest);
     this.#host.meter.add("auditship_sink_retries_total", 1, sink, "unavailable");
   }
 }
@@ -257,6 +263,9 @@ class Unavailable extends Error {
     super(reason);
   }
 }
+
+/** Milliseconds of a clock that only goes forward: nothing is late because the node's was set. */
+const clock = (): number => performance.now();
 
 const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status < 300;
 

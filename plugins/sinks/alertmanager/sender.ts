@@ -44,6 +44,7 @@ export class Sender {
   #sweep(): void {
     const { name: sink, log, meter } = this.#host;
     const now = this.#host.now();
+    this.#table.seenBy(now);
     for (const [key, alert] of this.#table.entries()) {
       if (this.#peers.every((peer) => peer.knowsEnd(key, alert)) || this.#table.goneAt(alert) <= now) this.#remove(key);
       else if (this.#peers.every((peer) => peer.refuses(key)) && this.#table.quietAt(alert) <= now) {

@@ -112,6 +112,14 @@ export class AlertTable {
     return { touched, stale };
   }
 
+  /** Nothing was seen later than `now`: where the clock was set back, alerts would not end before it is there again. */
+  seenBy(now: number): void {
+    for (const alert of this.#alerts.values()) {
+      alert.seenAt = Math.min(alert.seenAt, now);
+      alert.deliveredAt = Math.min(alert.deliveredAt, now);
+    }
+  }
+
   remove(key: string): void {
     const alert = this.#alerts.get(key);
     if (alert && this.#alerts.delete(key)) this.#note(alert, -1);
