@@ -412,6 +412,25 @@ describe("rotation of an archive", () => {
     expect(await readFile(join(directory, "audit.ndjson"), "utf8")).toBe("2\n3\n");
   });
 
+  it("names files by the day of their first write, also where one was begun earlier or cut back later", async () => {
+    const directory = await temporaryDirectory();
+    let now = Date.now();
+    const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
+    const before = await opened(join(directory, "audit.ndjson"), {}, undefined, () => now);
+    now += DAY;
+    await before.fold(documents("1"));
+    await before.fold(documents("2"));
+    const state = await checkpoint(before);
+    expect(await readFile(join(directory, "audit.ndjson"), "utf8")).toBe("1\n2\n");
+    await before.fold(documents("lost in a crash"));
+    await before.close();
+    await utimes(join(directory, "audit.ndjson"), now / 1000, now / 1000);
+    const after = await opened(join(directory, "audit.ndjson"), {}, state, () => now + DAY);
+    await after.fold(documents("3"));
+    expect((await readdir(directory)).sort()).toEqual([`audit-${dayOf(now)}-000001.ndjson`, "audit.ndjson"]);
+    expect(await readFile(join(directory, "audit.ndjson"), "utf8")).toBe("3\n");
+  });
+
   it("keeps maxBackups files and those of the retention, but never deletes one that the stored cursor may need", async () => {
     const directory = await temporaryDirectory();
     const archive = await opened(join(directory, "audit.ndjson"), { maxSize: 1, maxBackups: 2 });

@@ -188,7 +188,8 @@ export class Archive implements FoldingSink {
   async #take(lines: Uint8Array): Promise<void> {
     await this.#keepPlace();
     await this.#space.require(lines.length);
-    if (this.#mustRotate(lines.length)) await this.#rotate();
+    if (this.#length + this.#gathered.length === 0) this.#day = day(this.#host.now());
+    else if (this.#mustRotate(lines.length)) await this.#rotate();
     if (!this.#options.gzip) return this.#write(lines);
     if (this.#options.fsync === "always") return this.#write(await compress(lines, COMPRESSION));
     if (this.#gathered.length + lines.length > MEMBER_BYTES) {
@@ -254,7 +255,6 @@ export class Archive implements FoldingSink {
 
   #mustRotate(more: number): boolean {
     const { gzip, maxSize, rotateDaily } = this.#options;
-    if (this.#length + this.#gathered.length === 0) return false;
     // How much gzip will make of the lines is not known: its files end up to one batch above the limit.
     return this.#length + (gzip ? 0 : more) > maxSize || (rotateDaily && day(this.#host.now()) !== this.#day);
   }

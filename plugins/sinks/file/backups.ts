@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { open, readdir, rename, stat, truncate, unlink } from "node:fs/promises";
+import { open, readdir, rename, stat, truncate, unlink, utimes } from "node:fs/promises";
 import { basename, dirname, join, parse } from "node:path";
 
 /** A rotated file of the archive: `audit-<UTC day>-<sequence>.ndjson[.gz]` beside `audit.ndjson[.gz]`. */
@@ -55,8 +55,15 @@ export async function rewind(mark: Mark): Promise<boolean> {
   if (!(await holds(rotated?.path ?? mark.path, mark))) return false;
   for (const newer of backups) if (newer.sequence > mark.sequence) await unlink(newer.path);
   if (rotated) await rename(rotated.path, mark.path);
-  await truncate(mark.path, mark.length);
+  await cut(mark.path, mark.length);
   return true;
+}
+
+/** Cuts a file. Its last write, by which its day and its age go, stays what it was. */
+async function cut(path: string, length: number): Promise<void> {
+  const { atime, mtime } = await stat(path);
+  await truncate(path, length);
+  await utimes(path, atime, mtime);
 }
 
 /** Deletes rotated files below `sequence` that are too many or, by their last write, too old (epoch milliseconds). */
