@@ -87,6 +87,7 @@ export interface AlertmanagerOptions extends AlertTableOptions {
  */
 export class AlertmanagerSink implements FoldingSink {
   readonly mode = "fold";
+  onChange?: () => void;
   readonly #host: SinkHost;
   readonly #clients: readonly HttpClient[];
   readonly #maxAge: number;
@@ -99,6 +100,7 @@ export class AlertmanagerSink implements FoldingSink {
     this.#clients = clients;
     this.#maxAge = options.maxAge;
     this.#table = new AlertTable(renderingOf(options, host), options);
+    this.#table.onChange = () => this.onChange?.();
     this.#sender = new Sender(this.#table, clients, host, options);
   }
 

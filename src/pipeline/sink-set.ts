@@ -65,9 +65,10 @@ export class SinkSet {
     const { runner } = running;
     for (const feed of feeds.values()) feed.leave(runner);
     await within(patience, runner.finish());
+    // What changes from here on is not written down.
+    this.#sinks.delete(name);
     checkpoints.touch(runner);
     await checkpoints.flush();
-    this.#sinks.delete(name);
     await running.close();
     for (const feed of feeds.values()) feed.remove(runner);
     // It holds no pin any more.
@@ -78,7 +79,9 @@ export class SinkSet {
 
   /** Closes all of them; what is in flight is cut. */
   async close(): Promise<void> {
-    await Promise.all([...this.#sinks.values()].map((sink) => sink.close()));
+    const sinks = [...this.#sinks.values()];
+    this.#sinks.clear();
+    await Promise.all(sinks.map((sink) => sink.close()));
   }
 
   #attach({ loaded, runner }: RunningSink, record: SinkRecord | undefined, sources: readonly LoadedSource[]): void {
@@ -89,7 +92,8 @@ export class SinkSet {
     if (runner.taking) void runner.greet();
   }
 
-  #watch({ loaded, runner }: RunningSink): void {
+  #watch(running: RunningSink): void {
+    const { loaded, runner, sink } = running;
     const { feeds, readiness } = this.#deps;
     const condition = conditionOf(loaded.name);
     const hold = (reason: string) =>
@@ -99,6 +103,11 @@ export class SinkSet {
       if (runner.stuck) hold(runner.stuck);
     };
     tell();
+    if (sink.mode === "fold") {
+      sink.onChange = () => {
+        if (this.#sinks.get(loaded.name) === running) this.#deps.checkpoints().touch(runner);
+      };
+    }
     runner.onHindered = tell;
     runner.onAnswered = () => readiness.met(condition);
     runner.onParked = () => {

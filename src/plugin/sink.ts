@@ -109,6 +109,8 @@ export interface FoldingSink extends Upkeep {
   fold(events: Selection): void | Promise<void> | Promise<Stop | undefined>;
   /** The state after the last `fold` that resolved. */
   state(): SinkState;
+  /** Called when `state` has something new that no fold has brought about: an alert that ended. */
+  onChange?: () => void;
   /** Makes durable what `state()` described when called. */
   flush(): Promise<void>;
   probe(signal: AbortSignal): Promise<void>;

@@ -358,6 +358,21 @@ describe("an active alert", () => {
     expect(am.sent[0].annotations.count).toBe("2");
   });
 
+  it("is written down anew when it was told of, and when it has ended, though nothing more is matched", async () => {
+    const { sink, am } = started();
+    am.down = true;
+    fold(sink, [event()]);
+    const states: SinkState[] = [];
+    sink.onChange = () => void states.push(stored(sink));
+    await vi.advanceTimersByTimeAsync(1000);
+    am.down = false;
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(states.map((state) => (state.alerts as { deliveredAt: number }[]).length)).toEqual([1, 0]);
+    const { am: later } = started({}, states[0]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(later.sent.map(({ endsAt }) => Date.parse(endsAt) <= Date.now())).toEqual([true]);
+  });
+
   it("is sent to every peer; one that never answers does not delay the others, and gets it when it does", async () => {
     const silent = new Silent("http://am1:9093");
     const { sink, am } = started({}, undefined, [new Alertmanager(), silent]);

@@ -216,7 +216,7 @@ export class Peer {
       if (!alert) continue;
       this.#fresh.delete(key);
       this.#told.set(key, { at, count, resolved, refused: false });
-      alert.deliveredAt ||= this.#host.now();
+      this.#table.told(alert, this.#host.now());
     }
   }
 

@@ -45,6 +45,8 @@ const SHARE = 1 / 4;
 /** Which alerts are active. All of it is bounded: alerts by `maxAlerts` and one more per rule, texts by their lengths. */
 export class AlertTable {
   readonly rendering: Rendering;
+  /** Called when an alert was told of for the first time, or is gone. */
+  onChange: () => void = () => {};
   readonly #options: AlertTableOptions;
   readonly #places = new Map<string, Place>();
   #alerts = new Map<string, Alert>();
@@ -120,9 +122,19 @@ export class AlertTable {
     }
   }
 
+  /** An Alertmanager took it. */
+  told(alert: Alert, now: number): void {
+    if (alert.deliveredAt > 0) return;
+    alert.deliveredAt = now;
+    this.onChange();
+  }
+
   remove(key: string): void {
     const alert = this.#alerts.get(key);
-    if (alert && this.#alerts.delete(key)) this.#note(alert, -1);
+    if (!alert) return;
+    this.#alerts.delete(key);
+    this.#note(alert, -1);
+    this.onChange();
   }
 
   /** A copy, as JSON. */
