@@ -415,6 +415,26 @@ describe("an active alert", () => {
     expect(am.sent.at(-1)).toMatchObject({ annotations: { count: "1" }, startsAt: "2026-11-21T10:05:01.000Z" });
   });
 
+  it("that ended while the agent was away is told of its end, and begins again when it is matched again", async () => {
+    const before = started();
+    fold(before.sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    const state = stored(before.sink);
+    await before.sink.close();
+    vi.setSystemTime(NOW + 360_000);
+    const peers: [Alertmanager, Alertmanager] = [new Alertmanager(), new Alertmanager("http://am1:9093")];
+    const { sink, told } = started({}, state, peers);
+    await vi.advanceTimersByTimeAsync(50);
+    for (const { sent } of peers) expect(sent).toMatchObject([{ endsAt: "2026-11-21T10:06:00.020Z" }]);
+    expect(sink.state().alerts).toEqual([]);
+    expect(told.gauges.get("auditship_alerts_active{test}")).toBe(0);
+    vi.setSystemTime(NOW + 7_200_000);
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    const again = { annotations: { count: "1" }, startsAt: "2026-11-21T12:00:00.000Z" };
+    for (const { sent } of peers) expect(sent.at(-1)).toMatchObject(again);
+  });
+
   it("in a state that was taken does not change with what is folded later", () => {
     const { sink } = started();
     fold(sink, [event()]);

@@ -32,9 +32,7 @@ const MOST_REFUSALS = 10;
  * `resendEvery` until it ends, then once with its end. One that is down, slow or lost its memory is nobody else's business.
  */
 export class Peer {
-  /** Called when the whole table was looked through: what has ended may go. */
-  onScanned: () => void = () => {};
-  /** Called when new alerts were sent, or could not be. */
+  /** Called when alerts were sent, or could not be, and when the whole table was looked through: what has ended may go. */
   onSent: () => void = () => {};
   readonly #table: AlertTable;
   readonly #http: HttpClient;
@@ -127,13 +125,13 @@ export class Peer {
   async #sendFresh(): Promise<void> {
     const fresh = [...this.#fresh].map((key): [string, Alert] => [key, this.#table.get(key)!]);
     await this.#round(fresh, () => true);
-    this.onSent();
     for (const [key, alert] of fresh) this.#scanSoon(key, alert);
+    this.onSent();
   }
 
   async #scan(): Promise<void> {
     await this.#round(this.#table.entries(), (key, alert) => this.#dueIn(key, alert) <= 0);
-    this.onScanned();
+    this.onSent();
     let due = Number.POSITIVE_INFINITY;
     for (const [key, alert] of this.#table.entries())
       due = Math.min(due, this.#dueIn(key, alert), this.#table.goneAt(alert) - this.#host.now());

@@ -14,10 +14,7 @@ export class Sender {
     this.#table = table;
     this.#host = host;
     this.#peers = clients.map((client) => new Peer(table, client, host, options));
-    for (const peer of this.#peers) {
-      peer.onScanned = () => this.#sweep();
-      peer.onSent = () => this.#show();
-    }
+    for (const peer of this.#peers) peer.onSent = () => this.#sweep();
   }
 
   /** Alerts are new or changed. */
