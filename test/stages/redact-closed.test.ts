@@ -162,6 +162,8 @@ describe("The stage", () => {
   it("ends on text that is made to be slow: quadratic time would be hours", () => {
     const repeated = [
       "://a:",
+      "://a:80/@ ",
+      "://a@",
       "-----BEGIN PRIVATE KEY",
       "eyJ.",
       "V5S ",

@@ -397,6 +397,14 @@ describe("Secrets known by their shape", () => {
     });
     expect(body("x", note(JWT, PEM, "pä@ss"))).toEqual(note(hash(JWT), hash(PEM), hash("pä@ss")));
   });
+  it("redacts the credentials of each URL where no white space separates them", () => {
+    const list = (token: string, password: string) => ({
+      a: `https://h/x,https://u:${password}@h/y`,
+      b: `https://h:80/x?to=redis://u:${password}@h`,
+      c: `https://${token}@h,https://h:80/x,https://u:${password}@h`,
+    });
+    expect(body("x", list("t", "p"))).toEqual(list(hash("t"), hash("p")));
+  });
   it("redacts a key without an end, and an encrypted token", () => {
     const cut = "-----BEGIN PRIVATE KEY-----\nMII";
     const encrypted = "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn";

@@ -115,23 +115,36 @@ function scrubTokens(text: string, replace: Replace): string {
 /** Members of an object whose values are secrets, or may be. */
 const OBJECT = /"(?:kind|data|stringData|env|token|password)"/;
 
-/** The password of `scheme://user:password@host`, up to the last `@` before white space; a user without one is a token. */
+/**
+ * The password of `scheme://user:password@host`, up to the last `@` before white space; a user without one is a token. Of URLs that
+ * no white space separates, each is looked at.
+ */
 function scrubUrls(text: string, replace: Replace): string {
   const out = new Splice(text);
+  let end = 0;
+  let last = 0;
   for (let at = text.indexOf("://"); at >= 0; at = text.indexOf("://", at)) {
     const start = at + 3;
-    const end = runEnd(text, start, IN_URL);
-    const user = runEnd(text, start, IN_USER);
-    let last = end - 1;
-    while (last > user && text[last] !== "@") last--;
-    if (text[user] === ":" && last > user + 1 && !isPort(text, user + 1)) {
-      out.replace(user + 1, last, replace(text.slice(user + 1, last), "url"));
-    } else if (text[user] === "@" && user > start && !text.startsWith("@sha", user)) {
-      out.replace(start, user, replace(text.slice(start, user), "url"));
+    if (start > end) {
+      end = runEnd(text, start, IN_URL);
+      last = lastAtSign(text, start, end);
     }
-    at = end;
+    at = runEnd(text, start, IN_USER);
+    if (text[at] === ":" && last > at + 1 && !isPort(text, at + 1)) {
+      out.replace(at + 1, last, replace(text.slice(at + 1, last), "url"));
+      at = last;
+    } else if (text[at] === "@" && at > start && !text.startsWith("@sha", at)) {
+      out.replace(start, at, replace(text.slice(start, at), "url"));
+    }
   }
   return out.text();
+}
+
+/** The last `@` in [start, end), -1 if there is none. */
+function lastAtSign(text: string, start: number, end: number): number {
+  let at = end - 1;
+  while (at >= start && text[at] !== "@") at--;
+  return at < start ? -1 : at;
 }
 
 /** Whether the digits at `start` are a port: a path, a query or a fragment follows. */
