@@ -31,7 +31,11 @@ export class KeyFacet implements Facet {
   /** By the numbers of their keys. */
   private readonly narrowed = new Map<string, KeyFacet>();
 
-  constructor(private readonly field: Field) {}
+  /** @param whole what this one tells a part of: no other keys are looked for */
+  constructor(
+    private readonly field: Field,
+    private readonly whole?: KeyFacet,
+  ) {}
 
   get size(): number {
     return this.needs.size;
@@ -55,7 +59,7 @@ export class KeyFacet implements Facet {
     let facet = this.narrowed.get(name);
     if (facet === undefined) {
       if (this.narrowed.size === MAX_NARROWED) return this;
-      facet = new KeyFacet(this.field);
+      facet = new KeyFacet(this.field, this);
       this.narrowed.set(name, facet);
     }
     for (const test of tests) facet.add(test);
@@ -85,7 +89,8 @@ export class KeyFacet implements Facet {
 
   private numberOf(name: string): readonly [number] | undefined {
     const known = this.numbers.get(name);
-    if (known !== undefined || this.numbers.size === MAX_KEYS) return known;
+    const isOther = this.whole?.numbers.has(name) === false;
+    if (known !== undefined || isOther || this.numbers.size === MAX_KEYS) return known;
     const added = [this.numbers.size] as const;
     this.numbers.set(name, added);
     this.members.push(added);

@@ -87,6 +87,23 @@ describe("a set of rules", { timeout: 60_000 }, () => {
     );
   });
 
+  it("finds what asks for more keys than are looked for, whatever asked for some of them before", () => {
+    const others = Array.from({ length: 499 }, (_, i) =>
+      ruleOf(`o${i}`, `Verb = "o" and RequestObject.other${i} = "x"`),
+    );
+    const set = compileSet([
+      ruleOf("one", 'ObjectRef.Resource = "a" and RequestObject.first = "x"'),
+      ...others,
+      ruleOf("two", 'ObjectRef.Resource = "b" and RequestObject.first[*].second = "x"'),
+    ]);
+    const batch = batchOf(
+      { kind: "Event", objectRef: { resource: "a" }, requestObject: { first: "x" } },
+      { kind: "Event", objectRef: { resource: "b" }, requestObject: { first: [{ second: "x" }] } },
+    );
+    set.evaluate(batch);
+    expect([0, 1].map((row) => batch.matches(row).map(({ rule }) => rule))).toEqual([["one"], ["two"]]);
+  });
+
   it("looks at the stages it was given, and at stages that nobody knows", () => {
     const batch = batchOf(
       ...["RequestReceived", "ResponseComplete", "Panic", "Other"].map((stage) => ({ kind: "Event", stage })),
