@@ -50,6 +50,8 @@ describe("What must not slip through", () => {
       `{"kind":"EventList","items":[{"auditID":"1",${REF},"requestObject":{"stringData":{"a":"planted"}}}]}`,
     ],
     ["a misspelt data", `{${REF},"requestObject":{"Data":{"a":"planted"}}}`],
+    ["a misspelt data beside the kind", `{${REF},"requestObject":{"kind":"Secret","Data":{"a":"planted"}}}`],
+    ["one in a whole document", `{${REF},"requestObject":[{"op":"add","path":"","value":{"Data":{"a":"planted"}}}]}`],
     [
       "a path that is none in a JSON patch",
       `{${REF},"requestObject":[{"op":"add","path":"data","value":{"a":"planted"}}]}`,

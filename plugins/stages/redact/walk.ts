@@ -206,9 +206,10 @@ export class Walk {
       else if (key === Key.data || key === Key.stringData) holdsData = true;
     }
     const about = inherited | own;
-    const isRoot = depth === 0 && !hasKind && this.document.nested === undefined && !this.document.envelope;
+    const namesMaps = (own & MAPS) !== 0;
+    const isBody = depth === 0 && this.document.nested === undefined && !this.document.envelope;
     // What has only a kind and a name refers to one.
-    const isWhole = holdsData || isRoot || (hasMetadata && (own & MAPS) !== 0);
+    const isWhole = holdsData || (isBody && (namesMaps || !hasKind)) || (hasMetadata && namesMaps);
     const isSecret = isWhole && (about & MAPS) !== 0 && !holdsObjects;
     for (let child = node + 1; child < end; child = tape.next(child)) {
       const key = this.#key(child);
@@ -362,8 +363,8 @@ export class Walk {
     const end = tape.next(node);
     for (let op = node + 1; op < end; op = tape.next(op)) {
       const paths = this.#paths(op);
-      if (paths.length === 1) this.#op(op, placeOfPath(paths[0], about), about);
-      else if (paths.length > 1 || (about & MAPS) !== 0) this.#op(op, Place.secret, about);
+      if (paths.length === 1) this.#op(op, placeOfPath(paths[0], about), about, paths[0] === "" ? 0 : 2);
+      else if (paths.length > 1 || (about & MAPS) !== 0) this.#op(op, Place.secret, about, 2);
       else this.#value(op, Place.plain, about, 1);
     }
   }
@@ -379,7 +380,8 @@ export class Walk {
     return paths;
   }
 
-  #op(op: number, place: Place, about: number): void {
+  /** @param depth of the value in the object that is patched, as far as it is known */
+  #op(op: number, place: Place, about: number, depth: number): void {
     if (this.#tape.kind(op) !== Kind.object) {
       // A list in a string is not a patch because of that.
       this.#value(op, this.document.nested === undefined ? place : Place.plain, about, 1);
@@ -389,7 +391,8 @@ export class Walk {
       const key = this.#key(child);
       // Nobody knows what another member of a Secret's patch is.
       const isKnown = key === Key.op || key === Key.path || (about & MAPS) === 0;
-      this.#value(child, key === Key.value ? place : isKnown ? Place.plain : Place.secret, about, 2);
+      if (key === Key.value) this.#value(child, place, about, depth);
+      else this.#value(child, isKnown ? Place.plain : Place.secret, about, 2);
     }
   }
 
