@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { CREDENTIAL_PARTS, CREDENTIAL_WORDS, HARMLESS_LAST_WORDS } from "../../plugins/stages/redact/credentials.js";
+import {
+  CREDENTIAL_ENDS,
+  CREDENTIAL_PARTS,
+  CREDENTIAL_WORDS,
+  HARMLESS_LAST_WORDS,
+} from "../../plugins/stages/redact/credentials.js";
 
 import { HARMLESS_ANNOTATIONS, HARMLESS_EXTRA } from "../../plugins/stages/redact/kept.js";
 
@@ -27,6 +32,7 @@ describe("docs/redaction.md", () => {
   it("lists the words of credential flags, and those that make a flag harmless", () => {
     expect(wordsOf("Credential flags")).toEqual([
       ...CREDENTIAL_WORDS,
+      ...CREDENTIAL_ENDS,
       "secret",
       ...HARMLESS_LAST_WORDS,
       "true",

@@ -307,6 +307,14 @@ describe("Command lines", () => {
       ["-p", hash("x")],
     ],
     [
+      ["redis-server", "--requirepass", "x", "--masterauth", "y"],
+      ["redis-server", "--requirepass", hash("x"), "--masterauth", hash("y")],
+    ],
+    [
+      ["--dbpassword=x", "-storepass", "y", "--passwords-file=/z"],
+      [`--dbpassword=${hash("x")}`, "-storepass", hash("y"), "--passwords-file=/z"],
+    ],
+    [
       ["--token", "--looks-like-a-flag"],
       ["--token", hash("--looks-like-a-flag")],
     ],
@@ -340,6 +348,10 @@ describe("Command lines", () => {
     [
       ["-H", "Authorization: Bearer x"],
       ["-H", `Authorization: ${hash("Bearer x")}`],
+    ],
+    [
+      ["--header=X-Api-Key:x", "--header=X-Api-Key: x", "--header=Accept: text/plain"],
+      [`--header=X-Api-Key:${hash("x")}`, `--header=X-Api-Key: ${hash("x")}`, "--header=Accept: text/plain"],
     ],
     [
       ["-H", "Accept: text/plain"],

@@ -56,9 +56,9 @@ export class CommandLine {
       this.#expect = "secret-if-no-flag";
       return word;
     }
-    if (word === "-H" || word === "--header") {
+    if (flag === "-H" || flag === "--header") {
       this.#expect = "header";
-      return word;
+      return equals < 0 ? word : word.slice(0, equals + 1) + this.next(word.slice(equals + 1));
     }
     if (/^-u[^=:]+:/.test(word)) return this.#hashed(word, 2);
     if (/^-p[^=]/.test(word) && (this.#attachedPassword || !OTHER_P_FLAG.test(word))) return this.#hashed(word, 2);

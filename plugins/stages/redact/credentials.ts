@@ -18,7 +18,7 @@ export const CREDENTIAL_PARTS: readonly string[] = [
   "salt",
 ];
 
-/** A flag is a credential's if one of these is a word of it. Words end at `-`, `_`, `.` and before capitals. */
+/** A flag is a credential's if one of these is a word of it. Words end at `-`, `_`, `.` and before capitals … */
 export const CREDENTIAL_WORDS: ReadonlySet<string> = new Set([
   "pass",
   "password",
@@ -44,6 +44,9 @@ export const CREDENTIAL_WORDS: ReadonlySet<string> = new Set([
   "connection",
   "connstr",
 ]);
+
+/** … or if a word ends with one of these (`requirepass`, `dbpassword`) … */
+export const CREDENTIAL_ENDS: readonly string[] = ["pass", "password", "passwd", "secret", "token", "auth"];
 
 /** … unless its last word says that the value is about a credential, not one. */
 export const HARMLESS_LAST_WORDS: ReadonlySet<string> = new Set([
@@ -79,5 +82,9 @@ export function isCredentialFlag(flag: string): boolean {
     .replace(/([a-z0-9])([A-Z])/g, "$1-$2")
     .toLowerCase()
     .split(/[-_.]/);
-  return words.some((word) => CREDENTIAL_WORDS.has(word)) && !HARMLESS_LAST_WORDS.has(words[words.length - 1]);
+  return words.some(isCredentialWord) && !HARMLESS_LAST_WORDS.has(words[words.length - 1]);
+}
+
+function isCredentialWord(word: string): boolean {
+  return CREDENTIAL_WORDS.has(word) || CREDENTIAL_ENDS.some((end) => word.endsWith(end));
 }
