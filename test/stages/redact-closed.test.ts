@@ -125,6 +125,18 @@ describe("What cannot be read safely", () => {
       auditship: { redaction: "requestObject: failed" },
     });
   });
+  it("loses a URI that is too long to be read, and keeps the event", () => {
+    const document = redactLine(JSON.stringify({ requestURI: `/x?command=-x=${"A=true,".repeat(3_400_000)}planted` }));
+    expect(JSON.parse(document)).toMatchObject({
+      requestURI: "redacted: unreadable",
+      auditship: { redaction: "requestURI: failed" },
+    });
+  });
+  it("hashes the value that a message quotes, however long it is", () => {
+    const message = `x: Invalid value: "${"planted ".repeat(2_000_000)}": no`;
+    const { responseStatus } = JSON.parse(redactLine(JSON.stringify({ responseStatus: { message } })));
+    expect(responseStatus.message).toMatch(/^x: Invalid value: "hmac:[^ ]*": no$/);
+  });
   it("hashes a string that holds JSON too deep to walk, and keeps the body", () => {
     const text = deep(600);
     const document = redactLine(`{"requestObject":{"note":${JSON.stringify(text)}}}`);

@@ -136,10 +136,22 @@ export class EventRedaction {
     if (start !== 0) this.#member(field, start, this.#end(field));
   }
 
-  /** A member of the event. What we have no name for may be anything. */
+  /** Redacts a member of the event; if that fails, its value goes and the event stays. */
   #member(field: Field | undefined, start: number, end: number): void {
     const first = this.#bytes[start];
     if (first !== QUOTE && first !== OPEN_BRACE && first !== OPEN_BRACKET) return;
+    const before = this.#edits.length;
+    try {
+      this.#value(field, first, start, end);
+    } catch (error) {
+      this.#edits.truncate(before);
+      this.#edits.add(start, end, JSON.stringify(UNREADABLE));
+      this.#note(field === undefined ? "member" : FIELD_PATHS[field], error);
+    }
+  }
+
+  /** What we have no name for may be anything. Throws {@link Unreadable}. */
+  #value(field: Field | undefined, first: number, start: number, end: number): void {
     if (field === undefined || isBody(field)) this.#body(field, start, end);
     else if (this.policy.profile === "off") return;
     else if (field === Field.requestURI && first === QUOTE) this.#uri(start, end);
@@ -162,11 +174,10 @@ export class EventRedaction {
     const isAnnotations = field === Field.annotations;
     const domain = isAnnotations ? this.#namespace() : ENVELOPE_DOMAIN;
     const document = { domain, found: Found.text, patches: false, envelope: about !== undefined, strict };
-    this.#walk(field, start, end, this.#tools.openTape(this.#bytes, start, end), ({ tape, root }) => {
-      const walk = new Walk(this.#tools, { tape, ...document }, this.#edits);
-      if (about !== undefined) walk.run(root, about);
-      else walk.runStrings(root, isAnnotations, this.#about());
-    });
+    const { tape, root } = readable(this.#tools.openTape(this.#bytes, start, end));
+    const walk = new Walk(this.#tools, { tape, ...document }, this.#edits);
+    if (about !== undefined) walk.run(root, about);
+    else walk.runStrings(root, isAnnotations, this.#about());
   }
 
   #body(field: Field | undefined, start: number, end: number): void {
@@ -178,17 +189,15 @@ export class EventRedaction {
   }
 
   #reduce(field: Field | undefined, start: number, end: number): void {
-    this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
-      this.#edits.overlay(start, end, reduce(tape, root, this.#replaceIn(this.#namespace())));
-      this.#tools.count("body");
-    });
+    const { tape, root } = this.#open(field, start, end);
+    this.#edits.overlay(start, end, reduce(tape, root, this.#replaceIn(this.#namespace())));
+    this.#tools.count("body");
   }
 
   #onlyRules(rules: ResourceRules | undefined, field: Field | undefined, start: number, end: number): void {
     if (rules === undefined) return;
-    this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
-      rules.apply(tape, root, this.#edits, this.#replaceIn(this.#namespace()));
-    });
+    const { tape, root } = this.#open(field, start, end);
+    rules.apply(tape, root, this.#edits, this.#replaceIn(this.#namespace()));
   }
 
   #secrets(rules: ResourceRules | undefined, field: Field | undefined, start: number, end: number): void {
@@ -200,10 +209,9 @@ export class EventRedaction {
     const ownDomains = domain === "" && field === Field.responseObject;
     const onlySpots = spots !== undefined && isQuiet && this.#bytes[start] === OPEN_BRACE;
     if (onlySpots && this.#spots(spots, start, end, ownDomains ? undefined : domain)) return;
-    this.#walk(field, start, end, this.#open(field, start, end), ({ tape, root }) => {
-      const document = { tape, domain, ownDomains, found, patches: true, rules };
-      new Walk(this.#tools, document, this.#edits).run(root, about);
-    });
+    const { tape, root } = this.#open(field, start, end);
+    const document = { tape, domain, ownDomains, found, patches: true, rules };
+    new Walk(this.#tools, document, this.#edits).run(root, about);
   }
 
   #rules(): ResourceRules | undefined {
@@ -258,36 +266,14 @@ export class EventRedaction {
     return true;
   }
 
-  /** A body is opened once for all who read it. */
-  #open(field: Field | undefined, start: number, end: number): OpenBody | undefined {
+  /** A body is opened once for all who read it. Throws {@link Unreadable}. */
+  #open(field: Field | undefined, start: number, end: number): OpenBody {
     const isKnown = field !== undefined && start === this.#start(field);
-    return isKnown ? this.#batch.at(this.#row).open(field) : this.#tools.openTape(this.#bytes, start, end);
+    return readable(isKnown ? this.#batch.at(this.#row).open(field) : this.#tools.openTape(this.#bytes, start, end));
   }
 
-  /** Walks a value; if that fails, the value goes and the event stays. */
-  #walk(
-    field: Field | undefined,
-    start: number,
-    end: number,
-    opened: OpenBody | undefined,
-    walk: (o: OpenBody) => void,
-  ) {
-    const before = this.#edits.length;
-    let reason = "unreadable";
-    if (opened !== undefined) {
-      try {
-        walk(opened);
-        return;
-      } catch (error) {
-        reason = error instanceof Unreadable ? error.message : "failed";
-        this.#edits.truncate(before);
-      }
-    }
-    this.#edits.add(start, end, JSON.stringify(UNREADABLE));
-    this.#note(field === undefined ? "member" : FIELD_PATHS[field], reason);
-  }
-
-  #note(what: string, reason: string): void {
+  #note(what: string, error: unknown): void {
+    const reason = error instanceof Unreadable ? error.message : "failed";
     this.#reasons.push(`${what}: ${reason}`);
     this.countBody(reason);
   }
@@ -319,6 +305,12 @@ const WALKED = new Map<Field, About>([
   [Field.impersonatedUser, About.review],
   [Field.responseStatus, About.status],
 ]);
+
+/** Throws {@link Unreadable} for what cannot be opened. */
+function readable(opened: OpenBody | undefined): OpenBody {
+  if (opened === undefined) throw new Unreadable("unreadable");
+  return opened;
+}
 
 const USERS: readonly Field[] = [Field.user, Field.impersonatedUser];
 const BODIES: readonly Field[] = [Field.requestObject, Field.responseObject];

@@ -21,7 +21,7 @@ export function scrubMessage(text: string, replace: Replace): string {
 const VALUE =
   /(?:(?:Invalid|Unsupported|Duplicate) value: (?!")|json parse error: |error (?:decoding|unmarshaling|converting)[^:]{0,40}: |yaml: |cannot unmarshal )/;
 /** Go's quotes, and single ones around a whole word or more. */
-const QUOTED = /"((?:[^"\\]|\\[\s\S]?)*)(?:"|$)|(?<=[\s(:=])'([^']*)'(?=[\s),.;:]|$)/g;
+const QUOTED = /"((?:[^"\\]+|\\[\s\S]?)*)(?:"|$)|(?<=[\s(:=])'([^']*)'(?=[\s),.;:]|$)/g;
 
 const NAMED_BEFORE =
   /(?:^|[\s;:(])(?:user|resource|group|namespace|kind|version|verb|role|clusterrole|rolebinding|clusterrolebinding|serviceaccount|finalizer|webhook|plugin|policy|binding|field|subresource|plural|scope|hook) $/i;
