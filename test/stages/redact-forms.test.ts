@@ -287,6 +287,12 @@ describe("Container environments", () => {
     expect(body("x", { env: { PASSWORD: "x", LEVEL: "y" } })).toEqual({
       env: { PASSWORD: hash("x"), LEVEL: hash("y") },
     });
+    const nested = (value: string) => ({ secret: { PASSWORD: value }, LEVEL: { value }, LIST: [{ value }] });
+    const from = { secretKeyRef: { name: "db", key: "password" } };
+    const references = { TOKEN: { valueFrom: from }, KEY: from };
+    expect(body("x", { env: { ...nested("x"), ...references } })).toEqual({
+      env: { ...nested(hash("x")), ...references },
+    });
     expect(body("x", { env: ["PASSWORD=x", "LEVEL=y"] })).toEqual({
       env: [`PASSWORD=${hash("x")}`, `LEVEL=${hash("y")}`],
     });

@@ -254,7 +254,7 @@ export class Walk {
       for (const child of this.#items(node)) this.#value(child, Place.variable, about, depth + 1);
   }
 
-  /** `{name, value}`, or a map of names to values. */
+  /** `{name, value}`, or a map of names to values, or to maps of them. */
   #variable(node: number, about: number, depth: number): void {
     const tape = this.#tape;
     const end = tape.next(node);
@@ -264,7 +264,9 @@ export class Walk {
       const key = this.#key(child);
       const isContainer = tape.kind(child) === Kind.object || tape.kind(child) === Kind.array;
       if (key === Key.value) this.#hash(child, "env");
-      else if (key === Key.name || isContainer) this.#value(child, placeOf(key, about), about, depth + 1);
+      else if (key === Key.name || (isContainer && (named || IS_REFERENCE.test(tape.key(child)))))
+        this.#value(child, placeOf(key, about), about, depth + 1);
+      else if (isContainer) this.#value(child, Place.env, about, depth + 1);
       else if (named && tape.key(child).startsWith("$")) this.#plain(child, about, depth);
       else this.#hash(child, "env");
     }
@@ -481,6 +483,8 @@ export class Walk {
 }
 
 const DASH = 0x2d;
+/** Names of members of a variable that say where its value is from. */
+const IS_REFERENCE = /^valueFrom$|Ref$/;
 const BEGINS_JSON = /^\s*[[{]/;
 
 const AGE = /^(?:(?:\d+[smhdy])+|<\w+>)$/;
