@@ -1,6 +1,7 @@
 import {
   AuditshipError,
   defineSink,
+  delay,
   duration,
   type FoldingSink,
   type HttpClient,
@@ -20,7 +21,7 @@ import type { Rendering } from "./alerts/rendering.js";
 const options = (zod: Zod) =>
   zod.strictObject({
     ...httpShape(zod),
-    timeout: duration().prefault("5s").describe("Longest time for a whole request."),
+    timeout: delay(1).prefault("5s").describe("Longest time for a whole request."),
     format: zod
       .enum(["native", "kubesphere"])
       .default("native")
@@ -42,7 +43,7 @@ const options = (zod: Zod) =>
       ),
     maxAge: duration().prefault("1h").describe("Older matches are counted as stale, not sent."),
     resolveAfter: duration().prefault("5m").describe("An alert ends when it was quiet for so long."),
-    resendEvery: duration().prefault("60s").describe("Active alerts are sent again so often."),
+    resendEvery: delay().prefault("60s").describe("Active alerts are sent again so often."),
     maxAlerts: zod
       .number()
       .int()

@@ -1,11 +1,15 @@
 import { z } from "zod";
+import { address } from "../plugin/address.js";
 import { NAME } from "../plugin/name.js";
-import { duration, rate, size } from "../plugin/units.js";
+import { delay, rate, size } from "../plugin/units.js";
 
 /*
  * The configuration file (DESIGN §9): the one source of defaults, docs/configuration.md, the JSON Schema and `check`. Every
  * key has a description. Options of plugins are their own schemas, laid over {@link sinkSchema} and {@link sourceSchema}.
  */
+
+/** They share one memory of WebAssembly, which reaches 4 GiB and is addressed by numbers of 32 bits with a sign. */
+const MOST_BUFFERS = 1024 ** 3;
 
 export const nameSchema = z.string().regex(NAME);
 
@@ -30,15 +34,15 @@ export const sourceSchema = z.strictObject({
 export const requestSchema = z.strictObject({
   maxBytes: size().prefault("4MiB").describe("Largest request, before compression."),
   maxEvents: z.number().int().positive().default(5000).describe("Most events of a request."),
-  maxWait: duration()
+  maxWait: delay()
     .optional()
     .describe("Longest time that an event waits for company: 1s, 50ms for sinks that take alerting."),
 });
 
 export const retrySchema = z.strictObject({
-  initial: duration().prefault("500ms").describe("First backoff; doubles with full jitter."),
-  max: duration().prefault("30s").describe("Longest backoff."),
-  slow: duration().prefault("60s").describe("Backoff for what only an operator can mend (401, 403, missing index)."),
+  initial: delay().prefault("500ms").describe("First backoff; doubles with full jitter."),
+  max: delay().prefault("30s").describe("Longest backoff."),
+  slow: delay().prefault("60s").describe("Backoff for what only an operator can mend (401, 403, missing index)."),
 });
 
 /** What every sink takes, whatever its type. */
@@ -83,7 +87,7 @@ export const sinkSchema = z.strictObject({
       "After an outage: oldest reads on in the log's order; newest takes what is written now at once, and the backlog beside it. Default: newest for alertmanager, oldest elsewhere; file and stdout keep the order.",
     ),
   rate: rate().optional().describe("Most bytes per second while catching up."),
-  stallAfter: duration()
+  stallAfter: delay()
     .prefault("2s")
     .describe(
       "A sink that fails and takes nothing for so long is parked: it waits, without memory, until its far end answers.",
@@ -167,8 +171,7 @@ const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);
 
 export const observeSchema = z.strictObject({
   listen: z
-    .string()
-    .regex(/^(none|(\[[\da-fA-F:.]+\]|[^\s:]*):\d{1,5})$/, "expected host:port, :port, [IPv6]:port or none")
+    .union([z.literal("none"), address()])
     .default("127.0.0.1:9110")
     .describe("Address of /metrics, /healthz and /readyz; port 0 picks a free one, none turns it off."),
   log: logLevel.default("info").describe("Least severe log line that is written to stderr."),
@@ -190,7 +193,12 @@ export const configSchema = z.strictObject({
   node: z.string().default("").describe("Name of this node. Default: the host's."),
   labels: z.record(z.string(), z.string()).default({}).describe("Into every document and alert."),
   memory: z
-    .strictObject({ buffers: size().prefault("32MiB").describe("All batches and requests together.") })
+    .strictObject({
+      buffers: size()
+        .refine((bytes) => bytes <= MOST_BUFFERS, "expected at most 1GiB")
+        .prefault("32MiB")
+        .describe("All batches and requests together."),
+    })
     .prefault({}),
   kubernetes: z
     .strictObject({
@@ -203,7 +211,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   maxLine: size().prefault("24MiB").describe("Longest line that is handled whole."),
-  shutdownTimeout: duration().prefault("10s").describe("How long a stop waits for requests in flight."),
+  shutdownTimeout: delay().prefault("10s").describe("How long a stop waits for requests in flight."),
   rules: rulesSchema.prefault({}),
   stages: z.array(stageSchema).default(["parse", "workspace", "match", "redact"]).describe("In this order."),
   sinks: z

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { address } from "../plugin/address.js";
 import {
   AuditshipError,
   defineSource,
@@ -97,10 +98,7 @@ export default defineSource({
   name: "webhook",
   options: (z) =>
     z.strictObject({
-      listen: z
-        .string()
-        .regex(/^(\[[\da-fA-F:.]+\]|[^\s:]*):\d{1,5}$/, "expected host:port, :port or [IPv6]:port")
-        .describe("Address that events are posted to, at /audit/webhook/event or /."),
+      listen: address().describe("Address that events are posted to, at /audit/webhook/event or /."),
       tls: z
         .strictObject({
           certFile: z

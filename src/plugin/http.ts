@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type { Zod } from "./host.js";
-import { duration } from "./units.js";
+import { delay } from "./units.js";
 
 /** Options that every HTTP sink takes, as the configuration spells them. */
 export interface HttpOptions {
@@ -100,7 +100,7 @@ export const httpShape = (zod: Zod) => ({
     .refine((tls) => !tls.caFile || !tls.caBundle, "expected one of caFile and caBundle")
     .optional(),
   headers: zod.record(zod.string(), zod.string()).optional().describe("Further headers of every request."),
-  timeout: duration().prefault("30s").describe("Longest time for a whole request, from connecting to its last byte."),
+  timeout: delay(1).prefault("30s").describe("Longest time for a whole request, from connecting to its last byte."),
 });
 
 /** One `http://` or `https://` URL. Credentials in it would end up in messages, so they are refused. */

@@ -21,6 +21,13 @@ export const duration = () =>
     )
     .meta({ title: "duration" });
 
+/** The longest that is waited for: Node's timers end at once what is to take more than 2^31 - 1 milliseconds. */
+const LONGEST = 24 * SPANS.d;
+
+/** A duration that somebody waits for, of at least so many milliseconds. */
+export const delay = (least = 0) =>
+  duration().refine((ms) => ms >= least && ms <= LONGEST, `expected from ${least}ms to 24d`);
+
 /** `20MB/s`, as bytes per second. */
 export const rate = () =>
   z

@@ -1,6 +1,6 @@
 import {
   defineSource,
-  duration,
+  delay,
   type Lag,
   type Loss,
   type Position,
@@ -159,9 +159,7 @@ export const fileSource = defineSource({
         .describe(
           "Size at which kube-apiserver rotates (--audit-log-maxsize, in MiB). A file that outgrows it is told by a warning: rotation fails.",
         ),
-      poll: duration()
-        .prefault("250ms")
-        .describe("Time between looks at the file where the kernel tells of no change."),
+      poll: delay().prefault("250ms").describe("Time between looks at the file where the kernel tells of no change."),
     }),
   open({ path, pin, pinDirectory, pinSize, maxSize, poll }, context) {
     const directory = pinDirectory === undefined ? undefined : context.resolve(pinDirectory);

@@ -47,6 +47,15 @@ observe: { log: loud }
     ]);
   });
 
+  it("names what would fail only when the agent starts: too much memory, a port that is none, a wait that no timer takes", async () => {
+    const text = minimal("memory: { buffers: 2GiB }\nobserve: { listen: :70000 }\nshutdownTimeout: 30d\n");
+    expect(await complaints(text)).toEqual([
+      "config.yaml:8:20: memory.buffers: expected at most 1GiB. (AUDITSHIP_CONFIG_VALUE)",
+      "config.yaml:9:20: observe.listen: expected host:port, :port or [IPv6]:port, a port up to 65535. (AUDITSHIP_CONFIG_VALUE)",
+      "config.yaml:10:18: shutdownTimeout: expected from 0ms to 24d. (AUDITSHIP_CONFIG_VALUE)",
+    ]);
+  });
+
   it("names the stage that does not exist and the one that was meant", async () => {
     const [line] = await complaints(minimal("stages: [parse, macth]\n"));
     expect(line).toMatch(/^config\.yaml:8:17: cannot load stage "macth": .*Did you mean "match"\?/);

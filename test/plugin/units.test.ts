@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { duration, rate, size } from "../../src/plugin/units.js";
+import { delay, duration, rate, size } from "../../src/plugin/units.js";
 
 describe("a size, a duration or a rate", () => {
   it.each([
@@ -13,6 +13,9 @@ describe("a size, a duration or a rate", () => {
     [duration(), "7d", 604_800_000],
     [duration(), "40", 40],
     [duration(), 40, 40],
+    [duration(), "365d", 31_536_000_000],
+    [delay(), "24d", 2_073_600_000],
+    [delay(), 0, 0],
     [rate(), "20MB/s", 20_000_000],
   ])("%# is read from %j", (schema, text, value) => {
     expect(schema.parse(text)).toBe(value);
@@ -24,6 +27,9 @@ describe("a size, a duration or a rate", () => {
     [size(), "1e9"],
     [duration(), "1 fortnight"],
     [duration(), ""],
+    // Longer than Node's timers take.
+    [delay(), "25d"],
+    [delay(1), 0],
     [rate(), "20MB"],
     [rate(), 20],
   ])("%# is not read from %j", (schema, text) => {
