@@ -1,11 +1,9 @@
 #!/usr/bin/env node
+import { endUnprinted } from "./cli/command.js";
 import { main } from "./cli/index.js";
 
-// A reader that has enough (`| head`) is no failure. Commands that print much end themselves then (cli/output.ts).
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
-}
+// Commands that print much end themselves when a reader has enough (cli/output.ts). Complaints that nobody takes stop nobody.
+process.stdout.on("error", endUnprinted);
+process.stderr.on("error", () => {});
 
 process.exitCode = await main(process.argv);

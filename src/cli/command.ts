@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { AuditshipError } from "../plugin/error.js";
 
 /** What a command ends with. DESIGN §8. */
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
@@ -20,6 +21,19 @@ export const likeOption = (): Option =>
 
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
+
+/** Ends a command whose results cannot be written. A reader that has enough (`| head`) is no failure. */
+export function endUnprinted(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") return;
+  const unprinted = new AuditshipError("AUDITSHIP_OUTPUT", `standard output cannot be written: ${error.message}.`);
+  process.stderr.write(`auditship: ${unprinted.line()}\n`);
+  process.exit(EXIT.failed);
+}
+
+/** An agent goes on instead: its sink on standard output says what is wrong with it. */
+export function outliveOutput(): void {
+  process.stdout.off("error", endUnprinted).on("error", () => {});
+}
 
 /** Milliseconds that a stopped agent has to end by itself. */
 const GRACE = 500;

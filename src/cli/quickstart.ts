@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { EXIT, endSoon, examples, type Finish } from "./command.js";
+import { EXIT, endSoon, examples, type Finish, outliveOutput } from "./command.js";
 
 export function addQuickstart(program: Command, finish: Finish): void {
   program
@@ -15,6 +15,7 @@ export function addQuickstart(program: Command, finish: Finish): void {
       )}`,
     )
     .action(async (options: { rate: string }) => {
+      outliveOutput();
       const { quickstart } = await import("../pipeline/quickstart.js");
       finish((await quickstart(process.cwd(), options.rate)) ? EXIT.fine : EXIT.failed);
       endSoon();

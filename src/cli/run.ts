@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { EXIT, endSoon, examples, type Finish } from "./command.js";
+import { EXIT, endSoon, examples, type Finish, outliveOutput } from "./command.js";
 
 export function addRun(program: Command, finish: Finish): void {
   program
@@ -22,6 +22,7 @@ reloaded; one with errors leaves everything as it was.
 `,
     )
     .action(async (options: { config: string; once?: boolean }) => {
+      outliveOutput();
       const { runService } = await import("../pipeline/service.js");
       finish((await runService(options.config, { once: options.once })) ? EXIT.fine : EXIT.failed);
       endSoon();

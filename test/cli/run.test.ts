@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -82,6 +82,43 @@ describe("run --once", () => {
       'auditship: auditship.yaml:7:1: unknown key "shutdownTimout". Did you mean "shutdownTimeout"? (AUDITSHIP_CONFIG_KEY)',
       'auditship: auditship.yaml:8:1: unknown key "cluser". Did you mean "cluster"? (AUDITSHIP_CONFIG_KEY)',
     ]);
+  });
+});
+
+describe("a full disk", () => {
+  const full = "/dev/full";
+  const writing = async (path: string) => (path ? await open(path, "r+") : undefined);
+
+  /** A program that writes to it, and to pipes. */
+  async function startWith(stdio: { out?: string; err?: string }, ...args: string[]): Promise<Program> {
+    const opened = await Promise.all(["/dev/null", stdio.out ?? "", stdio.err ?? ""].map(writing));
+    const program = new Program(args, directory, {}, undefined, { stdio: opened.map((file) => file?.fd ?? "pipe") });
+    programs.push(program);
+    await Promise.all(opened.map((file) => file?.close()));
+    return program;
+  }
+
+  it("under the log costs no event", async () => {
+    await configure();
+    await writeFile(log(), event(1) + event(2));
+    const agent = await startWith({ err: full }, "run", "-c", "auditship.yaml", "--once");
+    expect(await agent.exited).toBe(0);
+    expect(await archived()).toEqual(["1", "2"]);
+  });
+
+  it("under standard output stops the sink there, and no other", async () => {
+    await configure("", "  terminal: { type: stdout, select: all }\n");
+    await writeFile(log(), event(1) + event(2));
+    const agent = await startWith({ out: full }, "run", "-c", "auditship.yaml", "--once");
+    expect(await agent.exited).toBe(1);
+    expect(agent.err).toContain('"reason":"standard output: ENOSPC');
+    expect(await archived()).toEqual(["1", "2"]);
+  });
+
+  it("under a command's results is said in a line", async () => {
+    const check = await startWith({ out: full }, "check", "--rules", "rules.yaml");
+    expect(await check.exited).toBe(1);
+    expect(check.err).toMatch(/^auditship: standard output cannot be written: ENOSPC: .+ \(AUDITSHIP_OUTPUT\)\n$/);
   });
 });
 
