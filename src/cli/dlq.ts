@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { parseTime } from "../plugin/time.js";
 import { collect, EXIT, examples, type Finish } from "./command.js";
 
 interface Options {
@@ -98,7 +99,8 @@ function number(text: string): number {
 }
 
 function time(text: string): number {
-  const at = Date.parse(text);
+  const bytes = Buffer.from(text);
+  const at = parseTime(bytes, 0, bytes.length);
   if (Number.isNaN(at)) throw new InvalidArgumentError("It must be an RFC 3339 time such as 2026-11-20T00:00:00Z.");
   return at;
 }

@@ -47,7 +47,12 @@ export function addSimulate(program: Command, finish: Finish): void {
       if (process.connected === false) stop.abort();
       process.channel?.unref();
       process.stderr.write(`auditship: writing to ${options.path}, seed ${seed}\n`);
-      const { events, bytes, files } = await simulate({ ...options, maxSize, seed, signal: stop.signal });
+      const { events, bytes, files } = await simulate({ ...options, maxSize, seed, signal: stop.signal }).catch(
+        (cause: Error) => {
+          const message = `the log cannot be written: ${cause.message}.`;
+          throw new AuditshipError("AUDITSHIP_OUTPUT", message, { file: options.path }, { cause });
+        },
+      );
       process.stderr.write(
         `auditship: wrote ${events} events, ${bytes} bytes, into ${files} file${files === 1 ? "" : "s"}\n`,
       );

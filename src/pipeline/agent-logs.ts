@@ -3,10 +3,11 @@ import type { LoadedConfig } from "../config/load.js";
 import { AuditshipError } from "../plugin/index.js";
 import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
+import { unreadable } from "./input-files.js";
 
 /**
  * The files that an agent of this configuration reads: of each source's log the backups, oldest first, and the active file.
- * @throws AuditshipError AUDITSHIP_INPUT if there are none
+ * @throws AuditshipError AUDITSHIP_INPUT if there are none, or they cannot be read
  */
 export function agentLogs({ sources, resolve, path }: LoadedConfig): string[] {
   const files = sources
@@ -19,6 +20,14 @@ export function agentLogs({ sources, resolve, path }: LoadedConfig): string[] {
 }
 
 function logFiles(path: string): string[] {
+  try {
+    return filesOf(path);
+  } catch (cause) {
+    throw cause instanceof AuditshipError ? cause : unreadable(path, cause);
+  }
+}
+
+function filesOf(path: string): string[] {
   const directory = Directory.find(path, (name) => new Descriptor(name));
   if (!directory) return [];
   const backups = [...directory.list().values()].sort((a, b) => a.time - b.time);

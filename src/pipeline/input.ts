@@ -3,7 +3,8 @@ import { createReadStream } from "node:fs";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { EventBatch, EventExtractor } from "../event/index.js";
-import { AuditshipError, type Chunk, type FileRef, Flag, type InvalidReason, ROW_WORDS, Row } from "../plugin/index.js";
+import { type Chunk, type FileRef, Flag, type InvalidReason, ROW_WORDS, Row } from "../plugin/index.js";
+import { unreadable } from "./input-files.js";
 
 const NEWLINE = 0x0a;
 const GZIP = Buffer.from([0x1f, 0x8b]);
@@ -122,9 +123,7 @@ async function* bytesOf(name: string): AsyncGenerator<Buffer> {
     const zipped = head.subarray(0, 2).equals(GZIP);
     yield* zipped ? pipeline(raw, createGunzip({ chunkSize: READ }), () => {}) : raw;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a directory" : message;
-    throw new AuditshipError("AUDITSHIP_INPUT", `cannot be read: ${why}.`, { file: name }, { cause });
+    throw unreadable(name, cause);
   }
 }
 

@@ -77,7 +77,7 @@ const suiteSchema = z.strictObject({
 export async function readTestFile(file: string): Promise<TestSuite[]> {
   const { documents, errors } = parseDocuments(
     file,
-    await readRuleFile(file).catch((error: Error) => fail(error.message, { file })),
+    await readRuleFile(file).catch(({ cause }) => fail(`the tests cannot be read: ${cause.message}.`, { file })),
   );
   for (const { message, place } of errors) fail(message, place);
   if (documents.length === 0) fail("there are no tests in it.", { file });

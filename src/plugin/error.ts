@@ -30,7 +30,7 @@ export const ERRORS = {
   AUDITSHIP_VERIFY:
     "The two scanners read a line differently (looked for with AUDITSHIP_VERIFY=1 in the environment only).",
   AUDITSHIP_INPUT: "An input file of a command cannot be read.",
-  AUDITSHIP_OUTPUT: "What a command prints cannot be written.",
+  AUDITSHIP_OUTPUT: "What a command prints or makes cannot be written.",
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -88,6 +88,16 @@ describe("match", () => {
     expect(cli.err).toContain("none.log: cannot be read: there is no such file. (AUDITSHIP_INPUT)");
     expect(await cli.run("match", "--rules", cli.path("none.yaml"), cli.path("none.log"))).toBe(2);
     expect(cli.err).toContain("AUDITSHIP_RULE_READ");
+  });
+
+  it("ends with 2 for a directory that holds no audit log: nothing was looked at", async () => {
+    await write("rules.yaml", RULES);
+    await mkdir(cli.path("elsewhere"));
+    await write("elsewhere/audit.txt", "{}\n");
+    expect(await cli.run("match", "--rules", cli.path("rules.yaml"), cli.path("elsewhere"))).toBe(2);
+    expect(cli.err).toBe(
+      `auditship: ${cli.path("elsewhere")}: holds no audit log: no file whose name ends in .log, .json, .jsonl or .ndjson, or in one of them and .gz. (AUDITSHIP_INPUT)\n`,
+    );
   });
 });
 
@@ -256,7 +266,21 @@ describe("setup", () => {
   });
 });
 
+describe("dlq", () => {
+  it.each(["5", "2026-11-20", "2026-11-20T00:00:00", "2026-13-20T00:00:00Z"])("takes no time %j", async (time) => {
+    expect(await cli.run("dlq", "list", "-c", "none.yaml", "--since", time)).toBe(2);
+    expect(cli.err).toContain("It must be an RFC 3339 time such as 2026-11-20T00:00:00Z");
+  });
+});
+
 describe("simulate", () => {
+  it("says that its log cannot be written", async () => {
+    await write("file", "");
+    const path = cli.path("file/audit.log");
+    expect(await cli.run("simulate", "--path", path, "--events", "1", "--seed", "7")).toBe(1);
+    expect(cli.err.split("\n")[1]).toMatch(/file\/audit\.log: the log cannot be written: .+ \(AUDITSHIP_OUTPUT\)$/);
+  });
+
   it("writes the events that were asked for", async () => {
     const path = cli.path("audit/audit.log");
     expect(await cli.run("simulate", "--path", path, "--events", "30", "--rate", "10000", "--seed", "7")).toBe(0);

@@ -45,6 +45,19 @@ describe("explain", () => {
     expect(cli.out).toContain("mine.SecretRead  WARNING  fails");
   });
 
+  it("says which log of an agent cannot be read", async () => {
+    await writeFile(cli.path("rules.yaml"), RULES);
+    const log = cli.path(`${"a".repeat(300)}/audit.log`);
+    const config = {
+      sources: { a: { path: log } },
+      rules: { paths: ["rules.yaml"] },
+      sinks: { o: { type: "stdout" } },
+    };
+    await writeFile(cli.path("auditship.yaml"), JSON.stringify(config));
+    expect(await cli.run("explain", "-c", cli.path("auditship.yaml"))).toBe(2);
+    expect(cli.err).toContain(`auditship: ${log}: cannot be read: ENAMETOOLONG`);
+  });
+
   it("keeps to one rule and one event, and says so if there is none", async () => {
     const args = await files(event("one"), "nonsense\n", event("two"));
     expect(await cli.run(...args, "--rule", "mine.Token", "--event", "2")).toBe(0);

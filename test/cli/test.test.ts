@@ -123,6 +123,11 @@ tests:
     expect(cli.err).toMatch(message);
   });
 
+  it("ends with 2 for a file that is not there", async () => {
+    expect(await cli.run("test", cli.path("none.yaml"))).toBe(2);
+    expect(cli.err).toMatch(/none.yaml: the tests cannot be read: ENOENT: .*\(AUDITSHIP_INPUT\)$/m);
+  });
+
   it("ends with 2 for a rule that is refused", async () => {
     await write("tests.yaml", `rules: bad.yaml\ntests: [{ name: t, events: ${READ}, expect: SecretRead }]\n`);
     await write("bad.yaml", RULES.replace('Verb = "watch"', "Verb = ("));
