@@ -22,6 +22,12 @@ export const likeOption = (): Option =>
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
+/** Lines of commands that have more to do than to print: they go on when nobody reads. */
+export const lines = {
+  print: (line: string) => void process.stdout.write(`${line}\n`),
+  complain: (line: string) => void process.stderr.write(`auditship: ${line}\n`),
+};
+
 /** Ends a command whose results cannot be written. A reader that has enough (`| head`) is no failure. */
 export function endUnprinted(error: NodeJS.ErrnoException): void {
   if (error.code === "EPIPE") return;

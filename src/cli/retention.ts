@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { EXIT, examples, type Finish } from "./command.js";
+import { EXIT, examples, type Finish, lines } from "./command.js";
 
 interface Options {
   config: string;
@@ -28,9 +28,8 @@ Exit code: 0 fine, 1 something could not be deleted.
     .action(async (options: Options) => {
       const { expireSinks } = await import("../pipeline/upkeep.js");
       const dryRun = options.dryRun ?? (!options.yes && isTerminal());
-      const print = (line: string) => void process.stdout.write(`${line}\n`);
-      const done = await expireSinks(options.config, options.sink, dryRun, print);
-      if (dryRun && !options.dryRun) print("nothing was deleted: this was a dry run; add --yes to delete.");
+      const done = await expireSinks(options.config, options.sink, dryRun, lines);
+      if (dryRun && !options.dryRun) lines.print("nothing was deleted: this was a dry run; add --yes to delete.");
       finish(done ? EXIT.fine : EXIT.failed);
     });
 }

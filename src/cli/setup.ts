@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { EXIT, examples, type Finish } from "./command.js";
+import { EXIT, examples, type Finish, lines } from "./command.js";
 
 export function addSetup(program: Command, finish: Finish): void {
   program
@@ -19,7 +19,7 @@ export function addSetup(program: Command, finish: Finish): void {
     .action(async (options: { config: string; sink?: string; print?: boolean }) => {
       const { printSetup, setUpSinks } = await import("../pipeline/upkeep.js");
       const work = options.print ? printSetup : setUpSinks;
-      const done = await work(options.config, options.sink, (line) => void process.stdout.write(`${line}\n`));
+      const done = await work(options.config, options.sink, lines);
       finish(done ? EXIT.fine : EXIT.failed);
     });
 }

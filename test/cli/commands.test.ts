@@ -262,7 +262,7 @@ describe("setup", () => {
     expect(await cli.run("setup", "-c", cli.path("auditship.yaml"), "--sink", "local")).toBe(0);
     expect(cli.out).toBe("local: nothing to set up\n");
     expect(await cli.run("setup", "-c", cli.path("auditship.yaml"))).toBe(1);
-    expect(cli.out).toContain("es: failed: ");
+    expect(cli.err).toMatch(/^auditship: es: failed: .+ \(AUDITSHIP_SETUP\)$/m);
   });
 });
 

@@ -75,7 +75,8 @@ describe("auditship retention", () => {
     Object.assign(config.sinks.s, { urls: ["http://127.0.0.1:1"] });
     await writeFile(cli.path("auditship.yaml"), JSON.stringify(config));
     expect(await run("--yes")).toBe(1);
-    expect(cli.out).toMatch(/^s: failed: GET /);
+    expect(cli.out).toBe("");
+    expect(cli.err).toMatch(/^auditship: s: failed: GET .+ \(AUDITSHIP_RETENTION\)$/m);
   });
 });
 
