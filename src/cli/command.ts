@@ -1,4 +1,4 @@
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { AuditshipError } from "../plugin/error.js";
 
 /** What a command ends with. DESIGN §8. */
@@ -18,6 +18,14 @@ export const likeOption = (): Option =>
     "upstream",
     "anchored",
   ]);
+
+/** For options that take one. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError("It must be a number.");
+  return value;
+}
 
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];

@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { AuditshipError } from "../plugin/error.js";
-import { EXIT, examples, type Finish } from "./command.js";
+import { EXIT, examples, type Finish, number } from "./command.js";
 
 interface Options {
   path: string;
@@ -58,13 +58,6 @@ export function addSimulate(program: Command, finish: Finish): void {
       );
       finish(EXIT.fine);
     });
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < 0)
-    throw new InvalidArgumentError("It must be a number.");
-  return value;
 }
 
 async function sizeOf(text: string): Promise<number> {

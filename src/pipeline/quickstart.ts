@@ -14,7 +14,7 @@ const CONFIG = join("config", "quickstart.yaml");
  * A simulated cluster's log, written by a child process, and an agent on it. Both end on Ctrl-C; the next start resumes.
  * @param rate simulated events per second
  */
-export async function quickstart(directory: string, rate: string): Promise<boolean> {
+export async function quickstart(directory: string, rate: number): Promise<boolean> {
   const home = join(directory, DIRECTORY);
   const simulator = simulate(join(home, "audit", "audit.log"), rate);
   try {
@@ -29,8 +29,19 @@ export async function quickstart(directory: string, rate: string): Promise<boole
   }
 }
 
-function simulate(path: string, rate: string): ChildProcess {
-  const args = ["simulate", "--path", path, "--rate", rate, "--max-size", "5MiB", "--max-backups", "5", "--compress"];
+function simulate(path: string, rate: number): ChildProcess {
+  const args = [
+    "simulate",
+    "--path",
+    path,
+    "--rate",
+    String(rate),
+    "--max-size",
+    "5MiB",
+    "--max-backups",
+    "5",
+    "--compress",
+  ];
   // The channel tells the child when this process is gone, however it went.
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1], ...args], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],

@@ -46,6 +46,13 @@ describe("quickstart", () => {
     expect(places.length).toBeGreaterThan(2);
   });
 
+  it("takes no rate that is none: nothing would be simulated", async () => {
+    const program = new Program(["quickstart", "--rate", "many"], directory);
+    programs.push(program);
+    expect(await program.exited).toBe(2);
+    expect(program.err).toContain("option '--rate <n>' argument 'many' is invalid. It must be a number");
+  });
+
   it("takes a free port where another one has the usual one", async () => {
     const homes = [join(directory, "one"), join(directory, "two")];
     const metrics = await Promise.all(
