@@ -116,7 +116,9 @@ export class FoldingRunner extends Runner {
       if (count > 0) this.host.meter.add("auditship_sink_events_total", count, this.name, "created");
       return true;
     } catch (error) {
-      this.failed((error as Error).message);
+      const { message, slow } = error as Error & { slow?: boolean };
+      if (slow) this.giveUp(message);
+      else this.failed(message);
       return false;
     }
   }

@@ -52,6 +52,33 @@ function run(sink: FoldingSink, select = "all", stallAfter = 30) {
 }
 
 describe("a sink that folds", () => {
+  it("parks at once for what only an operator can mend, says so, and comes back without a rest", async () => {
+    const shelf = new Shelf();
+    const full = Object.assign(new Error("no space left"), { slow: true });
+    let asked: () => void;
+    const probed = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    shelf.reachable = false;
+    shelf.probe = async () => {
+      asked();
+      if (!shelf.reachable) throw full;
+    };
+    shelf.fold = async () => {
+      throw full;
+    };
+    const { runner, ledger } = run(shelf, "all", 60_000);
+    const ready = new Promise<void>((resolve) => {
+      runner.onReady = resolve;
+    });
+    expect(await runner.offer(batchOf([auditLine(1)]), ledger, true)).toBe(false);
+    await probed;
+    expect([runner.state, runner.stuck]).toEqual(["parked", "no space left"]);
+    shelf.reachable = true;
+    await ready;
+    expect([runner.state, runner.stuck]).toEqual(["catching-up", undefined]);
+  });
+
   it("acknowledges a batch when the fold is done", async () => {
     const shelf = new Shelf();
     shelf.fold = async (events) => {

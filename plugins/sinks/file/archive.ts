@@ -307,13 +307,17 @@ export class Archive implements FoldingSink {
   #failure(cause: unknown): Error {
     const { code, message } = cause as NodeJS.ErrnoException;
     const advice = code === "ENOSPC" || code === "EDQUOT" ? " Free space there, or lower retention or maxBackups." : "";
-    return new Error(`cannot write the archive ${this.#options.path}: ${message}.${advice}`, { cause });
+    const error = new Error(`cannot write the archive ${this.#options.path}: ${message}.${advice}`, { cause });
+    return Object.assign(error, { slow: OPERATORS.has(code ?? "") });
   }
 }
 
 /** Where the file lies: compressed ones end in `.gz`. */
 export const storedPath = ({ path, gzip }: Pick<ArchiveOptions, "path" | "gzip">): string =>
   gzip && !path.endsWith(".gz") ? `${path}.gz` : path;
+
+/** What only an operator can mend: a full disk, a missing right. */
+const OPERATORS: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS"]);
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
