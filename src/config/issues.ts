@@ -37,7 +37,9 @@ export function describeIssue(
   if (!document.has(at)) {
     return [new AuditshipError("AUDITSHIP_CONFIG_VALUE", `${dotted(at)} is missing.`, document.keyPlace(at))];
   }
-  return [new AuditshipError("AUDITSHIP_CONFIG_VALUE", `${dotted(at)}: ${reason(issue)}.`, document.place(at))];
+  return [
+    new AuditshipError("AUDITSHIP_CONFIG_VALUE", `${dotted(at) || "the whole"}: ${reason(issue)}.`, document.place(at)),
+  ];
 }
 
 /** `sinks.archive.urls[0]`. */

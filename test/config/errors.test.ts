@@ -47,6 +47,12 @@ observe: { log: loud }
     ]);
   });
 
+  it("is that of the whole where it holds no keys", async () => {
+    expect(await complaints("[sources, sinks]\n")).toEqual([
+      "config.yaml:1:1: the whole: expected object, received array. (AUDITSHIP_CONFIG_VALUE)",
+    ]);
+  });
+
   it("names what would fail only when the agent starts: too much memory, a port that is none, a wait that no timer takes", async () => {
     const text = minimal("memory: { buffers: 2GiB }\nobserve: { listen: :70000 }\nshutdownTimeout: 30d\n");
     expect(await complaints(text)).toEqual([
