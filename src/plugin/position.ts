@@ -1,6 +1,6 @@
 /** One file of a log, whatever its name is at the moment; plain and gzip are the same file. DESIGN §4, "Identity". */
 export interface FileRef {
-  /** SHA-256 of the first complete line (its first 4 KiB at most), hex. */
+  /** SHA-256 of the first complete line (its first MiB at most), hex. */
   readonly fingerprint: string;
   /** Short form: base64url of the fingerprint's first 96 bits (16 characters). Stands in documents and begins `_id`. */
   readonly id: string;

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { eventTime } from "./event-time.js";
 import { nulsAt } from "./lines.js";
 
-/** Most bytes of the first line that the fingerprint is made of. */
-export const FINGERPRINT_BYTES = 4096;
+/** Most bytes of the first line that are looked at to see whether it still stands. */
+export const HEAD_BYTES = 4096;
 /** Enough for most first lines. */
 const SMALL = 64 * 1024;
-/** A longer first line is identified before it is complete, without a time. */
+/** A longer first line is identified by so much of it, before it is complete and without a time. */
 const LARGE = 1024 * 1024;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -15,13 +15,13 @@ const scratch = Buffer.allocUnsafeSlow(SMALL);
 
 /** What identifies a file. */
 export interface FirstLine {
-  /** SHA-256 of the line's first 4 KiB, hex. */
+  /** SHA-256 of the line, hex: of all of it, up to its times, since what stands before them is the client's to repeat. */
   readonly fingerprint: string;
-  /** Offset of the bytes that were hashed. */
+  /** Its offset. */
   readonly start: number;
   /** How many NULs the file begins with: a hole. */
   readonly hole: number;
-  /** The bytes that were hashed. */
+  /** Its first bytes. */
   readonly head: Buffer;
   /** Time of the event on it, epoch milliseconds. */
   readonly time?: number;
@@ -40,8 +40,8 @@ export function firstLine(read: Read, finished: boolean): FirstLine | undefined 
   return lineAt(read, found, finished, scratch) ?? lineAt(read, found, finished, Buffer.allocUnsafeSlow(LARGE));
 }
 
-export function fingerprintOf(head: Uint8Array): string {
-  return createHash("sha256").update(head).digest("hex");
+export function fingerprintOf(line: Uint8Array): string {
+  return createHash("sha256").update(line).digest("hex");
 }
 
 /** The short form that stands in documents: base64url of the first 96 bits. */
@@ -74,6 +74,6 @@ function lineAt(read: Read, found: Beginning, finished: boolean, bytes: Buffer):
   const complete = newline >= 0 || (count < bytes.length ? finished : bytes.length === LARGE);
   if (!complete) return undefined;
   const line = bytes.subarray(0, newline < 0 ? count : newline);
-  const head = Buffer.from(line.subarray(0, FINGERPRINT_BYTES));
-  return { fingerprint: fingerprintOf(head), ...found, head, time: newline < 0 ? undefined : eventTime(line) };
+  const head = Buffer.from(line.subarray(0, HEAD_BYTES));
+  return { fingerprint: fingerprintOf(line), ...found, head, time: newline < 0 ? undefined : eventTime(line) };
 }

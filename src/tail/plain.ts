@@ -1,10 +1,10 @@
 import fs from "node:fs";
 import { type ByteSource, CutError, ReplacedError } from "./byte-source.js";
 import type { Descriptor } from "./descriptor.js";
-import { FINGERPRINT_BYTES, type FirstLine, type Read } from "./fingerprint.js";
+import { type FirstLine, HEAD_BYTES, type Read } from "./fingerprint.js";
 import { type Mark, stands } from "./marks.js";
 
-const scratch = Buffer.allocUnsafe(FINGERPRINT_BYTES);
+const scratch = Buffer.allocUnsafe(HEAD_BYTES);
 
 /** A plain file: positional reads from a held descriptor straight into the caller's buffer. */
 export class PlainSource implements ByteSource {

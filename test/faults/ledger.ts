@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
-/** Bytes of a file's first line that identify it (DESIGN §4, "Identity"). */
-const FINGERPRINT_BYTES = 4096;
+/** Most bytes of a file's first line that identify it. */
+const FINGERPRINT_BYTES = 1024 * 1024;
 
 /** One event as it was written. */
 export interface Written {
