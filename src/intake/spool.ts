@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "../plugin/index.js";
@@ -148,14 +149,15 @@ export class Spool {
 
   async #commit(entries: readonly Entry[]): Promise<void> {
     const time = this.#now();
-    let offset = this.#size;
+    const beginning = this.#size === 0 ? ownBeginning() : Buffer.alloc(0);
+    let offset = this.#size + beginning.length;
     const receipts = entries.map(({ body, lines, length }): Receipt => {
       const receipt = { time, body, segment: this.#segment, offset, length, lines: sha256(...lines) };
       offset += length;
       return receipt;
     });
     await this.#receipts.write(receipts);
-    await this.#active.appendFile(Buffer.concat(entries.flatMap(({ lines }) => lines)));
+    await this.#active.appendFile(Buffer.concat([beginning, ...entries.flatMap(({ lines }) => lines)]));
     await Promise.all([this.#receipts.sync(), this.#active.datasync()]);
     this.#size = offset;
     this.#receipts.accept(receipts);
@@ -195,6 +197,15 @@ export class Spool {
     }
     return false;
   }
+}
+
+/**
+ * A blank line that no other file begins with. A file is known by its first line, and who posts may post an event twice: the second
+ * file that began with it would be taken for a copy of the first.
+ */
+function ownBeginning(): Buffer {
+  const bits = randomBytes(8).readBigUInt64LE().toString(2).padStart(64, "0");
+  return Buffer.from(`${bits.replaceAll("0", " ").replaceAll("1", "\t")}\n`);
 }
 
 /** Cuts what stands behind the last newline, as far as that is behind `from`. @returns the size that is left */

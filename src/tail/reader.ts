@@ -23,6 +23,7 @@ const TURN = 10;
 /** Bytes read at once in the search for a start. */
 const SEEK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
+const SPACE = 0x20;
 
 /** What a try to read came to. `wait`: nothing more at this moment. `limit`: nothing more before the limit. */
 type Step = Chunk | "again" | "wait" | "limit";
@@ -273,8 +274,9 @@ export class LogReader implements Reader {
     while (at < length) {
       const newline = bytes.indexOf(NEWLINE, at);
       const end = newline < 0 || newline >= length ? length : newline + 1;
-      const time = eventTime(bytes.subarray(at, end));
-      if (time === undefined || time >= since) {
+      const line = bytes.subarray(at, end);
+      const time = eventTime(line);
+      if (time === undefined ? !isBlank(line) : time >= since) {
         this.#since = undefined;
         break;
       }
@@ -441,6 +443,8 @@ export class LogReader implements Reader {
     return next === undefined && (!this.#file?.finished || this.#done);
   }
 }
+
+const isBlank = (line: Uint8Array): boolean => line.every((byte) => byte <= SPACE);
 
 function unreadable(path: string, cause: Error): AuditshipError {
   if (cause instanceof AuditshipError) return cause;

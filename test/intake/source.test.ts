@@ -47,6 +47,8 @@ async function post(source: IntakeSource, { body = "", chunked, tls, headers, ..
 
 const list = (...ids: string[]) =>
   JSON.stringify({ kind: "EventList", apiVersion: "audit.k8s.io/v1", items: ids.map((auditID) => ({ auditID })) });
+/** The spool's active file without the blank line that it begins with. */
+const spooled = async () => (await readFile(join(directory, "spool", "audit.log"), "utf8")).trimStart();
 const outcome = (name: string) => recorded.metrics.get(`auditship_intake_bodies_total{apiserver,${name}}`);
 
 describe("a webhook source", () => {
@@ -56,7 +58,7 @@ describe("a webhook source", () => {
       const source = await open();
       expect(await post(source, { path, body: list("1", "2") })).toMatchObject({ status: 200 });
       const reader = await source.reader({ at: "beginning" });
-      expect(await readAll(reader, 32)).toBe('{"auditID":"1"}\n{"auditID":"2"}\n');
+      expect((await readAll(reader, 32)).trimStart()).toBe('{"auditID":"1"}\n{"auditID":"2"}\n');
       expect(outcome("stored")).toBe(1);
     },
   );
@@ -65,7 +67,7 @@ describe("a webhook source", () => {
     const source = await open();
     await post(source, { body: list("1") });
     expect(await post(source, { body: list("1") })).toMatchObject({ status: 200, text: "stored before\n" });
-    expect(await readFile(join(directory, "spool", "audit.log"), "utf8")).toBe('{"auditID":"1"}\n');
+    expect(await spooled()).toBe('{"auditID":"1"}\n');
     expect(outcome("repeated")).toBe(1);
   });
 
@@ -79,7 +81,17 @@ describe("a webhook source", () => {
   ])("refuses %s", async (_, request, status) => {
     const source = await open({ maxBody: 1000 });
     expect((await post(source, request)).status).toBe(status);
-    expect(await readFile(join(directory, "spool", "audit.log"), "utf8")).toBe("");
+    expect(await spooled()).toBe("");
+  });
+
+  it("gives all that is posted where each file of the spool begins with the same event", async () => {
+    const source = await open({ spoolSize: 1000 });
+    const bodies = [1, 2, 3].map((n) => ["again", `${n}`.padStart(120, "0")]);
+    for (const body of bodies) expect((await post(source, { body: list(...body) })).status).toBe(200);
+    source.measure();
+    const reader = await source.reader({ at: "beginning" });
+    const text = await readAll(reader, recorded.metrics.get("auditship_intake_spool_bytes{apiserver}"));
+    expect(text.match(/\d{120}/g)).toEqual(bodies.map(([, last]) => last));
   });
 
   it("asks to send again later what finds the spool full, and takes it when its readers are past the rest", async () => {
@@ -94,7 +106,8 @@ describe("a webhook source", () => {
     });
     expect(outcome("full")).toBe(2);
     const reader = await source.reader({ at: "beginning" });
-    await readAll(reader, stored * 25);
+    source.measure();
+    await readAll(reader, recorded.metrics.get("auditship_intake_spool_bytes{apiserver}"));
     await expect
       .poll(async () => {
         source.release(reader.position()!);
@@ -126,7 +139,7 @@ describe("a webhook source", () => {
     socket.end(`POST /audit/webhook/event HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"items":[{`);
     await once(socket, "close");
     expect((await post(source, { body: list("1") })).status).toBe(200);
-    expect(await readFile(join(directory, "spool", "audit.log"), "utf8")).toBe('{"auditID":"1"}\n');
+    expect(await spooled()).toBe('{"auditID":"1"}\n');
   });
 
   it("wants to be told who may post", async () => {

@@ -23,7 +23,9 @@ async function open(options: { maxBytes?: number; segmentBytes?: number } = {}):
 }
 
 const put = (spool: Spool, text: string) => spool.put(Buffer.from(text), [Buffer.from(`${text}\n`)]);
-const active = () => readFile(join(directory, "audit.log"), "utf8");
+/** A file without the blank line that it begins with. */
+const linesIn = async (name: string) => (await readFile(join(directory, name), "utf8")).replace(/^[ \t]{64}\n/, "");
+const active = () => linesIn("audit.log");
 const rotated = async () => (await readdir(directory)).filter((name) => /^audit-.*\.log$/.test(name)).sort();
 
 describe("a spool", () => {
@@ -103,8 +105,7 @@ describe("a spool", () => {
       "audit-2026-01-02T00-00-00.001.log",
       "audit-2026-01-02T00-00-00.002.log",
     ]);
-    const contents = (await rotated()).map((name) => readFile(join(directory, name), "utf8"));
-    expect(await Promise.all(contents)).toEqual(["a\n", "b\n", "c\n"]);
+    expect(await Promise.all((await rotated()).map(linesIn))).toEqual(["a\n", "b\n", "c\n"]);
   });
 
   it("knows the bodies of rotated files after a restart, of the newest and of those before it", async () => {
@@ -116,7 +117,7 @@ describe("a spool", () => {
   });
 
   it("is full at its size, and takes again what fits when files are released", async () => {
-    const spool = await open({ segmentBytes: 2, maxBytes: 6 });
+    const spool = await open({ segmentBytes: 2, maxBytes: 3 * (65 + 2) });
     for (const text of ["a", "b", "c"]) expect(await put(spool, text)).toBe("stored");
     expect(await put(spool, "d")).toBe("full");
     const [first] = await rotated();

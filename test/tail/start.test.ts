@@ -56,6 +56,12 @@ describe("a start by time", () => {
     expect((await readOnce(path, { at: "time", time: FIRST + 100 })).text).toBe(`no event\n${lines(3, 5)}`);
   });
 
+  it("passes over blank lines", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    fs.writeFileSync(path, ` \t\n${lines(0, 3)}\r\n${lines(3, 5)}`);
+    expect((await readOnce(path, { at: "time", time: FIRST + 4 })).text).toBe(line(4));
+  });
+
   it("goes by the last time on a line: the bodies before it are the client's", async () => {
     const path = join(tempDirectory(), "audit.log");
     const spoofed = line(1).replace('"pad":""', '"requestObject":{"stageTimestamp":"2200-01-01T00:00:00.000000Z"}');
