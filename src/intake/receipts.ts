@@ -41,7 +41,7 @@ export class Receipts {
    */
   async open(now: number, isThere: (receipt: Receipt) => Promise<boolean>): Promise<number> {
     const stored = parse(await readFile(this.path, "utf8").catch(absent));
-    const segment = Math.max(0, ...stored.map((receipt) => receipt.segment));
+    const segment = stored.reduce((highest, receipt) => Math.max(highest, receipt.segment), 0);
     for (const receipt of stored) {
       if (receipt.time + KNOWN_FOR > now && (receipt.segment < segment || (await isThere(receipt))))
         this.#note(receipt);

@@ -116,6 +116,14 @@ describe("a spool", () => {
     expect(await Promise.all(["a", "b", "c"].map((text) => put(spool, text)))).toEqual(Array(3).fill("repeated"));
   });
 
+  it("opens with more receipts than a call takes arguments", async () => {
+    await put(await open(), "a");
+    const receipts = join(directory, ".receipts");
+    await writeFile(receipts, (await readFile(receipts, "utf8")).repeat(200_000));
+    time += KNOWN_FOR;
+    expect(await put(await open(), "a")).toBe("stored");
+  });
+
   it("is full at its size, and takes again what fits when files are released", async () => {
     const spool = await open({ segmentBytes: 2, maxBytes: 3 * (65 + 2) });
     for (const text of ["a", "b", "c"]) expect(await put(spool, text)).toBe("stored");
