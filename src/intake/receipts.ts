@@ -37,7 +37,7 @@ export class Receipts {
 
   /**
    * Reads what is there. @param isThere whether a receipt's lines are in the spool
-   * @returns the highest number of a segment
+   * @returns a number for the segment to come, higher than any before: what is known now stays beyond doubt
    */
   async open(now: number, isThere: (receipt: Receipt) => Promise<boolean>): Promise<number> {
     const stored = parse(await readFile(this.path, "utf8").catch(absent));
@@ -47,7 +47,7 @@ export class Receipts {
         this.#note(receipt);
     }
     await this.compact(now);
-    return segment;
+    return segment + 1;
   }
 
   has(body: string, now: number): boolean {

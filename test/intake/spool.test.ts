@@ -116,6 +116,11 @@ describe("a spool", () => {
     expect(await Promise.all(["a", "b", "c"].map((text) => put(spool, text)))).toEqual(Array(3).fill("repeated"));
   });
 
+  it("knows the bodies of rotated files after a second restart, too, with another file rotated in between", async () => {
+    for (const text of ["a", "b"]) await put(await open({ segmentBytes: 2 }), text);
+    expect(await put(await open(), "a")).toBe("repeated");
+  });
+
   it("opens with more receipts than a call takes arguments", async () => {
     await put(await open(), "a");
     const receipts = join(directory, ".receipts");
