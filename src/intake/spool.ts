@@ -177,9 +177,10 @@ export class Spool {
     this.#active = next;
     this.#rotated.set(name, this.#size);
     this.#size = 0;
-    this.#segment++;
     await syncDirectory(this.#options.directory);
     await this.#receipts.compact(this.#now());
+    // Not before receipts of bodies that could not be written are gone: those of earlier segments are believed.
+    this.#segment++;
   }
 
   /** True if a receipt's lines are where it says: in the active file, or in the one rotated last. */

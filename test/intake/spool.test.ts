@@ -1,8 +1,8 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { KNOWN_FOR } from "../../src/intake/receipts.js";
+import { KNOWN_FOR, sha256 } from "../../src/intake/receipts.js";
 import { Spool } from "../../src/intake/spool.js";
 
 let directory: string;
@@ -127,6 +127,20 @@ describe("a spool", () => {
     await writeFile(receipts, (await readFile(receipts, "utf8")).repeat(200_000));
     time += KNOWN_FOR;
     expect(await put(await open(), "a")).toBe("stored");
+  });
+
+  it("does not take a receipt for lines that could not be written, also when it could not be forgotten at the next rotation", async () => {
+    const spool = await open({ segmentBytes: 70 });
+    await put(spool, "a");
+    const receipts = join(directory, ".receipts");
+    const receipt = JSON.parse(await readFile(receipts, "utf8"));
+    const failed = { ...receipt, body: sha256(Buffer.from("lost")), lines: sha256(Buffer.from("lost\n")) };
+    await appendFile(receipts, `${JSON.stringify(failed)}\n`);
+    await mkdir(`${receipts}.new`);
+    for (const text of ["long enough to rotate", "b"]) await put(spool, text);
+    expect(await rotated()).toHaveLength(1);
+    await rmdir(`${receipts}.new`);
+    expect(await put(await open(), "lost")).toBe("stored");
   });
 
   it("is full at its size, and takes again what fits when files are released", async () => {
