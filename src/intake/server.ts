@@ -15,6 +15,9 @@ const MAX_CONNECTIONS = 256;
 /** Milliseconds between looks at the certificates. */
 const RENEWAL = 10_000;
 
+/** Milliseconds that a stop waits for bodies that are being received. */
+const PATIENCE = 2000;
+
 const BOUNDS = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 90_000 };
 
 /** Listens for events that are posted. */
@@ -55,13 +58,15 @@ export class IntakeServer {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** Resolves when all that was received is answered. */
-  close(): Promise<void> {
+  /** Resolves when all that was received is answered. Who has not sent all of a body in time is cut off, and sends it again. */
+  async close(): Promise<void> {
     clearInterval(this.#renewal);
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeIdleConnections();
-    });
+    // Who posts on and on over one connection is to open another one, elsewhere.
+    this.#server.on("request", (_request, response) => response.setHeader("connection", "close"));
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const cut = setTimeout(() => this.#server.closeAllConnections(), PATIENCE);
+    await closed;
+    clearTimeout(cut);
   }
 }
 

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { request as httpRequest, type RequestOptions } from "node:http";
+import { Agent, request as httpRequest, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -36,10 +36,13 @@ interface Post extends RequestOptions {
   tls?: object;
 }
 
-async function post(source: IntakeSource, { body = "", chunked, tls, headers, ...more }: Post = {}) {
-  const options = { host: "127.0.0.1", port: source.server!.port, method: "POST", path: "/audit/webhook/event" };
+async function post(
+  source: IntakeSource,
+  { body = "", chunked, tls, headers, port = source.server!.port, ...more }: Post = {},
+) {
+  const options = { host: "127.0.0.1", port, method: "POST", path: "/audit/webhook/event" };
   const length = chunked ? {} : { "content-length": body.length };
-  const all = { ...options, ...more, ...tls, agent: false, headers: { ...length, ...headers } };
+  const all = { ...options, agent: false, ...more, ...tls, headers: { ...length, ...headers } };
   const request = (tls ? httpsRequest : httpRequest)(all).end(body);
   const [response] = await once(request, "response");
   return { status: response.statusCode as number, headers: response.headers, text: await text(response) };
@@ -140,6 +143,36 @@ describe("a webhook source", () => {
     await once(socket, "close");
     expect((await post(source, { body: list("1") })).status).toBe(200);
     expect(await spooled()).toBe('{"auditID":"1"}\n');
+  });
+
+  it("closes though somebody has sent half a request and waits", async () => {
+    const source = await open();
+    const sockets = ["POST / HTTP/1.1\r\n", `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{"`].map((half) => {
+      const socket = connect(source.server!.port, "127.0.0.1").resume();
+      const cut = new Promise((closed) => socket.on("error", () => {}).on("close", closed));
+      return { cut, sent: new Promise((sent) => socket.write(half, sent)) };
+    });
+    for (const { sent } of sockets) await sent;
+    await source.close();
+    for (const { cut } of sockets) await cut;
+  });
+
+  it("closes though somebody posts on and on over one connection: what it has answered is kept", async () => {
+    const source = await open();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const answered: string[] = [];
+    const { port } = source.server!;
+    const ended = (async () => {
+      for (let n = 0; ; n++) {
+        await post(source, { body: list(`${n}`), agent, port });
+        answered.push(`{"auditID":"${n}"}\n`);
+      }
+    })().catch(({ code }) => code);
+    await expect.poll(() => answered.length).toBeGreaterThan(3);
+    await source.close();
+    expect(await ended).toMatch("ECONN");
+    expect(await spooled()).toBe(answered.join(""));
   });
 
   it("wants to be told who may post", async () => {
