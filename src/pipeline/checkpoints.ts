@@ -89,8 +89,10 @@ export class Checkpoints {
     // Tables first: a cursor must never name a file that the table does not know.
     if (this.#sources) {
       this.#sources = false;
-      for (const feed of this.#feeds())
-        whole = (await this.#attempt(() => this.#store.writeSource(feed.name, feed.state()))) && whole;
+      // Of one moment with the sinks to be written: what a sink that moves on meanwhile has passed is not given up yet.
+      const states = [...this.#feeds()].map((feed) => ({ name: feed.name, state: feed.state() }));
+      for (const { name, state } of states)
+        whole = (await this.#attempt(() => this.#store.writeSource(name, state))) && whole;
       if (!whole) this.#sources = true;
     }
     const written = await Promise.all(sinks.map((runner) => this.#attempt(() => this.#writeSink(runner))));
