@@ -299,14 +299,18 @@ export class Catalog {
   /** Enters new backups, oldest first. `complete`: these are all. */
   #place(unplaced: NewFile[], complete: boolean, active: Descriptor | undefined): void {
     const floor = this.#updates === 0 ? this.#oldestNeeded(active) : Number.NEGATIVE_INFINITY;
-    const older = unplaced.filter((file) => file.rotated! < floor);
+    const isOlder = ({ fingerprint, rotated }: NewFile) =>
+      this.#updates === 0 && (this.#table.wasDone(fingerprint) ?? rotated! < floor);
     // All at once, so that they stand in order.
-    if (complete) for (const file of this.#table.prepend(older)) this.#known.set(file.base!, file);
-    for (const file of unplaced) if (file.rotated! >= floor) this.#known.set(file.base!, this.#rotated(file));
+    if (complete) for (const file of this.#table.prepend(unplaced.filter(isOlder))) this.#known.set(file.base!, file);
+    for (const file of unplaced) if (!isOlder(file)) this.#known.set(file.base!, this.#rotated(file));
     this.#changed ||= unplaced.length > 0;
   }
 
-  /** Backups rotated before this time came before every file of the restored table: they were done with. */
+  /**
+   * Backups rotated before this time came before every file of the restored table, if the clock never went back: for a state that does
+   * not tell which were done with.
+   */
   #oldestNeeded(active: Descriptor | undefined): number {
     if (this.#table.files.length === 0) return Number.NEGATIVE_INFINITY;
     const first = active && firstLine(plainRead(active), false);

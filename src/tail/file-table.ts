@@ -56,6 +56,8 @@ interface StoredFile extends NewFile {
  * computed from it, also after a restart. DESIGN §4, "State".
  */
 export class FileTable {
+  /** Short fingerprints of the backups that lay before what is restored: nobody needs them. Undefined if nothing tells. */
+  #done: ReadonlySet<string> | undefined;
   /** By ordinal. */
   #files: LogFile[] = [];
   readonly #byFingerprint = new Map<string, LogFile>();
@@ -64,7 +66,7 @@ export class FileTable {
   static restore(state: object | undefined): FileTable {
     const table = new FileTable();
     if (state === undefined) return table;
-    const { version, files } = state as { version?: unknown; files?: unknown };
+    const { version, files, done } = state as { version?: unknown; files?: unknown; done?: unknown };
     if (version !== VERSION) {
       throw new AuditshipError(
         "AUDITSHIP_STATE_FORMAT",
@@ -78,12 +80,18 @@ export class FileTable {
       );
     }
     const stored = (files as StoredFile[]).toSorted((a, b) => a.ordinal - b.ordinal);
+    table.#done = Array.isArray(done) ? new Set(done) : undefined;
     table.#files = stored.map(({ ordinal, ...file }) => table.#index(makeFile(file, ordinal)));
     return table;
   }
 
   get files(): readonly LogFile[] {
     return this.#files;
+  }
+
+  /** True if a file lay before what is restored; undefined if the state is of a build that did not note it. */
+  wasDone(fingerprint: string): boolean | undefined {
+    return this.#done?.has(shortFingerprint(fingerprint));
   }
 
   get(fingerprint: string): LogFile | undefined {
@@ -135,7 +143,7 @@ export class FileTable {
     return losses;
   }
 
-  /** JSON of every file from `oldest` on (all if undefined); gone files before it are forgotten. */
+  /** JSON of every file from `oldest` on (all if undefined), and which others are there; gone files before it are forgotten. */
   toState(oldest: number | undefined): object {
     if (oldest !== undefined) this.#forgetGone(oldest);
     const from = oldest === undefined ? 0 : this.#indexAfter(oldest - 1);
@@ -144,7 +152,8 @@ export class FileTable {
       const noted = seen.finished ? undefined : thinned(marks);
       return { fingerprint, ordinal, time, ...seen, marks: noted };
     });
-    return { version: VERSION, files };
+    const done = this.#files.slice(0, from).map(({ ref }) => ref.id);
+    return { version: VERSION, files, done };
   }
 
   #index(file: LogFile): LogFile {

@@ -68,6 +68,41 @@ describe("one stream out of a log's files", () => {
     }
   });
 
+  it("knows after a restart what was done and what is new, though the clock went back and names are out of order", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    let now = Date.UTC(2026, 10, 20, 10);
+    const writer = new Lumberjack(path, { now: () => now });
+    const hour = 3_600_000;
+    const rotateAt = (time: number) => {
+      now = time;
+      writer.rotate();
+    };
+    const start = now;
+    const write = (from: number) => {
+      for (let n = from; n < from + 5; n++) writer.write(line(n, now + n));
+    };
+    write(0);
+    rotateAt(start + hour);
+    now = start;
+    write(5);
+    rotateAt(start + 100);
+    write(10);
+    const first = await openSource(path);
+    const reader = await first.source.reader({ at: "beginning" });
+    expect((await readAll(reader, Buffer.byteLength(lines(0, 15)))).match(/(?<="auditID":")\d+/g)).toHaveLength(15);
+    const restored = first.source.state(reader.position());
+    const at = stored(reader.position());
+    await first.source.close();
+    // While nobody looks: a rotation an hour ahead, one at the time before it, and a new file.
+    rotateAt(start + 2 * hour);
+    now = start + 200;
+    write(15);
+    rotateAt(start + 300);
+    write(20);
+    const { text } = await readOnce(path, at, { restored });
+    expect(text.match(/(?<="auditID":")\d+/g)).toEqual(Array.from({ length: 10 }, (_, i) => `${15 + i}`));
+  });
+
   it("gathers what is written while it rests: at the end it reads on when a look has found more", async () => {
     const path = join(tempDirectory(), "audit.log");
     fs.writeFileSync(path, line(0));
