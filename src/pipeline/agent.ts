@@ -313,7 +313,8 @@ export class Agent {
   }
 
   #forgetRemoved(): Promise<void> {
-    return this.#store.forgetRemoved(this.#sinks.names, Date.now()).catch((error: Error) => {
+    const names = this.#loaded.sinks.map(({ name }) => name);
+    return this.#store.forgetRemoved(names, Date.now()).catch((error: Error) => {
       this.#options.log.warn({ error: error.message }, "Cannot tidy the state directory.");
     });
   }
@@ -483,6 +484,7 @@ export class Agent {
     for (const runner of taking()) this.#checkpoints.touch(runner);
     this.#checkpoints.touch(undefined);
     const written = await this.#checkpoints.flush();
+    await this.#forgetRemoved();
     await this.#close();
     this.#options.log.info({}, "Agent stopped.");
     this.#end({ failed: this.#failed || !written });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { StoredCursor } from "../delivery/ledger.js";
 import {
@@ -90,15 +90,14 @@ export class StateStore {
     return this.#write("sink", name, record);
   }
 
-  /** Removes the cursors of sinks that have not been configured for 7 days. */
+  /** Removes the cursors of sinks that have not been configured for 7 days. `names`: those that are, however long ago they moved. */
   async forgetRemoved(names: readonly string[], now: number): Promise<void> {
     const room = join(this.#directory, "sinks");
     const kept = new Set(names.map(fileName));
     for (const file of await readdir(room)) {
-      const base = file.replace(/\.(prev|tmp)$/, "");
-      if (kept.has(base)) continue;
-      const { mtimeMs } = await stat(join(room, file));
-      if (now - mtimeMs > KEEP_REMOVED) await rm(join(room, file), { force: true });
+      const path = join(room, file);
+      if (kept.has(file.replace(/\.(prev|tmp)$/, ""))) await utimes(path, now / 1000, now / 1000);
+      else if (now - (await stat(path)).mtimeMs > KEEP_REMOVED) await rm(path, { force: true });
     }
   }
 

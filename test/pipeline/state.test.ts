@@ -87,6 +87,18 @@ describe("the state directory", () => {
     expect(await opened.readSink("archive")).toEqual(record(1));
   });
 
+  it("counts the week from when a sink was configured last, not from when it moved last", async () => {
+    const opened = await store();
+    await opened.writeSink("down", record(1));
+    const day = 86_400_000;
+    const start = Date.now();
+    await opened.forgetRemoved(["down"], start + 10 * day);
+    await opened.forgetRemoved([], start + 16 * day);
+    expect(await opened.readSink("down")).toEqual(record(1));
+    await opened.forgetRemoved([], start + 18 * day);
+    expect(await opened.readSink("down")).toBeUndefined();
+  });
+
   it("says what to do when it cannot be written", async () => {
     await writeFile(join(directory, "plain"), "");
     const broken = new StateStore(join(directory, "plain"), { instance: "one", node: "cp-1" }, log, meter);
