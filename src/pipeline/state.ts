@@ -96,8 +96,10 @@ export class StateStore {
     const kept = new Set(names.map(fileName));
     for (const file of await readdir(room)) {
       const path = join(room, file);
-      if (kept.has(file.replace(/\.(prev|tmp)$/, ""))) await utimes(path, now / 1000, now / 1000);
-      else if (now - (await stat(path)).mtimeMs > KEEP_REMOVED) await rm(path, { force: true });
+      const base = file.replace(/\.(prev|tmp)$/, "");
+      if (kept.has(base)) {
+        if (file === base) await utimes(path, now / 1000, now / 1000);
+      } else if (now - (await stat(path)).mtimeMs > KEEP_REMOVED) await rm(path, { force: true });
     }
   }
 
