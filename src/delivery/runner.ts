@@ -191,8 +191,10 @@ export abstract class Runner {
     return this.#finishing;
   }
 
-  protected succeeded(): void {
+  /** `isAll`: nothing of what was sent waits for an operator. */
+  protected succeeded(isAll = true): void {
     this.#failing = undefined;
+    if (!isAll) return;
     if (this.#answered && (this.#stuck === undefined || !this.taking)) return;
     this.#answered = true;
     if (this.taking) this.#stuck = undefined;

@@ -40,6 +40,8 @@ export class SendingRunner extends Runner {
   readonly #maxEvents: number;
   readonly #refusals = new Refusals();
   readonly #burial: Burial;
+  /** Requests that wait for an operator. */
+  #held = 0;
   #toldConflict = false;
 
   constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
@@ -261,7 +263,20 @@ export class SendingRunner extends Runner {
       if (verdicts.kind === "done") return this.#taken(request);
       return this.#settle(request, forAll(request, verdicts));
     }
-    return this.#settle(request, verdicts);
+    const waits = verdicts.some((verdict) => verdict.kind === "retry" && verdict.slow);
+    return waits && !this.#sink.ordered ? this.#letPass(request, verdicts) : this.#settle(request, verdicts);
+  }
+
+  /** Some events wait for an operator, those of a closed index, say: other requests go in the place of theirs meanwhile. */
+  async #letPass(request: PendingRequest, verdicts: readonly Verdict[]): Promise<PendingRequest[]> {
+    this.#held++;
+    this.#adapt();
+    try {
+      return await this.#settle(request, verdicts);
+    } finally {
+      this.#held--;
+      this.#adapt();
+    }
   }
 
   /** All of it was taken: what becomes of most requests, without a look at each event. */
@@ -269,7 +284,7 @@ export class SendingRunner extends Runner {
     countTaken(this.host, request);
     this.#refusals.note(request.count, 0);
     request.acknowledgeAll();
-    this.succeeded();
+    this.succeeded(this.#held === 0);
     return [];
   }
 
@@ -277,7 +292,7 @@ export class SendingRunner extends Runner {
   async #send(request: PendingRequest): Promise<Verdict | Verdict[]> {
     const { meter } = this.host;
     const started = performance.now();
-    this.#limit.sent(this.#outbox.sent);
+    this.#limit.sent(this.#outbox.sent - this.#held);
     meter.add("auditship_sink_bytes_total", request.body.length, this.name);
     const verdicts = await this.#ask(request);
     const now = performance.now();
@@ -300,7 +315,7 @@ export class SendingRunner extends Runner {
 
   #adapt(): void {
     const { current } = this.#limit;
-    this.#outbox.concurrency = current;
+    this.#outbox.concurrency = current + Math.min(this.#held, this.options.concurrency);
     this.host.meter.set("auditship_sink_concurrency_limit", current, this.name);
   }
 
@@ -332,7 +347,7 @@ export class SendingRunner extends Runner {
     if (!next.includes(request)) request.release();
     if (stopping) this.stop((stopping as { reason: string }).reason);
     else if (retried.length > 0) await this.#backOff(next.at(-1)!, verdicts, retried);
-    else this.succeeded();
+    else this.succeeded(this.#held === 0);
     return next;
   }
 

@@ -104,6 +104,32 @@ describe("a sink that sends", () => {
     expect(counted.get("auditship_sink_events_total archive created")).toBe(10);
   });
 
+  it("goes on with other events while some wait for an operator, and says so as long as they do", async () => {
+    const sink = Object.assign(new FarEnd(), { ordered: false });
+    const taken: number[] = [];
+    let isOpen = false;
+    sink.answer = (_, numbers) =>
+      numbers.map((number) => {
+        if (number % 4 === 0 && !isOpen) return retrySlowly("index closed");
+        taken.push(number);
+        return DONE;
+      });
+    const { runner, ledger } = run(sink, { concurrency: 16, stallAfter: 50, slow: 3 });
+    let offset = 0;
+    for (let n = 0; n < 40; n++) {
+      const batch = batchOf(lines(n, n + 1), offset);
+      expect(await runner.offer(batch, ledger, true)).toBe(true);
+      offset = batch.end.offset;
+      if (n % 4 !== 0) await expect.poll(() => taken.includes(n), { interval: 1 }).toBe(true);
+    }
+    expect(runner.state).toBe("live");
+    expect(runner.stuck).toBe("index closed");
+    isOpen = true;
+    await runner.drain();
+    expect(sorted(taken)).toEqual(range(0, 40));
+    expect(runner.stuck).toBeUndefined();
+  });
+
   it("sends again only what was not taken", async () => {
     const sink = new FarEnd();
     sink.answer = (request, numbers) =>
