@@ -91,9 +91,9 @@ describe("the cursor of a sink", () => {
         for (const n of order) {
           ledger.acknowledge(entries[n], batches[n].start.offset, batches[n].end.offset);
           done.add(n);
-          const first = batches.findIndex((_, index) => !done.has(index));
-          expect(ledger.cursor).toEqual(first === 0 ? batches[0].start : batches.at(first - 1)?.end);
-          const beyond = batches.filter((_, index) => done.has(index) && index > first && first >= 0);
+          const first = [...batches.keys(), batches.length].find((index) => !done.has(index))!;
+          expect(ledger.cursor).toEqual(first === 0 ? batches[0].start : batches[first - 1].end);
+          const beyond = batches.filter((_, index) => done.has(index) && index > first);
           const ranges = beyond.map(({ start, end }) => ({
             file: start.file.fingerprint,
             from: start.offset,
