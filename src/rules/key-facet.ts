@@ -31,11 +31,7 @@ export class KeyFacet implements Facet {
   /** By the numbers of their keys. */
   private readonly narrowed = new Map<string, KeyFacet>();
 
-  /** @param whole what this one tells a part of: no other keys are looked for */
-  constructor(
-    private readonly field: Field,
-    private readonly whole?: KeyFacet,
-  ) {}
+  constructor(private readonly field: Field) {}
 
   get size(): number {
     return this.needs.size;
@@ -53,16 +49,17 @@ export class KeyFacet implements Facet {
 
   /** Looks for the keys of these tests alone: what few bodies have is sooner told to be in none than counted with the rest. */
   narrow(tests: readonly TestNode[]): KeyFacet {
-    const needed = new Set(tests.flatMap((test) => this.needs.get(test)?.keys ?? []));
+    const needed = new Set(tests.flatMap((test) => this.needs.get(test)!.keys));
     if (needed.size > FEW_KEYS || needed.size === this.numbers.size) return this;
     const name = [...needed].sort((a, b) => a - b).join();
     let facet = this.narrowed.get(name);
     if (facet === undefined) {
       if (this.narrowed.size === MAX_NARROWED) return this;
-      facet = new KeyFacet(this.field, this);
+      facet = new KeyFacet(this.field);
+      for (const [key, number] of this.numbers) if (needed.has(number[0])) facet.lookFor(key, number);
       this.narrowed.set(name, facet);
     }
-    for (const test of tests) facet.add(test);
+    for (const test of tests) facet.needs.set(test, this.needs.get(test)!);
     return facet;
   }
 
@@ -89,11 +86,15 @@ export class KeyFacet implements Facet {
 
   private numberOf(name: string): readonly [number] | undefined {
     const known = this.numbers.get(name);
-    const isOther = this.whole?.numbers.has(name) === false;
-    if (known !== undefined || isOther || this.numbers.size === MAX_KEYS) return known;
+    if (known !== undefined || this.numbers.size === MAX_KEYS) return known;
     const added = [this.numbers.size] as const;
-    this.numbers.set(name, added);
-    this.members.push(added);
+    this.lookFor(name, added);
     return added;
+  }
+
+  /** A narrowed facet's keys have the numbers of the whole one's. */
+  private lookFor(name: string, number: readonly [number]): void {
+    this.numbers.set(name, number);
+    this.members.push(number);
   }
 }
