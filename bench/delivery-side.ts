@@ -31,6 +31,7 @@ const { values: options } = parseArgs({
     compression: { type: "string", default: "none" },
     url: { type: "string", default: "" },
     size: { type: "string", default: "1024" },
+    "warm-up": { type: "string", default: "512" },
   },
 });
 const compression = options.compression as "gzip" | "none";
@@ -214,8 +215,10 @@ const sides: Record<string, () => Promise<Work>> = {
   delivery: () => delivery(createHttp({ urls: [options.url] }, host), compression),
 };
 const work = await sides[options.side]();
-const times = Math.ceil((Number(options.size) * 1024 ** 2) / log.bytes);
-await work(Math.ceil(times / 2));
+/** How often the log makes so many MB. */
+const timesFor = (size: string) => Math.ceil((Number(size) * 1024 ** 2) / log.bytes);
+const times = timesFor(options.size);
+await work(timesFor(options["warm-up"]));
 warming = 0;
 const before = process.cpuUsage();
 await work(times);

@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import type { HttpRequest } from "../plugin/index.js";
 
 /**
@@ -58,7 +59,9 @@ export class Exchange {
       else request.end(body);
       const response = await answered;
       this.#answered = true;
-      return { response, ...(max === 0 ? await discard(response) : await read(response, max)) };
+      const answer = max === 0 ? await discard(response) : await read(response, max);
+      await this.#finish();
+      return { response, ...answer };
     } catch (cause) {
       throw this.#failure(cause as NodeJS.ErrnoException, timeout, signal);
     } finally {
@@ -67,6 +70,11 @@ export class Exchange {
       // Of a server that answers before it has read everything: the body's memory must not be needed any more.
       if (!request.writableFinished) request.destroy();
     }
+  }
+
+  /** Waits for what Node says of a body that is all written, some turns after its answer if we kept it busy. */
+  async #finish(): Promise<void> {
+    for (let turn = 0; turn < TURNS && !this.#request.writableFinished; turn++) await setImmediate();
   }
 
   /** Waits for a new connection. */
@@ -91,6 +99,9 @@ export class Exchange {
     return failure(closed && this.#request.reusedSocket && !this.#answered ? "stale" : "lost", describe(cause));
   }
 }
+
+/** Nearly always one is enough. */
+const TURNS = 4;
 
 /** What is beyond `max` is not read: the connection is cut. */
 function read(response: IncomingMessage, max: number): Promise<{ body: Uint8Array; truncated: boolean }> {

@@ -1,8 +1,11 @@
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { createHttp } from "../../src/delivery/http.js";
@@ -240,6 +243,55 @@ test("a connection is used again for the next request", async () => {
   const http = client({ urls: [url] });
   for (let i = 0; i < 3; i++) await http.request({ method: "POST", path: "", body: Buffer.from("x") });
   expect(new Set(seen.map((request) => request.socket.remotePort)).size).toBe(1);
+});
+
+/** A server in a thread of its own that reads bodies and counts its connections. */
+async function busyServer(): Promise<{ url: string; connections: () => Promise<number> }> {
+  const worker = new Worker(
+    `const { parentPort } = require("node:worker_threads");
+     let connections = 0;
+     const server = require("node:http").createServer((request, response) => {
+       request.resume().on("end", () => response.end("ok"));
+     });
+     server.on("connection", () => connections++);
+     server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
+     parentPort.on("message", () => parentPort.postMessage(connections));`,
+    { eval: true },
+  );
+  onTestFinished(async () => void (await worker.terminate()));
+  const [port] = await once(worker, "message");
+  const connections = async () => {
+    worker.postMessage("connections");
+    return (await once(worker, "message"))[0];
+  };
+  return { url: `http://127.0.0.1:${port}`, connections };
+}
+
+/** Works for milliseconds between the turns of Node's loop, as an agent does that catches up, until `done`. */
+async function keepBusy(done: Promise<unknown>): Promise<void> {
+  let working = true;
+  void done.finally(() => {
+    working = false;
+  });
+  while (working) {
+    const until = performance.now() + 3;
+    while (performance.now() < until);
+    await setImmediate();
+  }
+}
+
+test("connections are used again however busy we are: an answer may come before Node says that its request was written", async () => {
+  const { url, connections } = await busyServer();
+  const http = client({ urls: [url] });
+  const body = Buffer.alloc(4 * 1024 * 1024);
+  const post = async () => {
+    for (let i = 0; i < 15; i++) await http.request({ method: "POST", path: "", body });
+  };
+  const posted = Promise.all([post(), post(), post(), post()]);
+  await keepBusy(posted);
+  await posted;
+  // One for each that posts, or hardly more: a connection is free a moment after its request is over.
+  expect(await connections()).toBeLessThan(8);
 });
 
 test("an answer that comes before the body was read is an answer, and the next request works", async () => {
