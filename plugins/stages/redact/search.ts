@@ -98,7 +98,7 @@ export const CONFIG_MAP: TraceNeedle = { text: '"ConfigMap', trace: Trace.kind }
  */
 export const ANCHORS: readonly (readonly string[])[] = [
   [" S", "5S", "BS", "zS", '"S'],
-  ["xt", "H4", "pH", "xy"],
+  ["xt", "H4", "He", "xy"],
   ["Xl", "hs", "gs", "gn"],
   ["Nv", "nv", "mm", "nf"],
   ["yJ", "y-", "IE", "//", "\\/", "\\u"],
