@@ -99,22 +99,23 @@ async function createSink(http?: HttpClient): Promise<SendingSink> {
   return (await elasticsearch.create(given, sinkHost)) as SendingSink;
 }
 
-/** What delivery has of others: documents and ids, written to bodies that are never sent, as many in turn as there may be at once. */
-async function documents(): Promise<Work> {
+/** What delivery has of others: documents and ids. Gives what writes those of so many bytes of the log. */
+async function createDocuments(): Promise<(bytes: number) => void> {
   const sink = await createSink();
   const batches = await makeBatches();
+  // Bodies that are never sent, as many in turn as there may be at once.
   const bodies = Array.from({ length: Math.floor(MEMORY / MAX_BYTES) }, () => arena.take(MAX_BYTES)!);
   const out = new ByteWriter(0);
-  let body = 0;
-  return async (times) => {
-    for (let i = 0; i < times; i++) {
-      for (const batch of batches) {
-        if (out.length + 2 * batch.length > out.bytes.length) {
-          out.bytes = bodies[body++ % bodies.length];
-          out.clear();
-        }
-        writeAll(batch, sink, out);
+  let [body, next, due] = [0, 0, 0];
+  return (bytes) => {
+    for (due += bytes; due > 0; next = (next + 1) % batches.length) {
+      const batch = batches[next];
+      if (out.length + 2 * batch.length > out.bytes.length) {
+        out.bytes = bodies[body++ % bodies.length];
+        out.clear();
       }
+      writeAll(batch, sink, out);
+      due -= batch.length;
     }
   };
 }
@@ -181,8 +182,8 @@ async function bodies(): Promise<Buffer[]> {
   return all;
 }
 
-/** The same bodies by undici's pool. */
-async function floor(): Promise<Work> {
+/** The same bodies by undici's pool; `beforePost` is told how much of the log the next one has. */
+async function floor(beforePost: (bytes: number) => void = () => {}): Promise<Work> {
   const all = await bodies();
   const pool = new Pool(options.url, { connections: IN_FLIGHT });
   const pack = promisify(gzip);
@@ -195,6 +196,7 @@ async function floor(): Promise<Work> {
       while (left > 0) {
         const plain = all[next++ % all.length];
         left -= plain.length;
+        beforePost((plain.length / ofLog) * log.bytes);
         const zipped = compression === "gzip";
         const { body } = await pool.request({
           method: "POST",
@@ -210,8 +212,8 @@ async function floor(): Promise<Work> {
 }
 
 const sides: Record<string, () => Promise<Work>> = {
-  floor,
-  documents,
+  floor: () => floor(),
+  documents: async () => floor(await createDocuments()),
   delivery: () => delivery(createHttp({ urls: [options.url] }, host), compression),
 };
 const work = await sides[options.side]();
