@@ -99,7 +99,9 @@ export class Catalog {
     if (inode === before.inode && size === before.size && mtime === before.mtime) return "same";
     const time = performance.now();
     this.#lookedAt = { inode, size, mtime, time };
-    if (inode !== before.inode || !held?.file || !held.first || size < held.file.size) return "different";
+    // Another one may have the number that the file had which was looked at last: a file that is gone leaves its own to the next.
+    const isOther = inode !== before.inode || (inode !== "" && inode !== held?.descriptor.inode);
+    if (isOther || !held?.file || !held.first || size < held.file.size) return "different";
     if (!stillBegins(held.descriptor, held.first)) return "different";
     held.file.size = size;
     this.#checkSize(held);

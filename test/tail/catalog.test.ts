@@ -9,12 +9,34 @@ import { contextOf, line, tempDirectory } from "./harness.js";
 
 afterEach(() => void vi.restoreAllMocks());
 
+function catalogOf(path: string): Catalog {
+  const context = contextOf({ log: [], metrics: new Map(), losses: [] }, {});
+  return new Catalog({ path }, FileTable.restore(undefined), new OpenFiles(context), new Reports(context), context);
+}
+
+it("A new active file is seen though it has the inode number of the one that was looked at last, which was not the one before it", async () => {
+  const directory = tempDirectory();
+  const path = join(directory, "audit.log");
+  const numbered = join(directory, "numbered");
+  fs.writeFileSync(path, line(0));
+  const catalog = catalogOf(path);
+  await catalog.update();
+  catalog.look();
+  // As if it had been deleted, and its number were free.
+  fs.renameSync(path, numbered);
+  fs.writeFileSync(path, line(1));
+  await catalog.update();
+  fs.renameSync(path, join(directory, "audit-2026-11-20T00-00-00.000.log"));
+  fs.renameSync(numbered, path);
+  fs.writeFileSync(path, line(2));
+  expect(catalog.look()).toBe("different");
+  catalog.close();
+});
+
 it("A log surges that grows by 5 MB a second or more, whatever the time between two looks", async () => {
   const path = join(tempDirectory(), "audit.log");
   fs.writeFileSync(path, line(0));
-  const context = contextOf({ log: [], metrics: new Map(), losses: [] }, {});
-  const table = FileTable.restore(undefined);
-  const catalog = new Catalog({ path }, table, new OpenFiles(context), new Reports(context), context);
+  const catalog = catalogOf(path);
   const clock = vi.spyOn(performance, "now").mockReturnValue(0);
   await catalog.update();
   catalog.look();
