@@ -423,6 +423,16 @@ describe("Secrets known by their shape", () => {
     });
     expect(body("x", list("t", "p"))).toEqual(list(hash("t"), hash("p")));
   });
+  it("redacts a URL's user whose name holds an @ together with the password", () => {
+    const urls = (first: string, second: string) => ({
+      a: `smtp://${first}@mail.example.com:465/?from=a@b`,
+      b: `https://${second}@h/x`,
+      c: "docker://app@sha256:01,docker://b@sha256:02",
+    });
+    expect(body("x", urls("jane@example.com:pa@ss", "to@ken"))).toEqual(
+      urls(hash("jane@example.com:pa@ss"), hash("to@ken")),
+    );
+  });
   it("redacts a key without an end, and an encrypted token", () => {
     const cut = "-----BEGIN PRIVATE KEY-----\nMII";
     const encrypted = "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn";

@@ -116,8 +116,9 @@ function scrubTokens(text: string, replace: Replace): string {
 const OBJECT = /"(?:kind|data|stringData|env|token|password)"/;
 
 /**
- * The password of `scheme://user:password@host`, up to the last `@` before white space; a user without one is a token. Of URLs that
- * no white space separates, each is looked at.
+ * The password of `scheme://user:password@host`, up to the last `@` before white space; a user without one is a token. A user with an
+ * `@` in its name (`smtp://jane@example.com:password@host`) goes with the password. Of URLs that no white space separates, each is
+ * looked at.
  */
 function scrubUrls(text: string, replace: Replace): string {
   const out = new Splice(text);
@@ -134,6 +135,7 @@ function scrubUrls(text: string, replace: Replace): string {
       out.replace(at + 1, last, replace(text.slice(at + 1, last), "url"));
       at = last;
     } else if (text[at] === "@" && at > start && !text.startsWith("@sha", at)) {
+      at = lastAtSign(text, start, runEnd(text, at, IN_AUTHORITY));
       out.replace(start, at, replace(text.slice(start, at), "url"));
     }
   }
@@ -219,13 +221,14 @@ function set(characters: RegExp): Uint8Array {
 
 const IN_TOKEN = set(/[\w-]/);
 const IN_USER = set(/[^\s:/?#@]/);
+const IN_AUTHORITY = set(/[^\s/?#]/);
 const IN_URL = set(/\S/);
 const IN_PORT = set(/\d/);
 const IN_BASE64 = set(/[\w+/=\r\n-]/);
 
 /** The index of the first character from `at` on that is not in the set. Beyond ASCII nothing ends a URL, everything ends the rest. */
 function runEnd(text: string, at: number, characters: Uint8Array): number {
-  const beyond = characters === IN_URL || characters === IN_USER ? 1 : 0;
+  const beyond = characters === IN_URL || characters === IN_USER || characters === IN_AUTHORITY ? 1 : 0;
   let end = at;
   while (end < text.length && (characters[text.charCodeAt(end)] ?? beyond) === 1) end++;
   return end;
