@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { PROGRAM_FLAGS } from "../../plugins/stages/redact/command.js";
 import {
   CREDENTIAL_ENDS,
   CREDENTIAL_PARTS,
   CREDENTIAL_WORDS,
   HARMLESS_LAST_WORDS,
 } from "../../plugins/stages/redact/credentials.js";
-
 import { HARMLESS_ANNOTATIONS, HARMLESS_EXTRA } from "../../plugins/stages/redact/kept.js";
 
 const page = readFileSync(new URL("../../docs/redaction.md", import.meta.url), "utf8");
@@ -25,6 +25,13 @@ describe("docs/redaction.md", () => {
     };
     expect(keysOf("Kept annotations of Secrets")).toEqual(HARMLESS_ANNOTATIONS);
     expect(keysOf("Kept in `extra`")).toEqual(HARMLESS_EXTRA);
+  });
+  it("lists the programs with flags of their own", () => {
+    const paragraph = page.split("\n\n").find((text) => text.startsWith("**Command lines**"))!;
+    const listed = [...paragraph.matchAll(/`(-\w)` of ([\w\s,-]+)/g)].flatMap(([, flag, programs]) =>
+      programs.match(/[\w-]+/g)!.map((program): [string, string] => [program, flag]),
+    );
+    for (const [program, flag] of PROGRAM_FLAGS) expect(listed).toContainEqual([program, flag]);
   });
   it("lists the parts of credential names", () => {
     expect(wordsOf("Credential names")).toEqual([...CREDENTIAL_PARTS]);

@@ -352,6 +352,28 @@ describe("Command lines", () => {
       [`-u${hash("admin:x")}`, "-u", "-v"],
     ],
     [
+      ["curl", "--proxy-user", "a:x", "-U", "a:x"],
+      ["curl", "--proxy-user", hash("a:x"), "-U", hash("a:x")],
+    ],
+    [
+      ["/usr/bin/redis-cli", "-h", "redis", "-a", "x"],
+      ["/usr/bin/redis-cli", "-h", "redis", "-a", hash("x")],
+    ],
+    [
+      ["ldapsearch", "-x", "-wx", "-b", "dc"],
+      ["ldapsearch", "-x", `-w${hash("x")}`, "-b", "dc"],
+    ],
+    [
+      ["sqlcmd", "-U", "sa", "-P", "x"],
+      ["sqlcmd", "-U", "sa", "-P", hash("x")],
+    ],
+    [
+      ["openssl", "rsa", "-passin", "pass:x"],
+      ["openssl", "rsa", "-passin", hash("pass:x")],
+    ],
+    [["ls", "-a", "/x"], undefined],
+    [["psql", "-U", "postgres", "-w"], undefined],
+    [
       ["-H", "Authorization: Bearer x"],
       ["-H", `Authorization: ${hash("Bearer x")}`],
     ],

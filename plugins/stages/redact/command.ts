@@ -6,11 +6,34 @@ const ATTACHED_PASSWORD = /(?:^|[/\s])(?:mysql|mariadb|mongo|sshpass|7z|zip)[\w-
 /** What else begins with `-p`: a word with a value (`-port=80`), or a path or number as in `-p8080`. */
 const OTHER_P_FLAG = /^-p(?:[a-z][a-z-]*(?:=|$)|[\d:./]+$)/;
 /** Flags that are given a credential, or who has it, unless another flag follows. */
-const GIVEN_A_SECRET = new Set(["-p", "-u", "--user"]);
+const GIVEN_A_SECRET = new Set(["-p", "-u", "--user", "--proxy-user"]);
+/** Flags of one letter that only these programs give a credential by, attached or not. They stand in docs/redaction.md. */
+export const PROGRAM_FLAGS: ReadonlyMap<string, string> = new Map([
+  ["redis-cli", "-a"],
+  ["valkey-cli", "-a"],
+  ["curl", "-U"],
+  ["smbclient", "-U"],
+  ["rpcclient", "-U"],
+  ["ldapadd", "-w"],
+  ["ldapcompare", "-w"],
+  ["ldapdelete", "-w"],
+  ["ldapmodify", "-w"],
+  ["ldapmodrdn", "-w"],
+  ["ldappasswd", "-w"],
+  ["ldapsearch", "-w"],
+  ["ldapwhoami", "-w"],
+  ["bcp", "-P"],
+  ["ipmitool", "-P"],
+  ["mosquitto_pub", "-P"],
+  ["mosquitto_sub", "-P"],
+  ["sqlcmd", "-P"],
+  ["unzip", "-P"],
+  ["zip", "-P"],
+]);
 
 /**
  * Hashes the credentials in a command line, word by word: what a credential flag is given (`--password x`, `--password=x`,
- * `-p x`, `-u x`), the value of a variable (`NAME=x`) and of a header (`-H Name:x`), what follows `Bearer` and `Basic`, and
+ * `-p x`, `-u x`, `redis-cli -a x`), the value of a variable (`NAME=x`) and of a header (`-H Name:x`), what follows `Bearer` and `Basic`, and
  * what {@link scrubShort} knows by its shape. Words that only a shell understands (`a; b`, anything with white space or
  * quotes in it) are hashed whole: a secret can stand anywhere in them. Program, flags and names stay.
  */
@@ -18,6 +41,8 @@ export class CommandLine {
   /** What the word before asks of the next one. */
   #expect: "nothing" | "secret" | "secret-if-no-flag" | "scheme" | "header" = "nothing";
   readonly #attachedPassword: boolean;
+  /** The flag of {@link PROGRAM_FLAGS} that counts in this command line. */
+  readonly #programFlag: string | undefined;
 
   /** @param words the whole command line, for what depends on the program */
   constructor(
@@ -25,6 +50,8 @@ export class CommandLine {
     private readonly replace: Replace,
   ) {
     this.#attachedPassword = words.some((word) => ATTACHED_PASSWORD.test(word));
+    const program = words.find((word) => PROGRAM_FLAGS.has(nameOf(word)));
+    this.#programFlag = program && PROGRAM_FLAGS.get(nameOf(program));
   }
 
   /** The next word without its credentials; the same string if it holds none. */
@@ -51,7 +78,7 @@ export class CommandLine {
   #flag(word: string): string {
     const equals = word.indexOf("=");
     const flag = word.slice(0, equals < 0 ? undefined : equals);
-    if (GIVEN_A_SECRET.has(flag)) {
+    if (GIVEN_A_SECRET.has(flag) || flag === this.#programFlag) {
       if (equals >= 0) return this.#hashed(word, equals + 1);
       this.#expect = "secret-if-no-flag";
       return word;
@@ -60,6 +87,7 @@ export class CommandLine {
       this.#expect = "header";
       return equals < 0 ? word : word.slice(0, equals + 1) + this.next(word.slice(equals + 1));
     }
+    if (this.#programFlag && word.startsWith(this.#programFlag)) return this.#hashed(word, 2);
     if (/^-u[^=:]+:/.test(word)) return this.#hashed(word, 2);
     if (/^-p[^=]/.test(word) && (this.#attachedPassword || !OTHER_P_FLAG.test(word))) return this.#hashed(word, 2);
     if (NOT_A_NAME.test(flag)) return this.#hashed(word, 0);
@@ -88,6 +116,9 @@ export class CommandLine {
     return from >= word.length ? word : word.slice(0, from) + this.replace(word.slice(from), "argument");
   }
 }
+
+/** A program without its path. */
+const nameOf = (word: string): string => word.slice(word.lastIndexOf("/") + 1);
 
 /** How the value of an Authorization header begins. */
 const SCHEME = /^(?:bearer|basic|token|apikey)$/i;
