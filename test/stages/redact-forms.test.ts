@@ -460,6 +460,21 @@ describe("Secrets known by their shape", () => {
     const encrypted = "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn";
     expect(body("x", { a: `k: ${cut}`, b: encrypted })).toEqual({ a: `k: ${hash(cut)}`, b: hash(encrypted) });
   });
+  it.each([
+    ["in YAML", "kind: Secret\nstringData:\n  a: x"],
+    ["in YAML with quotes", 'a: b\n---\n"kind": "Secret"\n"stringData":\n  "a": "x"'],
+    ["in YAML with a quoted kind", 'kind: "SecretList"\nitems: []'],
+    ["in JSON behind other text", 'applied {"kind":"Secret","stringData":{"a":"x"}}'],
+  ])("redacts a Secret %s, in a string", (_, text) => {
+    expect(body("x", { spec: { note: text } })).toEqual({ spec: { note: hash(text) } });
+    expect(redact({ annotations: { a: text }, objectRef: ref("pods") })).toMatchObject({
+      annotations: { a: hash(text) },
+    });
+  });
+  it("leaves a quoted kind alone that only begins like a Secret's", () => {
+    const object = { spec: { note: '"kind": "SecretStore"' } };
+    expect(body("x", object)).toEqual(object);
+  });
   it("redacts base64 of them, wherever it begins", () => {
     for (const lead of ["", "a", "ab"]) {
       const copy = base64(`${lead} token: ${JWT}`);

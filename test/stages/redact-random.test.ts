@@ -170,6 +170,8 @@ describe("Random events", () => {
       "http://t@h/?a=b",
       "H4sIAAAA",
       "current-context: x",
+      'kind: "Secret"',
+      '"kind" : "SecretList"',
       "abcdef.0123456789abcdef",
       'Invalid value: "x"',
       base64(JSON.stringify({ kind: "x" })),

@@ -86,6 +86,8 @@ function markOf(traces: Traces, index: number, envelope: Envelope): Mark | 0 {
       return Mark.text;
     case Trace.url:
       return traces.hasPassword(index) ? Mark.text : 0;
+    case Trace.kind:
+      return traces.isInString(index) ? Mark.text : 0;
     case Trace.json:
     case Trace.base64:
       return envelope.isIn(Field.annotations, at) ? Mark.annotations : 0;

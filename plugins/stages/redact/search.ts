@@ -36,6 +36,8 @@ export interface Finding {
   readonly spots?: readonly Spot[];
 }
 
+const BACKSLASH = 0x5c;
+
 const NOTHING: Finding = { found: Found.nothing };
 const WALK: Finding = { found: Found.walk };
 const WALK_TEXT: Finding = { found: Found.walk | Found.text };
@@ -137,6 +139,11 @@ export class Traces {
     return this.finds.count;
   }
 
+  /** Whether an occurrence of a quoted word stands within a string: a manifest's kind, perhaps. */
+  isInString(index: number): boolean {
+    return this.bytes[this.at(index) - 1] === BACKSLASH;
+  }
+
   /** First byte of an occurrence. */
   at(index: number): number {
     return this.finds.starts[index];
@@ -174,7 +181,7 @@ export class Traces {
     let stringEnd = 0;
     let listEnd = 0;
     let runEnd = 0;
-    let urls = false;
+    let texts = false;
     for (let i = first; i < count && starts[i] < end; i++) {
       const at = starts[i];
       const trace: Trace = traces[needles[i]];
@@ -183,6 +190,9 @@ export class Traces {
         case Trace.base64:
           return WALK_TEXT;
         case Trace.kind:
+          texts ||= this.isInString(i);
+          walk = true;
+          break;
         case Trace.extra:
         case Trace.escape:
           walk = true;
@@ -204,9 +214,9 @@ export class Traces {
         }
         case Trace.url: {
           // The walk of the list that it stands in looks at it.
-          if (at < listEnd) urls = true;
+          if (at < listEnd) texts = true;
           if (at < listEnd || !this.hasPassword(i)) break;
-          urls = true;
+          texts = true;
           // In the same string as the one before.
           if (at < stringEnd) break;
           const string = stringStart(this.bytes, at, start);
@@ -216,7 +226,7 @@ export class Traces {
         }
       }
     }
-    if (walk) return urls ? WALK_TEXT : WALK;
+    if (walk) return texts ? WALK_TEXT : WALK;
     if (spots?.length === 0) return NOTHING;
     return { found: Found.spots | Found.text, spots: spots && inOrder(spots) };
   }

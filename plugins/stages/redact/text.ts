@@ -54,7 +54,9 @@ const BOOTSTRAP_TOKEN = /(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w-])/g;
 
 /** Words that tell a kubeconfig, or a manifest of a Secret, in YAML or JSON: all of it is hashed. */
 export const MANIFEST_MARKS = ["current-context", "client-key-data", "kind: Secret"];
-const MANIFEST = new RegExp(MANIFEST_MARKS.join("|"));
+/** A manifest whose writer quotes (jsonnet, ytt), and one in JSON behind something else. */
+const QUOTED_MANIFEST = 'kind"?\\s*:\\s*"Secret(?:List)?"';
+const MANIFEST = new RegExp([...MANIFEST_MARKS, QUOTED_MANIFEST].join("|"));
 
 /** Whether a text is such a file. One in JSON is read as JSON before. */
 function isKubeconfig(text: string): boolean {
@@ -164,7 +166,7 @@ const NESTED_FORMS = ["H4sI", "SDRzS", "WlhsS", "TFMwdExTMUNSVWRKV"];
 export const BASE64_FORMS = [...SHAPE_FORMS, ...MANIFEST_FORMS, ...NESTED_FORMS];
 
 /** Nothing is to be found in a text without one of these. */
-const TRACE = new RegExp(["eyJ", "PRIVATE KEY", "@", ...MANIFEST_MARKS, ...BASE64_FORMS].join("|"));
+const TRACE = new RegExp(["eyJ", "PRIVATE KEY", "@", '"Secret', ...MANIFEST_MARKS, ...BASE64_FORMS].join("|"));
 
 function scrubBase64(text: string, replace: Replace): string {
   const out = new Splice(text);
