@@ -246,6 +246,11 @@ describe("Tokens and certificate requests", () => {
       spec: { token: hash("opaque") },
     });
   });
+  it("redacts what a TokenReview failed on, and no other error", () => {
+    const status = (error: string) => ({ status: { authenticated: false, error } });
+    expect(body("tokenreviews", status("unknown token: opaque"))).toEqual(status(hash("unknown token: opaque")));
+    expect(body("serviceaccounts", status("no"))).toEqual(status("no"));
+  });
   it("redacts request and certificate of a CertificateSigningRequest that are none", () => {
     const object = {
       kind: "CertificateSigningRequest",

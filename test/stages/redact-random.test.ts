@@ -155,6 +155,7 @@ describe("Random events", () => {
       "metadata",
       "annotations",
       "message",
+      "error",
       "extra",
       "clientConfig",
       "url",

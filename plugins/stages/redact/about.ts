@@ -39,7 +39,12 @@ export const KIND_STARTS = new Set([...KINDS.keys(), "\\"].map((kind) => kind.ch
 export const MAPS = About.secret | About.configMap;
 /** Whether what a failure says of it may quote a secret anywhere. */
 export function isSensitive(about: number): boolean {
-  return (about & MAPS) !== 0 || (about & REVIEWED_TOKEN) === REVIEWED_TOKEN;
+  return (about & MAPS) !== 0 || isReviewedToken(about);
+}
+
+/** Whether it is a TokenReview. */
+export function isReviewedToken(about: number): boolean {
+  return (about & REVIEWED_TOKEN) === REVIEWED_TOKEN;
 }
 const REVIEWED_TOKEN = About.token | About.review;
 

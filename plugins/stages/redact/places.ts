@@ -1,4 +1,4 @@
-import { About, MAPS } from "./about.js";
+import { About, isReviewedToken, MAPS } from "./about.js";
 import { isHarmlessAnnotation } from "./kept.js";
 import { Names } from "./names.js";
 
@@ -20,6 +20,8 @@ export enum Key {
   path,
   annotations,
   message,
+  /** What a token's review failed on. */
+  error,
   extra,
   clientConfig,
   url,
@@ -60,6 +62,7 @@ export const KEYS = new Names<Key>(
     ["path", Key.path],
     ["annotations", Key.annotations],
     ["message", Key.message],
+    ["error", Key.error],
     ["extra", Key.extra],
     ["clientConfig", Key.clientConfig],
     ["url", Key.url],
@@ -147,6 +150,8 @@ export function placeOf(key: Key | 0, about: number): Place {
       return about & MAPS ? Place.annotations : Place.plain;
     case Key.message:
       return about & About.status ? Place.message : Place.plain;
+    case Key.error:
+      return isReviewedToken(about) ? Place.message : Place.plain;
     case Key.extra:
       return about & About.review ? Place.extra : Place.plain;
     case Key.clientConfig:
