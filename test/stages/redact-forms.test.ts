@@ -480,6 +480,25 @@ describe("Secrets known by their shape", () => {
     const object = { spec: { note: '"kind": "SecretStore"' } };
     expect(body("x", object)).toEqual(object);
   });
+  it("redacts what logs in to a registry in a docker config, as an object, in JSON and in base64", () => {
+    const config = (auth: string, password: string) => ({
+      auths: { "registry.test": { auth, username: "u", password, email: "u@registry.test" }, other: {} },
+      credsStore: "none",
+    });
+    const file = JSON.stringify(config("eA==", "x"));
+    const object = {
+      kind: "ConfigMap",
+      data: { "config.json": file },
+      spec: { copy: base64(file), ...config("eA==", "x") },
+    };
+    expect(body("configmaps", object)).toEqual({
+      kind: "ConfigMap",
+      data: { "config.json": JSON.stringify(config(hash("eA=="), hash("x"))) },
+      spec: { copy: hash(base64(file)), ...config(hash("eA=="), hash("x")) },
+    });
+    const patch = (auth: string) => [{ op: "add", path: "/spec/auths/registry.test/auth", value: auth }];
+    expect(body("x", patch("eA=="))).toEqual(patch(hash("eA==")));
+  });
   it("redacts base64 of them, wherever it begins", () => {
     for (const lead of ["", "a", "ab"]) {
       const copy = base64(`${lead} token: ${JWT}`);

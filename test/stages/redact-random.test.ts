@@ -156,6 +156,8 @@ describe("Random events", () => {
       "annotations",
       "message",
       "error",
+      "auths",
+      "auth",
       "extra",
       "clientConfig",
       "url",

@@ -31,6 +31,8 @@ export enum Key {
   container,
   /** Members of every Secret that are no secrets. */
   harmless,
+  /** The registries of a docker config. */
+  auths,
   /** A user's credential in a kubeconfig. */
   credential,
   /** Members of an operation of a JSON patch that hold no value. */
@@ -55,6 +57,7 @@ export const KEYS = new Names<Key>(
     ["password", Key.credential],
     ["client-key-data", Key.credential],
     ["auth-provider", Key.credential],
+    ["auths", Key.auths],
     ["op", Key.op],
     ["from", Key.op],
     ["request", Key.request],
@@ -104,6 +107,10 @@ export enum Place {
   message,
   /** A map of what an authenticator knows beside of a user. */
   extra,
+  /** A map of registries to what logs in there. */
+  registries,
+  /** What logs in to one. */
+  registry,
   /** Where a webhook is, and how to speak to it. */
   clientConfig,
   /** A URL with nothing in its query that is to be seen. */
@@ -121,6 +128,13 @@ export enum Place {
 export const IS_MEMBER: ReadonlySet<Key | 0> = new Set([
   ...[Key.kind, Key.metadata, Key.harmless],
   ...[Key.data, Key.stringData, Key.binaryData],
+]);
+/** What of a registry in a docker config is a secret. */
+export const REGISTRY_CREDENTIALS: ReadonlySet<string> = new Set([
+  "auth",
+  "password",
+  "identitytoken",
+  "registrytoken",
 ]);
 /** Where the member `key` of an object stands. */
 export function placeOf(key: Key | 0, about: number): Place {
@@ -154,6 +168,8 @@ export function placeOf(key: Key | 0, about: number): Place {
       return isReviewedToken(about) ? Place.message : Place.plain;
     case Key.extra:
       return about & About.review ? Place.extra : Place.plain;
+    case Key.auths:
+      return Place.registries;
     case Key.clientConfig:
       return Place.clientConfig;
     case Key.cells:
@@ -194,6 +210,10 @@ function placeBelow(place: Place, segment: string, about: number): Place {
     case Place.annotations:
       if (KEYS.get(segment) === Key.applied) return Place.applied;
       return isHarmlessAnnotation(segment) ? Place.plain : Place.secret;
+    case Place.registries:
+      return Place.registry;
+    case Place.registry:
+      return REGISTRY_CREDENTIALS.has(segment) ? Place.secret : Place.plain;
     case Place.clientConfig:
       return segment === "url" ? Place.url : Place.plain;
     case Place.plain:

@@ -115,7 +115,7 @@ function scrubTokens(text: string, replace: Replace): string {
 }
 
 /** Members of an object whose values are secrets, or may be. */
-const OBJECT = /"(?:kind|data|stringData|env|token|password)"/;
+const OBJECT = /"(?:kind|data|stringData|env|token|password|auths)"/;
 
 /**
  * The password of `scheme://user:password@host`, up to the last `@` before white space; a user without one is a token. A user with an

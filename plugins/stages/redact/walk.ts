@@ -7,7 +7,7 @@ import { beginsJson, hidesText } from "./escapes.js";
 import type { Hasher } from "./hash.js";
 import { isHarmlessAnnotation, isHarmlessExtraName } from "./kept.js";
 import { scrubMessage } from "./messages.js";
-import { IS_MEMBER, KEYS, Key, Place, placeOf, placeOfPath } from "./places.js";
+import { IS_MEMBER, KEYS, Key, Place, placeOf, placeOfPath, REGISTRY_CREDENTIALS } from "./places.js";
 import type { ResourceRules } from "./rules.js";
 import { Found, type Search } from "./search.js";
 import type { SpotKind } from "./spots.js";
@@ -148,6 +148,10 @@ export class Walk {
         break;
       case Place.extra:
         this.#extra(node);
+        break;
+      case Place.registries:
+      case Place.registry:
+        this.#registries(node, place, about, depth);
         break;
       case Place.clientConfig:
         this.#clientConfig(node, about, depth);
@@ -301,6 +305,17 @@ export class Walk {
         else if (this.#tape.kind(child) === Kind.array)
           for (const item of this.#items(child)) this.#hash(item, "extra");
         else this.#hash(child, "extra");
+      }
+  }
+
+  /** @param place the map of all, or one of them */
+  #registries(node: number, place: Place.registries | Place.registry, about: number, depth: number): void {
+    if (this.#tape.kind(node) !== Kind.object) this.#plain(node, about, depth);
+    else
+      for (const child of this.#items(node)) {
+        if (place === Place.registries) this.#value(child, Place.registry, about, depth + 1);
+        else if (REGISTRY_CREDENTIALS.has(this.#tape.key(child))) this.#hash(child, "secret");
+        else this.#plain(child, about, depth + 1);
       }
   }
 
