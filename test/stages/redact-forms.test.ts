@@ -101,6 +101,15 @@ describe("Secrets and ConfigMaps", () => {
     const object = { kind: "ConfigMap", data: { a: "x" }, binaryData: { b: "eA==" } };
     expect(body("configmaps", object)).toEqual(object);
   });
+  it("hashes what a Secret has of a ConfigMap, and the other way round", () => {
+    const object = (kind: string, a: string, b: string) => ({ kind, binaryData: { a }, stringData: { b } });
+    expect(body("x", object("Secret", base64("x"), "y"))).toEqual(object("Secret", hash("x"), hash("y")));
+    expect(body("x", object("ConfigMap", base64("x"), "y"), { configMaps: true })).toEqual(
+      object("ConfigMap", hash("x"), hash("y")),
+    );
+    const patch = (value: string) => [{ op: "add", path: "/binaryData/a", value }];
+    expect(body("secrets", patch(base64("x")))).toEqual(patch(hash("x")));
+  });
   it("treats ConfigMaps as Secrets when asked to", () => {
     const object = { kind: "ConfigMap", data: { a: "x" }, binaryData: { b: base64("x") } };
     const clean = { kind: "ConfigMap", data: { a: hash("x") }, binaryData: { b: hash("x") } };

@@ -143,9 +143,9 @@ export function placeOf(key: Key | 0, about: number): Place {
       if (about & About.secret) return Place.base64Map;
       return about & About.configMap ? Place.secretMap : Place.plain;
     case Key.stringData:
-      return about & About.secret ? Place.secretMap : Place.plain;
+      return about & MAPS ? Place.secretMap : Place.plain;
     case Key.binaryData:
-      return about & About.configMap ? Place.base64Map : Place.plain;
+      return about & MAPS ? Place.base64Map : Place.plain;
     case Key.env:
       return Place.env;
     case Key.words:
