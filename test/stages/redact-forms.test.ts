@@ -222,6 +222,16 @@ describe("Copies in strings", () => {
     const wrap = (object: object) => ({ spec: { note: ` ${JSON.stringify({ inner: JSON.stringify(object) })}` } });
     expect(body("x", wrap(inner))).toEqual(wrap(clean));
   });
+  it("redacts the objects of a list in JSON that have a path, and are no operations of a patch", () => {
+    const list = (value: string, inSecret = "/y") => [
+      { path: "/x", env: [{ name: "A", value }] },
+      { path: inSecret, kind: "Secret", metadata: {}, stringData: { a: value } },
+      { path: "/z", value: 1, args: ["--password", value] },
+    ];
+    expect(body("x", { note: JSON.stringify(list("x")) })).toEqual({
+      note: JSON.stringify(list(hash("x"), hash("/y"))),
+    });
+  });
   it("hashes JSON that goes deeper than it follows", () => {
     let text = JSON.stringify({ kind: "Secret", data: { a: base64("deep-secret") } });
     for (let level = 0; level < 6; level++) text = JSON.stringify({ level: text });

@@ -386,15 +386,19 @@ export class Walk {
     }
   }
 
+  /** Where an operation sets its value: none if it has no value, as other objects with a `path`. */
   #paths(op: number): string[] {
     const tape = this.#tape;
     const paths: string[] = [];
+    let hasValue = false;
     if (tape.kind(op) !== Kind.object) return paths;
     const end = tape.next(op);
     for (let child = op + 1; child < end; child = tape.next(child)) {
-      if (this.#key(child) === Key.path && tape.kind(child) === Kind.string) paths.push(tape.text(child));
+      const key = this.#key(child);
+      hasValue ||= key === Key.value;
+      if (key === Key.path && tape.kind(child) === Kind.string) paths.push(tape.text(child));
     }
-    return paths;
+    return hasValue ? paths : [];
   }
 
   /** @param depth of the value in the object that is patched, as far as it is known */
@@ -409,7 +413,7 @@ export class Walk {
       // Nobody knows what another member of a Secret's patch is.
       const isKnown = key === Key.op || key === Key.path || (about & MAPS) === 0;
       if (key === Key.value) this.#value(child, place, about, depth);
-      else this.#value(child, isKnown ? Place.plain : Place.secret, about, 2);
+      else this.#value(child, isKnown ? placeOf(key, about) : Place.secret, about, 2);
     }
   }
 
