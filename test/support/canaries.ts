@@ -48,6 +48,7 @@ const secretOf = (value: string, other: string) => ({
   metadata: meta({ annotations: { "example.com/copy": value } }),
   data: { password: base64(value), ".dockerconfigjson": base64(json({ auths: { r: { auth: base64(other) } } })) },
   stringData: { "config.json": json({ password: other }) },
+  binaryData: { copy: base64(other) },
   type: "Opaque",
 });
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
@@ -111,7 +112,7 @@ const PLACES: Readonly<Record<string, Place>> = {
     body("tokenreviews", {
       kind: "TokenReview",
       spec: { token: s() },
-      status: { user: { username: "u", extra: { "example.com/a": [s()] } } },
+      status: { user: { username: "u", extra: { "example.com/a": [s()] } }, error: s() },
     }),
   "self subject review": (s) =>
     body("selfsubjectreviews", {
@@ -163,6 +164,8 @@ const PLACES: Readonly<Record<string, Place>> = {
           plain(),
           `NAME=${s()}`,
           `redis://u:${plain()}@h/0`,
+          "--proxy-user",
+          `u:${plain()}`,
         ],
       }),
     ),
@@ -219,10 +222,19 @@ const PLACES: Readonly<Record<string, Place>> = {
         c: base64(token(plain())),
         d: `amqp://u:${plain()}@h`,
         e: `https://${oneWord(plain())}@h/x`,
+        g: `smtp://u@h:${plain()}@h/x`,
         f: base64(pem(plain())),
       },
     }),
   kubeconfig: (_, plain) => body("widgets", { spec: { a: kubeconfig(plain()), b: base64(kubeconfig(plain())) } }),
+  "quoted manifest": (_, plain) =>
+    body("widgets", { spec: { a: `"kind": "Secret"\n"stringData":\n  "a": "${plain()}"\n` } }),
+  "docker config": (_, plain) => {
+    const config = { auths: { "registry.test": { auth: base64(`u:${plain()}`), password: plain() } } };
+    return body("widgets", { spec: { a: json(config), b: base64(json(config)), ...config } });
+  },
+  "list in a string": (_, plain) =>
+    body("widgets", { spec: { a: json([{ path: "/x", env: [{ name: "A", value: plain() }] }]) } }),
   "gzip copy": (s) => {
     const copy = base64(gzipSync(json(secretOf(s(), s()))));
     return body("widgets", {
