@@ -67,6 +67,13 @@ describe("Secrets and ConfigMaps", () => {
       items: [{ metadata: {}, data: { a: hash("x") } }],
     });
   });
+  it.each(["items", "rows", "object"])(
+    "hashes a misspelt member beside %s of what says that it is a Secret",
+    (member) => {
+      const object = (Data: unknown, value: unknown) => ({ kind: "Secret", metadata: {}, Data, [member]: value });
+      expect(body("x", object({ a: "x" }, ["y"]))).toEqual(object(hash('{"a":"x"}'), hash('["y"]')));
+    },
+  );
   it("finds Secrets among other objects of a List", () => {
     const other = { kind: "ConfigMap", data: { a: "eA==" } };
     expect(body("lists", { items: [other, { data: { a: base64("x") }, kind: "Secret" }], kind: "List" })).toEqual({

@@ -13,13 +13,15 @@ export enum About {
   status = 32,
   /** A kubeconfig. */
   kubeconfig = 64,
+  /** A list of them. */
+  list = 128,
 }
 
 export const KINDS = new Map<string, About>([
   ["Secret", About.secret],
-  ["SecretList", About.secret],
+  ["SecretList", About.secret | About.list],
   ["ConfigMap", About.configMap],
-  ["ConfigMapList", About.configMap],
+  ["ConfigMapList", About.configMap | About.list],
   ["TokenRequest", About.token],
   ["TokenReview", About.token | About.review],
   ["CertificateSigningRequest", About.certificate | About.review],

@@ -214,7 +214,8 @@ export class Walk {
     const isBody = depth === 0 && this.document.nested === undefined && !this.document.envelope;
     // What has only a kind and a name refers to one.
     const isWhole = holdsData || (isBody && (namesMaps || !hasKind)) || (hasMetadata && namesMaps);
-    const isSecret = isWhole && (about & MAPS) !== 0 && !holdsObjects;
+    const isOne = namesMaps && (own & About.list) === 0;
+    const isSecret = isWhole && (about & MAPS) !== 0 && (isOne || !holdsObjects);
     for (let child = node + 1; child < end; child = tape.next(child)) {
       const key = this.#key(child);
       if (isSecret && !IS_MEMBER.has(key) && !tape.key(child).startsWith("$")) this.#hash(child, secretKind(about));
