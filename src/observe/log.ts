@@ -1,4 +1,5 @@
-import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from "pino";
+import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from "pino";
+import { StandardError } from "./standard-error.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
@@ -12,12 +13,16 @@ export interface LogOptions {
 
 export type Log = PinoLogger;
 
-/** Bytes of lines that wait while stderr takes none; those that come then are dropped. */
-const MAX_WAITING = 1 << 20;
-
 /** The agent's log: a JSON line each, or a line to read. Event bytes and secrets never come here. */
 export function createLog({ level, pretty = process.stderr.isTTY === true, to }: LogOptions): Log {
-  const out = to ?? standardError();
+  if (to) return logTo(to, level, pretty);
+  const stderr = new StandardError();
+  const log = logTo(stderr, level, pretty);
+  stderr.onDropped = (lines) => log.warn({ lines }, "Log lines were left out: stderr took none for a while.");
+  return log;
+}
+
+function logTo(out: DestinationStream, level: LogLevel, pretty: boolean): Log {
   return pino(
     {
       level,
@@ -27,13 +32,6 @@ export function createLog({ level, pretty = process.stderr.isTTY === true, to }:
     },
     pretty ? { write: (line: string) => out.write(readable(line)) } : out,
   );
-}
-
-function standardError(): DestinationStream {
-  const out = destination({ dest: 2, sync: true, maxLength: MAX_WAITING });
-  // Its disk may be full, its terminal gone: nobody can be told, and what the agent ships does not depend on it.
-  out.on("error", () => {});
-  return out;
 }
 
 /** `12:00:01 WARN  sentence key=value`: pino's line for people. Pretty-printing in a worker would not survive bundling. */

@@ -1,3 +1,4 @@
+import type { SpawnOptions } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +28,8 @@ export const text = (lines: Lines) => lines.map((line) => `${line}\n`).join("");
 export function bundledProgram(): {
   /** The agent. */
   start(site: Site, ...args: string[]): Program;
+  /** The agent as a process with these options. */
+  startWith(site: Site, options: SpawnOptions): Program;
   /** Any command. */
   command(site: Site, ...args: string[]): Program;
 } {
@@ -36,15 +39,20 @@ export function bundledProgram(): {
     await bundle(join(directory, "auditship.mjs"));
   });
   afterAll(() => rm(directory, { recursive: true }));
-  const command = (site: Site, ...args: string[]): Program => {
-    const program = new Program(args, site.directory, {}, [join(directory, "auditship.mjs")]);
+  const spawn = (site: Site, args: string[], options?: SpawnOptions): Program => {
+    const program = new Program(args, site.directory, {}, [join(directory, "auditship.mjs")], options);
     onTestFinished(async () => {
       program.child.kill("SIGKILL");
       await program.exited;
     });
     return program;
   };
-  return { command, start: (site, ...args) => command(site, "run", "-c", "auditship.yaml", ...args) };
+  const run = ["run", "-c", "auditship.yaml"];
+  return {
+    command: (site, ...args) => spawn(site, args),
+    start: (site, ...args) => spawn(site, [...run, ...args]),
+    startWith: (site, options) => spawn(site, run, options),
+  };
 }
 
 /** A directory with a configuration, a log and archives, gone when the test ends. */
