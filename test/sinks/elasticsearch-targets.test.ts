@@ -182,6 +182,7 @@ describe("a request to a data stream", () => {
       error("circuit_breaking_exception"),
       { kind: "retry", reason: "cannot look up what is stored (429)" },
     ],
+    ["/stream-1", 413, "", { kind: "split" }],
     ["/stream-1", 200, { docs: [] }, { kind: "retry", reason: expect.stringContaining("nonsense") }],
     ["/stream-1", 200, "<html>", { kind: "retry", reason: expect.stringContaining("nonsense") }],
     [

@@ -1,5 +1,5 @@
 import type { HttpAnswer, HttpClient, Verdict } from "../../../src/plugin/index.js";
-import { retry, retryAfter, retrySlowly } from "../../../src/plugin/index.js";
+import { retry, retryAfter, retrySlowly, split } from "../../../src/plugin/index.js";
 import { errorOf, parseAnswer } from "./answer.js";
 
 /** So many of the newest backing indices may hold what was sent before: the one that is written to, and that before a rollover. */
@@ -79,6 +79,7 @@ interface FoundDocument {
 function cannotLookUp({ status, headers }: HttpAnswer): Verdict {
   const what = "cannot look up what is stored";
   if (status === 401) return retrySlowly(`the credentials are refused (${status})`);
+  if (status === 413) return split("the question for what is stored is too large (413)");
   if (status === 403) return retrySlowly(`no right to ${what.slice(7)} (${status}: view_index_metadata and read)`);
   if (status === 408 || status === 429 || status >= 500)
     return retry(`${what} (${status})`, retryAfter(headers["retry-after"], Date.now()));
