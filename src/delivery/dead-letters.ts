@@ -118,10 +118,8 @@ export class DeadLetters {
   async #load(drop = 0): Promise<void> {
     let kept = await this.#survey();
     if (kept.size !== ((await statOf(this.path))?.size ?? 0) || drop > 0) {
-      const before = kept.ids.size;
-      await this.#rewrite(drop);
+      this.#lost(await this.#rewrite(drop));
       kept = await this.#survey();
-      this.#lost(before - kept.ids.size);
     }
     const file = await open(this.path, "a", 0o600);
     await this.#file?.close();
@@ -141,14 +139,29 @@ export class DeadLetters {
     return { ids, size };
   }
 
-  async #rewrite(drop: number): Promise<void> {
+  /** Returns how many letters it dropped. */
+  async #rewrite(drop: number): Promise<number> {
+    const old = await open(this.path, "r");
+    try {
+      const { size } = await old.stat();
+      const dropped = await this.#writeAnew(drop);
+      await this.#takeOver(old, size);
+      return dropped;
+    } finally {
+      await old.close();
+    }
+  }
+
+  async #writeAnew(drop: number): Promise<number> {
     const target = await open(`${this.path}.new`, "w", 0o600);
+    let dropped = 0;
     try {
       const out = new ByteWriter(2 * COPY);
       let left = drop;
       for await (const { bytes } of letters(this.path)) {
-        if (left > 0) left -= bytes.length;
+        if (left > 0) dropped++;
         else out.copy(bytes);
+        left -= bytes.length;
         if (out.length < COPY) continue;
         await target.appendFile(out.view());
         out.clear();
@@ -160,6 +173,18 @@ export class DeadLetters {
     }
     await rename(`${this.path}.new`, this.path);
     await syncDirectory(dirname(this.path));
+    return dropped;
+  }
+
+  /** What `dlq replay` took back while the file was written anew stands at the end of the old one. */
+  async #takeOver(old: FileHandle, from: number): Promise<void> {
+    const file = await open(this.path, "a");
+    try {
+      for await (const bytes of old.createReadStream({ start: from, autoClose: false })) await file.appendFile(bytes);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
   }
 
   #lost(count: number): void {

@@ -1,7 +1,8 @@
+import * as files from "node:fs/promises";
 import { appendFile, mkdtemp, readFile, rename, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   type DeadLetter,
   deadLettersPath,
@@ -9,6 +10,8 @@ import {
   removeDeadLetters,
 } from "../../src/delivery/dead-letter-file.js";
 import { DeadLetters, type DeadLettersOptions } from "../../src/delivery/dead-letters.js";
+
+vi.mock("node:fs/promises", { spy: true });
 
 const ROOMY: DeadLettersOptions = { maxSize: 1_000_000, whenFull: "park" };
 
@@ -209,6 +212,21 @@ test("a letter stays whole, whatever is taken back while it is written", async (
     await adding;
   }
   expect(await ids()).toEqual(numbers);
+});
+
+test("a letter that is taken back while the file is written anew stays gone, and is not counted as lost", async () => {
+  const letters = await openLetters();
+  await letters.add(["a", "b", "c"].map((id) => letter(id)));
+  await removeDeadLetters(path, ["a"]);
+  vi.mocked(files.rename).mockImplementationOnce(async (from, to) => {
+    await removeDeadLetters(path, ["b"]);
+    await rename(from, to);
+  });
+  await letters.add([letter("d")]);
+  expect(await ids()).toEqual(["c", "d"]);
+  await letters.add([letter("b")]);
+  expect(await ids()).toEqual(["c", "d", "b"]);
+  expect(told.auditship_dead_letters_lost_total ?? 0).toBe(0);
 });
 
 test("letters are kept where they are looked for, though their file was moved or deleted meanwhile", async () => {
