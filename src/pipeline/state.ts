@@ -10,6 +10,7 @@ import {
   type StoredPosition,
   syncDirectory,
 } from "../plugin/index.js";
+import { BODIES } from "./state-bodies.js";
 
 /** Version of the files' format. A file of a later one is refused, not guessed at. */
 const FORMAT = 1;
@@ -120,7 +121,7 @@ export class StateStore {
       text = await readFile(path, "utf8");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw this.#unwritable(error as Error);
+      throw this.#unwritable(error as Error, path);
     }
     let envelope: Envelope<Body>;
     try {
@@ -136,7 +137,7 @@ export class StateStore {
         { file: path },
       );
     }
-    if (envelope?.format !== FORMAT || envelope.kind !== kind || typeof envelope.body !== "object") {
+    if (envelope?.format !== FORMAT || envelope.kind !== kind || !BODIES[kind].safeParse(envelope.body).success) {
       this.#log.error(
         { file: path },
         "State file is not one of ours; using the version before it, else starting anew.",
@@ -188,11 +189,11 @@ export class StateStore {
     return join(this.#directory, `${kind}s`, fileName(name));
   }
 
-  #unwritable(cause: Error): AuditshipError {
+  #unwritable(cause: Error, file = this.#directory): AuditshipError {
     return new AuditshipError(
       "AUDITSHIP_STATE_WRITE",
       `the state directory cannot be used: ${cause.message}. Give the agent a writable directory with room (state: …).`,
-      { file: this.#directory },
+      { file },
       { cause },
     );
   }

@@ -44,6 +44,43 @@ describe("the state directory", () => {
     },
   );
 
+  const cursor = { file: "f", offset: 0 };
+  it.each<["sink" | "source", unknown]>([
+    ["sink", null],
+    ["sink", []],
+    ["sink", {}],
+    ["sink", { cursors: null }],
+    ["sink", { cursors: { apiserver: null } }],
+    ["sink", { cursors: { apiserver: {} } }],
+    ["sink", { cursors: { apiserver: { file: 5, offset: 0 } } }],
+    ["sink", { cursors: { apiserver: { file: "f", offset: "x" } } }],
+    ["sink", { cursors: { apiserver: { file: "f", offset: -1 } } }],
+    ["sink", { cursors: { apiserver: { file: "f", offset: 0.5 } } }],
+    ["sink", { cursors: { apiserver: { ...cursor, ranges: null } } }],
+    ["sink", { cursors: { apiserver: { ...cursor, ranges: [null] } } }],
+    ["sink", { cursors: { apiserver: { ...cursor, ranges: [{ file: "f", from: "a", to: 2 }] } } }],
+    ["sink", { cursors: {}, state: 7 }],
+    ["source", null],
+    ["source", {}],
+    ["source", { table: null }],
+    ["source", { table: {}, highWater: 5 }],
+    ["source", { table: {}, gaps: null }],
+    ["source", { table: {}, gaps: [null] }],
+    ["source", { table: {}, gaps: [{ from: cursor }] }],
+  ])("falls back to the version before when what a %s has is %j", async (kind, body) => {
+    const first = await store();
+    const sound = { source: { table: {} }, sink: record(1) };
+    const file = join(directory, `${kind}s`, "audit.json");
+    for (let times = 0; times < 2; times++) {
+      await first.writeSink("audit", sound.sink);
+      await first.writeSource("audit", sound.source);
+    }
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, "utf8")), body }));
+    const next = await store("two");
+    const read = kind === "sink" ? next.readSink("audit") : next.readSource("audit");
+    expect(await read).toEqual(sound[kind]);
+  });
+
   it("takes over a file that was cut, though another agent's name still stands in it", async () => {
     const first = await store();
     await first.writeSink("archive", record(1));
