@@ -106,7 +106,10 @@ export class AlertmanagerSink implements FoldingSink {
   }
 
   restore(state: SinkState | undefined): void {
-    this.#table.restore(state);
+    if (!this.#table.restore(state)) {
+      const { name: sink, log } = this.#host;
+      log.error({ sink }, "The alerts that were kept are damaged: there are none now, and what was not told is lost.");
+    }
     this.#sender.restart();
   }
 

@@ -111,6 +111,11 @@ function started(
   return { sink, am: ams[0], told: host.told };
 }
 
+/** A state as far as its damages are concerned. */
+interface Kept extends SinkState {
+  alerts: object[];
+}
+
 /** What would be read back from the disk. */
 const stored = (sink: AlertmanagerSink): SinkState => JSON.parse(JSON.stringify(sink.state()));
 
@@ -357,6 +362,30 @@ describe("an active alert", () => {
     expect(am.sent).toHaveLength(1);
     expect(am.sent[0].annotations.count).toBe("2");
   });
+
+  const damages: Record<string, (state: Kept) => SinkState> = {
+    "no list": (state) => ({ ...state, alerts: null }),
+    "not of alerts": (state) => ({ ...state, alerts: [null] }),
+    "without labels": ({ alerts: [alert], ...state }) => ({ ...state, alerts: [{ ...alert, labels: null }] }),
+    "with a label that is no text": ({ alerts: [alert], ...state }) => ({
+      ...state,
+      alerts: [{ ...alert, labels: { a: 1 } }],
+    }),
+    "without a count": ({ alerts: [alert], ...state }) => ({ ...state, alerts: [{ ...alert, count: "x" }] }),
+    "without requests": ({ alerts }) => ({ alerts }),
+  };
+  it.each(Object.keys(damages))(
+    "in a state that is damaged (%s) is lost, loudly; what comes is sent",
+    async (damage) => {
+      const first = started();
+      fold(first.sink, [event()]);
+      const second = started({}, damages[damage](stored(first.sink) as Kept));
+      expect(second.told.warnings).toEqual([expect.stringContaining("damaged")]);
+      fold(second.sink, [event()]);
+      await vi.advanceTimersByTimeAsync(50);
+      expect(second.am.sent.map(({ annotations }) => annotations.count)).toEqual(["1"]);
+    },
+  );
 
   it("is written down anew when it was told of, and when it has ended, though nothing more is matched", async () => {
     const { sink, am } = started();

@@ -166,6 +166,22 @@ describe("an archive file", () => {
     expect(host.told.warnings).toEqual([expect.stringContaining("not the one that was written")]);
   });
 
+  it.each([{ length: -5 }, { length: 1.5 }, { sequence: -1 }, { sequence: 1e30 }])(
+    "goes on behind what is there when its state is damaged (%o)",
+    async (damage) => {
+      const directory = await temporaryDirectory();
+      const path = join(directory, "audit.ndjson");
+      const before = await opened(path);
+      await before.fold(documents("1"));
+      const state = await checkpoint(before);
+      await before.close();
+      const after = await opened(path, {}, { ...state, ...damage });
+      await after.fold(documents("2"));
+      expect(await readFile(path, "utf8")).toBe("1\n2\n");
+      expect((await checkpoint(after)).sequence).toBe(1);
+    },
+  );
+
   it("goes on in a new place when the path is changed, and cuts the old one to what was acknowledged", async () => {
     const directory = await temporaryDirectory();
     const before = await opened(join(directory, "audit.ndjson"));

@@ -143,12 +143,15 @@ export class AlertTable {
     return { alerts, recent: this.#recent.last(RECENT_KEPT) };
   }
 
-  restore(state: SinkState | undefined): void {
-    const { alerts = [], recent = [] } = (state ?? {}) as { alerts?: Alert[]; recent?: string[] };
+  /** False if that is no state of ours: then there are no alerts. */
+  restore(state: SinkState = NONE): boolean {
+    const isOurs = isStored(state);
+    const { alerts, recent } = isOurs ? state : NONE;
     this.#alerts = new Map(alerts.map((alert) => [keyOf(alert.labels), { ...alert }]));
     this.#ofRule.clear();
     for (const alert of this.#alerts.values()) this.#note(alert, 1);
     this.#recent = new RecentKeys(RECENT, recent);
+    return isOurs;
   }
 
   #count(event: EventView, matches: readonly RuleMatch[], now: number, touched: Set<string>): void {
@@ -217,6 +220,34 @@ export class AlertTable {
     else this.#ofRule.delete(alertname);
   }
 }
+
+/** What is kept with the cursor. */
+interface Stored extends SinkState {
+  alerts: Alert[];
+  recent: string[];
+}
+
+const NONE: Stored = { alerts: [], recent: [] };
+
+function isStored(state: SinkState): state is Stored {
+  const { alerts, recent } = state;
+  if (!Array.isArray(alerts) || !Array.isArray(recent)) return false;
+  return alerts.every(isAlert) && recent.every((key) => typeof key === "string");
+}
+
+function isAlert(value: unknown): value is Alert {
+  if (typeof value !== "object" || value === null) return false;
+  const { labels, annotations, firstAuditID, lastAuditID, ...rest } = value as Alert;
+  const numbers = [rest.count, rest.firstTime, rest.lastTime, rest.seenAt, rest.deliveredAt];
+  return (
+    [labels, annotations].every(isPairs) &&
+    [firstAuditID, lastAuditID].every((id) => typeof id === "string") &&
+    numbers.every(Number.isFinite)
+  );
+}
+
+const isPairs = (value: unknown): value is Pairs =>
+  typeof value === "object" && value !== null && Object.values(value).every((text) => typeof text === "string");
 
 /** Labels as one string: equal alerts have equal keys. */
 const keyOf = (labels: Pairs): string => JSON.stringify(labels);

@@ -323,6 +323,8 @@ const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
 function asMark(state: SinkState | undefined): Mark | undefined {
   const { path, sequence, length, head } = state ?? {};
-  if (typeof path !== "string" || typeof sequence !== "number" || typeof length !== "number") return undefined;
+  if (typeof path !== "string" || !isCount(sequence) || !isCount(length)) return undefined;
   return { path, sequence, length, head: String(head) };
 }
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
