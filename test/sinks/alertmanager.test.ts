@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { z } from "zod";
+import { Peer } from "../../plugins/sinks/alertmanager/peer.js";
 import alertmanager, { type AlertmanagerOptions, AlertmanagerSink } from "../../plugins/sinks/alertmanager.js";
 import {
   type EventView,
@@ -762,6 +763,22 @@ describe("a storm", () => {
     await vi.advanceTimersByTimeAsync(50);
     expect(am.posts.slice(3).flat()).toHaveLength(1200);
     for (const request of am.requests) expect(Buffer.byteLength(String(request.body))).toBeLessThanOrEqual(1024 ** 2);
+  });
+
+  it("costs no look at the others that are active when it is new", async () => {
+    const { sink, am } = started({ maxAlerts: 2000 });
+    fold(
+      sink,
+      Array.from({ length: 400 }, (_, n) => event({ user: { username: `user-${n}` } })),
+    );
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(am.sent).toHaveLength(400);
+    const look = vi.spyOn(Peer.prototype, "knowsEnd");
+    onTestFinished(() => look.mockRestore());
+    fold(sink, [event({ user: { username: "one more" } })]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent).toHaveLength(401);
+    expect(look).toHaveBeenCalledTimes(1);
   });
 
   it("of any texts is taken without a throw, and makes labels that Alertmanager takes", async () => {

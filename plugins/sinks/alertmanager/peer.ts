@@ -32,8 +32,8 @@ const MOST_REFUSALS = 10;
  * `resendEvery` until it ends, then once with its end. One that is down, slow or lost its memory is nobody else's business.
  */
 export class Peer {
-  /** Called when alerts were sent, or could not be, and when the whole table was looked through: what has ended may go. */
-  onSent: () => void = () => {};
+  /** Called when alerts were sent, or could not be; with all there are when the whole table was looked through: what has ended may go. */
+  onSent: (keys: Iterable<string>) => void = () => {};
   readonly #table: AlertTable;
   readonly #http: HttpClient;
   readonly #host: SinkHost;
@@ -126,12 +126,13 @@ export class Peer {
     const fresh = [...this.#fresh].map((key): [string, Alert] => [key, this.#table.get(key)!]);
     await this.#round(fresh, () => true);
     for (const [key, alert] of fresh) this.#scanSoon(key, alert);
-    this.onSent();
+    this.onSent(fresh.map(([key]) => key));
   }
 
   async #scan(): Promise<void> {
     await this.#round(this.#table.entries(), (key, alert) => this.#dueIn(key, alert) <= 0);
-    this.onSent();
+    this.#table.seenBy(this.#host.now());
+    this.onSent(this.#table.keys());
     let due = Number.POSITIVE_INFINITY;
     for (const [key, alert] of this.#table.entries())
       due = Math.min(due, this.#dueIn(key, alert), this.#table.goneAt(alert) - this.#host.now());

@@ -14,7 +14,7 @@ export class Sender {
     this.#table = table;
     this.#host = host;
     this.#peers = clients.map((client) => new Peer(table, client, host, options));
-    for (const peer of this.#peers) peer.onSent = () => this.#sweep();
+    for (const peer of this.#peers) peer.onSent = (keys) => this.#sweep(keys);
   }
 
   /** Alerts are new or changed. */
@@ -38,11 +38,12 @@ export class Sender {
    * An alert goes when every Alertmanager knows its end, or would know it by itself: to those that are down it is not active
    * any more. One that is refused goes when it is quiet: then it is lost, and counted.
    */
-  #sweep(): void {
+  #sweep(keys: Iterable<string>): void {
     const { name: sink, log, meter } = this.#host;
     const now = this.#host.now();
-    this.#table.seenBy(now);
-    for (const [key, alert] of this.#table.entries()) {
+    for (const key of keys) {
+      const alert = this.#table.get(key);
+      if (!alert) continue;
       if (this.#peers.every((peer) => peer.knowsEnd(key, alert)) || this.#table.goneAt(alert) <= now) this.#remove(key);
       else if (this.#peers.every((peer) => peer.refuses(key)) && this.#table.quietAt(alert) <= now) {
         const { labels, count } = alert;
@@ -61,6 +62,6 @@ export class Sender {
 
   #show(): void {
     this.#host.meter.set("auditship_alerts_active", this.#table.size, this.#host.name);
-    this.#host.meter.set("auditship_alerts_untold", this.#table.untold(), this.#host.name);
+    this.#host.meter.set("auditship_alerts_untold", this.#table.untold, this.#host.name);
   }
 }

@@ -50,6 +50,7 @@ export class AlertTable {
   readonly #options: AlertTableOptions;
   readonly #places = new Map<string, Place>();
   #alerts = new Map<string, Alert>();
+  #untold = 0;
   /** How many alerts each rule has. */
   #ofRule = new Map<string, number>();
   #recent = new RecentKeys(RECENT);
@@ -64,10 +65,8 @@ export class AlertTable {
   }
 
   /** Alerts that no Alertmanager has taken yet. */
-  untold(): number {
-    let count = 0;
-    for (const { deliveredAt } of this.#alerts.values()) if (deliveredAt === 0) count++;
-    return count;
+  get untold(): number {
+    return this.#untold;
   }
 
   /** All alerts by key. */
@@ -126,6 +125,7 @@ export class AlertTable {
   told(alert: Alert, now: number): void {
     if (alert.deliveredAt > 0) return;
     alert.deliveredAt = now;
+    this.#untold--;
     this.onChange();
   }
 
@@ -149,6 +149,7 @@ export class AlertTable {
     const { alerts, recent } = isOurs ? state : NONE;
     this.#alerts = new Map(alerts.map((alert) => [keyOf(alert.labels), { ...alert }]));
     this.#ofRule.clear();
+    this.#untold = 0;
     for (const alert of this.#alerts.values()) this.#note(alert, 1);
     this.#recent = new RecentKeys(RECENT, recent);
     return isOurs;
@@ -214,7 +215,9 @@ export class AlertTable {
     return alert;
   }
 
-  #note({ labels: { alertname } }: Alert, one: 1 | -1): void {
+  /** An alert came into the table, or went. */
+  #note({ labels: { alertname }, deliveredAt }: Alert, one: 1 | -1): void {
+    if (deliveredAt === 0) this.#untold += one;
     const left = (this.#ofRule.get(alertname) ?? 0) + one;
     if (left > 0) this.#ofRule.set(alertname, left);
     else this.#ofRule.delete(alertname);
