@@ -41,12 +41,13 @@ export class DeadLetters {
 
   /**
    * Resolves when letters can be added: the file is open (a half line that a crash left is cut off), and what did not fit
-   * the last time would now. To be called before the first `add`.
+   * the last time would now, or nothing is kept that takes its room. To be called before the first `add`.
    */
   ready(): Promise<void> {
     return this.#guarded(async () => {
       if (!this.#file || (await this.#changedByOthers())) await this.#open();
-      if (this.options.whenFull === "park" && this.#size + this.#unfit > this.options.maxSize) this.#throwFull();
+      const { maxSize, whenFull } = this.options;
+      if (whenFull === "park" && this.#size > 0 && this.#size + this.#unfit > maxSize) this.#throwFull();
       this.#unfit = 0;
     });
   }
@@ -196,11 +197,12 @@ export class DeadLetters {
   }
 
   #throwFull(): never {
-    throw new AuditshipError(
-      "AUDITSHIP_DEAD_LETTERS",
-      `the dead letters of sink ${this.sink} are full (${this.options.maxSize} bytes). Replay them (auditship dlq replay) or raise deadLetters.maxSize.`,
-      { file: this.path },
-    );
+    const { maxSize } = this.options;
+    const what =
+      this.#unfit > maxSize
+        ? `${this.#unfit} bytes of refused events never fit into the dead letters of sink ${this.sink} (${maxSize} bytes). Raise deadLetters.maxSize.`
+        : `the dead letters of sink ${this.sink} are full (${maxSize} bytes). Replay them (auditship dlq replay) or raise deadLetters.maxSize.`;
+    throw new AuditshipError("AUDITSHIP_DEAD_LETTERS", what, { file: this.path });
   }
 
   #guarded<Result>(work: () => Promise<Result>): Promise<Result> {

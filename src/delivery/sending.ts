@@ -373,7 +373,7 @@ export class SendingRunner extends Runner {
     try {
       await this.#burial.bury(letters);
     } catch (error) {
-      this.giveUp((error as Error).message);
+      this.giveUp((error as Error).message, this.options.retry.slow);
       return;
     }
     request.acknowledge(indexes);

@@ -254,6 +254,17 @@ describe("a full store", () => {
     expect(await ids()).toEqual(["2", "3", "4"]);
   });
 
+  test("that parks is ready when it is empty, though what it refused never fits", async () => {
+    const letters = await openLetters({ maxSize: 1000, whenFull: "park" });
+    const large = letter("large", { line: `{"x":"${"x".repeat(1000)}"}` });
+    await expect(letters.add([large])).rejects.toThrow("never fit into the dead letters of sink archive (1000 bytes)");
+    await letters.ready();
+    await letters.add([letter("small")]);
+    expect(await ids()).toEqual(["small"]);
+    await expect(letters.add([large])).rejects.toThrow("Raise deadLetters.maxSize");
+    await expect(letters.ready()).rejects.toThrow("Raise deadLetters.maxSize");
+  });
+
   test("that parks takes none of what does not fit, and takes it once there is room", async () => {
     const letters = await openLetters({ maxSize: 1000, whenFull: "park" });
     const many = Array.from({ length: 10 }, (_, index) => letter(`${index}`));
