@@ -82,6 +82,8 @@ export class Exchange {
     const late = () => this.#request.destroy(Object.assign(new Error("no connection"), { code: "ETIMEDOUT" }));
     const timer = setTimeout(late, timeout);
     this.#request.once("close", () => clearTimeout(timer));
+    // Of a server that answers and hangs up while we write, Node tells when nobody listens any more: that would end the process.
+    socket.on("error", () => {});
     socket.once("encrypted" in socket ? "secureConnect" : "connect", () => {
       this.#connected = true;
       clearTimeout(timer);

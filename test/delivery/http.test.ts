@@ -306,6 +306,28 @@ test("an answer that comes before the body was read is an answer, and the next r
   expect(await http.request({ method: "POST", path: "", body })).toMatchObject({ status: 200 });
 });
 
+test("a server that answers and hangs up before the body was read ends nothing but the connection", async () => {
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      socket.pause();
+      socket.write("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", () => socket.destroy());
+    });
+  });
+  const http = client({ urls: [await listen(server as Server)] });
+  const crashes: Error[] = [];
+  const crash = (error: Error) => void crashes.push(error);
+  process.on("uncaughtException", crash);
+  onTestFinished(() => void process.off("uncaughtException", crash));
+  const body = Buffer.alloc(5 * 1024 * 1024);
+  for (let i = 0; i < 20; i++) {
+    await http.request({ method: "POST", path: "", body }).catch((error: Error) => {
+      expect(error.message).toContain("connection closed before");
+    });
+  }
+  expect(crashes).toEqual([]);
+});
+
 test.each(ENDS)("a body is not read any more when its request is over: %s", async (end) => {
   const server = new LateReader(end);
   const url = await serve(server.listener);
