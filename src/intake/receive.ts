@@ -95,7 +95,8 @@ function tooLarge(maxBody: number): Taken {
 async function read(request: IncomingMessage, max: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // One that is too long is not cut off: its sender is to get the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > max) return undefined;
     chunks.push(chunk);

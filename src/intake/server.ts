@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import { finished } from "node:stream/promises";
 import { AuditshipError, type FreshFile } from "../plugin/index.js";
 import { type Receiver, receive } from "./receive.js";
 
@@ -17,6 +18,8 @@ const RENEWAL = 10_000;
 
 /** Milliseconds that a stop waits for bodies that are being received. */
 const PATIENCE = 2000;
+/** Milliseconds that who was answered before he had sent all may go on sending. */
+const LINGER = 10_000;
 
 const BOUNDS = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 90_000 };
 
@@ -72,10 +75,20 @@ export class IntakeServer {
 
 async function respond(request: IncomingMessage, response: ServerResponse, receiver: Receiver): Promise<void> {
   const { status, text, retryAfter } = await receive(request, receiver);
+  const body = Buffer.from(`${text}\n`);
   // What is left of a body that nobody reads would be taken for the next request.
   if (!request.complete) response.setHeader("connection", "close");
   if (retryAfter !== undefined) response.setHeader("retry-after", retryAfter);
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+  response
+    .writeHead(status, { "content-type": "text/plain; charset=utf-8", "content-length": body.length })
+    .write(body);
+  if (!request.complete) await passOver(request);
+  response.end();
+}
+
+/** Reads the rest of a body for nobody: a connection that is closed while the other side sends takes the answer with it. */
+async function passOver(request: IncomingMessage): Promise<void> {
+  await finished(request.resume(), { signal: AbortSignal.timeout(LINGER) }).catch(() => {});
 }
 
 async function bind(server: Server, listen: string): Promise<void> {

@@ -87,6 +87,21 @@ describe("a webhook source", () => {
     expect(await spooled()).toBe("");
   });
 
+  it.each([
+    ["that is announced", "content-length: 32000000\r\n\r\n", ""],
+    ["that is not", "transfer-encoding: chunked\r\n\r\n1e84800\r\n", "\r\n0\r\n\r\n"],
+  ])(
+    "lets who reads its answer only when all is sent have it: to a larger body than maxBody %s",
+    async (_, head, end) => {
+      const source = await open({ maxBody: 1000 });
+      const socket = connect(source.server!.port, "127.0.0.1");
+      socket.write(`POST / HTTP/1.1\r\nhost: x\r\n${head}`);
+      socket.write(Buffer.alloc(32_000_000, "x"));
+      await new Promise<void>((sent, failed) => socket.once("error", failed).write(end, () => sent()));
+      expect(await text(socket)).toMatch(/^HTTP\/1\.1 413 /);
+    },
+  );
+
   it("gives all that is posted where each file of the spool begins with the same event", async () => {
     const source = await open({ spoolSize: 1000 });
     const bodies = [1, 2, 3].map((n) => ["again", `${n}`.padStart(120, "0")]);
