@@ -87,7 +87,7 @@ function refuse({ method, url, headers }: IncomingMessage): Answer | undefined {
 }
 
 function tooLarge(maxBody: number): Taken {
-  const text = `more than ${maxBody} bytes; see maxBody, and kube-apiserver's --audit-webhook-batch-max-size`;
+  const text = `more than ${maxBody} bytes; see maxBody, spoolSize, and kube-apiserver's --audit-webhook-batch-max-size`;
   return { answer: { status: 413, text }, outcome: "too-large" };
 }
 

@@ -23,6 +23,8 @@ import { Spool } from "./spool.js";
 
 /** The spool's files are rotated at this size, or at an eighth of the spool's. */
 const SEGMENT = 16 * 1024 ** 2;
+/** Of the spool's size, how much a body may be: so it has room for one beside what is left in it when all is read. */
+const BODY_SHARE = 1 / 4;
 /** Milliseconds between looks at the spool where the kernel tells of no change. */
 const POLL = 250;
 
@@ -120,14 +122,17 @@ export default defineSource({
         .optional()
         .describe("Directory where events wait, as secret as an audit log. Default: in the state directory."),
       spoolSize: size().prefault("1GiB").describe("Most bytes that wait; beyond it posts are answered 429."),
-      maxBody: size().prefault("32MiB").describe("Largest body; a larger one is answered 413, and lost."),
+      maxBody: size()
+        .prefault("32MiB")
+        .describe("Largest body, and a quarter of spoolSize at most; a larger one is answered 413, and lost."),
       rate: rate().optional().describe("Most bytes per second that are taken; beyond it posts are answered 429."),
     }),
-  async open({ listen, tls, auth, spool: path, spoolSize, maxBody, rate }, context) {
+  async open({ listen, tls, auth, spool: path, spoolSize, rate, ...options }, context) {
     const { name, log, meter, resolve, now } = context;
     const clientCa = tls?.clientCaFile;
     if (auth === undefined && clientCa === undefined) throw unguarded(name);
     const directory = path === undefined ? context.stateDirectory() : resolve(path);
+    const maxBody = Math.min(options.maxBody, Math.floor(spoolSize * BODY_SHARE));
     const segmentBytes = Math.min(SEGMENT, Math.ceil(spoolSize / 8));
     const spool = new Spool({ directory, maxBytes: spoolSize, segmentBytes }, now);
     await spool.open().catch((cause: Error) => {

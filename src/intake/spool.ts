@@ -142,8 +142,9 @@ export class Spool {
   #take(): Entry[] {
     let bytes = 0;
     let count = 0;
-    while (count < this.#waiting.length && (count === 0 || bytes < COMMIT_BYTES))
-      bytes += this.#waiting[count++].length;
+    // Not much beyond a segment: files that nobody reads any more, the newest two, are not to fill the spool.
+    const most = Math.min(COMMIT_BYTES, this.#options.segmentBytes);
+    while (count < this.#waiting.length && (count === 0 || bytes < most)) bytes += this.#waiting[count++].length;
     return this.#waiting.splice(0, count);
   }
 

@@ -113,11 +113,11 @@ describe("a webhook source", () => {
   });
 
   it("asks to send again later what finds the spool full, and takes it when its readers are past the rest", async () => {
-    const source = await open({ spoolSize: 200 });
+    const source = await open({ spoolSize: 400 });
     const bodies = Array.from({ length: 30 }, (_, n) => list(`${n}`.padStart(10, "0")));
     let stored = 0;
     while ((await post(source, { body: bodies[stored] })).status === 200) stored++;
-    expect(stored).toBeLessThan(10);
+    expect(stored).toBeLessThan(20);
     expect(await post(source, { body: bodies[stored] })).toMatchObject({
       status: 429,
       headers: { "retry-after": "5" },
@@ -132,6 +132,15 @@ describe("a webhook source", () => {
         return (await post(source, { body: bodies[stored] })).status;
       })
       .toBe(200);
+  });
+
+  it("refuses for good what its spool would never have room for", async () => {
+    const source = await open({ spoolSize: 1000 });
+    expect(await post(source, { body: list("x".repeat(1000)) })).toMatchObject({
+      status: 413,
+      text: expect.stringContaining("250 bytes; see maxBody, spoolSize"),
+    });
+    expect(outcome("too-large")).toBe(1);
   });
 
   it("asks to send again what comes quicker than its rate", async () => {

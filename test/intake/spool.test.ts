@@ -153,6 +153,14 @@ describe("a spool", () => {
     expect(await rotated()).not.toContain(first);
   });
 
+  it("has room again when all is read, whatever came at once", async () => {
+    const spool = await open({ segmentBytes: 100, maxBytes: 800 });
+    const bodies = Array.from({ length: 70 }, (_, n) => put(spool, `${n}`.padStart(12)));
+    expect(await Promise.all(bodies)).toContain("full");
+    await spool.release(await rotated());
+    expect(await put(spool, "x".repeat(199))).toBe("stored");
+  });
+
   it("never releases the newest rotated file, nor anything that is not its own", async () => {
     const spool = await open({ segmentBytes: 2 });
     await put(spool, "a");
