@@ -23,6 +23,8 @@ import { Spool } from "./spool.js";
 
 /** The spool's files are rotated at this size, or at an eighth of the spool's. */
 const SEGMENT = 16 * 1024 ** 2;
+/** Bytes of the disk that are left to others: on a full one no cursor can be written, and so no file be released. */
+const MIN_FREE = 8 * 1024 ** 2;
 /** Of the spool's size, how much a body may be: so it has room for one beside what is left in it when all is read. */
 const BODY_SHARE = 1 / 4;
 /** Milliseconds between looks at the spool where the kernel tells of no change. */
@@ -134,7 +136,7 @@ export default defineSource({
     const directory = path === undefined ? context.stateDirectory() : resolve(path);
     const maxBody = Math.min(options.maxBody, Math.floor(spoolSize * BODY_SHARE));
     const segmentBytes = Math.min(SEGMENT, Math.ceil(spoolSize / 8));
-    const spool = new Spool({ directory, maxBytes: spoolSize, segmentBytes }, now);
+    const spool = new Spool({ directory, maxBytes: spoolSize, segmentBytes, minFree: MIN_FREE }, now);
     await spool.open().catch((cause: Error) => {
       throw new AuditshipError("AUDITSHIP_SOURCE_SPOOL", `sources.${name}: the spool ${directory}: ${cause.message}`);
     });

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "../plugin/index.js";
 import { LogName } from "../tail/name.js";
@@ -12,6 +12,8 @@ export interface SpoolOptions {
   maxBytes: number;
   /** Size at which the active file is rotated. */
   segmentBytes: number;
+  /** Bytes of the disk that are left to others. */
+  minFree: number;
 }
 
 /** What became of a body: `repeated` was taken before, `full` has no room. */
@@ -26,8 +28,9 @@ interface Entry {
   reject(error: Error): void;
 }
 
+const MIB = 1024 ** 2;
 /** Most bytes written before they are made durable. */
-const COMMIT_BYTES = 8 * 1024 ** 2;
+const COMMIT_BYTES = 8 * MIB;
 
 /**
  * Lines on their way, in files that rotate as kube-apiserver's do, so that the same reader reads them. What arrives at the same
@@ -149,6 +152,7 @@ export class Spool {
   }
 
   async #commit(entries: readonly Entry[]): Promise<void> {
+    await this.#requireRoom(entries.reduce((sum, { length }) => sum + length, 0));
     const time = this.#now();
     const beginning = this.#size === 0 ? ownBeginning() : Buffer.alloc(0);
     let offset = this.#size + beginning.length;
@@ -162,6 +166,16 @@ export class Spool {
     await Promise.all([this.#receipts.sync(), this.#active.datasync()]);
     this.#size = offset;
     this.#receipts.accept(receipts);
+  }
+
+  /** A write that fails in the middle leaves lines that may be read at once, and come again: one that will fail is not begun. */
+  async #requireRoom(bytes: number): Promise<void> {
+    const { directory, minFree } = this.#options;
+    const { bavail, bsize } = await statfs(directory);
+    const [free, needed] = [bavail * bsize, bytes + minFree];
+    if (free >= needed) return;
+    const inMiB = (count: number) => `${(count / MIB).toFixed(1)} MiB`;
+    throw new Error(`${inMiB(free)} are free for the spool ${directory}, and ${inMiB(needed)} are needed`);
   }
 
   /** As lumberjack does it; names are in order even where the clock is not. */

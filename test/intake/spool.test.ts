@@ -15,8 +15,8 @@ beforeEach(async () => {
 });
 
 /** Opens the spool as after a start. */
-async function open(options: { maxBytes?: number; segmentBytes?: number } = {}): Promise<Spool> {
-  const spool = new Spool({ directory, maxBytes: 1e6, segmentBytes: 1e6, ...options }, () => time);
+async function open(options: { maxBytes?: number; segmentBytes?: number; minFree?: number } = {}): Promise<Spool> {
+  const spool = new Spool({ directory, maxBytes: 1e6, segmentBytes: 1e6, minFree: 0, ...options }, () => time);
   await spool.open();
   onTestFinished(() => spool.close());
   return spool;
@@ -159,6 +159,13 @@ describe("a spool", () => {
     expect(await Promise.all(bodies)).toContain("full");
     await spool.release(await rotated());
     expect(await put(spool, "x".repeat(199))).toBe("stored");
+  });
+
+  it("begins nothing that would fill the disk: lines of a body that could not be written whole would come again", async () => {
+    const spool = await open({ minFree: Number.MAX_SAFE_INTEGER });
+    await expect(put(spool, "a")).rejects.toThrow(/MiB are free for the spool .* are needed$/);
+    expect(await readFile(join(directory, "audit.log"), "utf8")).toBe("");
+    expect(await put(await open(), "a")).toBe("stored");
   });
 
   it("never releases the newest rotated file, nor anything that is not its own", async () => {
