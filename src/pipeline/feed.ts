@@ -86,6 +86,12 @@ export class Feed {
     this.#admit(follower.sections[0]);
   }
 
+  /** Resolves when those that were added are where they begin, as far as there are lanes for them. */
+  async begun(): Promise<void> {
+    void this.#dispatch();
+    while (this.#dispatching) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
   /** Takes a sink off this source. */
   remove(runner: Runner): void {
     this.leave(runner);

@@ -39,7 +39,10 @@ export class SinkSet {
     return this.#sinks.get(name);
   }
 
-  /** Starts sinks, then puts them on the sources in one go, so that those at one place share a lane. */
+  /**
+   * Starts sinks, then puts them on the sources in one go, so that those at one place share a lane. Resolves when where they begin is
+   * written down: what is written to a log from then on is theirs, also after a kill.
+   */
   async add(sinks: readonly MadeSink[], sources: readonly LoadedSource[]): Promise<void> {
     const checkpoints = this.#deps.checkpoints();
     const started: { running: RunningSink; record: SinkRecord | undefined }[] = [];
@@ -54,6 +57,8 @@ export class SinkSet {
     for (const { running, record } of started) if (!record) checkpoints.touch(running.runner);
     await checkpoints.flush();
     for (const { running, record } of started) this.#attach(running, record, sources);
+    await Promise.all([...this.#deps.feeds.values()].map((feed) => feed.begun()));
+    await checkpoints.flush();
   }
 
   /** Ends a sink; what it took has `patience` milliseconds to arrive. */
