@@ -127,6 +127,7 @@ class Loader {
     const sources = await each(names(raw.sources), (name) => this.#source(name));
     const stages = await each(config?.stages ?? [], (stage, index) => this.#stage(stage, index));
     const sinks = await each(names(raw.sinks), (name) => this.#sink(name));
+    this.#refuseRepeated(config?.stages ?? []);
     this.#refuseShared(sinks);
     this.#stopOnErrors([...this.#document.errors, ...this.#errors]);
     return this.#loaded(config as Config, sources, stages, sinks);
@@ -171,6 +172,15 @@ class Loader {
     return { name, plugin, options: parts.options, common: withDefaults(parts.common, plugin) };
   }
 
+  /** A stage that stands twice would do its work twice: two matches where there is one. */
+  #refuseRepeated(stages: Config["stages"]): void {
+    const names = stages.map(nameOf);
+    for (const [index, name] of names.entries()) {
+      if (name !== undefined && names.indexOf(name) < index)
+        this.#fail(["stages", index], `${name} stands twice; name a stage once, with all of its options.`);
+    }
+  }
+
   /** Two sinks that write to one file would overwrite each other's events. */
   #refuseShared(sinks: readonly LoadedSink[]): void {
     const owners = new Map<string, string>();
@@ -185,7 +195,7 @@ class Loader {
 
   async #stage(stage: string | Record<string, unknown>, index: number): Promise<LoadedStage | undefined> {
     const path = ["stages", index];
-    const name = typeof stage === "string" ? stage : onlyKey(stage);
+    const name = nameOf(stage);
     if (name === undefined) {
       this.#fail(path, "a stage is a name, or one name with its options: workspace: {…}.");
       return undefined;
@@ -304,9 +314,10 @@ const names = (entries: unknown): string[] =>
     ? Object.keys(entries).filter((name) => nameSchema.safeParse(name).success)
     : [];
 
-function onlyKey(stage: Record<string, unknown>): string | undefined {
-  const keys = Object.keys(stage);
-  return keys.length === 1 ? keys[0] : undefined;
+/** Undefined for one with several names, or none. */
+function nameOf(stage: string | Record<string, unknown>): string | undefined {
+  const names = typeof stage === "string" ? [stage] : Object.keys(stage);
+  return names.length === 1 ? names[0] : undefined;
 }
 
 function pick(entry: unknown, wanted: (key: string) => boolean): unknown {

@@ -103,6 +103,12 @@ observe: { log: loud }
     ]);
   });
 
+  it("names a stage that stands twice", async () => {
+    expect(await complaints(minimal("stages: [parse, match, { match: {} }]\n"))).toEqual([
+      "config.yaml:8:24: stages[2]: match stands twice; name a stage once, with all of its options. (AUDITSHIP_CONFIG_VALUE)",
+    ]);
+  });
+
   it("names a stage's wrong option", async () => {
     expect(await complaints(minimal("stages: [{ workspace: { statik: {} } }]\n"))).toEqual([
       'config.yaml:8:25: unknown key "statik" in stages[0].workspace. Did you mean "static"? (AUDITSHIP_CONFIG_KEY)',
