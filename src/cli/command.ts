@@ -27,6 +27,13 @@ export function number(text: string): number {
   return value;
 }
 
+/** For options that take one above 0. */
+export function positive(text: string): number {
+  const value = number(text);
+  if (value === 0) throw new InvalidArgumentError("It must be above 0.");
+  return value;
+}
+
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
 

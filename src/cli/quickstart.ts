@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { EXIT, endSoon, examples, type Finish, number, outliveOutput } from "./command.js";
+import { EXIT, endSoon, examples, type Finish, outliveOutput, positive } from "./command.js";
 
 export function addQuickstart(program: Command, finish: Finish): void {
   program
     .command("quickstart")
     .description("Watch it work: a simulated cluster's log, tailed, matched, redacted and archived under .auditship/.")
-    .option("--rate <n>", "simulated events per second", number, 50)
+    .option("--rate <n>", "simulated events per second", positive, 50)
     .addHelpText(
       "after",
       `${examples(

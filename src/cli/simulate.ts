@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { AuditshipError } from "../plugin/error.js";
-import { EXIT, examples, type Finish, number } from "./command.js";
+import { EXIT, examples, type Finish, number, positive } from "./command.js";
 
 interface Options {
   path: string;
@@ -18,10 +18,10 @@ export function addSimulate(program: Command, finish: Finish): void {
     .command("simulate")
     .description("Write a realistic, rotating audit log of a cluster that does not exist, attacks included.")
     .option("--path <file>", "the active file; its backups lie beside it", ".auditship/audit/audit.log")
-    .option("--rate <n>", "events per second", number, 50)
+    .option("--rate <n>", "events per second", positive, 50)
     .option("--seconds <n>", "end after so many seconds", number)
     .option("--events <n>", "end after so many events", number)
-    .option("--max-size <size>", "rotate at this size", "10MiB")
+    .option("--max-size <size>", "rotate at this size, from 256KiB", "10MiB")
     .option("--max-backups <n>", "backups to keep; 0 keeps all", number, 5)
     .option("--compress", "gzip backups, as kube-apiserver can")
     .option("--seed <n>", "repeat a run's requests", number)
@@ -60,9 +60,12 @@ export function addSimulate(program: Command, finish: Finish): void {
     });
 }
 
+/** Bytes that a file must have room for: an event that is longer than a file would never be written. */
+const LEAST_SIZE = 256 * 1024;
+
 async function sizeOf(text: string): Promise<number> {
   const { size } = await import("../plugin/units.js");
   const { success, data } = size().safeParse(text);
-  if (success) return data;
-  throw new AuditshipError("AUDITSHIP_USAGE", `--max-size ${text}: it must be a size such as 10MiB.`);
+  if (success && data >= LEAST_SIZE) return data;
+  throw new AuditshipError("AUDITSHIP_USAGE", `--max-size ${text}: it must be a size such as 10MiB, from 256KiB.`);
 }

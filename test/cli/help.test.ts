@@ -65,7 +65,10 @@ describe("the command line", () => {
     [["match", "--rules", "x"], "missing required argument 'file'"],
     [["match", "--rules", "x", "--dialect", "prolog", "-"], "Allowed choices are kubesphere, falco, sigma"],
     [["simulate", "--rate", "fast"], "It must be a number"],
-    [["simulate", "--max-size", "large"], "it must be a size such as 10MiB."],
+    [["simulate", "--rate", "0"], "It must be above 0"],
+    [["quickstart", "--rate", "0"], "It must be above 0"],
+    [["simulate", "--max-size", "large"], "it must be a size such as 10MiB, from 256KiB."],
+    [["simulate", "--max-size", "0"], "it must be a size such as 10MiB, from 256KiB."],
     [["check"], "check needs a configuration (-c FILE) or rules (--rules PATH)."],
     [["eval", "--dialect", "prolog"], "Allowed choices are kubesphere, falco, sigma"],
   ])("ends with 2 and one line on stderr for %j", async (args, message) => {
