@@ -1,7 +1,10 @@
-import { watch } from "chokidar";
+import { statSync } from "node:fs";
+import { type FSWatcher, watch } from "chokidar";
 
 /** Milliseconds of quiet after a change before it is told: a ConfigMap swap and an editor's save are several events each. */
 const SETTLE = 150;
+/** Milliseconds between looks at where the paths lead: nothing tells of a directory or link that another one has replaced. */
+const LOOK = 1000;
 
 export interface ConfigWatch {
   close(): Promise<void>;
@@ -12,19 +15,72 @@ export interface ConfigWatch {
  * `..data` link. Resolves when every path is being watched.
  */
 export async function watchConfig(paths: readonly string[], onChange: () => void): Promise<ConfigWatch> {
-  const watcher = watch([...paths], { ignoreInitial: true, depth: 3 });
-  let timer: NodeJS.Timeout | undefined;
-  watcher.on("all", () => {
-    clearTimeout(timer);
-    timer = setTimeout(onChange, SETTLE);
-  });
-  // A path that vanishes or cannot be watched is no reason to stop; the next change of another is still told.
-  watcher.on("error", () => {});
-  await new Promise<void>((ready) => watcher.once("ready", ready));
-  return {
-    async close() {
-      clearTimeout(timer);
-      await watcher.close();
-    },
-  };
+  const watching = new Watching(paths, onChange);
+  await watching.open();
+  return watching;
+}
+
+class Watching implements ConfigWatch {
+  readonly #paths: readonly string[];
+  readonly #onChange: () => void;
+  readonly #look = setInterval(() => this.#compare(), LOOK).unref();
+  #watcher: FSWatcher | undefined;
+  #places = "";
+  #timer: NodeJS.Timeout | undefined;
+  #renewing: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(paths: readonly string[], onChange: () => void) {
+    this.#paths = paths;
+    this.#onChange = onChange;
+  }
+
+  async open(): Promise<void> {
+    this.#places = placesOf(this.#paths);
+    const watcher = watch([...this.#paths], { ignoreInitial: true, depth: 3 });
+    watcher.on("all", () => this.#changed());
+    // A path that vanishes or cannot be watched is no reason to stop; the next change of another is still told.
+    watcher.on("error", () => {});
+    this.#watcher = watcher;
+    await new Promise<void>((ready) => watcher.once("ready", ready));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#look);
+    clearTimeout(this.#timer);
+    await this.#renewing;
+    await this.#watcher?.close();
+  }
+
+  #compare(): void {
+    if (placesOf(this.#paths) !== this.#places) this.#changed();
+  }
+
+  #changed(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#renewing = this.#renewing.then(() => this.#renew());
+    }, SETTLE);
+  }
+
+  /** Watches what the paths lead to now, then tells. */
+  async #renew(): Promise<void> {
+    if (this.#closed) return;
+    await this.#watcher?.close();
+    await this.open();
+    if (!this.#closed) this.#onChange();
+  }
+}
+
+/** What the paths lead to, as a text that differs when one leads elsewhere. */
+const placesOf = (paths: readonly string[]): string => paths.map(placeOf).join();
+
+function placeOf(path: string): string {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return "";
+  }
 }

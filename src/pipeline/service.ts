@@ -1,5 +1,5 @@
 import { type LoadedConfig, type LoadOptions, loadConfig } from "../config/load.js";
-import { watchConfig } from "../config/watch.js";
+import { type ConfigWatch, watchConfig } from "../config/watch.js";
 import { faultOf } from "../observe/fault.js";
 import { createLog, type Log } from "../observe/log.js";
 import { Metrics } from "../observe/meter.js";
@@ -66,7 +66,7 @@ class Reloader {
   readonly #agent: Promise<Agent>;
   readonly #onHangUp = () => this.#request();
   #attach!: (agent: Agent) => void;
-  #watch: { paths: string; close(): Promise<void> } | undefined;
+  #watch: { paths: string; changes: ConfigWatch } | undefined;
   #working: Promise<void> = Promise.resolve();
   #requested = false;
   #closed = false;
@@ -93,7 +93,7 @@ class Reloader {
   async close(): Promise<void> {
     this.#closed = true;
     process.off("SIGHUP", this.#onHangUp);
-    await this.#watch?.close();
+    await this.#watch?.changes.close();
   }
 
   /** One reload at a time; what changes during one is in the next. */
@@ -125,8 +125,8 @@ class Reloader {
   async #follow({ path, config }: LoadedConfig): Promise<void> {
     const paths = [path, ...config.rules.paths];
     if (this.#watch?.paths === paths.join("\n")) return;
-    await this.#watch?.close();
-    this.#watch = { paths: paths.join("\n"), ...(await watchConfig(paths, () => this.#request())) };
+    await this.#watch?.changes.close();
+    this.#watch = { paths: paths.join("\n"), changes: await watchConfig(paths, () => this.#request()) };
   }
 }
 

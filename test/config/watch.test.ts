@@ -92,4 +92,34 @@ describe("a watched configuration", () => {
       await changed;
     }
   });
+
+  it("tells what changes in a directory that was put in another's place, again and again", async () => {
+    const place = join(directory, "rules");
+    await mkdir(place);
+    await follow("rules");
+    for (let number = 1; number < 4; number++) {
+      let changed = change();
+      await rename(place, join(directory, `gone-${number}`));
+      await changed;
+      changed = change();
+      await mkdir(place);
+      await changed;
+      changed = change();
+      await write("rules/a.yaml", String(number));
+      await changed;
+    }
+  });
+
+  it("tells that a link leads to another directory, and what changes in that", async () => {
+    for (const name of ["first", "second"]) await mkdir(join(directory, name, "rules"), { recursive: true });
+    await symlink("first", join(directory, "current"));
+    await follow("current/rules");
+    let changed = change();
+    await symlink("second", join(directory, "next"));
+    await rename(join(directory, "next"), join(directory, "current"));
+    await changed;
+    changed = change();
+    await write("second/rules/a.yaml", "1");
+    await changed;
+  });
 });
