@@ -45,11 +45,15 @@ export class RulesInForce {
     this.#live = live;
     const read = await this.#read(config);
     this.#report(read);
+    if (config.paths.length > 0 && read.rules.length === 0) {
+      this.#log.warn({ paths: config.paths }, "There is no rule in rules.paths: nothing is matched.");
+    }
     this.#use(read);
   }
 
   /**
-   * Reads them anew. Nothing changes before {@link reload}; undefined if any in files is refused, so that the old set stays.
+   * Reads them anew. Nothing changes before {@link reload}; undefined if any in files is refused, or none is left (a directory is empty
+   * for a moment while it is replaced, and nobody would be alerted), so that the old set stays.
    * What is wrong with what is watched holds nothing up: see {@link LiveRules.load}.
    */
   async read(config: RulesConfig): Promise<RulesRead | undefined> {
@@ -58,9 +62,15 @@ export class RulesInForce {
     this.#report(read);
     const watched = new Set(read.verdicts.map(({ resource }) => resource.name));
     const refused = read.refused.filter(({ place: { file = "" } }) => !watched.has(file));
-    if (refused.length === 0) return read;
+    if (refused.length > 0) {
+      this.#log.error({ refused: refused.length }, "The rules have errors; those in force before stay.");
+    } else if (config.paths.length > 0 && read.rules.length === 0 && this.loaded.running.length > 0) {
+      this.#log.error(
+        { paths: config.paths },
+        "There is no rule left; those in force before stay. To run none, leave rules.paths out, or restart.",
+      );
+    } else return read;
     this.#meter.add("auditship_reloads_total", 1, "rules", "refused");
-    this.#log.error({ refused: refused.length }, "The rules have errors; those in force before stay.");
     return undefined;
   }
 

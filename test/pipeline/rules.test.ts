@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { rulesSchema } from "../../src/config/schema.js";
 import { createLog } from "../../src/observe/log.js";
@@ -23,14 +23,20 @@ async function fileOf({ bad, odd }: { bad: number; odd: number }): Promise<strin
   return join(directory, "rules.json");
 }
 
+interface Started {
+  rules: RulesInForce;
+  said: { level: string; msg: string }[];
+  metrics: Metrics;
+}
+
 /** What is logged when a file is loaded, and the metrics then. */
-async function started(file: string): Promise<{ said: { level: string; msg: string }[]; metrics: Metrics }> {
+async function started(file: string): Promise<Started> {
   const said: { level: string; msg: string }[] = [];
   const write = (line: string) => void said.push(JSON.parse(line));
   const metrics = new Metrics();
   const rules = new RulesInForce(createLog({ level: "info", pretty: false, to: { write } }), metrics);
   await rules.start(rulesSchema.parse({ paths: [file] }), undefined);
-  return { said, metrics };
+  return { rules, said, metrics };
 }
 
 describe("what is wrong with rules", () => {
@@ -57,5 +63,28 @@ describe("what is wrong with rules", () => {
     const { errors } = await checkRules([await fileOf({ bad: 60, odd: 55 })], undefined, (line) => printed.push(line));
     expect(errors.filter((error) => /many\.Bad\d+: [^\n]+\n {4}.+\n +\^/.test(error))).toHaveLength(60);
     expect(printed.filter((line) => /^warning: .*many\.Odd\d+: /.test(line))).toHaveLength(55);
+  });
+});
+
+describe("rules of a directory that is empty for a moment", () => {
+  it("stay in force, and that is said, as it is when there were none from the start", async () => {
+    const file = await fileOf({ bad: 0, odd: 1 });
+    const config = rulesSchema.parse({ paths: [dirname(file)] });
+    const text = await readFile(file);
+    const { rules, said, metrics } = await started(dirname(file));
+    await rm(file);
+    expect(await rules.read(config)).toBeUndefined();
+    expect(said.at(-1)).toMatchObject({ level: "error", msg: expect.stringMatching(/no rule left.*stay/) });
+    expect(metrics.get("auditship_reloads_total", "rules", "refused")).toBe(1);
+    expect((await started(dirname(file))).said.at(-1)).toMatchObject({ level: "warn", paths: [dirname(file)] });
+    await writeFile(file, text);
+    expect((await rules.read(config))?.running).toHaveLength(1);
+  });
+
+  it("give way to such as are all turned off", async () => {
+    const file = await fileOf({ bad: 0, odd: 1 });
+    const { rules } = await started(file);
+    await writeFile(file, (await readFile(file, "utf8")).replace('"enable":true', '"enable":false'));
+    expect((await rules.read(rulesSchema.parse({ paths: [file] })))?.running).toHaveLength(0);
   });
 });
