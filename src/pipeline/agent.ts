@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type LoadedConfig, type LoadedSink, type LoadedSource, requireArchivingRules } from "../config/load.js";
+import { type LoadedConfig, type LoadedSource, requireArchivingRules } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { Arena, EventBatch, EventExtractor, openTape } from "../event/index.js";
 import { Cluster } from "../kubernetes/cluster.js";
@@ -31,6 +31,7 @@ import { KubeSphereEvents } from "./kubesphere-events.js";
 import { LiveReports } from "./live-reports.js";
 import { LiveRules, type RulesRead } from "./live-rules.js";
 import { CATCH_UP_LANES, type MemoryPlan, planMemory } from "./memory.js";
+import { placed } from "./placed.js";
 import { withReceivers } from "./receivers.js";
 import { RulesInForce } from "./rules.js";
 import { SinkSet } from "./sink-set.js";
@@ -176,12 +177,12 @@ export class Agent {
     this.#useRules(this.#rules.loaded);
     requireArchivingRules(this.#loaded, this.#rules.loaded.archiving);
     this.#loaded = await withReceivers(this.#loaded, this.#rules.loaded.receivers);
-    this.#memory = planMemory(config.memory.buffers, this.#loaded.sources.length, this.#loaded.sinks.length);
+    this.#memory = await placed(this.#loaded, ["memory", "buffers"], () => planMemory(this.#loaded));
     this.#arena = new Arena(this.#memory.all);
     this.#stages = await this.#createStages(this.#loaded);
     this.#options.onLoaded?.();
     for (const source of this.#loaded.sources) await this.#openSource(source);
-    await this.#sinks.add(await this.#makeSinks(this.#loaded.sinks), this.#loaded.sources);
+    await this.#sinks.add(await this.#makeSinks(this.#loaded), this.#loaded.sources);
     this.#readiness.met(STARTING);
     await this.#forgetRemoved();
     this.#live?.follow(() => this.#followCluster());
@@ -222,8 +223,9 @@ export class Agent {
   async #createStages(loaded: LoadedConfig): Promise<StageSet> {
     const { log, metrics } = this.#options;
     const stages = [];
-    for (const { name, plugin, options } of loaded.stages) {
-      stages.push({ name: plugin.name, stage: await plugin.create(options, this.#stageHost(name)) });
+    for (const [index, { name, plugin, options }] of loaded.stages.entries()) {
+      const create = () => plugin.create(options, this.#stageHost(name));
+      stages.push({ name: plugin.name, stage: await placed(loaded, ["stages", String(index)], create) });
     }
     if (!loaded.stages.some(({ plugin }) => plugin.name === "redact")) {
       log.warn({}, "The configuration has no redact stage: secrets in audit events leave this node in clear text.");
@@ -251,6 +253,9 @@ export class Agent {
 
   async #openSource({ name, plugin, options, common }: LoadedSource): Promise<void> {
     const { log, metrics, once } = this.#options;
+    const drop = await placed(this.#loaded, ["sources", name, "drop"], () =>
+      common.drop === undefined ? undefined : compileCondition(common.drop, { envelopeOnly: true }),
+    );
     const stored = await this.#store.readSource(name);
     const context = {
       ...this.#host(name),
@@ -266,7 +271,6 @@ export class Agent {
       if (atMost !== undefined) this.#addAtMost(name, atMost);
       log.error({ source: name, reason, bytes, atMost, file }, "Audit bytes are gone before they were read.");
     };
-    const drop = common.drop === undefined ? undefined : compileCondition(common.drop, { envelopeOnly: true });
     this.#feeds.set(name, this.#feed(name, source, stored, drop));
   }
 
@@ -302,8 +306,9 @@ export class Agent {
     if (dropped > 0) this.#options.metrics.add("auditship_dropped_events_total", dropped, batch.source);
   }
 
-  #makeSinks(sinks: readonly LoadedSink[]): Promise<MadeSink[]> {
+  #makeSinks({ sinks, place }: Pick<LoadedConfig, "sinks" | "place">): Promise<MadeSink[]> {
     return makeSinks(sinks, {
+      place,
       host: (name, signal) => this.#host(name, signal),
       memory: this.#memory,
       bodies: this.#arena,
@@ -399,7 +404,7 @@ export class Agent {
       return !(revive && running?.runner.state === "stopped") && isSame(running?.loaded, wanted.get(name));
     };
     // All that may be wrong with it is found out before anything changes.
-    const sinks = await this.#makeSinks(loaded.sinks.filter(({ name }) => !stays(name)));
+    const sinks = await this.#makeSinks({ ...loaded, sinks: loaded.sinks.filter(({ name }) => !stays(name)) });
     let stages = this.#stages;
     try {
       if (!isSame(before.stages, loaded.stages)) stages = await this.#createStages(loaded);

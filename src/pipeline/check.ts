@@ -15,6 +15,8 @@ import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
 import { withSink } from "./chosen-sinks.js";
 import { Excerpts } from "./excerpt.js";
+import { planMemory } from "./memory.js";
+import { inConfig } from "./placed.js";
 import { withReceivers } from "./receivers.js";
 
 /** Milliseconds that a sink has to answer. */
@@ -49,8 +51,9 @@ export async function checkConfig(file: string, print: Print): Promise<CheckResu
   await checkRedaction(loaded, result, print);
   noteErrors(result, () => requireArchivingRules(loaded, rules.archiving));
   print("sinks");
-  const { sinks } = await withReceivers(loaded, rules.receivers);
-  const probes = sinks.map((sink) => describeSink(sink, loaded, result));
+  const whole = await withReceivers(loaded, rules.receivers);
+  noteErrors(result, () => planMemory(whole), loaded, ["memory", "buffers"]);
+  const probes = whole.sinks.map((sink) => describeSink(sink, loaded, result));
   for (const line of await Promise.all(probes)) print(line);
   return result;
 }
@@ -195,11 +198,6 @@ function noteErrors(result: CheckResult, check: () => unknown, loaded?: LoadedCo
     if (!(error instanceof AuditshipError)) throw error;
     noteError(result, loaded ? inConfig(error, loaded, path) : error);
   }
-}
-
-function inConfig({ code, message, place }: AuditshipError, loaded: LoadedConfig, path: string[]): AuditshipError {
-  const within = place.column === undefined ? "" : ` (line ${place.line}, column ${place.column} of the condition)`;
-  return new AuditshipError(code, `${path.join(".")}: ${message}${within}`, loaded.place(path));
 }
 
 function noteError(result: CheckResult, error: AuditshipError): void {

@@ -1,3 +1,4 @@
+import type { LoadedConfig } from "../config/load.js";
 import { EventBatch } from "../event/index.js";
 import { AuditshipError } from "../plugin/index.js";
 
@@ -24,17 +25,21 @@ export interface MemoryPlan {
   request(wanted: number, concurrency: number, newestFirst: boolean): number;
 }
 
-/** Half the budget is for batches, half for the requests of sinks. Throws if it is too small for this configuration. */
-export function planMemory(budget: number, sources: number, sinks: number): MemoryPlan {
-  const lanes = sources + CATCH_UP_LANES;
+/**
+ * Shares out what a configuration, with the sinks of receivers, has: half of it is for batches, half for the requests of sinks. Throws if
+ * it is too small.
+ */
+export function planMemory({ config, sources, sinks }: Pick<LoadedConfig, "config" | "sources" | "sinks">): MemoryPlan {
+  const budget = config.memory.buffers;
+  const lanes = sources.length + CATCH_UP_LANES;
   const batch = Math.min(BATCH, Math.floor(budget / 2 / lanes));
   if (batch < LEAST_BATCH) {
     throw new AuditshipError(
       "AUDITSHIP_CONFIG_VALUE",
-      `memory.buffers is too small for ${sources} sources and ${sinks} sinks; give it at least ${2 * lanes * LEAST_BATCH} bytes.`,
+      `it is too small for ${sources.length} sources and ${sinks.length} sinks; give it at least ${2 * lanes * LEAST_BATCH} bytes.`,
     );
   }
-  const sink = Math.floor((budget - batch * lanes) / sinks);
+  const sink = Math.floor((budget - batch * lanes) / sinks.length);
   return {
     all: budget + lanes * EventBatch.bytes(batch),
     batch,

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import type { LoadedSink } from "../config/load.js";
+import type { LoadedConfig, LoadedSink } from "../config/load.js";
 import type { BodyMemory } from "../delivery/body-memory.js";
 import type { ViewLetter } from "../delivery/burial.js";
 import { DeadLetters } from "../delivery/dead-letters.js";
@@ -11,6 +11,7 @@ import { SendingRunner } from "../delivery/sending.js";
 import type { Host, Sink, SinkHost, SinkState } from "../plugin/index.js";
 import { compileCondition } from "../rules/index.js";
 import type { MemoryPlan } from "./memory.js";
+import { placed } from "./placed.js";
 
 /** A sink at work, and what it was made of. */
 export interface RunningSink {
@@ -29,6 +30,8 @@ export interface SinkDeps {
   /** The state directory. */
   state: string;
   viewLetter: ViewLetter;
+  /** Where their configuration stands. */
+  place: LoadedConfig["place"];
 }
 
 /** A sink that is made, and has not begun. */
@@ -59,7 +62,7 @@ async function makeSink(loaded: LoadedSink, deps: SinkDeps): Promise<MadeSink> {
   setMaxListeners(0, cut.signal);
   const host = deps.host(loaded.name, cut.signal);
   const closers: (() => Promise<void>)[] = [];
-  const options = runnerOptions(loaded, deps.memory);
+  const options = await placed(deps, ["sinks", loaded.name, "select"], () => runnerOptions(loaded, deps.memory));
   const sink = await loaded.plugin.create(loaded.options, sinkHost(host, closers));
   const close = async () => {
     cut.abort();

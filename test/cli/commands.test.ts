@@ -205,6 +205,12 @@ sinks: { archive: { type: file, path: archive/audit.ndjson, select: archived } }
     expect(cli.err).toMatch(/stages.1: redact: the key file .*none cannot be read/);
   });
 
+  it("refuses a budget of memory that an agent would not start with", async () => {
+    await config("  archive: { type: file, path: a }\n", "memory: { buffers: 1KiB }\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(2);
+    expect(cli.err).toMatch(/auditship.yaml:\d+:\d+: memory.buffers: it is too small for 1 sources and 1 sinks/);
+  });
+
   it("refuses to select what is archived where no rule archives", async () => {
     await write("rules.yaml", "");
     await config("  archive: { type: file, path: a, select: archived }\n");

@@ -85,6 +85,25 @@ describe("run --once", () => {
   });
 });
 
+describe("run with a value that no agent can be made of", () => {
+  it.each([
+    [
+      "",
+      'bad: { type: file, path: b, select: "Verb = (" }',
+      /sinks\.bad\.select: expected .+ \(line 1, column 8 of .+RULE_SYNTAX/,
+    ],
+    ["memory: { buffers: 1KiB }\n", "", /memory\.buffers: it is too small for 1 sources and 1 sinks; .+CONFIG_VALUE/],
+    ["stages: [{ redact: { hash: { keyFile: none } } }]\n", "", /stages\.0: redact: the key file .+CONFIG_VALUE/],
+  ])("ends with 2, and says which one it is and where it stands: %s%s", async (top, sink, message) => {
+    await configure(top, sink && `  ${sink}\n`);
+    await writeFile(log(), "");
+    const program = start("run", "-c", "auditship.yaml", "--once");
+    expect(await program.exited).toBe(2);
+    expect(program.err).toMatch(message);
+    expect(program.err).toMatch(/^auditship: auditship\.yaml:\d+:\d+: /m);
+  });
+});
+
 describe("a full disk", () => {
   const full = "/dev/full";
   const writing = async (path: string) => (path ? await open(path, "r+") : undefined);
