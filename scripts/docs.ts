@@ -74,8 +74,9 @@ One YAML file, given to every command as \`-c FILE\`. Only a source's \`path\` a
 - Relative paths are relative to the file.
 - A size is \`32MiB\`, \`20MB\` or a number of bytes; a duration \`250ms\`, \`1s\`, \`5m\`, \`2h\`, \`7d\` or a number of milliseconds (what is
   waited for at most \`24d\`); a rate \`20MB/s\`.
-- A changed file (or SIGHUP) is taken over between two batches: rules, stages and sinks. \`sources\`, \`state\`, \`memory\` and
-  \`observe.listen\` need a restart. One with errors leaves the old one in force.
+- A changed file (or SIGHUP) is taken over between two batches: rules, stages and sinks. What needs a restart is said in the log:
+  \`sources\`, \`state\`, \`cluster\`, \`node\`, \`labels\`, \`memory\`, \`maxLine\`, \`kubernetes\`, \`rules.watch\`,
+  \`rules.namespaces\` and \`observe\`. One with errors leaves the old one in force.
 - Editors complete and check it with \`# yaml-language-server: $schema=…/config/schema.json\` as its first line.
 `;
 
