@@ -23,7 +23,6 @@ export const ERRORS = {
   AUDITSHIP_STATE_FORMAT: "A state file is damaged or was written by a newer version.",
   AUDITSHIP_STATE_WRITE: "The state directory cannot be written.",
   AUDITSHIP_SINK_FAILED: "A sink could not deliver.",
-  AUDITSHIP_SINK_REJECTED: "A sink refused an event for good.",
   AUDITSHIP_DEAD_LETTERS: "The dead letters cannot be read or written.",
   AUDITSHIP_SETUP: "A sink's far end could not be set up.",
   AUDITSHIP_RETENTION: "What is older than a sink is to keep could not be deleted.",

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,6 +20,17 @@ describe("the generated pages", () => {
   it("name every error code", async () => {
     const page = await committed("docs/errors.md");
     for (const code of Object.keys(ERRORS)) expect(page).toContain(`| \`${code}\` |`);
+  });
+
+  it("name no error code that nothing reports", () => {
+    const texts = ["src", "plugins"]
+      .flatMap((room) =>
+        readdirSync(join(root, room), { recursive: true, encoding: "utf8" }).map((name) => join(room, name)),
+      )
+      .filter((path) => path.endsWith(".ts") && path !== "src/plugin/error.ts")
+      .map((path) => readFileSync(join(root, path), "utf8"));
+    const silent = Object.keys(ERRORS).filter((code) => !texts.some((text) => text.includes(`"${code}"`)));
+    expect(silent).toEqual([]);
   });
 
   it("name every metric", async () => {
