@@ -16,6 +16,7 @@ export function addDlq(program: Command, finish: Finish): void {
   const dlq = program
     .command("dlq")
     .description("Dead letters: events that a sink refused for good.")
+    .helpCommand(false)
     .addHelpText(
       "after",
       examples(

@@ -14,7 +14,7 @@ const MOST_BUFFERS = 1024 ** 3;
 export const nameSchema = z.string().regex(NAME);
 
 /** Where a reader begins that has no cursor. */
-export const startAtSchema = z
+const startAtSchema = z
   .union([
     z.enum(["beginning", "end"]),
     z.iso.datetime({ offset: true, error: "expected beginning, end or an RFC 3339 time" }),
@@ -31,7 +31,7 @@ export const sourceSchema = z.strictObject({
     .describe("Events that match this condition (KubeSphere dialect, envelope fields only) are left out, and counted."),
 });
 
-export const requestSchema = z.strictObject({
+const requestSchema = z.strictObject({
   maxBytes: size().prefault("4MiB").describe("Largest request, before compression."),
   maxEvents: z.number().int().positive().default(5000).describe("Most events of a request."),
   maxWait: delay()
@@ -39,7 +39,7 @@ export const requestSchema = z.strictObject({
     .describe("Longest time that an event waits for company: 1s, 50ms for sinks that take alerting."),
 });
 
-export const retrySchema = z.strictObject({
+const retrySchema = z.strictObject({
   initial: delay().prefault("500ms").describe("First backoff; doubles with full jitter."),
   max: delay().prefault("30s").describe("Longest backoff."),
   slow: delay().prefault("60s").describe("Backoff for what only an operator can mend (401, 403, missing index)."),
@@ -169,7 +169,7 @@ export const rulesSchema = z.strictObject({
 
 const logLevel = z.enum(["debug", "info", "warn", "error", "silent"]);
 
-export const observeSchema = z.strictObject({
+const observeSchema = z.strictObject({
   listen: z
     .union([z.literal("none"), address()])
     .default("127.0.0.1:9110")
@@ -178,7 +178,7 @@ export const observeSchema = z.strictObject({
 });
 
 /** A stage: its name, or `{name: options}`. */
-export const stageSchema = z.union([z.string(), z.record(z.string(), z.unknown())]);
+const stageSchema = z.union([z.string(), z.record(z.string(), z.unknown())]);
 
 export const configSchema = z.strictObject({
   sources: z

@@ -131,7 +131,7 @@ const UNDERSCORES = /(?<=\d)_(?=\d)/g;
 const HEXADECIMAL_UNDERSCORES = /(?<=[\da-fx])_(?=[\da-f])/gi;
 
 /** Go's `strconv.ParseFloat`: undefined for what it refuses, out of range included. */
-export function parseNumber(text: string): number | undefined {
+function parseNumber(text: string): number | undefined {
   const underscores = /^[+-]?0x/i.test(text) ? HEXADECIMAL_UNDERSCORES : UNDERSCORES;
   const plain = text.includes("_") ? text.replace(underscores, "") : text;
   if (DECIMAL.test(plain)) {

@@ -29,7 +29,7 @@ export function lowerText(text: string): string {
 const IS_ASCII = /^[\x00-\x7f]*$/;
 
 /** Lone surrogates as U+FFFD, as Go reads them. */
-export function wellFormed(text: string): string {
+function wellFormed(text: string): string {
   return /[\ud800-\udfff]/.test(text) ? Buffer.from(text, "utf8").toString("utf8") : text;
 }
 

@@ -6,7 +6,7 @@ import type { Random } from "./random.js";
 export type Body = Record<string, unknown>;
 
 /** A value that looks like a secret to a program and like a fake to a reader. */
-export function fakeSecret(random: Random): string {
+function fakeSecret(random: Random): string {
   return `FAKE-not-a-real-secret-${random.hex(8)}`;
 }
 

@@ -59,7 +59,7 @@ export interface Failure {
 }
 
 /** Fills the names that a request's path needs. */
-export function requestUri({ object, path, query, verb }: ApiRequest): string {
+function requestUri({ object, path, query, verb }: ApiRequest): string {
   const base = path ?? (object ? objectPath(object, verb) : "/");
   return query ? `${base}?${query}` : base;
 }
@@ -143,7 +143,7 @@ function authorization({ actor, failure }: ApiRequest): object {
 }
 
 /** Epoch microseconds as Kubernetes' MicroTime. */
-export function microTime(microseconds: number): string {
+function microTime(microseconds: number): string {
   const milliseconds = Math.floor(microseconds / 1000);
   const rest = Math.round(microseconds - milliseconds * 1000);
   return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(3, "0")}Z`;

@@ -40,7 +40,7 @@ export function firstLine(read: Read, finished: boolean): FirstLine | undefined 
   return lineAt(read, found, finished, scratch) ?? lineAt(read, found, finished, Buffer.allocUnsafeSlow(LARGE));
 }
 
-export function fingerprintOf(line: Uint8Array): string {
+function fingerprintOf(line: Uint8Array): string {
   return createHash("sha256").update(line).digest("hex");
 }
 

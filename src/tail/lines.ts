@@ -41,7 +41,7 @@ export function nulsAt(bytes: Uint8Array, start: number, count: number): number 
 }
 
 /** How many NULs stand at the end of `bytes[0, count)`, if they are a hole in the file; else 0. */
-export function holeBefore(bytes: Uint8Array, count: number): number {
+function holeBefore(bytes: Uint8Array, count: number): number {
   let at = count;
   while (at >= HOLE && NULS.compare(bytes, at - HOLE, at, 0, HOLE) === 0) at -= HOLE;
   if (at === count) return 0;

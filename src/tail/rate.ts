@@ -4,7 +4,7 @@ import type { LogFile } from "./file-table.js";
 const SLACK = 20;
 
 /** Bytes per millisecond at which the newest files were written: the one that is written to and the one before it. */
-export function writeRate(files: readonly LogFile[], now: number): number | undefined {
+function writeRate(files: readonly LogFile[], now: number): number | undefined {
   const newest = files.slice(-2);
   if (newest.length === 0) return undefined;
   const bytes = newest.reduce((sum, { size }) => sum + size, 0);

@@ -11,6 +11,7 @@ const COMMANDS = [
   "eval",
   "fields",
   "setup",
+  "retention",
   "dlq",
   "dlq list",
   "dlq show",

@@ -35,6 +35,7 @@ describe("quickstart", () => {
     for (const name of ["audit/audit.log", "archive/audit.ndjson", "state"])
       expect(first.err).toContain(`.auditship/${name}`);
     expect(first.out.split("\n")[0]).toMatch(/^\S+Z WARNING \w+: .+ — .+ → \d+/);
+    expect(first.err).not.toContain('"level"');
     first.child.kill("SIGINT");
     expect(await first.exited).toBe(0);
     const second = await watch();

@@ -70,7 +70,7 @@ export const HARMLESS_LAST_WORDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Names longer than this are nobody's; their values go. */
-export const MAX_NAME = 256;
+const MAX_NAME = 256;
 
 export function isCredentialName(name: string): boolean {
   if (name.length > MAX_NAME) return true;

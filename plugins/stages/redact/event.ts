@@ -29,7 +29,7 @@ import { redactUri } from "./uri.js";
 import { type Tools, Unreadable, Walk } from "./walk.js";
 
 /** What stands for a body that could not be read safely. */
-export const UNREADABLE = "redacted: unreadable";
+const UNREADABLE = "redacted: unreadable";
 
 /**
  * Hash domain of what a client writes without being allowed to do anything: URI, user agent. No namespace has this name,

@@ -103,7 +103,7 @@ export class KeyFile {
 const sha256 = (bytes: Uint8Array): Buffer => hash("sha256", bytes, "buffer");
 
 /** The key in a file, without the newline that editors leave at its end. */
-export function readKey(file: string): Buffer {
+function readKey(file: string): Buffer {
   let key: Buffer;
   try {
     key = readFileSync(file);

@@ -20,7 +20,7 @@ const MASK = "***";
 /** Each rule is held against each resource, each path against each value: what a configuration may ask of an event is bounded. */
 export const MAX_RULES = 100;
 /** Of all rules together. */
-export const MAX_PATHS = 1000;
+const MAX_PATHS = 1000;
 /** Resources whose rules are remembered. */
 const MAX_KNOWN = 4096;
 

@@ -68,7 +68,7 @@ const END = "-----END ";
 const DASHES = "-----";
 
 /** Private keys in PEM. One without its end runs to the end of the text. */
-export function scrubKeys(text: string, replace: Replace): string {
+function scrubKeys(text: string, replace: Replace): string {
   if (!text.includes("PRIVATE KEY")) return text;
   const out = new Splice(text);
   for (let at = text.indexOf(BEGIN); at >= 0; at = text.indexOf(BEGIN, at)) {

@@ -103,7 +103,7 @@ function placeholder(operand: Operand, bound: Bound, width: number): Placeholder
 }
 
 /** What a field or transformer shows of an event now. */
-export function shownTexts({ extraction, needsAuditID }: Bound): Extractor {
+function shownTexts({ extraction, needsAuditID }: Bound): Extractor {
   const read = extractor(extraction, textAsShown);
   return (event) => (needsAuditID && event.start(Field.auditID) === 0 ? undefined : read(event));
 }

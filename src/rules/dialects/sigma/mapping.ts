@@ -22,7 +22,7 @@ export const FIELDS: Readonly<Record<string, readonly string[]>> = {
 const DECISION = "annotations.authorization.k8s.io/decision";
 
 /** Values that a field never has, in lower case, and the field and value that say the same. */
-export const VALUES: Readonly<Record<string, Readonly<Record<string, { field: string; value: string }>>>> = {
+const VALUES: Readonly<Record<string, Readonly<Record<string, { field: string; value: string }>>>> = {
   "responseStatus.code": {
     allow: { field: DECISION, value: "allow" },
     forbid: { field: DECISION, value: "forbid" },

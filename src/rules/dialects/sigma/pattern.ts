@@ -3,7 +3,7 @@ import type { Test } from "../../tree.js";
 /** A piece of a Sigma string: plain text, `*`, `?`, or any of the dashes that stand for each other. */
 export type Part = string | typeof MANY | typeof ONE | typeof DASH;
 
-export const MANY = { matches: "[\\s\\S]*" } as const;
+const MANY = { matches: "[\\s\\S]*" } as const;
 export const ONE = { matches: "[\\s\\S]" } as const;
 export const DASH = { matches: "[-/\u2013\u2014\u2015]" } as const;
 /** What `windash` makes of one. */
