@@ -113,8 +113,8 @@ const NAMESPACES = Buffer.from('"namespaces"');
 /** Whether the event is about a namespace itself, which objectRef then names by `name`. */
 function isNamespace(bytes: Uint8Array, table: Uint32Array, fields: number): boolean {
   const start = table[fields + 2 * Field.objectRefResource];
-  const length = table[fields + 2 * Field.objectRefResource + 1] - start;
-  return length === NAMESPACES.length && sameBytes(bytes, start, NAMESPACES, 0, length);
+  const end = table[fields + 2 * Field.objectRefResource + 1];
+  return sameBytes(bytes, start, end, NAMESPACES);
 }
 
 /** Where the number of a namespace stands in a row of numbers. */

@@ -155,11 +155,10 @@ class ByteSet {
   }
 
   has(bytes: Uint8Array, start: number, end: number): boolean {
-    const length = end - start;
     for (let slot = hashBytes(bytes, start, end) & this.mask; ; slot = (slot + 1) & this.mask) {
       const literal = this.slots[slot];
       if (literal === undefined) return false;
-      if (literal.length === length && sameBytes(literal, 0, bytes, start, length)) return true;
+      if (sameBytes(bytes, start, end, literal)) return true;
     }
   }
 }

@@ -76,9 +76,7 @@ export class OwnDomains {
   /** Items of a list are in the order of their namespaces: mostly it is the one before. */
   #namespaceAt(start: number, end: number): string {
     const { bytes } = this;
-    const length = end - start;
-    const isLast =
-      length === this.#nameEnd - this.#nameStart && sameBytes(bytes, start, bytes, this.#nameStart, length);
+    const isLast = sameBytes(bytes, start, end, bytes, this.#nameStart, this.#nameEnd);
     if (!isLast) this.#name = this.#text(start, end);
     this.#nameStart = start;
     this.#nameEnd = end;

@@ -41,7 +41,7 @@ export function writeAnnotations(event: EventView, out: ByteWriter): Decision {
     const written = out.length;
     event.writeSpan(value, end, out);
     if (out.bytes[written] !== QUOTE) out.quote(written);
-    if (isText(bytes, at, keyEnd, DECISION_KEY)) decision = decisionAt(out, written);
+    if (sameBytes(bytes, at, keyEnd, DECISION_KEY)) decision = decisionAt(out, written);
     at = skipSpace(bytes, skipSpace(bytes, end) + 1);
   }
   closeObject(out, start);
@@ -63,12 +63,9 @@ function writeName(event: EventView, start: number, end: number, out: ByteWriter
 }
 
 function decisionAt({ bytes, length }: ByteWriter, start: number): Decision {
-  if (isText(bytes, start, length, ALLOW)) return "allow";
-  return isText(bytes, start, length, FORBID) ? "forbid" : undefined;
+  if (sameBytes(bytes, start, length, ALLOW)) return "allow";
+  return sameBytes(bytes, start, length, FORBID) ? "forbid" : undefined;
 }
-
-const isText = (bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean =>
-  end - start === text.length && sameBytes(bytes, start, text, 0, text.length);
 
 /** The same of an event that was refused: each name once, and none that a server refuses. */
 export function writeSafeAnnotations(event: EventView, out: ByteWriter): Decision {
