@@ -1,4 +1,4 @@
-import { Kind, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../plugin/index.js";
+import { Kind, kindOf, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../plugin/index.js";
 import {
   afterString,
   asBuffer,
@@ -24,26 +24,6 @@ export const MAX_NODES = 1_000_000;
 /** Room of a new tape: many are for a single short value. */
 const FIRST_NODES = 16;
 const NO_BYTES = Buffer.alloc(0);
-
-/** The kind of the JSON value that begins with `byte`. */
-export function kindOf(byte: number): Kind {
-  switch (byte) {
-    case QUOTE:
-      return Kind.string;
-    case OPEN_BRACE:
-      return Kind.object;
-    case OPEN_BRACKET:
-      return Kind.array;
-    case 0x74: // t
-      return Kind.true;
-    case 0x66: // f
-      return Kind.false;
-    case 0x6e: // n
-      return Kind.null;
-    default:
-      return Kind.number;
-  }
-}
 
 /** A tape over one array of bytes. Several values of it may be appended, each with a root of its own. */
 export class SpanTape implements Tape {

@@ -15,6 +15,7 @@ import {
   type Keys,
   Kind,
   type Kinds,
+  kindOf,
   type Likeness,
   type Needles,
   NUMBERED,
@@ -26,7 +27,7 @@ import {
 import { COLON, SPACE } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { Rows } from "./rows.js";
-import { kindOf, SpanTape } from "./tape.js";
+import { SpanTape } from "./tape.js";
 import { fillTimes } from "./times.js";
 import { WasmMemory } from "./wasm-memory.js";
 

@@ -7,6 +7,7 @@ import {
   Field,
   Flag,
   Kind,
+  kindOf,
   type OpenBody,
   parseTime,
   ROW_HEADER,
@@ -19,7 +20,6 @@ import { foreignMembers, isEmptyObject, type MemberWriter } from "./document.js"
 import type { Edits } from "./edits.js";
 import { IdText, SpanHash } from "./id.js";
 import { asBuffer, BACKSLASH, CLOSE_BRACE, COMMA, decode, OPEN_BRACE } from "./json.js";
-import { kindOf } from "./tape.js";
 
 /** Room for what we add to a line, at a guess. */
 const MEMBERS = 4096;

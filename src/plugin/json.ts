@@ -1,3 +1,5 @@
+import { Kind } from "./event.js";
+
 /** A member of a JSON object: its decoded key, and its value as a span. */
 export interface Member {
   key: string;
@@ -36,6 +38,26 @@ export function* members(bytes: Uint8Array, start: number): Generator<Member> {
   for (const { key, keyEnd, start: value, end } of memberSpans(bytes, start)) {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + key, keyEnd - key).toString("utf8");
     yield { key: JSON.parse(text) as string, start: value, end };
+  }
+}
+
+/** The kind of the JSON value that begins with `byte`. */
+export function kindOf(byte: number): Kind {
+  switch (byte) {
+    case QUOTE:
+      return Kind.string;
+    case BRACE:
+      return Kind.object;
+    case BRACKET:
+      return Kind.array;
+    case 0x74: // t
+      return Kind.true;
+    case 0x66: // f
+      return Kind.false;
+    case 0x6e: // n
+      return Kind.null;
+    default:
+      return Kind.number;
   }
 }
 

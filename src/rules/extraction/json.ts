@@ -3,6 +3,7 @@ import {
   FIELD_PATHS,
   Field,
   Kind,
+  kindOf,
   members,
   ROW_WORDS,
   Row,
@@ -28,7 +29,6 @@ export interface Json {
   text(): string;
 }
 
-const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 
@@ -268,22 +268,3 @@ const TOP_LEVEL = new Map<string, Field>(
     path.includes(".") || field >= Field.workspace ? [] : [[path, field] as [string, Field]],
   ),
 );
-
-function kindOf(first: number): Kind {
-  switch (first) {
-    case QUOTE:
-      return Kind.string;
-    case OPEN_BRACE:
-      return Kind.object;
-    case OPEN_BRACKET:
-      return Kind.array;
-    case 0x74:
-      return Kind.true;
-    case 0x66:
-      return Kind.false;
-    case 0x6e:
-      return Kind.null;
-    default:
-      return Kind.number;
-  }
-}
