@@ -1,7 +1,7 @@
 import type { EventView, Field } from "../plugin/index.js";
 import { type Extractor, extractor } from "./extraction/extract.js";
 import { extractionTest, onlyField } from "./extraction/extraction-test.js";
-import type { Texts } from "./extraction/fields.js";
+import type { Texts } from "./extraction/field.js";
 import { textAsRead } from "./extraction/json.js";
 import { INTERNED, Interner, isObject, Turn } from "./intern.js";
 import { latencyOf } from "./latency.js";

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { type EventView, parseTime } from "../../plugin/index.js";
 import { numberOf } from "../event-number.js";
 import { utcText } from "../text.js";
-import type { FieldDefinition, Texts } from "./fields.js";
+import type { FieldDefinition, Texts } from "./field.js";
 import { lineJson, textAsShown } from "./json.js";
 
 /** A field that is not in the event's JSON: its time, its number, where it comes from. */

@@ -1,7 +1,8 @@
 import type { EventView, Field } from "../../plugin/index.js";
 import type { Extraction } from "../tree.js";
 import { EVENT_PROPERTIES } from "./clock.js";
-import { EVENT_FIELDS, type Texts } from "./fields.js";
+import type { Texts } from "./field.js";
+import { EVENT_FIELDS } from "./fields.js";
 import { getopt } from "./getopt.js";
 import { EventJson, fieldJson, type Json, type TextOf } from "./json.js";
 

@@ -32,6 +32,9 @@ export interface Json {
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 
+/** Events that are nested deeper are none to Falco (`fastjson.MaxDepth`), and arrays of arrays end there. */
+export const MAX_LEVELS = 300;
+
 /** What a span of an event's bytes says. */
 export type TextOf = (event: EventView, start: number, end: number) => string;
 

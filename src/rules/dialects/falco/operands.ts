@@ -1,7 +1,8 @@
 import { Field } from "../../../plugin/index.js";
 import { nearest } from "../../../plugin/nearest.js";
 import { EVENT_PROPERTIES } from "../../extraction/clock.js";
-import { bodyOf, EVENT_FIELDS, pathOf, rootOf, tableField } from "../../extraction/fields.js";
+import { bodyOf } from "../../extraction/field.js";
+import { EVENT_FIELDS, pathOf, rootOf, tableField } from "../../extraction/fields.js";
 import type { Extraction, Transformer } from "../../tree.js";
 import { SyntaxProblem } from "./parser.js";
 import type { At, Operand } from "./syntax.js";
