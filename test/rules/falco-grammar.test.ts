@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parseCondition, SyntaxProblem } from "../../src/rules/dialects/falco/parser.js";
+import { parseCondition } from "../../src/rules/dialects/falco/parser.js";
 import { show } from "../../src/rules/dialects/falco/syntax.js";
+import { SyntaxProblem } from "../../src/rules/dialects/falco/syntax-problem.js";
 
 const FILE = join(
   resolve(process.env.AUDITSHIP_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data"), "falco"),

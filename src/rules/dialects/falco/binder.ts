@@ -12,9 +12,9 @@ import {
 } from "../../tree.js";
 import { type Doubt, doubtsOf, isUnsafe } from "./doubts.js";
 import { type Bound, bindOperand, describe, type Type, UnknownField } from "./operands.js";
-import { SyntaxProblem } from "./parser.js";
 import { fromPosix } from "./posix.js";
 import { type At, type CheckSyntax, type Operand, type Syntax, show, showOperand } from "./syntax.js";
+import { SyntaxProblem } from "./syntax-problem.js";
 
 /** Constants of that many bytes are refused, as upstream does (`s_max_filter_value_buf_size`). */
 const MAX_CONSTANT = 256;

@@ -2,7 +2,8 @@ import type { Place } from "../../../plugin/index.js";
 import { nearest } from "../../../plugin/nearest.js";
 import type { MarkedText } from "./marked-text.js";
 import { bindOperand } from "./operands.js";
-import { MODIFIABLE, OPERATORS, parseCondition, parseOperand } from "./parser.js";
+import { MODIFIABLE, OPERATORS } from "./operators.js";
+import { parseCondition, parseOperand } from "./parser.js";
 import { problem } from "./problems.js";
 
 /** When something was first defined, and when it was last changed: what it sees, and who sees it. */

@@ -3,9 +3,9 @@ import type { RuleDocument } from "../../documents.js";
 import { type ConditionReader, definitionsOnly } from "../../reader.js";
 import { Binder } from "./binder.js";
 import { MarkedText } from "./marked-text.js";
-import { errorOf, SyntaxProblem } from "./parser.js";
 import { FalcoReader } from "./reader.js";
 import { placeOf } from "./syntax.js";
+import { errorOf, SyntaxProblem } from "./syntax-problem.js";
 
 /** Reads conditions that may name the lists and macros of some documents. Throws AuditshipError for what is wrong in these. */
 export function falcoConditions(documents: readonly RuleDocument[]): ConditionReader {

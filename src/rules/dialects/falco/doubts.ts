@@ -1,5 +1,5 @@
 import { isField } from "./operands.js";
-import { TRANSFORMER_NAMES } from "./parser.js";
+import { TRANSFORMER_NAMES } from "./operators.js";
 import type { WarningKind } from "./problems.js";
 import type { At, Operand } from "./syntax.js";
 

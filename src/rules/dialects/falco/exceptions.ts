@@ -1,6 +1,6 @@
 import type { Entry, ExceptionInfo } from "./collector.js";
 import type { MarkedText } from "./marked-text.js";
-import { LIST_OPERATORS } from "./parser.js";
+import { LIST_OPERATORS } from "./operators.js";
 import { problem } from "./problems.js";
 
 /**

@@ -2,8 +2,9 @@ import { AuditshipError, type EventView } from "../../../plugin/index.js";
 import { EVENT_FIELDS } from "../../extraction/fields.js";
 import { bindOperand } from "./operands.js";
 import { type FieldValue, fieldReader } from "./output.js";
-import { parseOperand, SyntaxProblem } from "./parser.js";
+import { parseOperand } from "./parser.js";
 import { type Operand, showOperand } from "./syntax.js";
+import { SyntaxProblem } from "./syntax-problem.js";
 
 /** The fields that an event has, by name. */
 export type FieldLister = (event: EventView) => Record<string, Exclude<FieldValue, null>>;

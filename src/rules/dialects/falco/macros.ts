@@ -1,6 +1,6 @@
 import { nearest } from "../../../plugin/nearest.js";
-import { SyntaxProblem } from "./parser.js";
 import type { At, Syntax } from "./syntax.js";
+import { SyntaxProblem } from "./syntax-problem.js";
 
 /** More checks in one condition, macros put in, are refused: what keeps macros that double from taking all the time. */
 const MAX_CHECKS = 200_000;

@@ -1,6 +1,7 @@
 import type { Place } from "../../../plugin/index.js";
-import { MAX_LENGTH, SyntaxProblem } from "./parser.js";
+import { MAX_LENGTH } from "./parser.js";
 import type { Text } from "./syntax.js";
+import { SyntaxProblem } from "./syntax-problem.js";
 
 /** Where a character of a text, as it was written, stands. */
 export type PlaceOf = (offset: number) => Place;

@@ -4,8 +4,8 @@ import { EVENT_PROPERTIES } from "../../extraction/clock.js";
 import { bodyOf } from "../../extraction/field.js";
 import { EVENT_FIELDS, pathOf, rootOf, tableField } from "../../extraction/fields.js";
 import type { Extraction, Transformer } from "../../tree.js";
-import { SyntaxProblem } from "./parser.js";
 import type { At, Operand } from "./syntax.js";
+import { SyntaxProblem } from "./syntax-problem.js";
 
 export type Type = "text" | "number" | "boolean";
 

@@ -3,8 +3,9 @@ import { EVENT_PROPERTIES, type EventProperty } from "../../extraction/clock.js"
 import { type Extractor, extractor, untilNul } from "../../extraction/extract.js";
 import { textAsShown } from "../../extraction/json.js";
 import { type Bound, bindOperand, UnknownField } from "./operands.js";
-import { parseOperand, SyntaxProblem } from "./parser.js";
+import { parseOperand } from "./parser.js";
 import { type Operand, showOperand, type Text } from "./syntax.js";
+import { SyntaxProblem } from "./syntax-problem.js";
 
 /** A value in an alert's fields: null if it is absent. */
 export type FieldValue = string | string[] | null;

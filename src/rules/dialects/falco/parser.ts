@@ -1,49 +1,12 @@
-import type { AuditshipError } from "../../../plugin/index.js";
-import { type ErrorKind, problem } from "./problems.js";
-import { type At, type Operand, placeOf, type Syntax, type Text } from "./syntax.js";
+import { LIST, MODIFIERS, NUMERIC, OPERATORS, STRING, TRANSFORMERS, UNARY } from "./operators.js";
+import { Scanner } from "./scanner.js";
+import type { At, Operand, Syntax, Text } from "./syntax.js";
+import { SyntaxProblem } from "./syntax-problem.js";
 
 /** Upstream's limit, which its parser names but does not keep to (`rule_loader_compiler.cpp`). */
 const MAX_DEPTH = 1000;
 /** Longer conditions, lists put in, are refused. */
 export const MAX_LENGTH = 2 * 1024 * 1024;
-
-/** A condition or an output that cannot be read: what is wrong with it, and where in its text. */
-export class SyntaxProblem extends Error {
-  constructor(
-    message: string,
-    readonly at: At,
-  ) {
-    super(message);
-  }
-}
-
-/** By upstream's convention, a word that must be followed by white space ends in a blank. */
-const UNARY = ["exists"];
-const NUMERIC = ["<=", "<", ">=", ">"];
-const STRING = [
-  "==",
-  "=",
-  "!=",
-  "glob ",
-  "iglob ",
-  "contains ",
-  "icontains ",
-  "bcontains ",
-  "startswith ",
-  "bstartswith ",
-  "endswith ",
-  "regex ",
-];
-const MODIFIERS = ["oneof ", "anyof ", "allof "];
-const LIST = ["intersects", "in", "pmatch"];
-const TRANSFORMERS = ["tolower(", "toupper(", "b64(", "basename(", "len(", "join(", "concat(", "getopt("];
-
-/** Every operator, without modifiers. */
-export const OPERATORS: readonly string[] = [...UNARY, ...NUMERIC, ...STRING, ...LIST].map((word) => word.trim());
-export const LIST_OPERATORS: readonly string[] = LIST;
-/** Operators that `oneof`, `anyof` and `allof` may follow. */
-export const MODIFIABLE: readonly string[] = STRING.map((word) => word.trim());
-export const TRANSFORMER_NAMES: readonly string[] = ["val(", ...TRANSFORMERS].map((word) => word.slice(0, -1));
 
 const NOT = /not[\t\n\v\f\r ]+/y;
 const IDENTIFIER = /[a-zA-Z]+[a-zA-Z0-9_]*/y;
@@ -52,7 +15,6 @@ const ARGUMENT = /[^\][\t\n\v\f\r "']+/y;
 const HEX = /0[xX][0-9a-fA-F]+/y;
 const NUMBER = /[+-]?[0-9]+\.?[0-9]*(?:[eE][+-][0-9]+)?/y;
 const BARE = /[^()"'\t\n\v\f\r =,]+/y;
-const BLANK = /[ \t\b\r\n]+/y;
 
 /** Parses a whole condition. Throws {@link SyntaxProblem}. Source: `userspace/libsinsp/filter/parser.cpp` of libs 0.25.4. */
 export function parseCondition(text: Text): Syntax {
@@ -64,16 +26,8 @@ export function parseOperand(text: Text): { operand: Operand; end: number } {
   return new Parser(text).prefix();
 }
 
-class Parser {
-  private offset = 0;
+class Parser extends Scanner {
   private depth = 0;
-  /** The last word that was read. */
-  private token = "";
-  private readonly input: string;
-
-  constructor(private readonly text: Text) {
-    this.input = text.text;
-  }
 
   condition(): Syntax {
     if (this.input === "") this.fail("the condition is empty");
@@ -324,78 +278,6 @@ class Parser {
     return TRANSFORMERS.some((name) => this.word(name));
   }
 
-  /**
-   * A text in quotes of either kind, unescaped. As upstream has it, it ends at the first quote that has no backslash before
-   * it, whether or not that backslash is escaped itself.
-   */
-  private quoted(): boolean {
-    const delimiter = this.input[this.offset];
-    if (delimiter !== "'" && delimiter !== '"') return false;
-    let end = this.offset + 1;
-    while (end < this.input.length && this.input[end] !== "\0") {
-      if (this.input[end] === delimiter && this.input[end - 1] !== "\\") {
-        const content = this.input.slice(this.offset + 1, end);
-        this.offset = end + 1;
-        this.token = this.unescape(content, delimiter);
-        return true;
-      }
-      end++;
-    }
-    return false;
-  }
-
-  private unescape(content: string, delimiter: string): string {
-    return content.replace(/\\(.?)/gs, (_, char: string) => {
-      // A backslash at the very end stands for nothing.
-      if (char === "") return "";
-      const plain = UNESCAPES.get(char);
-      if (plain !== undefined) return plain;
-      if (char === delimiter) return char;
-      return this.fail(
-        char === "'" || char === '"'
-          ? `\\${char} has no place between ${delimiter}…${delimiter}`
-          : `there is no escape \\${char}`,
-      );
-    });
-  }
-
-  private blank(): boolean {
-    BLANK.lastIndex = this.offset;
-    if (!BLANK.test(this.input)) return false;
-    this.offset = BLANK.lastIndex;
-    return true;
-  }
-
-  private match(pattern: RegExp): boolean {
-    pattern.lastIndex = this.offset;
-    const found = pattern.exec(this.input);
-    if (!found) return false;
-    this.token = found[0];
-    this.offset = pattern.lastIndex;
-    return true;
-  }
-
-  private word(word: string): boolean {
-    if (!this.input.startsWith(word, this.offset)) return false;
-    this.token = word;
-    this.offset += word.length;
-    return true;
-  }
-
-  private oneOf(words: readonly string[]): boolean {
-    const { offset, token } = this;
-    for (const word of words) {
-      if (!word.endsWith(" ")) {
-        if (this.word(word)) return true;
-      } else if (this.word(word.trim())) {
-        if (this.blank()) return true;
-        this.offset = offset;
-        this.token = token;
-      }
-    }
-    return false;
-  }
-
   private descend(): void {
     if (++this.depth >= MAX_DEPTH) this.fail(`nested deeper than ${MAX_DEPTH} levels`);
   }
@@ -407,49 +289,8 @@ class Parser {
     if (/^[A-Z]/.test(next)) return "; keywords are in lower case";
     return "";
   }
-
-  private rest(length: number): string {
-    return this.input.slice(this.offset, this.offset + length);
-  }
-
-  private here(): At {
-    return { text: this.text, offset: this.offset };
-  }
-
-  private fail(message: string): never {
-    throw new SyntaxProblem(message, this.here());
-  }
 }
-
-const UNESCAPES = new Map([
-  ["b", "\b"],
-  ["f", "\f"],
-  ["n", "\n"],
-  ["r", "\r"],
-  ["t", "\t"],
-  // Upstream lets "\ " pass for a backslash, for the sake of old rules.
-  [" ", "\\"],
-  ["\\", "\\"],
-  ["/", "/"],
-]);
 
 function shorten(text: string): string {
   return text.length > 40 ? `${text.slice(0, 39)}…` : text;
-}
-
-/** The problem as an error: what is wrong, near what, and where. */
-export function errorOf({ message, at }: SyntaxProblem, kind: ErrorKind): AuditshipError {
-  const { text, offset } = at;
-  const where = text.name === "" ? "" : ` in ${text.name}`;
-  const near = text.text === "" ? "" : `, near ${excerpt(text.text, offset)}`;
-  return problem(kind, `${message}${where}${near}`, placeOf(at));
-}
-
-/** The text at an offset, with a mark where it is. */
-function excerpt(text: string, offset: number): string {
-  const from = Math.max(0, offset - 20);
-  const to = Math.min(text.length, offset + 24);
-  const before = text.slice(from, offset).replace(/\s+/g, " ");
-  const after = text.slice(offset, to).replace(/\s+/g, " ");
-  return `“${from > 0 ? "…" : ""}${before}»${after}${to < text.length ? "…" : ""}”`;
 }

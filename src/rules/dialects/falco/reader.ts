@@ -13,11 +13,12 @@ import { Macros } from "./macros.js";
 import type { MarkedText } from "./marked-text.js";
 import { type Bound, UnknownField } from "./operands.js";
 import { parseOutput } from "./output.js";
-import { errorOf, parseCondition, SyntaxProblem } from "./parser.js";
+import { parseCondition } from "./parser.js";
 import { isBelow } from "./priorities.js";
 import { type ErrorKind, labelled, type WarningKind } from "./problems.js";
 import { shadowsOf } from "./shadows.js";
 import { placeOf, type Syntax } from "./syntax.js";
+import { errorOf, SyntaxProblem } from "./syntax-problem.js";
 
 const KEYS = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
 
