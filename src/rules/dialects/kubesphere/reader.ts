@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { type Action, AuditshipError, type Place, type RuleMatch } from "../../../plugin/index.js";
 import { nearest } from "../../../plugin/nearest.js";
 import type { Keys, RuleDocument } from "../../documents.js";
@@ -9,44 +8,21 @@ import { conditionOrigin, type Definition, Definitions, Expander } from "./defin
 import { unknownField } from "./fields.js";
 import { outputTemplate, parseOutput, renderOutput } from "./output.js";
 import { parse } from "./parser.js";
-import { invalidShape, type Labels, labelsSchema, scalarSchema, selects } from "./shape.js";
+import {
+  type Item,
+  isList,
+  isResource,
+  isRule,
+  isTypedList,
+  itemSchema,
+  type Json,
+  resourceSchema,
+} from "./resource.js";
+import { invalidShape, type Labels, selects, textOf } from "./shape.js";
 import { conditionWarnings } from "./warnings.js";
 import { readWebhook } from "./webhook.js";
 
-const GROUP = "auditing.kubesphere.io/";
-const TYPES = ["rule", "macro", "list", "alias"] as const;
 const PRIORITIES = ["DEBUG", "INFO", "WARNING"];
-
-/** A Rule resource, as far as it is read (CRD `rules.auditing.kubesphere.io/v1alpha1`). */
-const resourceSchema = z.looseObject({
-  metadata: z.looseObject({
-    name: z.string().min(1),
-    labels: labelsSchema.nullish(),
-    annotations: z.looseObject({ runbook_url: z.string().optional() }).nullish(),
-  }),
-  spec: z.looseObject({ rules: z.array(z.unknown()).nullish() }).nullish(),
-});
-
-/** One item of `spec.rules`. */
-const itemSchema = z.looseObject({
-  name: scalarSchema,
-  type: z.enum(TYPES, { error: ({ input }) => noType(input) }),
-  desc: z.string().nullish(),
-  condition: z.string().nullish(),
-  macro: z.string().nullish(),
-  alias: z.string().nullish(),
-  list: z.array(scalarSchema).nullish(),
-  enable: z.boolean().nullish(),
-  output: z.string().nullish(),
-  priority: z.string().nullish(),
-});
-
-function noType(input: unknown): string {
-  const suggestion = typeof input === "string" ? nearest(input, TYPES) : undefined;
-  return `it is none of ${TYPES.join(", ")}${suggestion ? `; did you mean ${suggestion}?` : ""}`;
-}
-
-type Item = z.infer<typeof itemSchema>;
 
 /** What the resource says of all its items. */
 interface OfResource {
@@ -372,27 +348,3 @@ export class KubeSphereReader implements Reader {
     this.context.refuse(new AuditshipError(code, `${what} ${title}.${name}: ${message}`, { ...place, ...at }));
   }
 }
-
-type Json = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const isOfGroup = (value: Json): boolean => typeof value.apiVersion === "string" && value.apiVersion.startsWith(GROUP);
-
-const isResource = (value: unknown): value is Json =>
-  isObject(value) && isOfGroup(value) && (value.kind === "Rule" || value.kind === "Webhook");
-
-const isList = (value: unknown): value is Json & { items: unknown[] } =>
-  isObject(value) && typeof value.kind === "string" && value.kind.endsWith("List") && Array.isArray(value.items);
-
-const isTypedList = (value: Json): value is Json & { kind: "RuleList" | "WebhookList" } =>
-  (value.kind === "RuleList" || value.kind === "WebhookList") && isOfGroup(value);
-
-/** `type: alerting, team: a` */
-const textOf = (labels: Labels): string =>
-  Object.entries(labels)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join(", ");
-
-const isRule = (item: unknown): boolean => isObject(item) && item.type === "rule";

@@ -15,6 +15,12 @@ export function selects(selector: Labels, labels: Labels): boolean {
   return Object.entries(selector).every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
 }
 
+/** `type: alerting, team: a` */
+export const textOf = (labels: Labels): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(", ");
+
 /** Says which part of a resource is not as it should be, and where that stands. */
 export function invalidShape(what: string, error: z.ZodError, document: RuleDocument, keys: Keys): AuditshipError {
   const [issue] = error.issues;
