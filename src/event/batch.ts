@@ -5,7 +5,6 @@ import {
   type ByteWriter,
   type Chunk,
   type EventView,
-  FIELD_COUNT,
   type Field,
   type FileRef,
   FindList,
@@ -33,6 +32,7 @@ import {
 } from "../plugin/index.js";
 import { Annotations } from "./annotations.js";
 import type { Arena } from "./arena.js";
+import { Bodies } from "./bodies.js";
 import { type DocumentOrigin, MemberWriter } from "./document.js";
 import { Edits } from "./edits.js";
 import { Framing } from "./framing.js";
@@ -40,7 +40,6 @@ import { asBuffer, NEWLINE } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { MatchList } from "./match-list.js";
 import { Rows } from "./rows.js";
-import { SpanTape } from "./tape.js";
 import { fillTimes } from "./times.js";
 import { type Scanned, scanners, Verifier } from "./verify.js";
 import { RowView } from "./view.js";
@@ -94,9 +93,7 @@ export class EventBatch implements Batch {
   private readonly members: MemberWriter;
   private readonly framing: Framing;
   private readonly view: RowView;
-  private tape = new SpanTape();
-  /** By row and field; undefined for what cannot be opened. */
-  private readonly bodies = new Map<number, OpenBody | undefined>();
+  private readonly bodies = new Bodies();
 
   /** Bytes that one takes in an arena. @param capacity of its buffer */
   static bytes(capacity: number): number {
@@ -129,7 +126,7 @@ export class EventBatch implements Batch {
     this.members.begin(source, chunk.file);
     this.bytes = terminated(asBuffer(chunk.bytes), chunk.length);
     this.home = this.memory?.holds(this.bytes) ? this.memory : undefined;
-    this.tape.reset(this.bytes);
+    this.bodies.reset(this.bytes);
     if (chunk.oversized) return this.loadOversized(chunk, chunk.oversized);
     this.length = this.scan(chunk.length);
     this.end = { file: chunk.file, offset: chunk.offset + this.length };
@@ -268,23 +265,7 @@ export class EventBatch implements Batch {
   open(row: number, field: Field): OpenBody | undefined {
     const start = this.table[row * ROW_WORDS + ROW_HEADER + 2 * field];
     if (start === 0) return undefined;
-    const key = row * FIELD_COUNT + field;
-    const opened = this.bodies.get(key);
-    if (opened !== undefined || this.bodies.has(key)) return opened;
-    const body = this.append(start, this.table[row * ROW_WORDS + ROW_HEADER + 2 * field + 1]);
-    this.bodies.set(key, body);
-    return body;
-  }
-
-  /** Opens a value on the shared tape. When that is full a new one takes its place; what was opened stays valid. */
-  private append(start: number, end: number): OpenBody | undefined {
-    let root = this.tape.append(this.bytes, start, end);
-    if (root < 0 && this.tape.count > 0) {
-      this.tape = new SpanTape();
-      this.tape.reset(this.bytes);
-      root = this.tape.append(this.bytes, start, end);
-    }
-    return root < 0 ? undefined : { tape: this.tape, root };
+    return this.bodies.open(row, field, start, this.table[row * ROW_WORDS + ROW_HEADER + 2 * field + 1]);
   }
 
   valueEnd(at: number): number {
@@ -346,7 +327,6 @@ export class EventBatch implements Batch {
     this.annotations.clear(this.count);
     this.rows.clear();
     this.edits.clear();
-    this.bodies.clear();
     this.oversized = undefined;
     this.memory?.startOver();
     this.length = 0;
