@@ -3,7 +3,6 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSource, requireArchivingRules } from "../config/load.js";
-import type { Config } from "../config/schema.js";
 import { Arena, EventBatch, EventExtractor, openTape } from "../event/index.js";
 import { Cluster } from "../kubernetes/cluster.js";
 import { type Control, takeControl } from "../observe/control.js";
@@ -14,7 +13,6 @@ import { type ObserveServer, serveObservation } from "../observe/server.js";
 import {
   AuditshipError,
   type Batch,
-  Flag,
   fieldOfPath,
   type Host,
   type Logger,
@@ -25,7 +23,9 @@ import {
 import { compileCondition } from "../rules/index.js";
 import { VERSION } from "../version.js";
 import { Checkpoints } from "./checkpoints.js";
+import { changedUntilRestart, isSame, untilRestart } from "./config-change.js";
 import { Counters } from "./counters.js";
+import { dropEvents } from "./drop.js";
 import { Feed } from "./feed.js";
 import { KubeSphereEvents } from "./kubesphere-events.js";
 import { LiveReports } from "./live-reports.js";
@@ -296,13 +296,7 @@ export class Agent {
   }
 
   #drop(batch: Batch, drop: Predicate): void {
-    let dropped = 0;
-    for (let row = 0; row < batch.count; row++) {
-      const flags = batch.flags(row);
-      if (flags & Flag.invalid || !drop(batch.at(row))) continue;
-      batch.setFlags(row, flags | Flag.dropped);
-      if ((flags & Flag.again) === 0) dropped++;
-    }
+    const dropped = dropEvents(batch, drop);
     if (dropped > 0) this.#options.metrics.add("auditship_dropped_events_total", dropped, batch.source);
   }
 
@@ -348,10 +342,9 @@ export class Agent {
     if (this.#stopping) return;
     const { log, metrics } = this.#options;
     const before = this.#loaded;
-    this.#tellWhatNeedsRestart(before, given);
-    const config = { ...given.config, ...untilRestart(before.config) };
-    const { watch, namespaces } = before.config.rules;
-    config.rules = { ...config.rules, watch, namespaces };
+    for (const key of changedUntilRestart(before, given))
+      log.warn({ key }, "This part of the configuration has changed and takes effect after a restart.");
+    const config = untilRestart(given.config, before.config);
     const rules = await this.#rules.read(config.rules);
     if (!rules) config.rules = before.config.rules;
     await this.#change({ ...given, config, sources: before.sources }, rules, { revive: true });
@@ -429,23 +422,6 @@ export class Agent {
     else await this.#sinks.add(sinks, loaded.sources);
   }
 
-  #tellWhatNeedsRestart(before: LoadedConfig, now: LoadedConfig): void {
-    const needs = ({ sources, config }: LoadedConfig) => ({
-      sources,
-      ...untilRestart(config),
-      "rules.watch": config.rules.watch,
-      "rules.namespaces": config.rules.namespaces,
-      kubernetes: config.kubernetes,
-      "observe.listen": config.observe.listen,
-      "observe.log": config.observe.log,
-    });
-    const [was, is] = [needs(before), needs(now)];
-    for (const key of Object.keys(was) as (keyof typeof was)[]) {
-      if (isSame(was[key], is[key])) continue;
-      this.#options.log.warn({ key }, "This part of the configuration has changed and takes effect after a restart.");
-    }
-  }
-
   // ---- end
 
   async #runOnce(): Promise<void> {
@@ -505,14 +481,4 @@ export class Agent {
     await this.#server?.close();
     await this.#control?.release();
   }
-}
-
-/** The parts of a configuration that stay as they were until a restart. */
-function untilRestart({ state, cluster, node, labels, memory, maxLine }: Config) {
-  return { state, cluster, node, labels, memory, maxLine };
-}
-
-/** Compares parts of two configurations; a plugin is its name. */
-function isSame(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }
