@@ -12,6 +12,7 @@ import { configSchema, sinkSchema, sourceSchema } from "../src/config/schema.js"
 import { inner, shapeOf } from "../src/config/shape.js";
 import { METRICS, type MetricDefinition } from "../src/observe/metrics.js";
 import { ERRORS } from "../src/plugin/error.js";
+import { httpShape } from "../src/plugin/http.js";
 import type { Plugin, PluginKind } from "../src/plugin/registry.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -84,10 +85,10 @@ async function configurationPage(): Promise<string> {
   const plugins = await pluginOptions();
   const section = (title: string, text: string, keys: Key[]) =>
     [`## ${title}`, ...(text ? [text] : []), keys.length > 0 ? keyTable(keys) : "No options."].join("\n\n");
-  const ofKind = (kind: PluginKind, title: (name: string) => string) =>
+  const ofKind = (kind: PluginKind, title: (name: string) => string, tableOf = keyTable) =>
     plugins
       .filter((entry) => entry.kind === kind)
-      .map(({ plugin, options }) => `### ${title(plugin.name)}\n\n${keyTable(keysOf(options))}`);
+      .map(({ plugin, options }) => `### ${title(plugin.name)}\n\n${tableOf(keysOf(options))}`);
   const top = keysOf(configSchema).filter(({ path }) => !["sources", "sinks", "stages"].includes(path));
   return `${[
     GENERATED,
@@ -98,8 +99,19 @@ async function configurationPage(): Promise<string> {
     `## stages\n\nA list, in the order in which they work; each a name, or a name with options. Default: ${defaultOf(configSchema.shape.stages)}.`,
     ...ofKind("stage", (name) => name),
     section("sinks.NAME", "What every sink takes. Some defaults depend on its type.", keysOf(sinkSchema)),
-    ...ofKind("sink", (name) => `type: ${name}`),
+    ...ofKind("sink", (name) => `type: ${name}`, sinkTable),
+    `### HTTP\n\nWhat the sinks take that send over HTTP.\n\n${keyTable(httpKeys())}`,
   ].join("\n\n")}\n`;
+}
+
+/** What all sinks over HTTP take, which has a table of its own. */
+const httpKeys = () => keysOf(z.object(httpShape(z)));
+
+function sinkTable(keys: Key[]): string {
+  const shared = new Set(httpKeys().map((key) => JSON.stringify(key)));
+  const own = keys.filter((key) => !shared.has(JSON.stringify(key)));
+  const more = own.length < keys.length ? "\n\nAnd those of [HTTP](#http) that do not stand here." : "";
+  return keyTable(own) + more;
 }
 
 function keyTable(keys: Key[]): string {

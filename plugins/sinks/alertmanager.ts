@@ -18,9 +18,11 @@ import { LABEL_NAME, labelsForAlerts } from "./alerts/names.js";
 import { native } from "./alerts/native.js";
 import type { Rendering } from "./alerts/rendering.js";
 
-const options = (zod: Zod) =>
-  zod.strictObject({
-    ...httpShape(zod),
+const options = (zod: Zod) => {
+  const http = httpShape(zod);
+  return zod.strictObject({
+    ...http,
+    urls: http.urls.describe("Base URLs of all Alertmanagers of a cluster: each is told everything (perPeer)."),
     timeout: delay(1).prefault("5s").describe("Longest time for a whole request."),
     format: zod
       .enum(["native", "kubesphere"])
@@ -59,6 +61,7 @@ const options = (zod: Zod) =>
         "Send to every URL, as the peers of an Alertmanager cluster want it; false: to the first that answers.",
       ),
   });
+};
 
 /** Alerts to Prometheus' Alertmanager, API v2. */
 export default defineSink({
