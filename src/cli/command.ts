@@ -19,6 +19,15 @@ export const likeOption = (): Option =>
     "anchored",
   ]);
 
+export const redactOption = (): Option =>
+  new Option(
+    "--redact <profile>",
+    "show what would leave: default, strict, off, or the configuration that says what is redacted",
+  );
+
+/** What arguments are that name audit files. */
+export const FILES = "audit files, plain or gzip, or directories of them; - is standard input";
+
 /** For options that take one. */
 export function number(text: string): number {
   const value = Number(text);

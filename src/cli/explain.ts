@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { AuditshipError } from "../plugin/error.js";
-import { collect, EXIT, examples, type Finish, likeOption } from "./command.js";
+import { collect, EXIT, examples, FILES, type Finish, likeOption, redactOption } from "./command.js";
 
 interface Options {
   config?: string;
@@ -17,17 +17,14 @@ export function addExplain(program: Command, finish: Finish): void {
   program
     .command("explain")
     .description("Say why rules match events or not: every part of a condition, and the text that it saw.")
-    .argument("[file...]", "audit files, plain or gzip, or directories of them; - is standard input")
+    .argument("[file...]", FILES)
     .option("--rules <path>", "a rules file or directory; may be repeated", collect, [])
     .option("-c, --config <file>", "instead: the rules of an agent's configuration; without files, on its own logs")
     .option("--rule <name>", "only this rule")
     .option("--event <n>", "only the event of this number, as match shows it", eventNumber)
     .option("--audit-id <id>", "only events of this auditID, as documents and alerts show it")
     .addOption(likeOption())
-    .option(
-      "--redact <profile>",
-      "show what would leave: default, strict, off, or the configuration that says what is redacted",
-    )
+    .addOption(redactOption())
     .option("--json", "one JSON line per event and rule")
     .addHelpText(
       "after",

@@ -1,17 +1,14 @@
 import { type Command, Option } from "commander";
-import { collect, EXIT, examples, type Finish } from "./command.js";
+import { collect, EXIT, examples, FILES, type Finish, redactOption } from "./command.js";
 
 export function addFields(program: Command, finish: Finish): void {
   program
     .command("fields")
     .description("Show what a dialect's fields say of the events in audit files: one JSON line per event.")
-    .argument("<file...>", "audit files, plain or gzip, or directories of them; - is standard input")
+    .argument("<file...>", FILES)
     .addOption(new Option("--dialect <name>", "whose fields").choices(["falco"]).makeOptionMandatory())
     .option("--field <name>", "one more, with its argument: ka.uri.param[q]; may be repeated", collect)
-    .option(
-      "--redact <profile>",
-      "show what would leave: default, strict, off, or the configuration that says what is redacted",
-    )
+    .addOption(redactOption())
     .addHelpText(
       "after",
       examples(

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Dialect } from "../plugin/match.js";
-import { collect, EXIT, examples, type Finish, likeOption } from "./command.js";
+import { collect, EXIT, examples, FILES, type Finish, likeOption, redactOption } from "./command.js";
 
 interface Options {
   rules: string[];
@@ -16,7 +16,7 @@ export function addMatch(program: Command, finish: Finish): void {
   program
     .command("match")
     .description("Run rules over audit files: one JSON line per match.")
-    .argument("<file...>", "audit files, plain or gzip, or directories of them; - is standard input")
+    .argument("<file...>", FILES)
     .requiredOption("--rules <path>", "a rules file or directory; may be repeated", collect)
     .addOption(
       new Option("--dialect <name>", "load only this dialect's rules").choices(["kubesphere", "falco", "sigma"]),
@@ -29,10 +29,7 @@ export function addMatch(program: Command, finish: Finish): void {
     .option("--summary", "counts per rule instead of the matches")
     .option("--fail-on <priority>", "exit with 1 if something matches at this priority or above")
     .addOption(likeOption())
-    .option(
-      "--redact <profile>",
-      "show what would leave: default, strict, off, or the configuration that says what is redacted",
-    )
+    .addOption(redactOption())
     .addHelpText(
       "after",
       `${examples(

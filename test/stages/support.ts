@@ -4,7 +4,8 @@ import type { Profile } from "../../plugins/stages/redact/profile.js";
 import { type RuleOptions, Rules } from "../../plugins/stages/redact/rules.js";
 import redact, { RedactStage } from "../../plugins/stages/redact.js";
 import { EventBatch, openTape } from "../../src/event/index.js";
-import { AuditshipError, ByteWriter, type FileRef, fieldOfPath, type StageHost } from "../../src/plugin/index.js";
+import { AuditshipError, ByteWriter, type FileRef, type StageHost } from "../../src/plugin/index.js";
+import { quietHost } from "../support/far-end.js";
 
 export const FILE: FileRef = {
   fingerprint: "ab".repeat(32),
@@ -70,24 +71,8 @@ export function stageHost(overrides: Partial<StageHost> = {}): TestHost {
     throw new AuditshipError("AUDITSHIP_USAGE", "not in this test");
   };
   return {
-    name: "stage",
+    ...quietHost("stage", counts),
     log: { debug() {}, info() {}, error() {}, warn: (_, message) => void warnings.push(message) },
-    field: fieldOfPath,
-    meter: {
-      add(name, value, ...labels) {
-        const key = [name, ...labels].join(" ");
-        counts.set(key, (counts.get(key) ?? 0) + value);
-      },
-      set() {},
-      observe() {},
-    },
-    cluster: "",
-    node: "",
-    labels: {},
-    version: "0",
-    resolve: (path) => path,
-    signal: new AbortController().signal,
-    now: Date.now,
     rules: never,
     condition: never,
     watch: never,
