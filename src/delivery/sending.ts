@@ -12,7 +12,7 @@ import type { BodyMemory } from "./body-memory.js";
 import { Burial, type BurialDeps } from "./burial.js";
 import { ConcurrencyLimit } from "./concurrency.js";
 import type { DeadLetter } from "./dead-letter-file.js";
-import { Frames } from "./frames.js";
+import { Filler } from "./filler.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import { type Gathering, type Left, Outbox } from "./outbox.js";
 import { countOutcome, countTaken, loadOf, sort } from "./outcome.js";
@@ -35,9 +35,7 @@ export class SendingRunner extends Runner {
   readonly #deps: SendingDeps;
   readonly #limit: ConcurrencyLimit;
   readonly #outbox: Outbox;
-  readonly #frames: Frames;
-  /** Most events of a request. */
-  readonly #maxEvents: number;
+  readonly #filler: Filler;
   readonly #refusals = new Refusals();
   readonly #burial: Burial;
   /** Requests that wait for an operator. */
@@ -49,8 +47,7 @@ export class SendingRunner extends Runner {
     this.#sink = sink;
     this.#deps = deps;
     this.#burial = new Burial(sink, host, deps);
-    this.#frames = new Frames(sink);
-    this.#maxEvents = Math.min(options.request.maxEvents, sink.maxEvents ?? options.request.maxEvents);
+    this.#filler = new Filler(sink, host, options, (...failed) => this.#putAside(...failed));
     this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
     this.#outbox = new Outbox(options.request.maxBytes, options.memory, (left) => this.#deliver(left), deps.bodies);
     this.#adapt();
@@ -71,21 +68,20 @@ export class SendingRunner extends Runner {
     const again = ledger.mayHave(batch.file);
     const gathering = this.#outbox.gathering(ledger);
     const { builder } = gathering;
-    const { maxBytes } = this.options.request;
+    const filler = this.#filler;
     for (let row = 0; row < batch.count; row++) {
-      if (!again) row = this.#encodeFramed(batch, row, builder, ledger, entry);
+      if (!again) row = filler.addFramed(batch, row, builder, ledger, entry);
       if (row === batch.count) break;
       if (!this.options.select(batch, row)) continue;
       const line = batch.table[row * ROW_WORDS + Row.line];
       if (again && ledger.has(batch.file, batch.offset + line)) continue;
       // A line's events stay together in a request, so that acknowledged bytes are whole lines.
-      const full = builder.bytes + sizeOf(batch, row) > maxBytes || builder.count >= this.#maxEvents;
-      if (full && builder.count > 0 && !isLaterItem(batch, row) && !(await this.#enqueue(gathering, patient)))
+      const begins = !isLaterItem(batch, row);
+      if (begins && filler.isFull(builder, batch, row) && !(await this.#enqueue(gathering, patient)))
         return this.#stopAt(ledger, entry, batch.offset + line);
-      if (sizeOf(batch, row) > maxBytes && !isLaterItem(batch, row) && !(await this.#alone(patient)))
+      if (begins && filler.isOversized(batch, row) && !(await this.#alone(patient)))
         return this.#stopAt(ledger, entry, batch.offset + line);
-      if (builder.count === 0) builder.since = this.host.now();
-      this.#encode(batch.at(row), builder, ledger, entry);
+      filler.add(batch.at(row), builder, ledger, entry);
     }
     ledger.seal(entry);
     return this.#sendSoon(gathering, patient);
@@ -192,46 +188,13 @@ export class SendingRunner extends Runner {
     }
   }
 
-  /** Encodes the events from `first` on that have a frame and room in this request, many at once; returns where it stops. */
-  #encodeFramed(batch: Batch, first: number, builder: RequestBuilder, ledger: Ledger, entry: LedgerEntry): number {
-    const frame = this.#frames.at(batch.time[first]);
-    const last = frame === undefined ? first : this.#runEnd(batch, first, builder);
-    if (frame === undefined || last === first) return first;
-    if (builder.count === 0) builder.since = this.host.now();
-    for (let row = first; row < last; ) {
-      const count = builder.addFramed(batch, [row, last], frame, ledger, entry);
-      if (count === 0) this.#encode(batch.at(row), builder, ledger, entry);
-      row += Math.max(1, count);
-    }
-    return last;
-  }
-
-  /** One past the last of the rows from `first` on that are selected, have one frame, and have room in this request. */
-  #runEnd(batch: Batch, first: number, builder: RequestBuilder): number {
-    const { table, time } = batch;
-    const { select, request } = this.options;
-    let room = request.maxBytes - builder.bytes;
-    // A line of many events may have filled it beyond its bound.
-    const left = Math.max(0, this.#maxEvents - builder.count);
-    const end = Math.min(batch.count, first + left);
-    for (let row = first; row < end; row++) {
-      room -= sizeIn(table, row);
-      if (room < 0 || !this.#frames.covers(time[row]) || !select(batch, row)) return row;
-    }
-    return end;
-  }
-
   /** An event that the sink cannot encode is a dead letter; the others go on. */
-  #encode(event: EventView, builder: RequestBuilder, ledger: Ledger, entry: LedgerEntry): void {
-    try {
-      builder.add(this.#sink, event, ledger, entry);
-    } catch (error) {
-      const aside = new RequestBuilder(4096);
-      aside.add({ encode: (view, out) => view.writeDocument(out) }, event, ledger, entry);
-      const request = aside.take();
-      const reason = `cannot be encoded: ${(error as Error).message}`;
-      void this.#bury(request, [0], [this.#burial.letter(request, 0, request.body, reason, 0)]);
-    }
+  #putAside(cause: Error, event: EventView, ledger: Ledger, entry: LedgerEntry): void {
+    const aside = new RequestBuilder(4096);
+    aside.add({ encode: (view, out) => view.writeDocument(out) }, event, ledger, entry);
+    const request = aside.take();
+    const reason = `cannot be encoded: ${cause.message}`;
+    void this.#bury(request, [0], [this.#burial.letter(request, 0, request.body, reason, 0)]);
   }
 
   #landed(gathering: Gathering): void {
@@ -399,17 +362,6 @@ function halves(request: PendingRequest, split: readonly number[]): PendingReque
     .filter((half) => half.length > 0)
     .map((half) => request.pick(half));
 }
-
-/** About the bytes that an event takes in a request. */
-const sizeOf = (batch: Batch, row: number): number => sizeIn(batch.table, row);
-
-function sizeIn(table: Uint32Array, row: number): number {
-  const at = row * ROW_WORDS;
-  return table[at + Row.end] - table[at + Row.start] + MEMBERS;
-}
-
-/** What our members and the far end's framing add to an event, about. */
-const MEMBERS = 512;
 
 function isLaterItem(batch: Batch, row: number): boolean {
   return batch.table[row * ROW_WORDS + Row.item] > 1;
