@@ -8,8 +8,8 @@ import { lastStanding, stands } from "./marks.js";
 import type { OpenFiles } from "./open-files.js";
 import { Pinning, type PinOptions } from "./pinning.js";
 import { plainRead, stillBegins } from "./plain.js";
-import { writtenBetween } from "./rate.js";
 import type { Reports } from "./reports.js";
+import { Unseen } from "./unseen.js";
 import type { Look } from "./watch.js";
 
 /** Files looked into before other work gets its turn. */
@@ -45,6 +45,7 @@ export class Catalog {
   readonly #files: OpenFiles;
   readonly #reports: Reports;
   readonly #context: SourceContext;
+  readonly #unseen: Unseen;
   #directory: Directory | undefined;
   #active: Active | undefined;
   /** Backups looked into, by base name; undefined: nothing in it, or nothing to be had from it. */
@@ -52,8 +53,6 @@ export class Catalog {
   #updates = 0;
   #changed = false;
   #lookedAt = { inode: "", size: 0, mtime: 0, time: 0 };
-  /** The newest file of the table, when it went away: nobody knows what came and went behind it. */
-  #vanished: { readonly file: LogFile; readonly grew: boolean } | undefined;
   /** The file that was truncated or deleted while it was written to: its successor is known. */
   #cut: LogFile | undefined;
 
@@ -64,6 +63,7 @@ export class Catalog {
     this.#files = files;
     this.#reports = reports;
     this.#context = context;
+    this.#unseen = new Unseen(table, reports, (file) => this.nameOf(file));
     this.pinning = options.pin && new Pinning(options.pin, table, files, reports, context);
   }
 
@@ -144,8 +144,8 @@ export class Catalog {
         this.#markGone();
         if (this.#updates === 0) this.pinning?.adoptOlder();
         this.pinning?.renew({ backups, active: this.#active });
-        if (wasThere && newest.gone && newest !== this.#cut) this.#vanished = { file: newest, grew };
-        this.#loseUnseen();
+        if (wasThere && newest.gone && newest !== this.#cut) this.#unseen.vanished(newest, grew);
+        this.#unseen.count();
         this.#changed ||= this.#updates === 0;
         this.#updates++;
       }
@@ -419,29 +419,6 @@ export class Catalog {
     const what =
       "The active audit file was deleted, but is written to; it is read on. Restart the writer to get a new one.";
     this.#reports.complain("unlinked", this.#path, what);
-  }
-
-  /**
-   * Rotation was quicker than we looked, or went on while nobody looked: between the newest file we knew, which is gone, and the
-   * first we see now, others may have come and gone. Not so where no backup is newer, or one that is older is still there:
-   * rotation deletes the oldest first and keeps the newest.
-   */
-  #loseUnseen(): void {
-    if (!this.#vanished) return;
-    const { file, grew } = this.#vanished;
-    const [next] = this.#table.after(file.ref.ordinal);
-    if (!next) return;
-    this.#vanished = undefined;
-    if (!grew && (next.base === undefined || this.#hasOlder(file))) return;
-    const atMost = writtenBetween(file, next);
-    this.#reports.lost({ reason: "unseen", bytes: 0, ...(atMost !== undefined && { atMost }), file: file.ref.id });
-    const what =
-      "Audit files were deleted that nobody had seen whole; what may have been in them is counted as unseen.";
-    this.#reports.tell("unseen", this.nameOf(next), what);
-  }
-
-  #hasOlder({ ref }: LogFile): boolean {
-    return this.#table.files.some((file) => file.ref.ordinal < ref.ordinal && file.base !== undefined && !file.gone);
   }
 
   #markGone(): void {
