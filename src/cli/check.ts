@@ -2,12 +2,18 @@ import type { Command } from "commander";
 import { AuditshipError } from "../plugin/error.js";
 import { collect, EXIT, examples, type Finish } from "./command.js";
 
+interface Options {
+  config?: string;
+  rules?: string[];
+  auditPolicy?: string;
+}
+
 export function addCheck(program: Command, finish: Finish): void {
   program
     .command("check")
     .description("Check a configuration, its rules and its sinks; say what it would do.")
     .option("-c, --config <file>", "the configuration")
-    .option("--rules <path>", "check only these rules; may be repeated", collect, [])
+    .option("--rules <path>", "check only these rules; may be repeated", collect)
     .option("--audit-policy <file>", "with --rules: kube-apiserver's audit policy, for rules that never match under it")
     .addHelpText(
       "after",
@@ -19,15 +25,15 @@ export function addCheck(program: Command, finish: Finish): void {
 Exit code: 0 fine, 1 a sink does not answer, 2 an error in configuration or rules.
 `,
     )
-    .action(async (options: { config?: string; rules: string[]; auditPolicy?: string }) => {
-      if (!options.config && options.rules.length === 0) {
+    .action(async ({ config, rules = [], auditPolicy }: Options) => {
+      if (!config && rules.length === 0) {
         throw new AuditshipError("AUDITSHIP_USAGE", "check needs a configuration (-c FILE) or rules (--rules PATH).");
       }
       const { checkConfig, checkRules } = await import("../pipeline/check.js");
       const print = (line: string) => void process.stdout.write(`${line}\n`);
       const results = [];
-      if (options.rules.length > 0) results.push(await checkRules(options.rules, options.auditPolicy, print));
-      if (options.config) results.push(await checkConfig(options.config, print));
+      if (rules.length > 0) results.push(await checkRules(rules, auditPolicy, print));
+      if (config) results.push(await checkConfig(config, print));
       const errors = results.flatMap((result) => result.errors);
       for (const error of errors) process.stderr.write(`auditship: ${error}\n`);
       const unreachable = results.some((result) => result.unreachable.length > 0);

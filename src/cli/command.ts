@@ -46,6 +46,12 @@ export function positive(text: string): number {
 /** For options that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
+/** For options that count, or number, from 1. */
+export function ordinal(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a number from 1.");
+}
+
 /** Lines of commands that have more to do than to print: they go on when nobody reads. */
 export const lines = {
   print: (line: string) => void process.stdout.write(`${line}\n`),

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { parseTime } from "../plugin/time.js";
-import { collect, EXIT, examples, type Finish } from "./command.js";
+import { collect, EXIT, examples, type Finish, ordinal } from "./command.js";
 
 interface Options {
   config: string;
   sink?: string;
-  id: string[];
+  id?: string[];
   reason?: string;
   since?: number;
   until?: number;
@@ -78,26 +78,21 @@ function select(command: Command): Command {
   return command
     .requiredOption("-c, --config <file>", "the configuration")
     .option("--sink <name>", "only this sink's")
-    .option("--id <id>", "only this one; may be repeated", collect, [])
+    .option("--id <id>", "only this one; may be repeated", collect)
     .option("--reason <text>", "only those whose reason contains it")
     .option("--since <time>", "put aside at or after this RFC 3339 time", time)
     .option("--until <time>", "put aside before this RFC 3339 time", time)
-    .option("--limit <number>", "at most so many, the oldest of each sink first", number);
+    .option("--limit <number>", "at most so many, the oldest of each sink first", ordinal);
 }
 
 const filterOf = ({ sink, id, reason, since, until, limit }: Options) => ({
   sink,
-  ids: id.length > 0 ? new Set(id) : undefined,
+  ids: id && new Set(id),
   reason,
   since,
   until,
   limit,
 });
-
-function number(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError("It must be a number from 1.");
-  return Number(text);
-}
 
 function time(text: string): number {
   const bytes = Buffer.from(text);

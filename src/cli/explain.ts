@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { AuditshipError } from "../plugin/error.js";
-import { collect, EXIT, examples, FILES, type Finish, likeOption, redactOption } from "./command.js";
+import { collect, EXIT, examples, FILES, type Finish, likeOption, ordinal, redactOption } from "./command.js";
 
 interface Options {
   config?: string;
@@ -18,10 +18,10 @@ export function addExplain(program: Command, finish: Finish): void {
     .command("explain")
     .description("Say why rules match events or not: every part of a condition, and the text that it saw.")
     .argument("[file...]", FILES)
-    .option("--rules <path>", "a rules file or directory; may be repeated", collect, [])
+    .option("--rules <path>", "a rules file or directory; may be repeated", collect)
     .option("-c, --config <file>", "instead: the rules of an agent's configuration; without files, on its own logs")
     .option("--rule <name>", "only this rule")
-    .option("--event <n>", "only the event of this number, as match shows it", eventNumber)
+    .option("--event <n>", "only the event of this number, as match shows it", ordinal)
     .option("--audit-id <id>", "only events of this auditID, as documents and alerts show it")
     .addOption(likeOption())
     .addOption(redactOption())
@@ -39,7 +39,8 @@ export function addExplain(program: Command, finish: Finish): void {
 Every part is shown, also those that no longer decide. It shows the original events, unredacted, without --redact or -c.
 `,
     )
-    .action(async (files: string[], options: Options) => {
+    .action(async (files: string[], given: Partial<Options>) => {
+      const options = { rules: [], ...given };
       checkUsage(files, options);
       const { explainFiles } = await import("../pipeline/explain.js");
       const { Output } = await import("./output.js");
@@ -57,9 +58,4 @@ function checkUsage(files: readonly string[], { config, rules, redact, like }: O
     fail("needs audit files, or a configuration (-c FILE) whose sources have some");
   if (config !== undefined && (rules.length > 0 || redact !== undefined || like !== undefined))
     fail("takes --rules, --like and --redact from the configuration: leave them out with -c");
-}
-
-function eventNumber(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a number from 1.");
 }

@@ -7,7 +7,7 @@ export function addTest(program: Command, finish: Finish): void {
     .command("test")
     .description("Run unit tests of rules: events in, expected matches out.")
     .argument("<file...>", "files of tests, in YAML")
-    .option("--rules <path>", "test these rules instead of those that the files name; may be repeated", collect, [])
+    .option("--rules <path>", "test these rules instead of those that the files name; may be repeated", collect)
     .option("--junit <file>", "write the results as JUnit's XML, too")
     .addHelpText(
       "after",
@@ -26,11 +26,11 @@ A file of tests:
 Exit code: 0 all passed, 1 a test failed, 2 an error in tests or rules.
 `,
     )
-    .action(async (files: string[], options: { rules: string[]; junit?: string }) => {
+    .action(async (files: string[], { rules = [], junit }: { rules?: string[]; junit?: string }) => {
       const { runTests } = await import("../pipeline/rule-tests.js");
       const { Output } = await import("./output.js");
-      const results = await runTests(files, options, new Output());
-      if (options.junit !== undefined) await writeReport(options.junit, results);
+      const results = await runTests(files, { rules }, new Output());
+      if (junit !== undefined) await writeReport(junit, results);
       finish(results.some(({ differences }) => differences.length > 0) ? EXIT.failed : EXIT.fine);
     });
 }
