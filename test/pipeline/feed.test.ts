@@ -236,8 +236,18 @@ describe("sinks on one source", () => {
         return DONE;
       };
     }
-    one.reachable = true;
-    two.reachable = true;
+    // They answer again at once: who were first by much would not have to share.
+    const both: Promise<unknown> = Promise.all(
+      [one, two].map(
+        (dead) =>
+          new Promise<void>((probed) => {
+            dead.probe = async () => {
+              probed();
+              await both;
+            };
+          }),
+      ),
+    );
     await expect.poll(() => [one.received.length, two.received.length]).toEqual([400, 400]);
     expect(order.indexOf("0")).toBeLessThan(order.lastIndexOf("1"));
     expect(order.indexOf("1")).toBeLessThan(order.lastIndexOf("0"));
