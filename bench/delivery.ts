@@ -2,7 +2,7 @@
  * `npm run bench:delivery`: what delivery costs, from batches that are ready to what a `_bulk` endpoint has taken, beside undici's pool
  * that posts the same bodies (gzipped, where ours are). Delivery has documents and ids written into its requests, which others are
  * measured for: what that costs a process that posts is what undici's costs more with it, and is taken off. Each side runs in a process
- * of its own and counts its CPU after {@link WARM_UP}. `--size MB` of each log (1024); `--runs N` (3): the median counts.
+ * of its own and counts its CPU after {@link WARM_UP}. `--size MB` of each log (1024); `--runs N` (5): the median counts.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ import { startSink, stopSinks } from "./null-sinks.js";
 const { values: options } = parseArgs({
   options: {
     size: { type: "string", default: "1024" },
-    runs: { type: "string", default: "3" },
+    runs: { type: "string", default: "5" },
   },
 });
 const GOAL = 1.3;
