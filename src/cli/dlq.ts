@@ -51,7 +51,8 @@ export function addDlq(program: Command, finish: Finish): void {
     )
     .action(async (options: Options) => {
       const { showDeadLetters } = await import("../pipeline/dead-letters.js");
-      await showDeadLetters(options.config, filterOf(options), print);
+      const count = await showDeadLetters(options.config, filterOf(options), print);
+      if (count === 0) process.stderr.write("auditship: no dead letters\n");
       finish(EXIT.fine);
     });
 

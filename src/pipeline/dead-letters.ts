@@ -36,11 +36,14 @@ export async function listDeadLetters(file: string, selection: Selection, print:
   if (count === 0) print("no dead letters");
 }
 
-/** Prints each as a JSON object; `line` and `members` are objects in it, byte for byte. */
-export async function showDeadLetters(file: string, selection: Selection, print: Print): Promise<void> {
+/** Prints each as a JSON object; `line` and `members` are objects in it, byte for byte. Returns how many there are. */
+export async function showDeadLetters(file: string, selection: Selection, print: Print): Promise<number> {
+  let count = 0;
   for await (const { line, members, ...head } of select(file, selection)) {
     print(`${JSON.stringify(head).slice(0, -1)},"line":${line},"members":${members}}`);
+    count++;
   }
+  return count;
 }
 
 /**

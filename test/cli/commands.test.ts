@@ -273,6 +273,15 @@ describe("setup", () => {
 });
 
 describe("dlq", () => {
+  it("show says on stderr that there is no such dead letter: its output is the letters", async () => {
+    await writeFile(
+      cli.path("auditship.yaml"),
+      "sources: { a: { path: audit.log } }\nstate: state\nsinks: { s: { type: file, path: out } }\n",
+    );
+    expect(await cli.run("dlq", "show", "-c", cli.path("auditship.yaml"), "--id", "unknown")).toBe(0);
+    expect([cli.out, cli.err]).toEqual(["", "auditship: no dead letters\n"]);
+  });
+
   it.each(["5", "2026-11-20", "2026-11-20T00:00:00", "2026-13-20T00:00:00Z"])("takes no time %j", async (time) => {
     expect(await cli.run("dlq", "list", "-c", "none.yaml", "--since", time)).toBe(2);
     expect(cli.err).toContain("It must be an RFC 3339 time such as 2026-11-20T00:00:00Z");

@@ -74,7 +74,11 @@ async function put(...letters: DeadLetter[]): Promise<void> {
   await store.close();
 }
 
-async function printed(command: typeof listDeadLetters, file: string, selection = {}): Promise<string[]> {
+async function printed(
+  command: typeof listDeadLetters | typeof showDeadLetters,
+  file: string,
+  selection = {},
+): Promise<string[]> {
   const lines: string[] = [];
   await command(file, selection, (line) => lines.push(line));
   return lines;
