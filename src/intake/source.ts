@@ -30,6 +30,8 @@ const BODY_SHARE = 1 / 4;
 /** Milliseconds between looks at the spool where the kernel tells of no change. */
 const POLL = 250;
 
+const UNGUARDED = "say who may post: tls.clientCaFile, auth.tokenFile, or auth: none for everybody";
+
 /**
  * Events that an API server posts: into a spool first, which is then read as any audit log is. So a crash loses nothing that was
  * answered, and a sink that is down holds nobody up until the spool is full.
@@ -101,38 +103,39 @@ export default defineSource({
   kind: "source",
   name: "webhook",
   options: (z) =>
-    z.strictObject({
-      listen: address().describe("Address that events are posted to, at /audit/webhook/event or /."),
-      tls: z
-        .strictObject({
-          certFile: z
-            .string()
-            .describe("The server's certificate (PEM). Read again when it changes, like all files here."),
-          keyFile: z.string().describe("Its private key (PEM)."),
-          clientCaFile: z.string().optional().describe("CA (PEM) of the client certificates that may post."),
-        })
-        .optional()
-        .describe("Without it events come in clear text."),
-      auth: z
-        .union([z.literal("none"), z.strictObject({ tokenFile: z.string().describe("File with the bearer token.") })])
-        .optional()
-        .describe(
-          "Who may post beside those with a client certificate: who shows the token; none: everybody, as KubeSphere's documentation has it.",
-        ),
-      spool: z
-        .string()
-        .optional()
-        .describe("Directory where events wait, as secret as an audit log. Default: in the state directory."),
-      spoolSize: size().prefault("1GiB").describe("Most bytes that wait; beyond it posts are answered 429."),
-      maxBody: size()
-        .prefault("32MiB")
-        .describe("Largest body, and a quarter of spoolSize at most; a larger one is answered 413, and lost."),
-      rate: rate().optional().describe("Most bytes per second that are taken; beyond it posts are answered 429."),
-    }),
+    z
+      .strictObject({
+        listen: address().describe("Address that events are posted to, at /audit/webhook/event or /."),
+        tls: z
+          .strictObject({
+            certFile: z
+              .string()
+              .describe("The server's certificate (PEM). Read again when it changes, like all files here."),
+            keyFile: z.string().describe("Its private key (PEM)."),
+            clientCaFile: z.string().optional().describe("CA (PEM) of the client certificates that may post."),
+          })
+          .optional()
+          .describe("Without it events come in clear text."),
+        auth: z
+          .union([z.literal("none"), z.strictObject({ tokenFile: z.string().describe("File with the bearer token.") })])
+          .optional()
+          .describe(
+            "Who may post beside those with a client certificate: who shows the token; none: everybody, as KubeSphere's documentation has it.",
+          ),
+        spool: z
+          .string()
+          .optional()
+          .describe("Directory where events wait, as secret as an audit log. Default: in the state directory."),
+        spoolSize: size().prefault("1GiB").describe("Most bytes that wait; beyond it posts are answered 429."),
+        maxBody: size()
+          .prefault("32MiB")
+          .describe("Largest body, and a quarter of spoolSize at most; a larger one is answered 413, and lost."),
+        rate: rate().optional().describe("Most bytes per second that are taken; beyond it posts are answered 429."),
+      })
+      .refine(({ tls, auth }) => auth !== undefined || tls?.clientCaFile !== undefined, UNGUARDED),
   async open({ listen, tls, auth, spool: path, spoolSize, rate, ...options }, context) {
     const { name, log, meter, resolve, now } = context;
     const clientCa = tls?.clientCaFile;
-    if (auth === undefined && clientCa === undefined) throw unguarded(name);
     const directory = path === undefined ? context.stateDirectory() : resolve(path);
     const maxBody = Math.min(options.maxBody, Math.floor(spoolSize * BODY_SHARE));
     const segmentBytes = Math.min(SEGMENT, Math.ceil(spoolSize / 8));
@@ -179,11 +182,4 @@ export default defineSource({
 function warn({ name, log }: SourceContext, auth: unknown, secured: boolean): void {
   if (auth === "none") log.warn({ source: name }, "Whoever reaches this source may post events (auth: none).");
   if (!secured) log.warn({ source: name }, "Events are posted in clear text: the source has no tls.");
-}
-
-function unguarded(name: string): AuditshipError {
-  return new AuditshipError(
-    "AUDITSHIP_CONFIG_VALUE",
-    `sources.${name}: say who may post: tls.clientCaFile, auth.tokenFile, or auth: none for everybody.`,
-  );
 }

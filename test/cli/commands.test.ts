@@ -102,6 +102,15 @@ describe("match", () => {
 });
 
 describe("check", () => {
+  it("refuses a source webhook to which anybody might post unsaid, and says where it stands", async () => {
+    await write(
+      "auditship.yaml",
+      "sources: { hook: { type: webhook, listen: 127.0.0.1:9443 } }\nsinks: { s: { type: file, path: out } }\n",
+    );
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(2);
+    expect(cli.err).toContain("auditship.yaml:1:18: sources.hook: say who may post");
+  });
+
   let server: Server | undefined;
 
   afterEach(() => {

@@ -200,10 +200,7 @@ describe("a webhook source", () => {
   });
 
   it("wants to be told who may post", async () => {
-    await expect(open({ auth: undefined })).rejects.toMatchObject({
-      code: "AUDITSHIP_CONFIG_VALUE",
-      message: expect.stringContaining("say who may post"),
-    });
+    await expect(open({ auth: undefined })).rejects.toThrow("say who may post");
   });
 
   it("warns where everybody may, and where nothing is encrypted", async () => {
