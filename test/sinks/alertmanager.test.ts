@@ -94,6 +94,10 @@ function event(more: Record<string, unknown> = {}) {
   };
 }
 
+/** An event of each of so many users. */
+const users = (count: number): object[] =>
+  Array.from({ length: count }, (_, index) => event({ user: { username: `user-${index}` } }));
+
 function fold(sink: AlertmanagerSink, lines: object[], rules: RuleMatch[] = [match()]): void {
   const { batch, selection } = events(...lines);
   for (let row = 0; row < batch.count; row++) for (const rule of rules) batch.addMatch(row, rule);
@@ -633,10 +637,7 @@ describe("a refused alert", () => {
     onTestFinished(() => random.mockRestore());
     const { sink, am } = started();
     am.answer = () => 400;
-    fold(
-      sink,
-      Array.from({ length: 200 }, (_, index) => event({ user: { username: `user-${index}` } })),
-    );
+    fold(sink, users(200));
     await vi.advanceTimersByTimeAsync(50);
     expect(am.requests.length).toBeLessThan(40);
     am.answer = () => 200;
@@ -748,18 +749,11 @@ describe("a storm", () => {
 
   it("is sent in requests of at most 500 alerts and a mebibyte", async () => {
     const { sink, am } = started({ maxAlerts: 5000 });
-    fold(
-      sink,
-      Array.from({ length: 1200 }, (_, index) => event({ user: { username: `user-${index}` } })),
-    );
+    fold(sink, users(1200));
     await vi.advanceTimersByTimeAsync(50);
     expect(am.posts.map((post) => post.length)).toEqual([500, 500, 200]);
     const long = match({ rule: "long", message: () => "🙂".repeat(1000) });
-    fold(
-      sink,
-      Array.from({ length: 1200 }, (_, index) => event({ user: { username: `user-${index}` } })),
-      [long],
-    );
+    fold(sink, users(1200), [long]);
     await vi.advanceTimersByTimeAsync(50);
     expect(am.posts.slice(3).flat()).toHaveLength(1200);
     for (const request of am.requests) expect(Buffer.byteLength(String(request.body))).toBeLessThanOrEqual(1024 ** 2);
@@ -767,10 +761,7 @@ describe("a storm", () => {
 
   it("costs no look at the others that are active when it is new", async () => {
     const { sink, am } = started({ maxAlerts: 2000 });
-    fold(
-      sink,
-      Array.from({ length: 400 }, (_, n) => event({ user: { username: `user-${n}` } })),
-    );
+    fold(sink, users(400));
     await vi.advanceTimersByTimeAsync(1000);
     expect(am.sent).toHaveLength(400);
     const look = vi.spyOn(Peer.prototype, "knowsEnd");

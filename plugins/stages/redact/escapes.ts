@@ -1,6 +1,6 @@
 /** What escapes in JSON strings may hide from a search of the bytes. */
 
-const BACKSLASH = 0x5c;
+export const BACKSLASH = 0x5c;
 const QUOTE = 0x22;
 const SLASH = 0x2f;
 const LOWER_C = 0x63;

@@ -7,7 +7,7 @@ import {
   Needles,
   valueEnd,
 } from "../../../src/plugin/index.js";
-import { openingEnd, opensJson, opensString } from "./escapes.js";
+import { BACKSLASH, openingEnd, opensJson, opensString } from "./escapes.js";
 import { HARMLESS_CODES, HARMLESS_EXTRA, HARMLESS_PARAMETERS } from "./kept.js";
 import { listAfter, Passwords, type Spot, stringStart } from "./spots.js";
 import { BASE64_FORMS, MANIFEST_MARKS } from "./text.js";
@@ -35,8 +35,6 @@ export interface Finding {
   /** Where to walk if that is {@link Found.spots}; undefined if it cannot be told for sure. In order. */
   readonly spots?: readonly Spot[];
 }
-
-const BACKSLASH = 0x5c;
 
 const NOTHING: Finding = { found: Found.nothing };
 const WALK: Finding = { found: Found.walk };

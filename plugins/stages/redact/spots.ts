@@ -1,4 +1,5 @@
 import { skipSpace } from "../../../src/plugin/index.js";
+import { BACKSLASH } from "./escapes.js";
 
 /**
  * The places where alone the walk has something to do in most bodies: lists of variables, arguments and commands, and
@@ -17,7 +18,6 @@ export interface Spot {
 }
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const AT_SIGN = 0x40;
 
