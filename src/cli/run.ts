@@ -18,7 +18,7 @@ export function addRun(program: Command, finish: Finish): void {
         ["kill -HUP $(pidof auditship)", "reload configuration and rules"],
       )}
 SIGTERM and SIGINT stop it within shutdownTimeout, a second one at once. A changed configuration or rules file is
-reloaded; one with errors leaves everything as it was.
+reloaded; one with errors leaves everything as it was. With --once it waits for a sink that does not answer, for as long as that takes.
 `,
     )
     .action(async (options: { config: string; once?: boolean }) => {
