@@ -7,12 +7,12 @@ import { Pool } from "undici";
 import { z } from "zod";
 import elasticsearch from "../plugins/sinks/elasticsearch.js";
 import parseStage from "../plugins/stages/parse.js";
+import { commandHost } from "../src/commands/command-host.js";
 import type { DeadLetters } from "../src/delivery/dead-letters.js";
 import { createHttp } from "../src/delivery/http.js";
 import { Ledger } from "../src/delivery/ledger.js";
 import { SendingRunner } from "../src/delivery/sending.js";
 import { Arena, EventBatch } from "../src/event/index.js";
-import { commandHost } from "../src/pipeline/command-host.js";
 import {
   ByteWriter,
   type HttpClient,

@@ -17,7 +17,6 @@ const ARROWS: Record<string, readonly string[]> = {
   "src/config": ["src/plugin", "src/tail", "src/intake", "plugins"],
   "src/pipeline": [
     "src/plugin",
-    "src/tail",
     "src/event",
     "src/rules",
     "src/delivery",
@@ -26,7 +25,19 @@ const ARROWS: Record<string, readonly string[]> = {
     "src/observe",
     "src/version.ts",
   ],
+  "src/commands": [
+    "src/plugin",
+    "src/tail",
+    "src/event",
+    "src/rules",
+    "src/delivery",
+    "src/config",
+    "src/observe",
+    "src/pipeline",
+    "src/version.ts",
+  ],
   "src/simulate": [],
+  "src/cli": ["src/plugin", "src/commands", "src/simulate", "src/version.ts"],
   plugins: ["src/plugin"],
 };
 
@@ -66,10 +77,8 @@ describe("arrows between rooms", () => {
     expect(inner).toEqual([]);
   });
 
-  it("nothing imports the commands", () => {
-    const importers = files("src")
-      .filter((file) => !isIn(file, "src/cli") && file !== "src/main.ts")
-      .filter((file) => imports(file).some((target) => isIn(target, "src/cli")));
-    expect(importers).toEqual([]);
+  it("every room is in the table", () => {
+    const rooms = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(Object.keys(ARROWS).sort()).toEqual(["plugins", ...rooms.map(({ name }) => `src/${name}`)].sort());
   });
 });

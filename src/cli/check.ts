@@ -29,7 +29,7 @@ Exit code: 0 fine, 1 a sink does not answer, 2 an error in configuration or rule
       if (!config && rules.length === 0) {
         throw new AuditshipError("AUDITSHIP_USAGE", "check needs a configuration (-c FILE) or rules (--rules PATH).");
       }
-      const { checkConfig, checkRules } = await import("../pipeline/check.js");
+      const { checkConfig, checkRules } = await import("../commands/check.js");
       const print = (line: string) => void process.stdout.write(`${line}\n`);
       const results = [];
       if (rules.length > 0) results.push(await checkRules(rules, auditPolicy, print));

@@ -36,7 +36,7 @@ export function addDlq(program: Command, finish: Finish): void {
       ),
     )
     .action(async (options: Options) => {
-      const { listDeadLetters } = await import("../pipeline/dead-letters.js");
+      const { listDeadLetters } = await import("../commands/dead-letters.js");
       await listDeadLetters(options.config, filterOf(options), print);
       finish(EXIT.fine);
     });
@@ -50,7 +50,7 @@ export function addDlq(program: Command, finish: Finish): void {
       ),
     )
     .action(async (options: Options) => {
-      const { showDeadLetters } = await import("../pipeline/dead-letters.js");
+      const { showDeadLetters } = await import("../commands/dead-letters.js");
       const count = await showDeadLetters(options.config, filterOf(options), print);
       if (count === 0) process.stderr.write("auditship: no dead letters\n");
       finish(EXIT.fine);
@@ -68,7 +68,7 @@ Exit code: 0 if all were taken, 1 if some stay.
 `,
     )
     .action(async (options: Options) => {
-      const { replayDeadLetters } = await import("../pipeline/dead-letters.js");
+      const { replayDeadLetters } = await import("../commands/dead-letters.js");
       const { left } = await replayDeadLetters(options.config, filterOf(options), print);
       finish(left === 0 ? EXIT.fine : EXIT.failed);
     });

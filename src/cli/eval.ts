@@ -26,7 +26,7 @@ export function addEval(program: Command, finish: Finish): void {
       ),
     )
     .action(async ({ dialect, rules }: { dialect: "kubesphere" | "falco" | "sigma"; rules?: string }) => {
-      const { evaluateLines } = await import("../pipeline/evaluate.js");
+      const { evaluateLines } = await import("../commands/evaluate.js");
       const { Output } = await import("./output.js");
       await evaluateLines(process.stdin, dialect, rules, new Output());
       finish(EXIT.fine);

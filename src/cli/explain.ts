@@ -42,7 +42,7 @@ Every part is shown, also those that no longer decide. It shows the original eve
     .action(async (files: string[], given: Partial<Options>) => {
       const options = { rules: [], ...given };
       checkUsage(files, options);
-      const { explainFiles } = await import("../pipeline/explain.js");
+      const { explainFiles } = await import("../commands/explain.js");
       const { Output } = await import("./output.js");
       await explainFiles(files, options, new Output());
       finish(EXIT.fine);

@@ -17,7 +17,7 @@ export function addFields(program: Command, finish: Finish): void {
       ),
     )
     .action(async (files: string[], options: { field?: string[]; redact?: string }) => {
-      const { listFileFields } = await import("../pipeline/fields.js");
+      const { listFileFields } = await import("../commands/fields.js");
       const { Output } = await import("./output.js");
       await listFileFields(files, options, new Output());
       finish(EXIT.fine);

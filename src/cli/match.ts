@@ -46,7 +46,7 @@ The matches show the original events, unredacted, without --redact.
 `,
     )
     .action(async (files: string[], options: Options) => {
-      const { matchFiles } = await import("../pipeline/match.js");
+      const { matchFiles } = await import("../commands/match.js");
       const { Output } = await import("./output.js");
       finish((await matchFiles(files, options, new Output())) ? EXIT.fine : EXIT.failed);
     });

@@ -16,7 +16,7 @@ export function addQuickstart(program: Command, finish: Finish): void {
     )
     .action(async (options: { rate: number }) => {
       outliveOutput();
-      const { quickstart } = await import("../pipeline/quickstart.js");
+      const { quickstart } = await import("../commands/quickstart.js");
       finish((await quickstart(process.cwd(), options.rate)) ? EXIT.fine : EXIT.failed);
       endSoon();
     });

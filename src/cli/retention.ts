@@ -26,7 +26,7 @@ Exit code: 0 fine, 1 something could not be deleted.
 `,
     )
     .action(async (options: Options) => {
-      const { expireSinks } = await import("../pipeline/upkeep.js");
+      const { expireSinks } = await import("../commands/upkeep.js");
       const dryRun = options.dryRun ?? (!options.yes && isTerminal());
       const done = await expireSinks(options.config, options.sink, dryRun, lines);
       if (dryRun && !options.dryRun) lines.print("nothing was deleted: this was a dry run; add --yes to delete.");

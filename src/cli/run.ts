@@ -23,7 +23,7 @@ reloaded; one with errors leaves everything as it was. With --once it waits for 
     )
     .action(async (options: { config: string; once?: boolean }) => {
       outliveOutput();
-      const { runService } = await import("../pipeline/service.js");
+      const { runService } = await import("../commands/run.js");
       finish((await runService(options.config, { once: options.once })) ? EXIT.fine : EXIT.failed);
       endSoon();
     });

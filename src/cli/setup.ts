@@ -17,7 +17,7 @@ export function addSetup(program: Command, finish: Finish): void {
       ),
     )
     .action(async (options: { config: string; sink?: string; print?: boolean }) => {
-      const { printSetup, setUpSinks } = await import("../pipeline/upkeep.js");
+      const { printSetup, setUpSinks } = await import("../commands/upkeep.js");
       const work = options.print ? printSetup : setUpSinks;
       const done = await work(options.config, options.sink, lines);
       finish(done ? EXIT.fine : EXIT.failed);

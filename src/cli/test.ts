@@ -27,7 +27,7 @@ Exit code: 0 all passed, 1 a test failed, 2 an error in tests or rules.
 `,
     )
     .action(async (files: string[], { rules = [], junit }: { rules?: string[]; junit?: string }) => {
-      const { runTests } = await import("../pipeline/rule-tests.js");
+      const { runTests } = await import("../commands/rule-tests.js");
       const { Output } = await import("./output.js");
       const results = await runTests(files, { rules }, new Output());
       if (junit !== undefined) await writeReport(junit, results);
@@ -37,9 +37,9 @@ Exit code: 0 all passed, 1 a test failed, 2 an error in tests or rules.
 
 async function writeReport(
   file: string,
-  results: Parameters<typeof import("../pipeline/junit.js").junit>[0],
+  results: Parameters<typeof import("../commands/junit.js").junit>[0],
 ): Promise<void> {
-  const { junit } = await import("../pipeline/junit.js");
+  const { junit } = await import("../commands/junit.js");
   const { writeFile } = await import("node:fs/promises");
   try {
     await writeFile(file, junit(results));

@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { listDeadLetters, replayDeadLetters, showDeadLetters } from "../../src/commands/dead-letters.js";
 import type { DeadLetter } from "../../src/delivery/dead-letter-file.js";
 import { DeadLetters } from "../../src/delivery/dead-letters.js";
-import { listDeadLetters, replayDeadLetters, showDeadLetters } from "../../src/pipeline/dead-letters.js";
 
 /** A sink that writes what it is sent beside it, a request a line, and refuses, splits or delays what its options say. */
 const SINK = `

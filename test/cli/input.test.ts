@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type InvalidInput, readInput } from "../../src/pipeline/input.js";
+import { type InvalidInput, readInput } from "../../src/commands/input.js";
 import { Field } from "../../src/plugin/index.js";
 
 let directory: string;

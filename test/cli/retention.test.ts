@@ -14,7 +14,7 @@ function atTerminal(...are: boolean[]): void {
 
 // What the command imports when it runs takes its time on a busy machine, the first time.
 beforeAll(async () => {
-  await import("../../src/pipeline/upkeep.js");
+  await import("../../src/commands/upkeep.js");
   await import("../../plugins/sinks/elasticsearch/retention.js");
 }, 60_000);
 

@@ -2,11 +2,11 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
+import { listDeadLetters, replayDeadLetters } from "../../src/commands/dead-letters.js";
 import { loadConfig } from "../../src/config/load.js";
 import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
-import { listDeadLetters, replayDeadLetters } from "../../src/pipeline/dead-letters.js";
 import { auditLine } from "../support/batches.js";
 
 /** Refuses everything while there is a file `refuse`; writes down the ids of what it takes. */

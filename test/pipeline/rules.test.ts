@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { checkRules } from "../../src/commands/check.js";
 import { rulesSchema } from "../../src/config/schema.js";
 import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
-import { checkRules } from "../../src/pipeline/check.js";
 import { RulesInForce } from "../../src/pipeline/rules.js";
 
 /** A file with so many rules that have an error, and so many of a field that no event has. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AuditshipError } from "../plugin/index.js";
-import { runService } from "./service.js";
+import { runService } from "./run.js";
 
 /** Under the current directory. */
 const DIRECTORY = ".auditship";

@@ -1,7 +1,7 @@
 import type { LoadedConfig, LoadedSink } from "../config/load.js";
+import { sinkHost } from "../pipeline/sinks.js";
 import { AuditshipError, type Sink } from "../plugin/index.js";
 import { commandHost } from "./command-host.js";
-import { sinkHost } from "./sinks.js";
 
 /** All sinks, or the one of that name. */
 export function chooseSinks(loaded: LoadedConfig, only: string | undefined): LoadedSink[] {

@@ -8,10 +8,10 @@ import {
   removeDeadLetters,
   sinksWithDeadLetters,
 } from "../delivery/dead-letter-file.js";
+import { loadAllSinks } from "../pipeline/receivers.js";
+import { StoredEvent } from "../pipeline/stored-event.js";
 import { AuditshipError, ByteWriter, type Request, type SendingSink, type Verdict } from "../plugin/index.js";
 import { chooseSinks, withSink } from "./chosen-sinks.js";
-import { loadAllSinks } from "./receivers.js";
-import { StoredEvent } from "./stored-event.js";
 
 /** Most events of one replayed request, and attempts that one gets before it stays where it is. */
 const REQUEST_EVENTS = 500;

@@ -3,8 +3,8 @@ import { type ConfigWatch, watchConfig } from "../config/watch.js";
 import { faultOf } from "../observe/fault.js";
 import { createLog, type Log } from "../observe/log.js";
 import { Metrics } from "../observe/meter.js";
+import { Agent } from "../pipeline/agent.js";
 import { AuditshipError } from "../plugin/index.js";
-import { Agent } from "./agent.js";
 import { boundGarbage, tuneEngine } from "./engine.js";
 
 export interface ServiceOptions extends Pick<LoadOptions, "env"> {

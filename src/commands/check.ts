@@ -9,15 +9,15 @@ import {
 } from "../config/load.js";
 import { type RulesConfig, rulesSchema } from "../config/schema.js";
 import { createSelect } from "../delivery/select.js";
+import { planMemory } from "../pipeline/memory.js";
+import { inConfig } from "../pipeline/placed.js";
+import { withReceivers } from "../pipeline/receivers.js";
 import { AuditshipError } from "../plugin/index.js";
 import { compileCondition, type LoadedRules, loadRules, type RuleInfo } from "../rules/index.js";
 import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
 import { withSink } from "./chosen-sinks.js";
 import { Excerpts } from "./excerpt.js";
-import { planMemory } from "./memory.js";
-import { inConfig } from "./placed.js";
-import { withReceivers } from "./receivers.js";
 
 /** Milliseconds that a sink has to answer. */
 const PATIENCE = 5000;
