@@ -10,6 +10,7 @@ import {
   type Frame,
   type HttpClient,
   httpShape,
+  NEWLINE,
   type Request,
   type SendingSink,
   type SinkHost,
@@ -179,8 +180,6 @@ class Elasticsearch implements SendingSink {
 const HEADERS = { "content-type": "application/x-ndjson", accept: "application/json" };
 /** A bulk answer says at most some hundred bytes about a refused item. */
 const MAX_ANSWER = 8 * 1024 ** 2;
-
-const NEWLINE = 0x0a;
 
 /** The items of a request: an action and a document, a line each. */
 function itemsOf({ body, encoding }: Body): Uint8Array[] {

@@ -3,10 +3,9 @@ import { createReadStream } from "node:fs";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { EventBatch, EventExtractor } from "../event/index.js";
-import { type Chunk, type FileRef, Flag, type InvalidReason, ROW_WORDS, Row } from "../plugin/index.js";
+import { type Chunk, type FileRef, Flag, type InvalidReason, NEWLINE, ROW_WORDS, Row } from "../plugin/index.js";
 import { unreadable } from "./input-files.js";
 
-const NEWLINE = 0x0a;
 const GZIP = Buffer.from([0x1f, 0x8b]);
 /** Bytes that are read at once, and of the longest line that is taken. */
 const READ = 1 << 20;

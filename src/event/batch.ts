@@ -20,6 +20,7 @@ import {
   type Keys,
   type Kinds,
   type Likeness,
+  NEWLINE,
   type Needles,
   type OpenBody,
   type OversizedLine,
@@ -36,7 +37,7 @@ import { Bodies } from "./bodies.js";
 import { type DocumentOrigin, MemberWriter } from "./document.js";
 import { Edits } from "./edits.js";
 import { Framing } from "./framing.js";
-import { asBuffer, NEWLINE } from "./json.js";
+import { asBuffer } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { MatchList } from "./match-list.js";
 import { Rows } from "./rows.js";

@@ -1,16 +1,21 @@
 import {
   type Annotation,
   type ByteWriter,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
   EncodedTexts,
   type EventView,
   type FileRef,
   type InvalidLine,
+  OPEN_BRACE,
   type OversizedLine,
+  QUOTE,
   type RuleMatch,
   type ShownField,
   writeMessage,
 } from "../plugin/index.js";
-import { CLOSE_BRACE, COMMA, OPEN_BRACE, QUOTE, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
+import { skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { EVENT_KEYS, RESERVED } from "./keys.js";
 
 /** What every document says of where it was made. */
@@ -28,7 +33,6 @@ const TRUNCATED = Buffer.from(',"truncated":');
 const INVALID = Buffer.from(',"invalid":');
 const ID = Buffer.from(',"id":"');
 const SAFE_SHAPE = Buffer.from(',"safeShape":');
-const CLOSE_BRACKET = 0x5d;
 
 /** Writes the two members that we add to an event (DESIGN §9). What does not change is encoded once. */
 export class MemberWriter {

@@ -1,5 +1,16 @@
-import { ByteWriter, type ExtractedLine, FIELD_PATHS, Field, type LineExtractor } from "../plugin/index.js";
-import { asBuffer, CLOSE_BRACE, COMMA, NEWLINE, OPEN_BRACE, RETURN } from "./json.js";
+import {
+  ByteWriter,
+  CLOSE_BRACE,
+  COMMA,
+  type ExtractedLine,
+  FIELD_PATHS,
+  Field,
+  type LineExtractor,
+  NEWLINE,
+  OPEN_BRACE,
+  RETURN,
+} from "../plugin/index.js";
+import { asBuffer } from "./json.js";
 import { JsonStream, type OuterMembers } from "./json-stream.js";
 import { CAPITAL, EVENT_KEYS, ITEMS } from "./keys.js";
 import { findWholeEvent } from "./salvage.js";

@@ -4,16 +4,19 @@ import {
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  ESCAPED,
-  HEX,
-  MAX_DEPTH,
+  DOT,
+  MINUS,
+  NINE,
   OPEN_BRACE,
   OPEN_BRACKET,
-  PLAIN,
+  PLUS,
   QUOTE,
   RETURN,
   SPACE,
-} from "./json.js";
+  TAB,
+  ZERO,
+} from "../plugin/index.js";
+import { ESCAPED, HEX, MAX_DEPTH, PLAIN } from "./json.js";
 
 /** What a {@link JsonStream} tells of the outermost object's members; offsets are in the bytes that were added last. */
 export interface OuterMembers {
@@ -54,12 +57,6 @@ enum Expect {
   nothing,
 }
 
-const TAB = 0x09;
-const PLUS = 0x2b;
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const NINE = 0x39;
 const LITERALS = new Map(["true", "false", "null"].map((text) => [text.charCodeAt(0), Buffer.from(text)]));
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
@@ -225,7 +222,7 @@ export class JsonStream {
       case Expect.zero:
       case Expect.integer:
         if (isDigit) return this.#expect === Expect.integer ? Expect.integer : undefined;
-        return byte === POINT ? Expect.point : isExponent ? Expect.exponent : undefined;
+        return byte === DOT ? Expect.point : isExponent ? Expect.exponent : undefined;
       case Expect.point:
       case Expect.fraction:
         if (isDigit) return Expect.fraction;

@@ -1,25 +1,25 @@
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  COLON,
+  COMMA,
+  DOT,
+  MINUS,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  PLUS,
+  QUOTE,
+  RETURN,
+  SPACE,
+  TAB,
+  ZERO,
+} from "../plugin/index.js";
+
 /**
  * JSON (RFC 8259) as bytes: where strings, numbers and whole values end. Accepts exactly what `JSON.parse` accepts;
  * bytes from 0x80 on are let through inside strings. Nothing here checks the length of the array: the text must be
  * followed by a byte that no token can run over (a line's newline, a NUL, what follows a value in valid JSON).
  */
-
-export const QUOTE = 0x22;
-export const BACKSLASH = 0x5c;
-export const COMMA = 0x2c;
-export const COLON = 0x3a;
-export const OPEN_BRACE = 0x7b;
-export const CLOSE_BRACE = 0x7d;
-export const OPEN_BRACKET = 0x5b;
-export const CLOSE_BRACKET = 0x5d;
-export const SPACE = 0x20;
-export const NEWLINE = 0x0a;
-export const RETURN = 0x0d;
-const TAB = 0x09;
-const PLUS = 0x2b;
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
 
 /** How deep values may be nested. */
 export const MAX_DEPTH = 1_000_000;
@@ -114,7 +114,7 @@ export function scalarEnd(bytes: Uint8Array, i: number): number {
 function numberEnd(bytes: Uint8Array, i: number): number {
   if (bytes[i] === MINUS) i++;
   i = bytes[i] === ZERO ? i + 1 : digitsEnd(bytes, i);
-  if (i > 0 && bytes[i] === POINT) i = digitsEnd(bytes, i + 1);
+  if (i > 0 && bytes[i] === DOT) i = digitsEnd(bytes, i + 1);
   if (i > 0 && (bytes[i] === 0x65 || bytes[i] === 0x45)) {
     const sign = bytes[i + 1];
     i = digitsEnd(bytes, sign === PLUS || sign === MINUS ? i + 2 : i + 1);

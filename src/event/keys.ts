@@ -1,5 +1,5 @@
-import { FIELD_COUNT, FIELD_PATHS, Field } from "../plugin/index.js";
-import { decodeContent, QUOTE } from "./json.js";
+import { FIELD_COUNT, FIELD_PATHS, Field, QUOTE } from "../plugin/index.js";
+import { decodeContent } from "./json.js";
 
 /** `items` of an EventList: found by the scanner, not in the field table. */
 export const ITEMS = FIELD_COUNT;

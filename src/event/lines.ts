@@ -1,15 +1,14 @@
-import { Flag, type InvalidReason } from "../plugin/index.js";
 import {
   CLOSE_BRACKET,
   COMMA,
-  lexer,
+  Flag,
+  type InvalidReason,
   NEWLINE,
   OPEN_BRACE,
   OPEN_BRACKET,
   RETURN,
-  skipSpace,
-  skipValue,
-} from "./json.js";
+} from "../plugin/index.js";
+import { lexer, skipSpace, skipValue } from "./json.js";
 import type { Rows } from "./rows.js";
 import { findWholeEvent } from "./salvage.js";
 import { Scanner } from "./scanner.js";

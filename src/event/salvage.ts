@@ -1,14 +1,5 @@
-import {
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  FAILED,
-  lexer,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-  skipValue,
-  stringEnd,
-} from "./json.js";
+import { CLOSE_BRACE, CLOSE_BRACKET, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "../plugin/index.js";
+import { FAILED, lexer, skipValue, stringEnd } from "./json.js";
 
 /** How kube-apiserver begins every line. A core/v1 Event has another apiVersion. */
 const BEGINNING = Buffer.from('{"kind":"Event","apiVersion":"audit.k8s.io/');

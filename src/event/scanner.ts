@@ -1,21 +1,18 @@
-import { FIELD_COUNT, FIELD_PATHS, Field, Flag, ROW_HEADER, Row } from "../plugin/index.js";
 import {
-  afterString,
   CLOSE_BRACE,
   COMMA,
-  decode,
-  FAILED,
-  fail,
-  lexer,
+  FIELD_COUNT,
+  FIELD_PATHS,
+  Field,
+  Flag,
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
+  ROW_HEADER,
+  Row,
   SPACE,
-  skipSpace,
-  skipValue,
-  stringEnd,
-  valueAfterKey,
-} from "./json.js";
+} from "../plugin/index.js";
+import { afterString, decode, FAILED, fail, lexer, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { CAPITAL, EVENT_KEYS, ITEMS, type KeyTable, NESTED_KEYS, TWO_SPELLINGS } from "./keys.js";
 
 /** The fields of the event itself, and how long their keys are. */

@@ -1,23 +1,22 @@
-import { Kind, kindOf, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../plugin/index.js";
 import {
-  afterString,
-  asBuffer,
   CLOSE_BRACE,
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  decode,
-  decodeContent,
-  lexer,
+  Kind,
+  kindOf,
   NEWLINE,
+  NODE_WORDS,
+  Node,
+  NodeFlag,
   OPEN_BRACE,
   OPEN_BRACKET,
+  type OpenTape,
   QUOTE,
   SPACE,
-  scalarEnd,
-  skipSpace,
-  stringEnd,
-} from "./json.js";
+  type Tape,
+} from "../plugin/index.js";
+import { afterString, asBuffer, decode, decodeContent, lexer, scalarEnd, skipSpace, stringEnd } from "./json.js";
 
 /** Most nodes of one tape. */
 export const MAX_NODES = 1_000_000;

@@ -2,6 +2,7 @@ import {
   AuditshipError,
   type Batch,
   ByteWriter,
+  COLON,
   FIELD_PATHS,
   type Field,
   type FileRef,
@@ -22,9 +23,9 @@ import {
   ROW_HEADER,
   ROW_WORDS,
   Row,
+  SPACE,
   valueEnd,
 } from "../plugin/index.js";
-import { COLON, SPACE } from "./json.js";
 import { LineScanner } from "./lines.js";
 import { Rows } from "./rows.js";
 import { SpanTape } from "./tape.js";

@@ -1,6 +1,9 @@
 import {
   type Annotation,
+  BACKSLASH,
   ByteWriter,
+  CLOSE_BRACE,
+  COMMA,
   DayNames,
   type DocumentOptions,
   type EventView,
@@ -8,6 +11,7 @@ import {
   Flag,
   Kind,
   kindOf,
+  OPEN_BRACE,
   type OpenBody,
   parseTime,
   ROW_HEADER,
@@ -19,7 +23,7 @@ import type { EventBatch } from "./batch.js";
 import { foreignMembers, isEmptyObject, type MemberWriter } from "./document.js";
 import type { Edits } from "./edits.js";
 import { IdText, SpanHash } from "./id.js";
-import { asBuffer, BACKSLASH, CLOSE_BRACE, COMMA, decode, OPEN_BRACE } from "./json.js";
+import { asBuffer, decode } from "./json.js";
 
 /** Room for what we add to a line, at a guess. */
 const MEMBERS = 4096;

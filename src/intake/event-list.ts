@@ -1,18 +1,15 @@
+import { FAILED, skipSpace, skipValue, stringEnd } from "../event/json.js";
 import {
   CLOSE_BRACE,
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  FAILED,
   NEWLINE,
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
   SPACE,
-  skipSpace,
-  skipValue,
-  stringEnd,
-} from "../event/json.js";
+} from "../plugin/index.js";
 
 /**
  * The events of a posted list as lines, each with its newline: `{"items":[…]}` of kube-apiserver's webhook backend, `{"Items":[…]}`

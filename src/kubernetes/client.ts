@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
-import { AuditshipError } from "../plugin/index.js";
+import { AuditshipError, NEWLINE } from "../plugin/index.js";
 
 /** Most bytes of an answer that is held whole: a page of a list, a Status. */
 const MAX_ANSWER = 64 * 1024 ** 2;
@@ -132,5 +132,3 @@ function reasonOf(text: string): string {
     return "";
   }
 }
-
-const NEWLINE = 0x0a;

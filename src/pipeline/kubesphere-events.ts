@@ -1,8 +1,17 @@
-import { type Batch, type Field, Flag, type Logger, type Meter, ROW_HEADER, ROW_WORDS, Row } from "../plugin/index.js";
+import {
+  type Batch,
+  type Field,
+  Flag,
+  type Logger,
+  type Meter,
+  ROW_HEADER,
+  ROW_WORDS,
+  Row,
+  SPACE,
+} from "../plugin/index.js";
 import { ABSENT, type Webhook } from "../rules/index.js";
 
 const NULL = Buffer.from("null");
-const SPACE = 0x20;
 const NO_EVENT = Flag.invalid | Flag.dropped;
 
 /**

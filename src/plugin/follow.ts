@@ -1,3 +1,5 @@
+import { AMPERSAND, BACKSLASH, COMMA, QUOTE, SPACE } from "./ascii.js";
+
 /** What may follow a text that is looked for: see {@link Needle.unless}. */
 export type Follow =
   /** One of these texts, of 4 bytes at most. */
@@ -79,9 +81,3 @@ function isText(bytes: Buffer, at: number, text: string): boolean {
 }
 
 const charAt = (bytes: Buffer, at: number): string => String.fromCharCode(bytes[at]);
-
-const SPACE = 0x20;
-const QUOTE = 0x22;
-const AMPERSAND = 0x26;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;

@@ -1,4 +1,5 @@
 /** What a plugin author imports: `import { defineSink } from "auditship/plugin"`. See docs/plugins.md. */
+export * from "./ascii.js";
 export * from "./backoff.js";
 export * from "./batch.js";
 export * from "./bytes.js";

@@ -1,3 +1,4 @@
+import { OPEN_BRACE, QUOTE } from "./ascii.js";
 import { memberSpans, valueEnd } from "./json.js";
 
 /** A member of a member of an object: `metadata.namespace`. Keys are compared as they stand. */
@@ -50,6 +51,3 @@ export function findInner(bytes: Buffer, at: number, key: InnerKey, found: Inner
 
 const isAt = (bytes: Buffer, at: number, text: Buffer): boolean =>
   text.compare(bytes, at, Math.min(at + text.length, bytes.length)) === 0;
-
-const QUOTE = 0x22;
-const OPEN_BRACE = 0x7b;

@@ -1,3 +1,4 @@
+import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE, SPACE } from "./ascii.js";
 import { Kind } from "./event.js";
 
 /** A member of a JSON object: its decoded key, and its value as a span. */
@@ -46,9 +47,9 @@ export function kindOf(byte: number): Kind {
   switch (byte) {
     case QUOTE:
       return Kind.string;
-    case BRACE:
+    case OPEN_BRACE:
       return Kind.object;
-    case BRACKET:
+    case OPEN_BRACKET:
       return Kind.array;
     case 0x74: // t
       return Kind.true;
@@ -69,9 +70,9 @@ export function valueEnd(bytes: Uint8Array, start: number): number {
     if (byte === QUOTE) {
       at = stringEnd(bytes, at);
       if (depth === 0) return at + 1;
-    } else if (byte === BRACE || byte === BRACKET) {
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth++;
-    } else if (byte === BRACE_END || byte === BRACKET_END) {
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       // At depth 0 it closes what the value stands in.
       if (depth === 0) return at;
       if (--depth === 0) return at + 1;
@@ -95,12 +96,3 @@ export function skipSpace(bytes: Uint8Array, start: number): number {
   while (bytes[at] <= SPACE) at++;
   return at;
 }
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
-const BRACE = 0x7b;
-const BRACE_END = 0x7d;
-const BRACKET = 0x5b;
-const BRACKET_END = 0x5d;
-const SPACE = 0x20;

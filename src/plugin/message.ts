@@ -1,3 +1,4 @@
+import { BACKSLASH, CLOSE_BRACKET, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE, SPACE } from "./ascii.js";
 import { Flag } from "./batch.js";
 import type { EventView } from "./event.js";
 import type { Field } from "./field.js";
@@ -10,13 +11,6 @@ export interface ShownField {
   readonly lower?: boolean;
 }
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const SPACE = 0x20;
-const BACKSLASH = 0x5c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
 const LOWER_N = 0x6e;
 
 /** A message that is no more than texts and fields: it is written by copying the fields' own bytes, which are JSON already. */

@@ -1,13 +1,11 @@
+import { COLON, DOT, MINUS, PLUS } from "./ascii.js";
+
 const DAY = 86_400_000;
 const YEAR_0 = Date.parse("0000-01-01T00:00:00Z");
 const YEAR_10000 = Date.parse("+010000-01-01T00:00:00Z");
 
-const DASH = 0x2d;
-const COLON = 0x3a;
 const T = 0x54;
 const Z = 0x5a;
-const PLUS = 0x2b;
-const POINT = 0x2e;
 
 /** Bytes of a time up to its seconds: `2024-05-01T02:03:`. */
 const MINUTE_LENGTH = 17;
@@ -28,7 +26,7 @@ export function parseTime(bytes: Uint8Array, start: number, end: number): number
 
   let at = start + 19;
   let fraction = 0;
-  if (bytes[at] === POINT) {
+  if (bytes[at] === DOT) {
     const first = ++at;
     let unit = 1;
     for (; at < end && isDigit(bytes[at]); at++) {
@@ -57,8 +55,8 @@ function parseMinute(bytes: Uint8Array, start: number): number {
   const hour = digits(bytes, start + 11, 2);
   const minute = digits(bytes, start + 14, 2);
   if (
-    bytes[start + 4] !== DASH ||
-    bytes[start + 7] !== DASH ||
+    bytes[start + 4] !== MINUS ||
+    bytes[start + 7] !== MINUS ||
     bytes[start + 10] !== T ||
     bytes[start + 13] !== COLON ||
     bytes[start + 16] !== COLON ||
@@ -95,7 +93,7 @@ export class DayNames {
 /** Minutes east of UTC of the zone in [at, end); NaN if malformed. */
 function offsetMinutes(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] === Z) return at + 1 === end ? 0 : Number.NaN;
-  const sign = bytes[at] === PLUS ? 1 : bytes[at] === DASH ? -1 : Number.NaN;
+  const sign = bytes[at] === PLUS ? 1 : bytes[at] === MINUS ? -1 : Number.NaN;
   if (at + 6 !== end || bytes[at + 3] !== COLON) return Number.NaN;
   const hours = digits(bytes, at + 1, 2);
   const minutes = digits(bytes, at + 4, 2);

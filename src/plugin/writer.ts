@@ -1,3 +1,4 @@
+import { BACKSLASH, QUOTE, ZERO } from "./ascii.js";
 import { largeBuffer } from "./large-buffer.js";
 
 /** Fewer bytes are copied one by one: even a call would cost more. */
@@ -8,9 +9,6 @@ const SHORT = 48;
 /** Above it, memory grows by a quarter at a time, not to its double. */
 const LARGE = 4 * 1024 * 1024;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const ZERO = 0x30;
 const LETTER_U = 0x75;
 const HEX = Buffer.from("0123456789abcdef");
 

@@ -1,3 +1,4 @@
+import { BACKSLASH, QUOTE } from "../plugin/index.js";
 import { NumberedSets } from "./numbered-sets.js";
 import { isExact } from "./spans.js";
 
@@ -10,8 +11,6 @@ export interface Needle {
 
 /** A string's quote, as opposed to one in it. */
 const EDGE = 256;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 /** The class of a backslash, which is no symbol of its own. */
 const ESCAPE = 255;
 /** The class of what an automaton for any case does not look at: a byte of a letter that may have a lower case in ASCII. */

@@ -1,4 +1,4 @@
-import type { EventView, Field } from "../plugin/index.js";
+import { type EventView, type Field, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "../plugin/index.js";
 import { type Extractor, extractor } from "./extraction/extract.js";
 import { extractionTest, onlyField } from "./extraction/extraction-test.js";
 import type { Texts } from "./extraction/field.js";
@@ -16,10 +16,7 @@ import { compileWalk, hasValue } from "./walk.js";
 export type Check = (event: EventView) => Outcome;
 
 const { no, yes, failed } = Outcome;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
 const NULL = 0x6e;
-const QUOTE = 0x22;
 
 /**
  * Compiles trees to closures that read an event's bytes. All conditions of one compiler share what they learn about the

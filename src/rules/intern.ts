@@ -6,6 +6,7 @@ import {
   fieldOfPath,
   NUMBERED,
   NUMBERS,
+  OPEN_BRACE,
   ROW_HEADER,
   ROW_WORDS,
 } from "../plugin/index.js";
@@ -30,8 +31,6 @@ export function isObject(event: EventView, field: Field): boolean {
   const start = event.start(field);
   return start !== 0 && event.batch.bytes[start] === OPEN_BRACE;
 }
-
-const OPEN_BRACE = 0x7b;
 
 /** The half of a slot that is hash; ids fit into the other. */
 const UPPER = 0xffff_0000 | 0;

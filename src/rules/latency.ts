@@ -1,4 +1,4 @@
-import { type EventView, Field, parseTime } from "../plugin/index.js";
+import { type EventView, Field, parseTime, QUOTE } from "../plugin/index.js";
 import { decodeString, isPlain } from "./text.js";
 
 /** stageTimestamp − requestReceivedTimestamp in milliseconds, from `parse` if it has run; undefined if either is missing. */
@@ -20,5 +20,3 @@ function microseconds(event: EventView, field: Field): number | undefined {
   const time = text ? parseTime(text, 0, text.length) : parseTime(bytes, start + 1, end - 1);
   return Number.isNaN(time) ? undefined : Math.round(time * 1000);
 }
-
-const QUOTE = 0x22;

@@ -1,12 +1,10 @@
-import { type EventView, type Field, Likeness } from "../plugin/index.js";
+import { type EventView, type Field, Likeness, OPEN_BRACE, OPEN_BRACKET } from "../plugin/index.js";
 import { type Compiler, tryCheck } from "./compile.js";
 import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
 import { isObject, parentOf, withParent } from "./intern.js";
 import { type FieldSource, Outcome, type TestNode } from "./tree.js";
 
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
 const NULL = 0x6e;
 
 /** Classes of {@link ShapeFacet}. */

@@ -1,3 +1,4 @@
+import { BACKSLASH } from "../plugin/index.js";
 import { escaped } from "./automaton.js";
 import { wordsOf } from "./words.js";
 
@@ -8,7 +9,6 @@ const MAX_STRIDE = 4;
 /** Bits of the table for each gram, so that few others pass for one. */
 const BITS_PER_GRAM = 64;
 const HASH = 0x9e3779b1 | 0;
-const BACKSLASH = 0x5c;
 /** Of each byte of a word: the highest bit, the lowest, the one that makes letters lower case, a backslash. */
 const HIGH = 0x80808080 | 0;
 const LOW = 0x01010101;

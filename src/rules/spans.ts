@@ -1,4 +1,4 @@
-import { sameBytes } from "../plugin/index.js";
+import { BACKSLASH, QUOTE, sameBytes } from "../plugin/index.js";
 import { isPlain, scalarText } from "./text.js";
 import { compareNumbers, type TextTest, textTest } from "./text-test.js";
 import { Outcome, type Test } from "./tree.js";
@@ -9,8 +9,6 @@ import { Outcome, type Test } from "./tree.js";
  */
 export type SpanTest = (bytes: Uint8Array, start: number, end: number) => Outcome;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const { no, yes } = Outcome;
 
 export function spanTest(test: Exclude<Test, { op: "exists" }>, negated: boolean, textOf = scalarText): SpanTest {

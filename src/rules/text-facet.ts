@@ -1,4 +1,4 @@
-import type { EventView, Field } from "../plugin/index.js";
+import { type EventView, type Field, QUOTE } from "../plugin/index.js";
 import { onlyField } from "./extraction/extraction-test.js";
 import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
@@ -6,7 +6,6 @@ import { Needs } from "./needs.js";
 import { Sieve } from "./sieve.js";
 import type { ExtractionSource, TestNode } from "./tree.js";
 
-const QUOTE = 0x22;
 const MAX_CLASSES = 1 << 13;
 /** More than {@link Needs} has numbers, the one for what cannot be told counted. */
 const NUMBERS = 1 << 13;

@@ -1,4 +1,4 @@
-import { Kind, parseTime, type Tape } from "../plugin/index.js";
+import { BACKSLASH, Kind, parseTime, QUOTE, type Tape } from "../plugin/index.js";
 
 /**
  * Values as text, the way Go's `fmt.Sprint` writes what `encoding/json` read: what KubeSphere's engine compares
@@ -8,8 +8,6 @@ import { Kind, parseTime, type Tape } from "../plugin/index.js";
 
 /** What lies deeper in arrays and objects is written as `…`. */
 const MAX_DEPTH = 200;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 /** The content of a JSON string in [start, end) of `bytes`, quotes included, decoded. Lone surrogates become U+FFFD. */
 export function decodeString(bytes: Uint8Array, start: number, end: number): string {

@@ -1,9 +1,13 @@
 import {
+  COLON,
   type EventView,
   type Field,
   Flag,
   Kind,
   members,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
   ROW_WORDS,
   Row,
   skipSpace,
@@ -24,11 +28,7 @@ type ValueTest = (tape: Tape, node: number) => boolean;
 
 const { no, yes } = Outcome;
 const outcome = (holds: boolean): Outcome => (holds ? yes : no);
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
 const NULL = 0x6e;
-const QUOTE = 0x22;
-const COLON = 0x3a;
 
 /** The field of the table whose value a test looks at, if it looks at that and nothing else. */
 export function ownField({ root, names }: ValuesSource, test: Test): Field | undefined {

@@ -1,7 +1,6 @@
-import { parseTime } from "../plugin/index.js";
+import { parseTime, QUOTE } from "../plugin/index.js";
 
 const MARKS = [Buffer.from('"stageTimestamp":"'), Buffer.from('"requestReceivedTimestamp":"')];
-const QUOTE = 0x22;
 /** Longest text taken for a time. */
 const LONGEST = 40;
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { NEWLINE, RETURN } from "../plugin/index.js";
 import { eventTime } from "./event-time.js";
 import { nulsAt } from "./lines.js";
 
@@ -8,8 +9,6 @@ export const HEAD_BYTES = 4096;
 const SMALL = 64 * 1024;
 /** A longer first line is identified by so much of it, before it is complete and without a time. */
 const LARGE = 1024 * 1024;
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
 
 const scratch = Buffer.allocUnsafeSlow(SMALL);
 

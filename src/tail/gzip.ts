@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { createGunzip, type Gunzip, gunzipSync, constants as zlib } from "node:zlib";
+import { NEWLINE } from "../plugin/index.js";
 import type { ByteSource } from "./byte-source.js";
 import type { Descriptor } from "./descriptor.js";
 import type { Read } from "./fingerprint.js";
@@ -11,7 +12,6 @@ const MOST_OUT = PIECE * 1032 + 1024;
 const SMALLEST_START = 4 * 1024;
 /** Decompressed bytes that are looked through for it. */
 const MOST_START = 2 * 1024 * 1024;
-const NEWLINE = 0x0a;
 
 /**
  * A gzip file of one or more members, in decompressed offsets. Reading forward is one pass; going back beyond the start of

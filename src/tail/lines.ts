@@ -1,9 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
-import type { ExtractedLine, LineExtractor } from "../plugin/index.js";
+import { type ExtractedLine, type LineExtractor, NEWLINE } from "../plugin/index.js";
 import { largeBuffer } from "../plugin/large-buffer.js";
 import type { ByteSource } from "./byte-source.js";
 
-const NEWLINE = 0x0a;
 /** Least bytes read at once of a line that is collected. */
 const SMALLEST_READ = 64 * 1024;
 /** A spare buffer of which no more is in use is kept. */

@@ -4,9 +4,11 @@ import {
   type ByteRange,
   type Chunk,
   comparePositions,
+  NEWLINE,
   type Position,
   type Reader,
   type SourceContext,
+  SPACE,
   type StartPoint,
   type StoredPosition,
 } from "../plugin/index.js";
@@ -22,8 +24,6 @@ import { addMark } from "./marks.js";
 const TURN = 10;
 /** Bytes read at once in the search for a start. */
 const SEEK_BYTES = 256 * 1024;
-const NEWLINE = 0x0a;
-const SPACE = 0x20;
 
 /** What a try to read came to. `wait`: nothing more at this moment. `limit`: nothing more before the limit. */
 type Step = Chunk | "again" | "wait" | "limit";

@@ -3,6 +3,7 @@ import {
   delay,
   type Lag,
   type Loss,
+  NEWLINE,
   type Position,
   type Source,
   type SourceContext,
@@ -19,7 +20,6 @@ import { LogReader } from "./reader.js";
 
 /** Most bytes read to learn the time of an unread event. */
 const TIME_BYTES = 64 * 1024;
-const NEWLINE = 0x0a;
 
 /** The audit log of one kube-apiserver on disk: the active file and its backups as one stream. DESIGN §4. */
 export class FileSource implements Source {

@@ -1,4 +1,4 @@
-import { ByteWriter, type EventView, members } from "../../../src/plugin/index.js";
+import { ByteWriter, COMMA, type EventView, members } from "../../../src/plugin/index.js";
 
 /** Objects of the envelope, whose scalars are kept where they are. */
 const ENVELOPE = new Set(["user", "impersonatedUser", "objectRef", "responseStatus"]);
@@ -37,8 +37,6 @@ export function safeMembers(event: EventView): string {
     })
     .join();
 }
-
-const COMMA = 0x2c;
 
 interface TextMember {
   key: string;

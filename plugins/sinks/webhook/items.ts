@@ -1,4 +1,4 @@
-import type { ByteWriter, EventView } from "../../../src/plugin/index.js";
+import { type ByteWriter, type EventView, NEWLINE } from "../../../src/plugin/index.js";
 import type { Format } from "./format.js";
 import { toldMatches } from "./selected.js";
 
@@ -12,7 +12,6 @@ export interface Item {
 // An item is lines, which begin with what they are: its id, or a message. Audit events come from lines: no newline is in them.
 const ID = 0x3d; // =
 const MESSAGE = 0x2b; // +
-const NEWLINE = 0x0a;
 
 export function writeItem(out: ByteWriter, event: EventView, format: Format): void {
   const line = (mark: number, write: () => void) => {

@@ -1,4 +1,13 @@
-import { type Batch, FIELD_PATHS, Field, Flag, ROW_HEADER, ROW_WORDS, Row } from "../../../src/plugin/index.js";
+import {
+  type Batch,
+  FIELD_PATHS,
+  Field,
+  Flag,
+  OPEN_BRACKET,
+  ROW_HEADER,
+  ROW_WORDS,
+  Row,
+} from "../../../src/plugin/index.js";
 import { About } from "./about.js";
 import type { Resources } from "./resources.js";
 import { Trace, type Traces } from "./search.js";
@@ -29,7 +38,6 @@ const INVISIBLE = Flag.invalid | Flag.dropped;
 const MESSAGE = startOf(Field.responseStatusMessage);
 const REQUEST = startOf(Field.requestObject);
 const RESPONSE = startOf(Field.responseObject);
-const OPEN_BRACKET = 0x5b;
 
 /** Tells the rows that need a look, and what of them. */
 export class Marks {

@@ -1,18 +1,15 @@
+import { BACKSLASH, NINE, QUOTE, SLASH, ZERO } from "../../../src/plugin/index.js";
+
 /** What escapes in JSON strings may hide from a search of the bytes. */
 
-export const BACKSLASH = 0x5c;
-const QUOTE = 0x22;
-const SLASH = 0x2f;
 const LOWER_C = 0x63;
 const LOWER_E = 0x65;
 const LOWER_U = 0x75;
-const ZERO = 0x30;
 const ONE = 0x31;
 const TWO = 0x32;
 const THREE = 0x33;
 const SIX = 0x36;
 const EIGHT = 0x38;
-const NINE = 0x39;
 
 /** Whether a string's content [start, end) begins as JSON that holds a string does: brackets, white space, `\"`. */
 export function beginsJson(bytes: Uint8Array, start: number, end: number): boolean {

@@ -1,11 +1,15 @@
 import {
   type Batch,
+  COLON,
   FIELD_PATHS,
   Field,
   Flag,
   fieldOfPath,
   members,
+  OPEN_BRACE,
+  OPEN_BRACKET,
   type OpenBody,
+  QUOTE,
   ROW_HEADER,
   ROW_WORDS,
   Row,
@@ -44,11 +48,6 @@ export interface Policy {
   /** Undefined if nobody gets another name. */
   readonly pseudonyms: Pseudonyms | undefined;
 }
-
-const QUOTE = 0x22;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
-const COLON = 0x3a;
 
 /** Redacts events one after the other. */
 export class EventRedaction {

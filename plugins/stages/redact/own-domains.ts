@@ -1,11 +1,17 @@
-import { type Batch, InnerKey, sameBytes, skipSpace, valueEnd } from "../../../src/plugin/index.js";
+import {
+  type Batch,
+  CLOSE_BRACKET,
+  COMMA,
+  InnerKey,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+  sameBytes,
+  skipSpace,
+  valueEnd,
+} from "../../../src/plugin/index.js";
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const SPACE = 0x20;
 const ITEMS = Buffer.from('"items"');
 const NAMESPACE = new InnerKey("metadata", "namespace");
 

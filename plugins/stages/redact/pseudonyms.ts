@@ -1,4 +1,4 @@
-import { type Batch, Field, ROW_HEADER, ROW_WORDS } from "../../../src/plugin/index.js";
+import { type Batch, COLON, Field, ROW_HEADER, ROW_WORDS } from "../../../src/plugin/index.js";
 import type { Edits } from "./edits.js";
 import type { Hasher } from "./hash.js";
 import type { SecretKind } from "./text.js";
@@ -98,8 +98,6 @@ function spellings(name: string): [spelling: string, quote: string][] {
 /** Go's writer escapes what HTML knows. */
 const goJson = (text: string): string =>
   JSON.stringify(text).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
-
-const COLON = 0x3a;
 
 function spanOf(batch: Batch, row: number, field: Field): [start: number, end: number] {
   const at = row * ROW_WORDS + ROW_HEADER + 2 * field;

@@ -1,4 +1,5 @@
 import {
+  BACKSLASH,
   type Batch,
   FindList,
   type Finds,
@@ -7,7 +8,7 @@ import {
   Needles,
   valueEnd,
 } from "../../../src/plugin/index.js";
-import { BACKSLASH, openingEnd, opensJson, opensString } from "./escapes.js";
+import { openingEnd, opensJson, opensString } from "./escapes.js";
 import { HARMLESS_CODES, HARMLESS_EXTRA, HARMLESS_PARAMETERS } from "./kept.js";
 import { listAfter, Passwords, type Spot, stringStart } from "./spots.js";
 import { BASE64_FORMS, MANIFEST_MARKS } from "./text.js";

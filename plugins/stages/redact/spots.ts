@@ -1,5 +1,4 @@
-import { skipSpace } from "../../../src/plugin/index.js";
-import { BACKSLASH } from "./escapes.js";
+import { AT_SIGN, BACKSLASH, COLON, QUOTE, skipSpace } from "../../../src/plugin/index.js";
 
 /**
  * The places where alone the walk has something to do in most bodies: lists of variables, arguments and commands, and
@@ -16,10 +15,6 @@ export interface Spot {
   end?: number;
   kind: SpotKind;
 }
-
-const QUOTE = 0x22;
-const COLON = 0x3a;
-const AT_SIGN = 0x40;
 
 /**
  * The first byte of the value of the member whose key is [start, end): -1 if that is no key, undefined if it is the end of a

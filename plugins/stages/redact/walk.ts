@@ -1,4 +1,4 @@
-import { Kind, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../../../src/plugin/index.js";
+import { Kind, MINUS, NODE_WORDS, Node, NodeFlag, type OpenTape, type Tape } from "../../../src/plugin/index.js";
 import { About, isSensitive, KIND_STARTS, KINDS, MAPS, secretKind } from "./about.js";
 import { isCertificateChain, type Requested, readRequest } from "./certificate-request.js";
 import { CommandLine, scrubAddress } from "./command.js";
@@ -134,7 +134,7 @@ export class Walk {
         this.#words(node, about, depth);
         break;
       case Place.word:
-        if (this.#bytes[this.#tape.start(node) + 1] === DASH) this.#words(node, about, depth);
+        if (this.#bytes[this.#tape.start(node) + 1] === MINUS) this.#words(node, about, depth);
         else this.#hash(node, "argument");
         break;
       case Place.applied:
@@ -502,7 +502,6 @@ export class Walk {
   };
 }
 
-const DASH = 0x2d;
 /** Names of members of a variable that say where its value is from. */
 const IS_REFERENCE = /^valueFrom$|Ref$/;
 const BEGINS_JSON = /^\s*[[{]/;

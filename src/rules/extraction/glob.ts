@@ -1,3 +1,5 @@
+import { BACKSLASH, CLOSE_BRACKET, COLON, MINUS, OPEN_BRACKET, QUESTION, STAR } from "../../plugin/index.js";
+
 /**
  * fnmatch(3) without flags in the C locale, over the text's bytes: `*` and `?` match anything, slashes and leading dots
  * included; `[a-z]`, `[!a]`, `[^a]` and `[[:alpha:]]` one byte; a backslash takes the next byte as it is. In time linear in the text times the
@@ -22,14 +24,6 @@ function lower(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
 }
 
-const STAR = 0x2a;
-const QUESTION = 0x3f;
-const BACKSLASH = 0x5c;
-const OPEN = 0x5b;
-const CLOSE = 0x5d;
-const MINUS = 0x2d;
-const COLON = 0x3a;
-
 /** Undefined for a pattern that matches nothing: one that ends in a backslash. */
 function parse(pattern: Buffer, anyCase: boolean): Part[] | undefined {
   const parts: Part[] = [];
@@ -38,10 +32,10 @@ function parse(pattern: Buffer, anyCase: boolean): Part[] | undefined {
     if (byte === STAR) {
       if (parts.length === 0 || parts[parts.length - 1] !== undefined) parts.push(undefined);
     } else if (byte === QUESTION) parts.push(() => true);
-    else if (byte === OPEN) {
+    else if (byte === OPEN_BRACKET) {
       const set = parseSet(pattern, at + 1, anyCase);
       // A bracket that is never closed stands for itself.
-      parts.push(set ? set.has : (other) => other === OPEN);
+      parts.push(set ? set.has : (other) => other === OPEN_BRACKET);
       if (set) at = set.end - 1;
     } else if (byte === BACKSLASH) {
       if (++at === pattern.length) return undefined;
@@ -64,8 +58,8 @@ function parseSet(
   let at = negated ? start + 1 : start;
   for (let isFirst = true; ; isFirst = false) {
     if (at >= pattern.length) return undefined;
-    if (pattern[at] === CLOSE && !isFirst) break;
-    if (pattern[at] === OPEN && pattern[at + 1] === COLON) {
+    if (pattern[at] === CLOSE_BRACKET && !isFirst) break;
+    if (pattern[at] === OPEN_BRACKET && pattern[at + 1] === COLON) {
       const named = className(pattern, at + 2);
       if (named === undefined) return { has: () => false, end: pattern.length };
       for (let byte = 0; byte < 128; byte++) if (named.pattern.test(String.fromCharCode(byte))) wanted[byte] = 1;
@@ -75,7 +69,7 @@ function parseSet(
     const from = pattern[at] === BACKSLASH ? pattern[++at] : pattern[at];
     at++;
     let to = from;
-    if (pattern[at] === MINUS && at + 1 < pattern.length && pattern[at + 1] !== CLOSE) {
+    if (pattern[at] === MINUS && at + 1 < pattern.length && pattern[at + 1] !== CLOSE_BRACKET) {
       at++;
       if (pattern[at] === BACKSLASH) at++;
       to = pattern[at++];

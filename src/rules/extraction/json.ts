@@ -1,10 +1,14 @@
 import {
+  CLOSE_BRACKET,
+  COMMA,
   type EventView,
   FIELD_PATHS,
   Field,
   Kind,
   kindOf,
   members,
+  OPEN_BRACE,
+  OPEN_BRACKET,
   ROW_WORDS,
   Row,
   skipSpace,
@@ -28,9 +32,6 @@ export interface Json {
   /** A string decoded, up to a NUL; anything else as compact JSON. */
   text(): string;
 }
-
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
 
 /** Events that are nested deeper are none to Falco (`fastjson.MaxDepth`), and arrays of arrays end there. */
 export const MAX_LEVELS = 300;
@@ -213,9 +214,6 @@ export class SpanJson implements Json {
     return this.textOf(this.event, this.start, this.end);
   }
 }
-
-const CLOSE_BRACKET = 0x5d;
-const COMMA = 0x2c;
 
 /** The event itself. Its members are those of the field table, and behind them whatever else stands in the line. */
 export class EventJson implements Json {

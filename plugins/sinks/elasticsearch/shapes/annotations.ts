@@ -1,14 +1,20 @@
 import {
+  BACKSLASH,
   type ByteWriter,
+  COLON,
+  COMMA,
+  DOT,
   type EventView,
   Field,
   Kind,
   members,
+  QUOTE,
   sameBytes,
   skipSpace,
+  UNDERSCORE,
   valueEnd,
 } from "../../../../src/plugin/index.js";
-import { COMMA, closeObject, QUOTE } from "./fields.js";
+import { closeObject } from "./fields.js";
 
 /** What the authorizer said of a request, undefined if that is not told. */
 export type Decision = "allow" | "forbid" | undefined;
@@ -17,11 +23,6 @@ const DECISION = "authorization.k8s.io/decision";
 const DECISION_KEY = Buffer.from(`"${DECISION}"`);
 const ALLOW = Buffer.from('"allow"');
 const FORBID = Buffer.from('"forbid"');
-
-const DOT = 0x2e;
-const UNDERSCORE = 0x5f;
-const BACKSLASH = 0x5c;
-const COLON = 0x3a;
 
 /**
  * Appends the event's annotations, which are an object, with `_` for the dots in their names, as Elastic's integration has them

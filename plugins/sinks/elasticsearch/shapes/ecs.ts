@@ -1,18 +1,20 @@
-import { type ByteWriter, type EventView, Field, Flag, type Host } from "../../../../src/plugin/index.js";
+import {
+  type ByteWriter,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  type EventView,
+  Field,
+  Flag,
+  type Host,
+  OPEN_BRACKET,
+  QUOTE,
+} from "../../../../src/plugin/index.js";
 import { safeMembers } from "../safe-shape.js";
 import type { Target } from "../target.js";
 import { type Decision, writeSafeAnnotations } from "./annotations.js";
 import { writeAuditEvent } from "./audit-event.js";
-import {
-  CLOSE_BRACE,
-  COMMA,
-  closeDocument,
-  closeObject,
-  type FieldMember,
-  hasText,
-  isTextList,
-  writeValue,
-} from "./fields.js";
+import { closeDocument, closeObject, type FieldMember, hasText, isTextList, writeValue } from "./fields.js";
 import type { Shape } from "./shape.js";
 
 /** The version of the Elastic Common Schema that the names are of. */
@@ -39,10 +41,6 @@ const RELATED = Buffer.from(',"related":');
 const RELATED_IP = Buffer.from(',"ip":');
 const RELATED_USER = Buffer.from(',"user":');
 const RELATED_USERS = [Field.userUsername, Field.userUid, Field.impersonatedUserUsername];
-
-const QUOTE = 0x22;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 
 /**
  * Documents with the names of Elastic's integration for Kubernetes audit logs, so that Elastic's detection rules find their

@@ -1,17 +1,16 @@
 import {
   type ByteWriter,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
   type EventView,
   type Field,
   Kind,
+  OPEN_BRACE,
+  QUOTE,
   skipSpace,
   valueEnd,
 } from "../../../../src/plugin/index.js";
-
-export const QUOTE = 0x22;
-export const COMMA = 0x2c;
-export const CLOSE_BRACE = 0x7d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACKET = 0x5d;
 
 /** A member of a document that a field gives; its key is `,"name":`. */
 export interface FieldMember {

@@ -1,5 +1,6 @@
 import {
   type Annotation,
+  BACKSLASH,
   type ByteWriter,
   DayNames,
   EncodedTexts,
@@ -7,6 +8,8 @@ import {
   Field,
   Flag,
   Kind,
+  SEMICOLON,
+  SPACE,
   writeMessage,
 } from "../../../../src/plugin/index.js";
 import {
@@ -73,10 +76,6 @@ const WORKSPACE = member("Workspace", Field.workspace);
 const CLUSTER = member("Cluster", Field.cluster);
 const MESSAGE = Buffer.from(',"Message":');
 const NULL = Buffer.from("null");
-
-const SEMICOLON = 0x3b;
-const SPACE = 0x20;
-const BACKSLASH = 0x5c;
 
 /**
  * Documents as KubeSphere's own agent archives them, so that its console finds them: names with a capital, "" where there is
