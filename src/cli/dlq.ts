@@ -21,7 +21,7 @@ export function addDlq(program: Command, finish: Finish): void {
       "after",
       examples(
         ["auditship dlq list -c auditship.yaml", "what was refused, and why"],
-        ["auditship dlq show -c auditship.yaml --id <id>", "the events themselves (redacted), as NDJSON"],
+        ["auditship dlq show -c auditship.yaml --id ID", "the events themselves (redacted), as NDJSON"],
         ["auditship dlq replay -c auditship.yaml --sink archive", "send them again, once the cause is mended"],
       ),
     );
@@ -45,7 +45,7 @@ export function addDlq(program: Command, finish: Finish): void {
     .addHelpText(
       "after",
       examples(
-        ["auditship dlq show -c auditship.yaml --id <id>", "one of them"],
+        ["auditship dlq show -c auditship.yaml --id ID", "one of them"],
         ["auditship dlq show -c auditship.yaml --since 2026-11-20T00:00:00Z > dead.ndjson", "keep a copy"],
       ),
     )

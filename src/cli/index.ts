@@ -30,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** The program with all its commands. */
-function createProgram(finish: Finish): Command {
+export function createProgram(finish: Finish): Command {
   const program = new Command("auditship")
     .description("The agent that ships Kubernetes audit logs and understands them.")
     .version(VERSION, "-V, --version", "Print the version.")

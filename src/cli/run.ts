@@ -15,7 +15,7 @@ export function addRun(program: Command, finish: Finish): void {
           "auditship run -c auditship.yaml --once",
           "ship what is there, then exit; 1 if something could not be delivered",
         ],
-        ["kill -HUP $(pidof auditship)", "reload configuration and rules"],
+        ["pkill -HUP -f 'auditship(\\.js)? run'", "reload configuration and rules"],
       )}
 SIGTERM and SIGINT stop it within shutdownTimeout, a second one at once. A changed configuration or rules file is
 reloaded; one with errors leaves everything as it was. With --once it waits for a sink that does not answer, for as long as that takes.

@@ -55,6 +55,14 @@ describe("the command line", () => {
     expect(out.split("Examples:")[1]).toMatch(new RegExp(`\\$ .*auditship ${command}`));
   });
 
+  it("reloads by a pattern that finds the agent, linked or not, and nothing else that runs", async () => {
+    await auditship("run", "--help");
+    const pattern = new RegExp(/pkill -HUP -f '(.+)'/.exec(out)![1]);
+    expect("node /usr/local/bin/auditship run -c auditship.yaml").toMatch(pattern);
+    expect("node dist/auditship.js run -c auditship.yaml").toMatch(pattern);
+    expect("node /home/you/auditship/node_modules/.bin/vitest run").not.toMatch(pattern);
+  });
+
   it("prints its version", async () => {
     expect(await auditship("--version")).toBe(0);
     expect(out).toBe(`${VERSION}\n`);

@@ -1,22 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-
-const ROOT = resolve(import.meta.dirname, "../..");
-const NOT_OURS = /^(node_modules|dist|\..*)$/;
-
-/** Every Markdown page of the repository, as paths from its root. */
-function pages(directory = ""): string[] {
-  return readdirSync(join(ROOT, directory), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) return NOT_OURS.test(entry.name) ? [] : pages(path);
-    return entry.name.endsWith(".md") ? [path] : [];
-  });
-}
+import { pages, ROOT, textOf } from "./pages.js";
 
 /** Text without its code, where brackets are no links. */
 const prose = (page: string) =>
-  readFileSync(join(ROOT, page), "utf8")
+  textOf(page)
     .replace(/^ *```[\s\S]*?^ *```/gm, "")
     .replace(/`[^`\n]*`/g, "");
 
@@ -34,7 +23,7 @@ const anchor = (heading: string) =>
     .replaceAll(" ", "-");
 
 function anchors(page: string): string[] {
-  const text = readFileSync(join(ROOT, page), "utf8").replace(/^ *```[\s\S]*?^ *```/gm, "");
+  const text = textOf(page).replace(/^ *```[\s\S]*?^ *```/gm, "");
   return [...text.matchAll(/^#+ (.+)$/gm)].map((heading) => anchor(heading[1]));
 }
 

@@ -1,13 +1,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
-
-const ROOT = resolve(import.meta.dirname, "../..");
+import { blocks } from "./pages.js";
 
 /** The query that a page shows. */
-const queryOf = (page: string) => /```promql\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, page), "utf8"))![1].trim();
+const queryOf = (page: string) => blocks(page, "promql")[0].trim();
 
 /** Series of two nodes that read a log of the same name, minute by minute, and what a page's query finds in them. */
 const CASES: [page: string, series: Record<string, string>, labels: string, value: number][] = [
