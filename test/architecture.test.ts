@@ -82,3 +82,14 @@ describe("arrows between rooms", () => {
     expect(Object.keys(ARROWS).sort()).toEqual(["plugins", ...rooms.map(({ name }) => `src/${name}`)].sort());
   });
 });
+
+describe("the package", () => {
+  it("depends on what its types name, and on nothing else: the program is a bundle", () => {
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+    const named = files("src/plugin").flatMap((file) =>
+      [...readFileSync(join(ROOT, file), "utf8").matchAll(/^import .*from "([^."][^"]*)";/gm)].map((match) => match[1]),
+    );
+    const packages = new Set(named.filter((name) => !name.startsWith("node:")));
+    expect(Object.keys(dependencies)).toEqual([...packages].sort());
+  });
+});
