@@ -37,7 +37,7 @@ import { RulesInForce } from "./rules.js";
 import { SinkSet } from "./sink-set.js";
 import { type MadeSink, makeSinks } from "./sinks.js";
 import { Slots } from "./slots.js";
-import { StageSet } from "./stages.js";
+import { makeStages, type StageSet } from "./stages.js";
 import { type SourceState, StateStore } from "./state.js";
 import { StoredEvent } from "./stored-event.js";
 import { within } from "./within.js";
@@ -179,7 +179,7 @@ export class Agent {
     this.#loaded = await withReceivers(this.#loaded, this.#rules.loaded.receivers);
     this.#memory = await placed(this.#loaded, ["memory", "buffers"], () => planMemory(this.#loaded));
     this.#arena = new Arena(this.#memory.all);
-    this.#stages = await this.#createStages(this.#loaded);
+    this.#stages = await this.#makeStages(this.#loaded);
     this.#options.onLoaded?.();
     for (const source of this.#loaded.sources) await this.#openSource(source);
     await this.#sinks.add(await this.#makeSinks(this.#loaded), this.#loaded.sources);
@@ -220,17 +220,9 @@ export class Agent {
     };
   }
 
-  async #createStages(loaded: LoadedConfig): Promise<StageSet> {
+  #makeStages({ stages, place }: LoadedConfig): Promise<StageSet> {
     const { log, metrics } = this.#options;
-    const stages = [];
-    for (const [index, { name, plugin, options }] of loaded.stages.entries()) {
-      const create = () => plugin.create(options, this.#stageHost(name));
-      stages.push({ name: plugin.name, stage: await placed(loaded, ["stages", String(index)], create) });
-    }
-    if (!loaded.stages.some(({ plugin }) => plugin.name === "redact")) {
-      log.warn({}, "The configuration has no redact stage: secrets in audit events leave this node in clear text.");
-    }
-    return new StageSet(stages, log, metrics);
+    return makeStages(stages, { place, host: (name) => this.#stageHost(name), log, meter: metrics });
   }
 
   #stageHost(name: string): StageHost {
@@ -387,23 +379,17 @@ export class Agent {
     rules: RulesRead | undefined,
     { revive }: { revive: boolean },
   ): Promise<void> {
-    const before = this.#loaded;
     const { archiving, receivers } = rules ?? this.#rules.loaded;
     requireArchivingRules(configured, archiving);
     const loaded = await withReceivers(configured, receivers);
-    const wanted = new Map(loaded.sinks.map((sink) => [sink.name, sink]));
-    const stays = (name: string) => {
-      const running = this.#sinks.get(name);
-      return !(revive && running?.runner.state === "stopped") && isSame(running?.loaded, wanted.get(name));
-    };
+    const staying = this.#staying(loaded, revive);
     // All that may be wrong with it is found out before anything changes.
-    const sinks = await this.#makeSinks({ ...loaded, sinks: loaded.sinks.filter(({ name }) => !stays(name)) });
+    const sinks = await this.#makeSinks({ ...loaded, sinks: loaded.sinks.filter(({ name }) => !staying.has(name)) });
     let stages = this.#stages;
     try {
-      if (!isSame(before.stages, loaded.stages)) stages = await this.#createStages(loaded);
+      if (!isSame(this.#loaded.stages, loaded.stages)) stages = await this.#makeStages(loaded);
     } catch (error) {
       for (const sink of sinks) await sink.close();
-      if (stages !== this.#stages) await stages.retire();
       throw error;
     }
     if (rules) {
@@ -416,10 +402,19 @@ export class Agent {
     this.#loaded = loaded;
     this.#configured = configured;
     for (const name of this.#sinks.names) {
-      if (!stays(name)) await this.#sinks.remove(name, loaded.config.shutdownTimeout);
+      if (!staying.has(name)) await this.#sinks.remove(name, loaded.config.shutdownTimeout);
     }
     if (this.#stopping) for (const sink of sinks) await sink.close();
     else await this.#sinks.add(sinks, loaded.sources);
+  }
+
+  /** Names of the sinks that go on as they are. */
+  #staying({ sinks }: LoadedConfig, revive: boolean): ReadonlySet<string> {
+    const same = sinks.filter((wanted) => {
+      const running = this.#sinks.get(wanted.name);
+      return isSame(running?.loaded, wanted) && !(revive && running?.runner.state === "stopped");
+    });
+    return new Set(same.map(({ name }) => name));
   }
 
   // ---- end

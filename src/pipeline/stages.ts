@@ -1,9 +1,41 @@
+import type { LoadedConfig, LoadedStage } from "../config/load.js";
 import { faultOf } from "../observe/fault.js";
-import type { Batch, Logger, Meter, Stage } from "../plugin/index.js";
+import type { Batch, Logger, Meter, Stage, StageHost } from "../plugin/index.js";
+import { placed } from "./placed.js";
 
-export interface NamedStage {
+interface NamedStage {
   readonly name: string;
   readonly stage: Stage;
+}
+
+/** What all stages get from the agent. */
+export interface StageDeps {
+  host(name: string): StageHost;
+  log: Logger;
+  meter: Meter;
+  /** Where their configuration stands. */
+  place: LoadedConfig["place"];
+}
+
+/** Makes all of them, or throws and leaves none. */
+export async function makeStages(
+  stages: readonly LoadedStage[],
+  { host, log, meter, place }: StageDeps,
+): Promise<StageSet> {
+  const made: NamedStage[] = [];
+  try {
+    for (const [index, { name, plugin, options }] of stages.entries()) {
+      const stage = await placed({ place }, ["stages", String(index)], () => plugin.create(options, host(name)));
+      made.push({ name: plugin.name, stage });
+    }
+  } catch (error) {
+    await close(made);
+    throw error;
+  }
+  if (!made.some(({ name }) => name === "redact")) {
+    log.warn({}, "The configuration has no redact stage: secrets in audit events leave this node in clear text.");
+  }
+  return new StageSet(made, log, meter);
 }
 
 /** The stages in their order; one set works on a batch from its first stage to its last, whatever a reload does meanwhile. */
@@ -48,7 +80,10 @@ export class StageSet {
   }
 
   async #close(): Promise<void> {
-    if (this.#running > 0) return;
-    for (const { stage } of this.#stages) await stage.close?.();
+    if (this.#running === 0) await close(this.#stages);
   }
+}
+
+async function close(stages: readonly NamedStage[]): Promise<void> {
+  for (const { stage } of stages) await stage.close?.();
 }

@@ -40,6 +40,17 @@ export default {
   },
 };`;
 
+/** A stage of which the test knows how many there are. */
+const COUNTED = `
+export default {
+  kind: "stage", name: "counted",
+  options: (zod) => zod.strictObject({}),
+  create() {
+    globalThis.countedStages++;
+    return { run() {}, close() { globalThis.countedStages--; } };
+  },
+};`;
+
 /** A configuration, loaded. */
 async function config(changes: object = {}) {
   const whole = {
@@ -120,6 +131,42 @@ describe("a reload", () => {
     expect((await document()).auditship.workspace).toBe("red");
     await agent.reload(await config());
     expect((await document()).auditship.workspace).toBe("red");
+  });
+
+  it("keeps a sink that stops while it is under way", async () => {
+    const gate = Object.assign(globalThis, { makeStage: async () => {} });
+    const gone = { kind: "stop", reason: "gone" };
+    await writeFile(
+      at("gone.mjs"),
+      `${LATE.replace("late", "gone").replace('{ kind: "done" }', JSON.stringify(gone))}`,
+    );
+    await writeFile(
+      at("gated.mjs"),
+      COUNTED.replace("counted", "gated").replace("create() {", "async create() { await makeStage();"),
+    );
+    const sinks = { archive, gone: { type: "./gone.mjs" } };
+    const agent = await start(sinks);
+    const states = () => (agent.status() as { sinks: { name: string; state: string }[] }).sinks;
+    gate.makeStage = async () => {
+      await document();
+      await expect.poll(states).toContainEqual(expect.objectContaining({ name: "gone", state: "stopped" }));
+    };
+    await agent.reload(await config({ sinks, stages: ["parse", workspace("red"), "./gated.mjs", "redact"] }));
+    expect(states().map(({ name }) => name)).toEqual(["archive", "gone"]);
+  });
+
+  it("that is refused closes the stages that it made before the one that cannot be made", async () => {
+    await writeFile(at("counted.mjs"), COUNTED);
+    const counter = Object.assign(globalThis, { countedStages: 0 });
+    const agent = await start();
+    const stages = (keyFile: string) => ["parse", "./counted.mjs", { redact: { hash: { keyFile } } }];
+    await expect(config({ stages: stages("none") }).then((loaded) => agent.reload(loaded))).rejects.toThrow();
+    expect(counter.countedStages).toBe(0);
+    await writeFile(at("hash.key"), "0123456789abcdef");
+    await agent.reload(await config({ stages: stages("hash.key") }));
+    expect(counter.countedStages).toBe(1);
+    await agent.stop();
+    expect(counter.countedStages).toBe(0);
   });
 
   it("keeps the cursor of a sink that it removes, whatever the far end takes as it is cut off", async () => {
