@@ -111,8 +111,8 @@ class Reloader {
     const { env, log, metrics } = this.#context;
     try {
       const loaded = await loadConfig(this.#file, { env });
+      await this.#follow(loaded);
       await agent.reload(loaded);
-      if (!this.#closed) await this.#follow(loaded);
     } catch (error) {
       metrics.add("auditship_reloads_total", 1, "config", "refused");
       const lines = error instanceof AuditshipError ? error.line().split("\n") : [(error as Error).message];
@@ -121,12 +121,14 @@ class Reloader {
     }
   }
 
-  /** Watches what the configuration now names. */
+  /** Watches what a configuration names before that is read, and though it may be refused: what is mended there is noticed. */
   async #follow({ path, config }: LoadedConfig): Promise<void> {
     const paths = [path, ...config.rules.paths];
     if (this.#watch?.paths === paths.join("\n")) return;
-    await this.#watch?.changes.close();
+    const before = this.#watch;
     this.#watch = { paths: paths.join("\n"), changes: await watchConfig(paths, () => this.#request()) };
+    await before?.changes.close();
+    if (this.#closed) await this.#watch.changes.close();
   }
 }
 

@@ -188,6 +188,19 @@ describe("run", () => {
     );
   });
 
+  it("looks at the rules that a refused configuration names, and takes it when they are mended", async () => {
+    await configure("", "  local: { type: file, path: local.ndjson, select: archived }\n");
+    await writeFile(log(), "");
+    const { agent } = await running();
+    const others = join(directory, "others.yaml");
+    await writeFile(others, RULES.replace("enable: true", "enable: false"));
+    const config = join(directory, "auditship.yaml");
+    await writeFile(config, (await readFile(config, "utf8")).replace("rules.yaml", "others.yaml"));
+    await agent.until(({ err }) => err.includes("the one before stays"));
+    await writeFile(others, RULES);
+    await agent.until(({ err }) => err.includes("Configuration reloaded."));
+  });
+
   it("reloads on SIGHUP; a configuration with errors leaves everything as it was", async () => {
     await configure();
     await writeFile(log(), "");
