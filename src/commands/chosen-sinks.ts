@@ -1,7 +1,16 @@
-import type { LoadedConfig, LoadedSink } from "../config/load.js";
+import { type LoadedConfig, type LoadedSink, loadConfig } from "../config/load.js";
+import { withReceivers } from "../pipeline/receivers.js";
 import { sinkHost } from "../pipeline/sinks.js";
 import { AuditshipError, type Sink } from "../plugin/index.js";
+import { loadRules } from "../rules/index.js";
 import { commandHost } from "./command-host.js";
+
+/** A configuration with all of its sinks, those of receivers among its rules too. */
+export async function loadAllSinks(file: string): Promise<LoadedConfig> {
+  const loaded = await loadConfig(file);
+  const { receivers } = await loadRules(loaded.config.rules);
+  return withReceivers(loaded, receivers);
+}
 
 /** All sinks, or the one of that name. */
 export function chooseSinks(loaded: LoadedConfig, only: string | undefined): LoadedSink[] {

@@ -8,10 +8,9 @@ import {
   removeDeadLetters,
   sinksWithDeadLetters,
 } from "../delivery/dead-letter-file.js";
-import { loadAllSinks } from "../pipeline/receivers.js";
 import { StoredEvent } from "../pipeline/stored-event.js";
 import { AuditshipError, ByteWriter, type Request, type SendingSink, type Verdict } from "../plugin/index.js";
-import { chooseSinks, withSink } from "./chosen-sinks.js";
+import { chooseSinks, loadAllSinks, withSink } from "./chosen-sinks.js";
 
 /** Most events of one replayed request, and attempts that one gets before it stays where it is. */
 const REQUEST_EVENTS = 500;

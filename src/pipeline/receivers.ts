@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { type LoadedConfig, type LoadedSink, loadConfig, withDefaults } from "../config/load.js";
+import { type LoadedConfig, type LoadedSink, withDefaults } from "../config/load.js";
 import { builtins } from "../config/plugins.js";
 import { sinkSchema } from "../config/schema.js";
 import type { SinkPlugin } from "../plugin/index.js";
-import { loadRules, type Receiver } from "../rules/index.js";
+import type { Receiver } from "../rules/index.js";
 
 /**
  * A configuration with a sink for each receiver that stands among its rules, unless it turns them off or has a sink of that name
@@ -16,13 +16,6 @@ export async function withReceivers(loaded: LoadedConfig, receivers: readonly Re
     if (!sinks.has(receiver.name)) sinks.set(receiver.name, await sinkOf(receiver, loaded.directory));
   }
   return { ...loaded, sinks: [...sinks.values()] };
-}
-
-/** A configuration with all of its sinks, for commands that run no rules. */
-export async function loadAllSinks(file: string): Promise<LoadedConfig> {
-  const loaded = await loadConfig(file);
-  const { receivers } = await loadRules(loaded.config.rules);
-  return withReceivers(loaded, receivers);
 }
 
 /** What KubeSphere posts to such a receiver, by our sinks and their defaults. */
