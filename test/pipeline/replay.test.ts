@@ -88,7 +88,8 @@ it("Dead letters are replayed beside a running agent, which goes on with its own
   await refuse();
   await appendFile(at("audit.log"), `${auditLine(3)}\n`);
   await vi.waitFor(async () => expect(await listed()).toHaveLength(1), { timeout: 10_000 });
-  expect(metrics.get("auditship_dead_letters", "picky")).toBe(1);
+  // It is counted when it is known to be on disk.
+  await vi.waitFor(() => expect(metrics.get("auditship_dead_letters", "picky")).toBe(1), { timeout: 10_000 });
   const second = await listed();
   await agent.stop();
   await mend();
