@@ -3,29 +3,19 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSource, requireArchivingRules } from "../config/load.js";
-import { Arena, EventBatch, EventExtractor, openTape } from "../event/index.js";
+import { Arena, EventBatch, openTape } from "../event/index.js";
 import { Cluster } from "../kubernetes/cluster.js";
 import { type Control, takeControl } from "../observe/control.js";
 import { faultOf } from "../observe/fault.js";
 import { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
 import { type ObserveServer, serveObservation } from "../observe/server.js";
-import {
-  AuditshipError,
-  type Batch,
-  fieldOfPath,
-  type Host,
-  type Logger,
-  type Predicate,
-  type Source,
-  type StageHost,
-} from "../plugin/index.js";
+import { AuditshipError, fieldOfPath, type Host, type Logger, type StageHost } from "../plugin/index.js";
 import { compileCondition } from "../rules/index.js";
 import { VERSION } from "../version.js";
 import { Checkpoints } from "./checkpoints.js";
 import { changedUntilRestart, isSame, untilRestart } from "./config-change.js";
 import { Counters } from "./counters.js";
-import { dropEvents } from "./drop.js";
 import { Feed } from "./feed.js";
 import { KubeSphereEvents } from "./kubesphere-events.js";
 import { LiveReports } from "./live-reports.js";
@@ -37,8 +27,9 @@ import { RulesInForce } from "./rules.js";
 import { SinkSet } from "./sink-set.js";
 import { type MadeSink, makeSinks } from "./sinks.js";
 import { Slots } from "./slots.js";
+import { type OpenSource, openSource } from "./sources.js";
 import { makeStages, type StageSet } from "./stages.js";
-import { type SourceState, StateStore } from "./state.js";
+import { StateStore } from "./state.js";
 import { StoredEvent } from "./stored-event.js";
 import { within } from "./within.js";
 
@@ -181,7 +172,7 @@ export class Agent {
     this.#arena = new Arena(this.#memory.all);
     this.#stages = await this.#makeStages(this.#loaded);
     this.#options.onLoaded?.();
-    for (const source of this.#loaded.sources) await this.#openSource(source);
+    for (const source of this.#loaded.sources) this.#feeds.set(source.name, this.#feed(await this.#openSource(source)));
     await this.#sinks.add(await this.#makeSinks(this.#loaded), this.#loaded.sources);
     this.#readiness.met(STARTING);
     await this.#forgetRemoved();
@@ -243,30 +234,22 @@ export class Agent {
     return directory;
   }
 
-  async #openSource({ name, plugin, options, common }: LoadedSource): Promise<void> {
+  #openSource(source: LoadedSource): Promise<OpenSource> {
     const { log, metrics, once } = this.#options;
-    const drop = await placed(this.#loaded, ["sources", name, "drop"], () =>
-      common.drop === undefined ? undefined : compileCondition(common.drop, { envelopeOnly: true }),
-    );
-    const stored = await this.#store.readSource(name);
-    const context = {
-      ...this.#host(name),
-      restored: stored?.table,
+    const { config, place } = this.#loaded;
+    return openSource(source, {
+      host: (name) => this.#host(name),
+      directory: (name) => this.#ownDirectory("spool", name),
+      store: this.#store,
       once,
-      maxLine: this.#loaded.config.maxLine,
-      extractor: () => new EventExtractor(),
-      stateDirectory: () => this.#ownDirectory("spool", name),
-    };
-    const source = await plugin.open(options, context);
-    source.onLoss = ({ reason, bytes, atMost, file }) => {
-      metrics.add("auditship_bytes_lost_total", bytes, name, reason);
-      if (atMost !== undefined) this.#addAtMost(name, atMost);
-      log.error({ source: name, reason, bytes, atMost, file }, "Audit bytes are gone before they were read.");
-    };
-    this.#feeds.set(name, this.#feed(name, source, stored, drop));
+      maxLine: config.maxLine,
+      log,
+      metrics,
+      place,
+    });
   }
 
-  #feed(name: string, source: Source, stored: SourceState | undefined, drop?: Predicate): Feed {
+  #feed({ name, source, stored, drop }: OpenSource): Feed {
     const { cluster, node, labels } = this.#loaded.config;
     const { batch } = this.#memory;
     const arena = this.#arena;
@@ -278,18 +261,13 @@ export class Agent {
       newBatch: () => new EventBatch({ capacity: batch, documents: { cluster, node, labels }, arena }),
       count: (batch, fresh) => this.#counters.count(batch, fresh),
       runStages: async (batch) => {
-        if (drop) this.#drop(batch, drop);
+        drop(batch);
         this.#kubesphere.run(batch);
         await this.#stages.run(batch);
       },
       onProgress: (runner) => this.#checkpoints.touch(runner),
       onFailure: (error) => this.#fail(error),
     });
-  }
-
-  #drop(batch: Batch, drop: Predicate): void {
-    const dropped = dropEvents(batch, drop);
-    if (dropped > 0) this.#options.metrics.add("auditship_dropped_events_total", dropped, batch.source);
   }
 
   #makeSinks({ sinks, place }: Pick<LoadedConfig, "sinks" | "place">): Promise<MadeSink[]> {
@@ -308,11 +286,6 @@ export class Agent {
     return this.#store.forgetRemoved(names, Date.now()).catch((error: Error) => {
       this.#options.log.warn({ error: error.message }, "Cannot tidy the state directory.");
     });
-  }
-
-  #addAtMost(source: string, bytes: number): void {
-    const { metrics } = this.#options;
-    metrics.set("auditship_bytes_lost_at_most", metrics.get("auditship_bytes_lost_at_most", source) + bytes, source);
   }
 
   #measure(): void {
