@@ -16,6 +16,8 @@ export interface Answer {
 /** What it takes to receive events. */
 export interface Receiver {
   name: string;
+  /** False while the agent starts. */
+  begun(): boolean;
   guard: GuardOptions;
   spool: Spool;
   bounds: Bounds;
@@ -28,6 +30,7 @@ export interface Receiver {
 /** Where events are posted: KubeSphere's path, and that of a kubeconfig without one. */
 export const PATHS: readonly string[] = ["/audit/webhook/event", "/"];
 
+const STARTING: Answer = { status: 503, text: "the agent is starting; send it again", retryAfter: 1 };
 const BUSY: Answer = { status: 429, text: "too much at once; send it again", retryAfter: 1 };
 
 const OUTCOMES: Record<Outcome, Answer> = {
@@ -62,6 +65,7 @@ async function take(request: IncomingMessage, receiver: Receiver): Promise<Taken
   if (!(await admits(request, receiver.guard))) {
     return { answer: { status: 401, text: "show a client certificate or a bearer token" }, outcome: "denied" };
   }
+  if (!receiver.begun()) return { answer: STARTING };
   const { maxBody, bounds, spool } = receiver;
   const announced = Number(request.headers["content-length"] ?? maxBody);
   if (announced > maxBody) return tooLarge(maxBody);

@@ -40,6 +40,7 @@ export class IntakeSource implements Source {
   readonly #files: FileSource;
   readonly #spool: Spool;
   readonly #context: SourceContext;
+  #begun = false;
   server: IntakeServer | undefined;
 
   constructor(spool: Spool, files: FileSource, context: SourceContext) {
@@ -78,6 +79,15 @@ export class IntakeSource implements Source {
 
   state(oldest: Position | undefined): object {
     return this.#files.state(oldest);
+  }
+
+  begin(): void {
+    this.#begun = true;
+  }
+
+  /** A sink that begins at the end would pass over what was taken before. */
+  get begun(): boolean {
+    return this.#begun;
   }
 
   release(oldest: Position): void {
@@ -150,6 +160,7 @@ export default defineSource({
     const token = typeof auth === "object" ? file(auth.tokenFile, "auth.tokenFile") : undefined;
     const receiver: Receiver = {
       name,
+      begun: () => source.begun,
       spool,
       guard: auth === "none" ? { certificate: false, token } : { certificate: clientCa !== undefined, token },
       bounds: new Bounds(2 * maxBody, rate, now),

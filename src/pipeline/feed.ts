@@ -57,8 +57,10 @@ export class Feed {
   #stopped = false;
   /** End of what was in the log before we read. */
   readonly #before: Position | undefined;
-  /** Oldest cursor when the state was asked for. */
-  #oldest: Position | undefined;
+  /** Its sinks are where they begin. */
+  #begun = false;
+  /** Oldest cursor when the state was asked for, and whether its sinks had begun. */
+  #stated: { oldest?: Position; begun: boolean } = { begun: false };
   #idle: (() => void)[] = [];
 
   constructor(source: Source, stored: Pick<SourceState, "highWater" | "gaps"> | undefined, deps: FeedDeps) {
@@ -90,6 +92,7 @@ export class Feed {
   async begun(): Promise<void> {
     void this.#dispatch();
     while (this.#dispatching) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#begun = true;
   }
 
   /** Takes a sink off this source. */
@@ -136,13 +139,15 @@ export class Feed {
     let oldest = this.#seen.highWater;
     for (const { cursor } of this.#followers.values()) if (compareCursors(cursor, oldest) < 0) oldest = cursor;
     this.#seen.forget(oldest);
-    this.#oldest = oldest;
+    this.#stated = { oldest, begun: this.#begun };
     return { table: this.#source.state(oldest), ...this.#seen.stored() };
   }
 
   /** What {@link state} gave last is written down, and so are the cursors of that moment. */
   written(): void {
-    if (this.#oldest) this.#source.release?.(this.#oldest);
+    const { oldest, begun } = this.#stated;
+    if (begun) this.#source.begin?.();
+    if (oldest) this.#source.release?.(oldest);
   }
 
   /** Resolves when every lane has come to the log's end (`--once`). */

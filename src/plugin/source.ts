@@ -102,6 +102,8 @@ export interface Source {
   lag(position: Position | undefined): Lag;
   /** JSON to keep across restarts: the file table from the oldest needed position on (DESIGN §4, "State"). */
   state(oldest: Position | undefined): object;
+  /** It is written down where each sink begins: what comes from now on is theirs. A source that takes events in takes none before. */
+  begin?(): void;
   /** Everything before `oldest` is acknowledged by every sink, and that is written down: it can be forgotten. */
   release?(oldest: Position): void;
   /** Sets the source's own gauges; called before they are shown. */

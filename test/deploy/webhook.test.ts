@@ -87,6 +87,7 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("certificates.sh
       { ...context, stateDirectory: () => at("spool") },
     );
     onTestFinished(() => source.close());
+    source.begin();
     const kubeconfig = parse(readFileSync(at("audit-webhook.yaml"), "utf8"));
     const { cluster } = kubeconfig.clusters[0];
     expect(new URL(cluster.server)).toMatchObject({ host: "10.96.0.20:6443", pathname: "/audit/webhook/event" });

@@ -26,6 +26,7 @@ async function open(options: object = {}): Promise<IntakeSource> {
   const context = { ...contextOf(recorded, {}), stateDirectory: () => join(directory, "spool") };
   const source = (await webhook.open(parsed, context)) as IntakeSource;
   onTestFinished(() => source.close());
+  source.begin();
   return source;
 }
 

@@ -2,12 +2,13 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { loadConfig } from "../../src/config/load.js";
 import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
 import { auditLine } from "../support/batches.js";
+import { freePort } from "../support/ports.js";
 
 /** A sink that notes in `seen`, at its first fold, whether the agent has stored its state. */
 const SINK = `
@@ -64,4 +65,42 @@ it("A sink that folds has its first state on disk before its first event, so tha
   await agent.finished;
   await agent.stop();
   expect(await readFile(join(directory, "seen"), "utf8")).toBe("true");
+});
+
+/** A sink that posts an event when it gets its state back, and notes the answer; and how many events it folds. */
+const POSTER = `
+import { appendFileSync } from "node:fs";
+export default {
+  kind: "sink", name: "poster",
+  options: (zod) => zod.strictObject({ url: zod.string(), answers: zod.string(), folded: zod.string() }),
+  create: ({ url, answers, folded }) => ({
+    mode: "fold", state: () => ({}), async flush() {}, async probe() {},
+    async restore() {
+      const answer = await fetch(url, { method: "POST", body: '{"items":[{"auditID":"early"}]}' });
+      appendFileSync(answers, answer.status + " after " + answer.headers.get("retry-after"));
+    },
+    fold(events) { if (events.count > 0) appendFileSync(folded, String(events.count)); },
+  }),
+};`;
+
+it("A webhook source takes nothing before it is on disk where its sinks begin: one that begins at the end would pass it over", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "auditship-first-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const at = (name: string) => join(directory, name);
+  const url = `http://127.0.0.1:${await freePort()}/`;
+  await writeFile(at("sink.mjs"), POSTER);
+  const config = {
+    sources: { posted: { type: "webhook", listen: new URL(url).host, auth: "none", startAt: "end" } },
+    state: "state",
+    sinks: { poster: { type: "./sink.mjs", url, answers: at("answers"), folded: at("folded") } },
+    observe: { listen: "none" },
+  };
+  await writeFile(at("auditship.yaml"), JSON.stringify(config));
+  const loaded = await loadConfig(at("auditship.yaml"), { env: {} });
+  const agent = await Agent.start(loaded, { once: false, log: createLog({ level: "silent" }), metrics: new Metrics() });
+  onTestFinished(() => agent.stop());
+  expect(await readFile(at("answers"), "utf8")).toBe("503 after 1");
+  const answer = await fetch(url, { method: "POST", body: '{"items":[{"auditID":"late"}]}' });
+  expect(answer.status).toBe(200);
+  await vi.waitFor(async () => expect(await readFile(at("folded"), "utf8")).toBe("1"), { timeout: 10_000 });
 });
