@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { Signals } from "../commands/signals.js";
 import { EXIT, endSoon, examples, type Finish, outliveOutput } from "./command.js";
 
 export function addRun(program: Command, finish: Finish): void {
@@ -21,10 +22,11 @@ SIGTERM and SIGINT stop it within shutdownTimeout, a second one at once. A chang
 reloaded; one with errors leaves everything as it was. With --once it waits for a sink that does not answer, for as long as that takes.
 `,
     )
-    .action(async (options: { config: string; once?: boolean }) => {
+    .action(async ({ config, once }: { config: string; once?: boolean }) => {
+      const signals = new Signals({ once });
       outliveOutput();
       const { runService } = await import("../commands/run.js");
-      finish((await runService(options.config, { once: options.once })) ? EXIT.fine : EXIT.failed);
+      finish((await runService(config, { once, signals })) ? EXIT.fine : EXIT.failed);
       endSoon();
     });
 }

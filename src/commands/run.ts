@@ -6,9 +6,12 @@ import { Metrics } from "../observe/meter.js";
 import { Agent } from "../pipeline/agent.js";
 import { AuditshipError } from "../plugin/index.js";
 import { boundGarbage, tuneEngine } from "./engine.js";
+import { Signals } from "./signals.js";
 
 export interface ServiceOptions extends Pick<LoadOptions, "env"> {
   once?: boolean;
+  /** What the process was asked so far. */
+  signals?: Signals;
   /** Called once, when everything runs. */
   onStarted?: (agent: Agent, loaded: LoadedConfig) => void;
 }
@@ -19,25 +22,34 @@ export interface ServiceOptions extends Pick<LoadOptions, "env"> {
  */
 export async function runService(
   file: string,
-  { once = false, env, onStarted }: ServiceOptions = {},
+  { once = false, env, signals = new Signals({ once }), onStarted }: ServiceOptions = {},
 ): Promise<boolean> {
-  tuneEngine();
-  const loaded = await loadConfig(file, { env });
+  try {
+    tuneEngine();
+    return await serve(await loadConfig(file, { env }), { once, env, signals, onStarted });
+  } finally {
+    signals.release();
+  }
+}
+
+async function serve(
+  loaded: LoadedConfig,
+  { once, env, signals, onStarted }: ServiceOptions & { once: boolean; signals: Signals },
+): Promise<boolean> {
   const log = createLog({ level: loaded.config.observe.log });
   const metrics = new Metrics();
   const crashes = listenForCrashes(log);
-  const signals = listenForStop(log);
-  const reloader = once ? undefined : await Reloader.start(loaded, { env, log, metrics });
+  void signals.stop.then((signal) => log.info({ signal }, "Stopping; once more to stop at once."));
+  const reloader = once ? undefined : await Reloader.start(loaded, { env, log, metrics, signals });
   try {
     const agent = await Agent.start(loaded, { once, log, metrics, onLoaded: boundGarbage });
-    void signals.asked.then(() => agent.stop());
+    void signals.stop.then(() => agent.stop());
     reloader?.attach(agent);
     onStarted?.(agent, loaded);
     const { failed } = await agent.finished;
     return !failed;
   } finally {
     await reloader?.close();
-    signals.release();
     crashes.release();
   }
 }
@@ -57,6 +69,7 @@ interface Context {
   env?: LoadOptions["env"];
   log: Log;
   metrics: Metrics;
+  signals: Signals;
 }
 
 /** Watches the files of a configuration, and loads them anew. What changes before there is an agent is not missed. */
@@ -64,7 +77,6 @@ class Reloader {
   readonly #context: Context;
   readonly #file: string;
   readonly #agent: Promise<Agent>;
-  readonly #onHangUp = () => this.#request();
   #attach!: (agent: Agent) => void;
   #watch: { paths: string; changes: ConfigWatch } | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -81,7 +93,7 @@ class Reloader {
 
   static async start(loaded: LoadedConfig, context: Context): Promise<Reloader> {
     const reloader = new Reloader(loaded.path, context);
-    process.on("SIGHUP", reloader.#onHangUp);
+    context.signals.onReload = () => reloader.#request();
     await reloader.#follow(loaded);
     return reloader;
   }
@@ -92,7 +104,6 @@ class Reloader {
 
   async close(): Promise<void> {
     this.#closed = true;
-    process.off("SIGHUP", this.#onHangUp);
     await this.#watch?.changes.close();
   }
 
@@ -130,25 +141,4 @@ class Reloader {
     await before?.changes.close();
     if (this.#closed) await this.#watch.changes.close();
   }
-}
-
-/** From the first moment on, so that an agent that is still starting stops cleanly, too. */
-function listenForStop(log: Log): { asked: Promise<void>; release(): void } {
-  let ask = () => {};
-  const asked = new Promise<void>((resolve) => {
-    ask = resolve;
-  });
-  const again = () => process.exit(1);
-  const stop = (signal: NodeJS.Signals) => {
-    process.off("SIGTERM", stop).off("SIGINT", stop).on("SIGTERM", again).on("SIGINT", again);
-    log.info({ signal }, "Stopping; once more to stop at once.");
-    ask();
-  };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
-  return {
-    asked,
-    release() {
-      for (const listener of [stop, again]) process.off("SIGTERM", listener).off("SIGINT", listener);
-    },
-  };
 }

@@ -1,4 +1,5 @@
-import { appendFile, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { appendFile, open, readFile, rename, writeFile } from "node:fs/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { type BulkServer, startBulkServer } from "../support/bulk-server.js";
 import { bundledProgram, Site, simulated, text } from "./fixture.js";
@@ -84,4 +85,44 @@ it("a second SIGTERM ends it at once, with 1", async () => {
   await agent.until(({ err }) => err.includes("once more to stop at once"));
   agent.child.kill("SIGTERM");
   expect(await agent.exited).toBe(1);
+});
+
+/** A site whose configuration is a pipe: an agent has begun to start when {@link give} resolves, and goes on when it did. */
+async function pipedSite(): Promise<{ site: Site; begun(): Promise<{ goOn(): Promise<void> }> }> {
+  const site = await Site.make();
+  await writeFile(site.at("log", "audit.log"), text(lines));
+  await site.configure({ sinks: { archive: { type: "file", path: "archive.ndjson" } } });
+  const config = await readFile(site.at("auditship.yaml"));
+  await rename(site.at("auditship.yaml"), site.at("kept.yaml"));
+  execFileSync("mkfifo", [site.at("auditship.yaml")]);
+  const begun = async () => {
+    const pipe = await open(site.at("auditship.yaml"), "w");
+    const goOn = async () => {
+      await pipe.writeFile(config);
+      await pipe.close();
+    };
+    return { goOn };
+  };
+  return { site, begun };
+}
+
+it("SIGTERM before it has its configuration is an orderly end, with 0", async () => {
+  const { site, begun } = await pipedSite();
+  const agent = program.start(site);
+  const { goOn } = await begun();
+  agent.child.kill("SIGTERM");
+  await goOn();
+  expect(await agent.exited, agent.err).toBe(0);
+  expect(agent.err).toContain("Agent stopped.");
+});
+
+it("SIGHUP before it has its configuration is a reload when it has started", async () => {
+  const { site, begun } = await pipedSite();
+  const agent = program.start(site);
+  const first = await begun();
+  agent.child.kill("SIGHUP");
+  await first.goOn();
+  await agent.until(({ err }) => err.includes("Agent started."));
+  await (await begun()).goOn();
+  await agent.until(({ err }) => err.includes("Configuration reloaded."));
 });
