@@ -29,6 +29,12 @@ Exit code: 0 fine, 1 a sink does not answer, 2 an error in configuration or rule
       if (!config && rules.length === 0) {
         throw new AuditshipError("AUDITSHIP_USAGE", "check needs a configuration (-c FILE) or rules (--rules PATH).");
       }
+      if (auditPolicy !== undefined && rules.length === 0) {
+        throw new AuditshipError(
+          "AUDITSHIP_USAGE",
+          "--audit-policy goes with --rules; a configuration has rules.auditPolicy.",
+        );
+      }
       const { checkConfig, checkRules } = await import("../commands/check.js");
       const print = (line: string) => void process.stdout.write(`${line}\n`);
       const results = [];

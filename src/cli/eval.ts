@@ -27,8 +27,9 @@ export function addEval(program: Command, finish: Finish): void {
     )
     .action(async ({ dialect, rules }: { dialect: "kubesphere" | "falco" | "sigma"; rules?: string }) => {
       const { evaluateLines } = await import("../commands/evaluate.js");
+      const { standardInput } = await import("../commands/input.js");
       const { Output } = await import("./output.js");
-      await evaluateLines(process.stdin, dialect, rules, new Output());
+      await evaluateLines(standardInput(), dialect, rules, new Output());
       finish(EXIT.fine);
     });
 }

@@ -13,7 +13,7 @@ import { planMemory } from "../pipeline/memory.js";
 import { inConfig } from "../pipeline/placed.js";
 import { withReceivers } from "../pipeline/receivers.js";
 import { AuditshipError } from "../plugin/index.js";
-import { compileCondition, type LoadedRules, loadRules, type RuleInfo } from "../rules/index.js";
+import { AuditPolicy, compileCondition, type LoadedRules, loadRules, type RuleInfo } from "../rules/index.js";
 import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
 import { withSink } from "./chosen-sinks.js";
@@ -111,7 +111,7 @@ function files(path: string, result: CheckResult): string {
 }
 
 async function describeRules(config: RulesConfig, result: CheckResult, print: Print): Promise<LoadedRules> {
-  const loaded = await loadRules(config);
+  const loaded = await loadRules({ ...config, auditPolicy: await checkPolicy(config, result) });
   const { set, rules, refused } = loaded;
   const off = rules.filter(({ enabled, actions }) => !enabled || actions.length === 0);
   print(`rules          ${set.size} in force, ${off.length} off, ${refused.length} refused`);
@@ -123,6 +123,18 @@ async function describeRules(config: RulesConfig, result: CheckResult, print: Pr
     result.errors.push(shown ? `${error.line()}\n${shown}` : error.line());
   }
   return loaded;
+}
+
+/** The audit policy, if it is one: an agent would only warn that it is not. */
+async function checkPolicy({ auditPolicy }: RulesConfig, result: CheckResult): Promise<string | undefined> {
+  if (auditPolicy === undefined) return undefined;
+  try {
+    return (await AuditPolicy.load(auditPolicy)).file;
+  } catch (error) {
+    if (!(error instanceof AuditshipError)) throw error;
+    noteError(result, error);
+    return undefined;
+  }
 }
 
 function perFile({ rules }: LoadedRules): Map<string, number> {

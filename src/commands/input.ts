@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, fstatSync } from "node:fs";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { EventBatch, EventExtractor } from "../event/index.js";
@@ -62,6 +62,9 @@ export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Bu
   if (rest.length > 0) yield rest;
 }
 
+/** The bytes of standard input, decompressed. @throws AuditshipError AUDITSHIP_INPUT */
+export const standardInput = (): AsyncGenerator<Buffer> => bytesOf("-");
+
 /** Runs of whole lines. */
 async function* chunksOf(name: string, file: FileRef): AsyncGenerator<Chunk> {
   let rest: Buffer = Buffer.alloc(0);
@@ -114,8 +117,8 @@ class LongLine {
 }
 
 async function* bytesOf(name: string): AsyncGenerator<Buffer> {
-  const raw: Readable = name === "-" ? process.stdin : createReadStream(name, { highWaterMark: READ });
   try {
+    const raw = name === "-" ? openStandardInput() : createReadStream(name, { highWaterMark: READ });
     const head = await firstBytes(raw);
     if (!head) return;
     raw.unshift(head);
@@ -124,6 +127,12 @@ async function* bytesOf(name: string): AsyncGenerator<Buffer> {
   } catch (cause) {
     throw unreadable(name, cause);
   }
+}
+
+function openStandardInput(): Readable {
+  // Node takes one that is a directory for an empty one.
+  if (fstatSync(0).isDirectory()) throw Object.assign(new Error("it is a directory"), { code: "EISDIR" });
+  return process.stdin;
 }
 
 /** The first bytes of a stream, left to be read again by whoever unshifts them; null if there are none. */

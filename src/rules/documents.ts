@@ -51,20 +51,23 @@ export async function listFiles(path: string): Promise<string[]> {
   }
 }
 
-/** Reads a rule file; throws AUDITSHIP_RULE_READ. */
-export async function readRuleFile(file: string): Promise<string> {
+/** Reads a rule file, or another that rules go by; throws AUDITSHIP_RULE_READ. */
+export async function readRuleFile(file: string, subject = RULES): Promise<string> {
   try {
     const { size } = await stat(file);
     if (size > MAX_FILE) throw new Error(`it has ${size} bytes, more than ${MAX_FILE}`);
     return await readFile(file, "utf8");
   } catch (error) {
-    throw readError(file, error);
+    throw readError(file, error, subject);
   }
 }
 
-function readError(file: string, cause: unknown): AuditshipError {
+/** What is read, and the key that says where it is. */
+const RULES = { what: "The rules", key: "rules.paths" };
+
+function readError(file: string, cause: unknown, { what, key } = RULES): AuditshipError {
   if (cause instanceof AuditshipError) return cause;
-  const message = `The rules cannot be read: ${(cause as Error).message}. Check rules.paths.`;
+  const message = `${what} cannot be read: ${(cause as Error).message}. Check ${key}.`;
   return new AuditshipError("AUDITSHIP_RULE_READ", message, { file }, { cause });
 }
 

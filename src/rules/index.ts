@@ -1,4 +1,5 @@
 /** Rules: expression trees, compilation, evaluation, and the readers of the dialects. */
+export { AuditPolicy } from "./audit-policy.js";
 export { ABSENT } from "./bodies.js";
 export { type ConditionOptions, compileCondition } from "./condition.js";
 export { auditIDOf, describeMatch } from "./describe.js";

@@ -182,7 +182,7 @@ async function loadPolicy(file: string, warn: ReaderContext["warn"]): Promise<Au
     return await AuditPolicy.load(file);
   } catch (error) {
     if (!(error instanceof AuditshipError)) throw error;
-    warn(`rules.auditPolicy: ${error.message}`, { file, ...error.place });
+    warn(error.message, { file, ...error.place });
     return undefined;
   }
 }

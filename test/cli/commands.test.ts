@@ -266,6 +266,22 @@ sinks: { archive: { type: file, path: archive/audit.ndjson, select: archived } }
       /^warning: .*rules\.yaml:6:13: Rule mine\.SecretRead: it never matches under the audit policy /m,
     );
   });
+
+  it("ends with 2 for an audit policy that is not there, or is none, or that no rules are given for", async () => {
+    await write("rules.yaml", RULES);
+    const rules = ["--rules", cli.path("rules.yaml")];
+    expect(await cli.run("check", ...rules, "--audit-policy", cli.path("none.yaml"))).toBe(2);
+    expect(cli.err).toMatch(
+      /^auditship: .*none\.yaml: The audit policy cannot be read: ENOENT.*\(AUDITSHIP_RULE_READ\)\n$/,
+    );
+    cli.err = "";
+    expect(await cli.run("check", ...rules, "--audit-policy", cli.path("rules.yaml"))).toBe(2);
+    expect(cli.err).toContain("This is no audit policy");
+    await config("  archive: { type: file, path: a }\n", "rules: { auditPolicy: none.yaml }\n");
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(2);
+    expect(await cli.run("check", "-c", cli.path("auditship.yaml"), "--audit-policy", cli.path("rules.yaml"))).toBe(2);
+    expect(cli.err).toContain("--audit-policy goes with --rules");
+  });
 });
 
 describe("setup", () => {

@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type InvalidInput, readInput } from "../../src/commands/input.js";
 import { Field } from "../../src/plugin/index.js";
+import { Program } from "./fixture.js";
 
 let directory: string;
 
@@ -102,3 +103,24 @@ describe("files given by hand", () => {
     });
   });
 });
+
+describe("standard input", () => {
+  it.each([
+    ["match", "--rules", "rules", "-"],
+    ["eval", "--dialect", "falco"],
+  ])("that is a directory, or may not be read, ends %s with 2", async (...args) => {
+    await writeFile(join(directory, "rules"), RULE);
+    for (const [name, flags, said] of [
+      [directory, "r", "it is a directory"],
+      [join(directory, "written"), "w", "EBADF"],
+    ]) {
+      const given = await open(name, flags);
+      const program = new Program(args, directory, {}, undefined, { stdio: [given.fd, "pipe", "pipe"] });
+      expect(await program.exited).toBe(2);
+      expect(program.err).toMatch(new RegExp(`^auditship: -: cannot be read: ${said}.*\\(AUDITSHIP_INPUT\\)\n$`));
+      await given.close();
+    }
+  });
+});
+
+const RULE = "- { rule: a, desc: a, condition: ka.verb=get, output: a, priority: WARNING, source: k8s_audit }\n";

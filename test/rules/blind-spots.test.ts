@@ -142,7 +142,7 @@ describe("an audit policy", () => {
     for (const text of ["kind: Policy\nrules: [{ level: Everything }]\n", "kind: Pod\n", "a: [", "# nothing\n"]) {
       const found = await warnings("Verb exists", text);
       expect(found).toEqual([
-        expect.stringMatching(/^policy.txt(:\d+:\d+)?: rules.auditPolicy: This is no(t valid YAML| audit policy)/),
+        expect.stringMatching(/^policy.txt(:\d+:\d+)?: This is no(t valid YAML| audit policy)/),
       ]);
     }
   });
