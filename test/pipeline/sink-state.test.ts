@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +8,9 @@ import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
 
-/** A sink whose state changes when nothing is folded: when it is probed, at its start, and when it is closed. */
+/** A sink whose state changes when nothing is folded: when the process is told to, and when it is closed. */
 const SINK = `
+import { once } from "node:events";
 export default {
   kind: "sink", name: "restless",
   options: (zod) => zod.strictObject({}),
@@ -16,7 +18,7 @@ export default {
     mode: "fold", changes: 0, restore() {}, fold() {}, async flush() {},
     state() { return { changes: this.changes }; },
     change() { this.changes++; this.onChange(); },
-    async probe() { await new Promise((resolve) => setTimeout(resolve, 500)); this.change(); },
+    async probe() { await once(process, "restless"); this.change(); },
     close() { this.change(); },
   }),
 };`;
@@ -40,6 +42,8 @@ it("What a sink's state has new without a fold is written down, but not after it
     const { body } = JSON.parse(await readFile(join(directory, "state/sinks/restless.json"), "utf8"));
     return body.state.changes;
   };
+  expect(await changes()).toBe(0);
+  (process as EventEmitter).emit("restless");
   await vi.waitFor(async () => expect(await changes()).toBe(1), { timeout: 30_000 });
   await agent.stop();
   expect(await changes()).toBe(1);
