@@ -439,6 +439,19 @@ describe("an active alert", () => {
     expect(other.requests).toHaveLength(asked);
   });
 
+  it("costs nothing while one that is down may take it for active for longer than a timer takes", async () => {
+    const other = new Alertmanager("http://am1:9093");
+    const { sink } = started({ resendEvery: 10 * 86_400_000 }, undefined, [new Alertmanager(), other]);
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    other.down = true;
+    await vi.advanceTimersByTimeAsync(400_000);
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    // One Alertmanager is asked with a backoff of up to half a minute, the other one rests.
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(timers.mock.calls.length).toBeLessThan(60);
+  });
+
   it("that is matched again when it has ended begins again", async () => {
     const { sink, am } = started();
     fold(sink, [event()]);

@@ -23,6 +23,8 @@ const COALESCE = 20;
 const UPDATE_EVERY = 5000;
 /** The whole table is looked through so often at most. */
 const SCAN_EVERY = 250;
+/** Node's timers end at once what is to take longer, in milliseconds. */
+const LONGEST = 2 ** 31 - 1;
 const BACKOFF = { initial: 500, max: 30_000 };
 /** An Alertmanager (or a proxy before it) that refuses so many alerts in a row is out of order: the alerts are not. */
 const MOST_REFUSALS = 10;
@@ -111,7 +113,7 @@ export class Peer {
     if (at >= this.#wakesAt) return;
     clearTimeout(this.#timer);
     this.#wakesAt = at;
-    this.#timer = setTimeout(() => void this.#run(), at - now).unref();
+    this.#timer = setTimeout(() => void this.#run(), Math.min(at - now, LONGEST)).unref();
   }
 
   async #run(): Promise<void> {
