@@ -132,7 +132,7 @@ export class Catalog {
     const wasThere = newest !== undefined && newest.gone === undefined;
     // Written to when it was last seen, and nobody holds it.
     const grew = newest?.finished === false && !this.#active && !this.pinning?.has(newest);
-    if (this.#updates === 0) this.pinning?.adoptNewer();
+    if (this.#updates === 0) await this.pinning?.adoptNewer();
     const { backups, active, settled } = this.#directory.view(this.#active?.descriptor);
     let unused = active;
     try {
@@ -142,7 +142,7 @@ export class Catalog {
         unused = undefined;
         this.#takeActive(active);
         this.#markGone();
-        if (this.#updates === 0) this.pinning?.adoptOlder();
+        if (this.#updates === 0) await this.pinning?.adoptOlder();
         this.pinning?.renew({ backups, active: this.#active });
         if (wasThere && newest.gone && newest !== this.#cut) this.#unseen.vanished(newest, grew);
         this.#unseen.count();
@@ -200,7 +200,7 @@ export class Catalog {
     for (const [i, backup] of fresh.entries()) {
       if (i > 0 && i % FILES_PER_TURN === 0) await nextTurn();
       try {
-        const file = this.#recognise(backup, remembered.get(backup.base), backups);
+        const file = await this.#recognise(backup, remembered.get(backup.base), backups);
         const twin = file && unplaced.get(file.fingerprint);
         if (twin) this.#ignoreCopy(backup.base, twin.base!);
         else if (file) unplaced.set(file.fingerprint, file);
@@ -230,13 +230,17 @@ export class Catalog {
   }
 
   /** Finds out which file a backup is: undefined if the table has it now, else what to enter. */
-  #recognise(backup: Backup, remembered: LogFile | undefined, backups: Map<string, Backup>): NewFile | undefined {
+  async #recognise(
+    backup: Backup,
+    remembered: LogFile | undefined,
+    backups: Map<string, Backup>,
+  ): Promise<NewFile | undefined> {
     const { base, time } = backup;
     if (remembered?.hint !== undefined && this.#directory!.hint(backup) === remembered.hint) {
       this.#settle(remembered, base, time);
       return undefined;
     }
-    const seen = this.#inspect(backup, remembered);
+    const seen = await this.#inspect(backup, remembered);
     if (!seen) return undefined;
     if (!seen.first) {
       this.#known.set(base, undefined);
@@ -256,14 +260,14 @@ export class Catalog {
   }
 
   /** Looks inside; undefined if it is gone, or damaged from its beginning. */
-  #inspect({ base }: Backup, remembered: LogFile | undefined): Inspected | undefined {
+  async #inspect({ base }: Backup, remembered: LogFile | undefined): Promise<Inspected | undefined> {
     let opened: { descriptor: Descriptor; gzip: boolean } | undefined;
     try {
       opened = this.#directory!.openBackup(base);
       if (!opened) return undefined;
       const { descriptor, gzip } = opened;
       const held = descriptor.inode === this.#active?.descriptor.inode ? this.#active.first : undefined;
-      const seen = inspect(descriptor, gzip, held && stillBegins(descriptor, held) ? held : undefined);
+      const seen = await inspect(descriptor, gzip, held && stillBegins(descriptor, held) ? held : undefined);
       this.#reports.resolve(base, "open");
       return seen;
     } catch (error) {

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { AuditshipError } from "../plugin/index.js";
 import { type Descriptor, inodeOf } from "./descriptor.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
-import { gzipRead, gzipSize } from "./gzip.js";
+import { gzipFirstLine, gzipSize } from "./gzip.js";
 import { type BackupName, LogName, logsAmong } from "./name.js";
 import { plainRead } from "./plain.js";
 
@@ -129,10 +129,10 @@ export class Directory {
 }
 
 /** Looks inside a finished file; `first`: what it begins with, if that is known. A damaged `.gz` throws zlib's error. */
-export function inspect(descriptor: Descriptor, gzip: boolean, first?: FirstLine): Inspected {
+export async function inspect(descriptor: Descriptor, gzip: boolean, first?: FirstLine): Promise<Inspected> {
   const stat = descriptor.stat();
   return {
-    first: first ?? firstLine(gzip ? gzipRead(descriptor) : plainRead(descriptor), true),
+    first: first ?? (gzip ? await gzipFirstLine(descriptor) : firstLine(plainRead(descriptor), true)),
     size: gzip ? gzipSize(descriptor) : stat.size,
     exact: !gzip,
     hint: hintOf(stat),

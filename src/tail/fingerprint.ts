@@ -7,8 +7,10 @@ import { nulsAt } from "./lines.js";
 export const HEAD_BYTES = 4096;
 /** Enough for most first lines. */
 const SMALL = 64 * 1024;
-/** A longer first line is identified by so much of it, before it is complete and without a time. */
-const LARGE = 1024 * 1024;
+/** What is read at once of others, and kept of a line's end to find its time in. */
+export const LARGE = 1024 * 1024;
+/** A longer first line is identified by so much of it, before it is complete and without a time. No request makes one as long. */
+const LONGEST = 64 * LARGE;
 
 const scratch = Buffer.allocUnsafeSlow(SMALL);
 
@@ -34,45 +36,67 @@ export type Read = (into: Buffer, at: number) => number;
  * `finished`: nothing more will be written, so that a last line needs no newline.
  */
 export function firstLine(read: Read, finished: boolean): FirstLine | undefined {
-  const found = firstByte(read);
-  if (found === undefined) return undefined;
-  return lineAt(read, found, finished, scratch) ?? lineAt(read, found, finished, Buffer.allocUnsafeSlow(LARGE));
+  const finder = new FirstLineFinder();
+  let bytes = scratch;
+  for (let at = 0; ; at += bytes.length) {
+    // A hole may have a gigabyte.
+    if (at === SMALL) bytes = Buffer.allocUnsafeSlow(LARGE);
+    const count = read(bytes, at);
+    if (finder.add(bytes.subarray(0, count))) return finder.found();
+    if (count < bytes.length) return finished ? finder.found() : undefined;
+  }
 }
 
-function fingerprintOf(line: Uint8Array): string {
-  return createHash("sha256").update(line).digest("hex");
+/** Finds the first line in a file's bytes, as they come. */
+export class FirstLineFinder {
+  readonly #hash = createHash("sha256");
+  /** Bytes that came. */
+  #size = 0;
+  #hole: number | undefined;
+  #start: number | undefined;
+  /** Bytes of the line that came. */
+  #length = 0;
+  #head = Buffer.alloc(0);
+  /** What came last of the line. */
+  #tail = Buffer.alloc(0);
+  #time: number | undefined;
+
+  /** Takes the file's next bytes, which are not kept. @returns true if no more are needed */
+  add(bytes: Buffer): boolean {
+    const from = this.#start === undefined ? this.#begin(bytes) : 0;
+    this.#size += bytes.length;
+    const rest = bytes.subarray(from, from + LONGEST - this.#length);
+    const newline = rest.indexOf(NEWLINE);
+    this.#take(newline < 0 ? rest : rest.subarray(0, newline));
+    if (newline >= 0) this.#time = eventTime(this.#tail);
+    return newline >= 0 || this.#length === LONGEST;
+  }
+
+  /** The line as far as it came; undefined if there is nothing of it. */
+  found(): FirstLine | undefined {
+    if (this.#start === undefined) return undefined;
+    const fingerprint = this.#hash.digest("hex");
+    return { fingerprint, start: this.#start, hole: this.#hole!, head: this.#head, time: this.#time };
+  }
+
+  /** Finds the first byte that is neither NUL nor the end of an empty line; the end if there is none. */
+  #begin(bytes: Buffer): number {
+    let at = nulsAt(bytes, 0, bytes.length);
+    if (at < bytes.length) this.#hole ??= this.#size + at;
+    while (at < bytes.length && (bytes[at] === NEWLINE || bytes[at] === RETURN || bytes[at] === 0)) at++;
+    if (at < bytes.length) this.#start = this.#size + at;
+    return at;
+  }
+
+  #take(part: Buffer): void {
+    this.#hash.update(part);
+    this.#length += part.length;
+    this.#head = Buffer.concat([this.#head, part.subarray(0, HEAD_BYTES - this.#head.length)]);
+    this.#tail = Buffer.concat([this.#tail, part]).subarray(-LARGE);
+  }
 }
 
 /** The short form that stands in documents: base64url of the first 96 bits. */
 export function shortFingerprint(fingerprint: string): string {
   return Buffer.from(fingerprint.slice(0, 24), "hex").toString("base64url");
-}
-
-type Beginning = Pick<FirstLine, "start" | "hole">;
-
-/** Finds the first byte that is neither NUL nor the end of an empty line; undefined if there is none. */
-function firstByte(read: Read): Beginning | undefined {
-  let bytes = scratch;
-  let hole: number | undefined;
-  for (let from = 0; ; from += bytes.length) {
-    // A hole may have a gigabyte.
-    if (from === SMALL) bytes = Buffer.allocUnsafeSlow(LARGE);
-    const count = read(bytes, from);
-    let at = nulsAt(bytes, 0, count);
-    if (at < count) hole ??= from + at;
-    while (at < count && (bytes[at] === NEWLINE || bytes[at] === RETURN || bytes[at] === 0)) at++;
-    if (at < count) return { start: from + at, hole: hole! };
-    if (count < bytes.length) return undefined;
-  }
-}
-
-function lineAt(read: Read, found: Beginning, finished: boolean, bytes: Buffer): FirstLine | undefined {
-  const { start } = found;
-  const count = read(bytes, start);
-  const newline = bytes.subarray(0, count).indexOf(NEWLINE);
-  const complete = newline >= 0 || (count < bytes.length ? finished : bytes.length === LARGE);
-  if (!complete) return undefined;
-  const line = bytes.subarray(0, newline < 0 ? count : newline);
-  const head = Buffer.from(line.subarray(0, HEAD_BYTES));
-  return { fingerprint: fingerprintOf(line), ...found, head, time: newline < 0 ? undefined : eventTime(line) };
 }

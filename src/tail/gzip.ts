@@ -1,17 +1,14 @@
 import fs from "node:fs";
 import { createGunzip, type Gunzip, gunzipSync, constants as zlib } from "node:zlib";
-import { NEWLINE } from "../plugin/index.js";
 import type { ByteSource } from "./byte-source.js";
 import type { Descriptor } from "./descriptor.js";
-import type { Read } from "./fingerprint.js";
+import { type FirstLine, FirstLineFinder, LARGE } from "./fingerprint.js";
 
 /** Compressed bytes given to the decompressor at once: at most 16.5 MiB come out (deflate's limit is 1032:1). */
 const PIECE = 16 * 1024;
 const MOST_OUT = PIECE * 1032 + 1024;
-/** Compressed bytes tried first to find the first line. */
-const SMALLEST_START = 4 * 1024;
-/** Decompressed bytes that are looked through for it. */
-const MOST_START = 2 * 1024 * 1024;
+/** Compressed bytes that hold most first lines. */
+const START = 4 * 1024;
 
 /**
  * A gzip file of one or more members, in decompressed offsets. Reading forward is one pass; going back beyond the start of
@@ -117,25 +114,28 @@ export class GzipSource implements ByteSource {
   }
 }
 
-/** Reads in the decompressed beginning of a gzip file. Throws on a damaged one. */
-export function gzipRead(descriptor: Descriptor): Read {
-  let start: Buffer | undefined;
-  return (into, at) => {
-    start ??= decompressStart(descriptor);
-    return start.copy(into, 0, at);
-  };
+/** The first line of a gzip file, by {@link FirstLineFinder}; undefined if it is empty. Throws zlib's error on one that is damaged before it. */
+export async function gzipFirstLine(descriptor: Descriptor): Promise<FirstLine | undefined> {
+  const start = Buffer.allocUnsafe(START);
+  const count = fs.readSync(descriptor.fd, start, 0, START, 0);
+  const finder = new FirstLineFinder();
+  // At most 4 MiB, and nearly always all that it takes.
+  const decompressed = gunzipSync(start.subarray(0, count), { finishFlush: zlib.Z_SYNC_FLUSH });
+  if (finder.add(decompressed) || count < START) return finder.found();
+  return longFirstLine(descriptor);
 }
 
-/** As much as holds the first line. */
-function decompressStart(descriptor: Descriptor): Buffer {
-  for (let size = SMALLEST_START; ; size *= 8) {
-    const compressed = Buffer.allocUnsafe(size);
-    const count = fs.readSync(descriptor.fd, compressed, 0, size, 0);
-    const start = gunzipSync(compressed.subarray(0, count), {
-      finishFlush: zlib.Z_SYNC_FLUSH,
-      maxOutputLength: 64 * 1024 * 1024,
-    });
-    if (count < size || start.length >= MOST_START || start.includes(NEWLINE, 1)) return start;
+async function longFirstLine(descriptor: Descriptor): Promise<FirstLine | undefined> {
+  const finder = new FirstLineFinder();
+  const source = new GzipSource(descriptor.retain());
+  try {
+    const bytes = Buffer.allocUnsafe(LARGE);
+    for (let at = 0; ; at += bytes.length) {
+      const count = await source.read(bytes, at);
+      if (finder.add(bytes.subarray(0, count)) || count < bytes.length) return finder.found();
+    }
+  } finally {
+    source.close();
   }
 }
 

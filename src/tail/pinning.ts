@@ -69,15 +69,15 @@ export class Pinning {
   }
 
   /** Enters what was pinned after the table was written; before anything else is found. */
-  adoptNewer(): void {
+  async adoptNewer(): Promise<void> {
     if (this.#fresh) return;
     const last = this.#table.last()!.ref.ordinal;
-    for (const file of this.#unknown(last + 1)) this.#table.append(file);
+    for (const file of await this.#unknown(last + 1)) this.#table.append(file);
   }
 
   /** Enters into a new table what was pinned and has no name in the directory: it came before all that has. */
-  adoptOlder(): void {
-    if (this.#fresh) this.#table.prepend(this.#unknown(Number.NEGATIVE_INFINITY));
+  async adoptOlder(): Promise<void> {
+    if (this.#fresh) this.#table.prepend(await this.#unknown(Number.NEGATIVE_INFINITY));
     for (const fingerprint of this.#pins!.fingerprints()) {
       if (!this.#table.get(fingerprint)) this.#pins!.release(fingerprint);
     }
@@ -143,16 +143,21 @@ export class Pinning {
   }
 
   /** Pinned files, from an ordinal on, that are not in the table. */
-  #unknown(from: number): NewFile[] {
+  async #unknown(from: number): Promise<NewFile[]> {
     const fingerprints = this.#pins!.fingerprints(from).filter((fingerprint) => !this.#table.get(fingerprint));
-    return fingerprints.map((fingerprint) => this.#inspect(fingerprint)).filter((file) => file !== undefined);
+    const files: NewFile[] = [];
+    for (const fingerprint of fingerprints) {
+      const file = await this.#inspect(fingerprint);
+      if (file) files.push(file);
+    }
+    return files;
   }
 
-  #inspect(fingerprint: string): NewFile | undefined {
+  async #inspect(fingerprint: string): Promise<NewFile | undefined> {
     const opened = this.#pins!.open(fingerprint);
     if (!opened) return undefined;
     try {
-      const { first, size, exact, hint, born } = inspect(opened.descriptor, opened.gzip);
+      const { first, size, exact, hint, born } = await inspect(opened.descriptor, opened.gzip);
       if (first?.fingerprint !== fingerprint) return undefined;
       return { fingerprint, time: first.time ?? born, size, exact, finished: true, hint, gone: "deleted" };
     } catch {

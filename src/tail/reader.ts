@@ -121,13 +121,14 @@ export class LogReader implements Reader {
 
   async #read(into: Uint8Array, limit?: Position, signal?: AbortSignal): Promise<Chunk | undefined> {
     while (!signal?.aborted && !this.#closed && !this.#log.closed) {
+      // What wakes it from here on, its close too, is not slept over.
+      const { version } = this.#log;
       await this.#giveTurn();
       if (this.#edge !== undefined && !limit) {
         await this.#log.changed(this.#edge, signal);
         this.#edge = undefined;
         continue;
       }
-      const version = this.#log.version;
       const step = this.#reached(limit) ? "limit" : await this.#tryStep(into, limit);
       if (typeof step === "object") {
         this.#edge = this.#drained && !this.#log.once ? version : undefined;

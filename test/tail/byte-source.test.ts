@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -6,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { type ByteSource, ReplacedError } from "../../src/tail/byte-source.js";
 import { Descriptor } from "../../src/tail/descriptor.js";
 import { firstLine } from "../../src/tail/fingerprint.js";
-import { GzipSource, gzipRead, gzipSize } from "../../src/tail/gzip.js";
+import { GzipSource, gzipFirstLine, gzipSize } from "../../src/tail/gzip.js";
 import { PlainSource, plainRead } from "../../src/tail/plain.js";
 import { TailFileSource } from "../support/tail-file-source.js";
 import { lines, tempDirectory } from "./harness.js";
@@ -171,14 +172,21 @@ describe("a damaged gzip file", () => {
   });
 });
 
-describe("the beginning of a gzip file", () => {
-  it("is its first line, also where little compressed holds much", () => {
+describe("the first line of a gzip file", () => {
+  it.each([
+    ["where little compressed holds much", "x".repeat(500_000), "next\n"],
+    ["that takes more compressed bytes than are tried at first", randomBytes(300_000).toString("base64"), "next\n"],
+    ["before more than is held in memory", randomBytes(60_000).toString("hex"), "y".repeat(100 << 20)],
+    ["of many MiB", "z".repeat(40 << 20), "next\n"],
+    ["that is all there is", randomBytes(30_000).toString("hex"), ""],
+  ])("is that of the plain one: one %s", async (_, first, rest) => {
     const path = join(tempDirectory(), "file.gz");
-    const content = Buffer.from(`${"x".repeat(500_000)}\nnext\n`);
+    const content = Buffer.from(rest === "" ? first : `${first}\n${rest}`);
     fs.writeFileSync(path, gzipSync(content));
     const descriptor = open(path);
     const fromPlain = firstLine((into, at) => content.copy(into, 0, at), true);
-    expect(firstLine(gzipRead(descriptor), true)?.fingerprint).toBe(fromPlain?.fingerprint);
+    expect(await gzipFirstLine(descriptor)).toEqual(fromPlain);
+    expect(fromPlain?.fingerprint).toBe(createHash("sha256").update(first).digest("hex"));
     expect(gzipSize(descriptor)).toBe(content.length);
     descriptor.release();
   });

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Chunk, Position, Reader } from "../../src/plugin/index.js";
 import { line, lines, openSource, readOnce, tempDirectory, textOf } from "./harness.js";
 
@@ -279,5 +279,16 @@ describe("two readers of one source", () => {
     expect(await waiting[1]).toBeUndefined();
     await source.close();
     expect(await waiting[2]).toBeUndefined();
+  });
+
+  it("end their waiting on a close that comes while others have their turn", async () => {
+    const { source } = await openSource(logOf(lines(0, 2), lines(2, 4)));
+    const reader = await source.reader({ at: "end" });
+    // Its turn is over.
+    const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 1000);
+    onTestFinished(() => clock.mockRestore());
+    const waiting = reader.next(Buffer.alloc(10));
+    await reader.close();
+    expect(await waiting).toBeUndefined();
   });
 });

@@ -25,20 +25,23 @@ describe("one stream out of a log's files", () => {
     expect(text).toBe(lines(0, 40));
   });
 
-  it("tells files apart whose first lines differ in nothing but their times, behind 64 KiB that a client repeats", async () => {
-    const path = join(tempDirectory(), "audit.log");
-    const writer = new Lumberjack(path, { now: clock(), compress: true });
-    const text = [1, 2, 3].map((n) => line(0, 1_800_000_000_000 + n, "x".repeat(65_536)) + line(n));
-    const { source } = await openSource(path);
-    const reader = await source.reader({ at: "beginning" });
-    for (const part of text) {
-      if (writer.size > 0) writer.rotate();
-      writer.write(part);
-      expect(await readAll(reader, part.length)).toBe(part);
-    }
-    writer.mill();
-    expect((await readOnce(path)).text).toBe(text.join(""));
-  });
+  it.each([65_536, 3 << 20])(
+    "tells files apart whose first lines differ in nothing but their times, behind %i bytes that a client repeats",
+    async (size) => {
+      const path = join(tempDirectory(), "audit.log");
+      const writer = new Lumberjack(path, { now: clock(), compress: true });
+      const text = [1, 2, 3].map((n) => line(0, 1_800_000_000_000 + n, "x".repeat(size)) + line(n));
+      const { source } = await openSource(path, { maxLine: 8 << 20 });
+      const reader = await source.reader({ at: "beginning" });
+      for (const part of text) {
+        if (writer.size > 0) writer.rotate();
+        writer.write(part);
+        expect(await readAll(reader, part.length)).toBe(part);
+      }
+      writer.mill();
+      expect((await readOnce(path, undefined, { maxLine: 8 << 20 })).text).toBe(text.join(""));
+    },
+  );
 
   it("goes on where a stored position says, whatever became of the file's name", async () => {
     const path = join(tempDirectory(), "audit.log");
