@@ -4,6 +4,7 @@ import { type Descriptor, inodeOf } from "./descriptor.js";
 import { type Backup, bornAt, Directory, hintOf, type Inspected, inspect } from "./directory.js";
 import type { FileTable, LogFile, NewFile } from "./file-table.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
+import { isDamage } from "./gzip.js";
 import { lastStanding, stands } from "./marks.js";
 import type { OpenFiles } from "./open-files.js";
 import { Pinning, type PinOptions } from "./pinning.js";
@@ -142,7 +143,7 @@ export class Catalog {
         unused = undefined;
         this.#takeActive(active);
         this.#markGone();
-        if (this.#updates === 0) await this.pinning?.adoptOlder();
+        if (this.#updates === 0) this.pinning?.adoptOlder();
         this.pinning?.renew({ backups, active: this.#active });
         if (wasThere && newest.gone && newest !== this.#cut) this.#unseen.vanished(newest, grew);
         this.#unseen.count();
@@ -447,10 +448,4 @@ export class Catalog {
 function newBackup({ base, time }: Backup, { size, exact, hint, born }: Inspected, first: FirstLine): NewFile {
   const { fingerprint } = first;
   return { fingerprint, time: first.time ?? born, base, rotated: time, size, exact, finished: true, hint };
-}
-
-/** zlib's errors: the bytes are wrong, and will be at the next try. */
-function isDamage(error: unknown): boolean {
-  const code = String((error as NodeJS.ErrnoException).code);
-  return code.startsWith("Z_") || code === "ERR_BUFFER_TOO_LARGE";
 }

@@ -139,6 +139,11 @@ async function longFirstLine(descriptor: Descriptor): Promise<FirstLine | undefi
   }
 }
 
+/** zlib's errors: the bytes are wrong, and will be at the next try. */
+export function isDamage(error: unknown): boolean {
+  return String((error as NodeJS.ErrnoException).code).startsWith("Z_");
+}
+
 /**
  * Decompressed size from the file's last four bytes (ISIZE, RFC 1952 §2.3.1): exact for one member below 4 GiB, a guess
  * where those bytes cannot be one.

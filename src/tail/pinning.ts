@@ -3,6 +3,7 @@ import type { AuditshipError, Position, SourceContext } from "../plugin/index.js
 import { type Descriptor, inodeOf } from "./descriptor.js";
 import { type Backup, type Directory, inspect } from "./directory.js";
 import type { FileTable, LogFile, NewFile } from "./file-table.js";
+import { isDamage } from "./gzip.js";
 import type { OpenFiles } from "./open-files.js";
 import { Pins } from "./pins.js";
 import type { Reports } from "./reports.js";
@@ -29,6 +30,8 @@ export class Pinning {
   readonly #context: SourceContext;
   /** The table came without files: whatever is pinned is still to be read. */
   readonly #fresh: boolean;
+  /** What was pinned when the table came without files. */
+  #older: NewFile[] = [];
   #oldest: number;
   #directory: Directory | undefined;
   #pins: Pins | undefined;
@@ -68,16 +71,15 @@ export class Pinning {
     return this.#pins?.open(file.ref.fingerprint);
   }
 
-  /** Enters what was pinned after the table was written; before anything else is found. */
+  /** Looks into what is pinned, and enters what was after the table was written; before anything else is found. */
   async adoptNewer(): Promise<void> {
-    if (this.#fresh) return;
-    const last = this.#table.last()!.ref.ordinal;
-    for (const file of await this.#unknown(last + 1)) this.#table.append(file);
+    if (this.#fresh) this.#older = await this.#unknown(Number.NEGATIVE_INFINITY);
+    else for (const file of await this.#unknown(this.#table.last()!.ref.ordinal + 1)) this.#table.append(file);
   }
 
   /** Enters into a new table what was pinned and has no name in the directory: it came before all that has. */
-  async adoptOlder(): Promise<void> {
-    if (this.#fresh) this.#table.prepend(await this.#unknown(Number.NEGATIVE_INFINITY));
+  adoptOlder(): void {
+    this.#table.prepend(this.#older.filter(({ fingerprint }) => !this.#table.get(fingerprint)));
     for (const fingerprint of this.#pins!.fingerprints()) {
       if (!this.#table.get(fingerprint)) this.#pins!.release(fingerprint);
     }
@@ -160,8 +162,9 @@ export class Pinning {
       const { first, size, exact, hint, born } = await inspect(opened.descriptor, opened.gzip);
       if (first?.fingerprint !== fingerprint) return undefined;
       return { fingerprint, time: first.time ?? born, size, exact, finished: true, hint, gone: "deleted" };
-    } catch {
-      // Damaged from its beginning.
+    } catch (error) {
+      // One that cannot be read at this moment is not given up.
+      if (!isDamage(error)) throw error;
       return undefined;
     } finally {
       opened.descriptor.release();

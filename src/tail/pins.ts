@@ -120,7 +120,11 @@ export class Pins {
 
   #note(name: string): void {
     const match = NAME.exec(name);
-    if (match) this.#pins.set(match[2], { name, gzip: match[3] !== undefined });
+    if (!match) return;
+    // Linked compressed, and ended before the plain one was let go.
+    const other = this.#pins.get(match[2]);
+    if (other) this.#unlink(other.name);
+    this.#pins.set(match[2], { name, gzip: match[3] !== undefined });
   }
 
   #unlink(name: string): void {

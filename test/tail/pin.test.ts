@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import { dirname, join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Position } from "../../src/plugin/index.js";
 import { Lumberjack } from "../support/lumberjack.js";
 import { lines, type Options, openSource, readAll, readOnce, stored, tempDirectory } from "./harness.js";
@@ -120,6 +120,42 @@ describe("pinned files", () => {
     expect(recorded.losses).toEqual([{ reason: "deleted", bytes: size(4, 10), file: position.file.id }]);
     expect(recorded.metrics.get("auditship_source_errors_total{apiserver,pin}")).toBe(1);
     expect(pinned()).toHaveLength(3);
+  });
+
+  it("are kept though they cannot be read when the agent starts without its state, and read when they can", async () => {
+    const { path, writer } = setUp();
+    const backups = writeThree(writer);
+    await readSome(path, size(0, 4));
+    for (const backup of backups) writer.delete(backup);
+    const real = fs.readSync as (fd: number, ...rest: unknown[]) => number;
+    let failures = 0;
+    const spy = vi.spyOn(fs, "readSync").mockImplementation(((fd: number, ...rest: unknown[]) => {
+      if (failures === 0 && fs.readlinkSync(`/proc/self/fd/${fd}`).includes(".auditship-")) {
+        failures++;
+        throw Object.assign(new Error("EIO: injected"), { code: "EIO" });
+      }
+      return real(fd, ...rest);
+    }) as never);
+    onTestFinished(() => spy.mockRestore());
+    const { source } = await openSource(path, pin);
+    const reader = await source.reader({ at: "beginning" });
+    expect(await readAll(reader, size(0, 30))).toBe(lines(0, 30));
+    expect(failures).toBe(1);
+  });
+
+  it("are not kept twice where an agent ended after it had pinned the compressed file and before it let the plain one go", async () => {
+    const { path, writer, spool, pinned } = setUp(true);
+    writeThree(writer);
+    const first = await readSome(path, size(0, 4));
+    for (const name of pinned()) fs.linkSync(join(spool, name), join(dirname(path), `.kept-${name}`));
+    writer.mill();
+    const second = await readSome(path, size(0, 4), { ...pin, restored: first.restored });
+    const [compressed] = pinned();
+    const plain = compressed.replace(/\.gz$/, "");
+    fs.renameSync(join(dirname(path), `.kept-${plain}`), join(spool, plain));
+    const { text } = await readOnce(path, second.at, { restored: second.restored, ...pin });
+    expect(text).toBe(lines(4, 30));
+    expect(pinned().filter((name) => name.startsWith(plain))).toHaveLength(1);
   });
 
   it("are found again though the state was lost", async () => {
