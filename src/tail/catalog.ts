@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SourceContext } from "../plugin/index.js";
-import { type Descriptor, inodeOf } from "./descriptor.js";
+import { type Descriptor, inodeOf, NO_FILE } from "./descriptor.js";
 import { type Backup, bornAt, Directory, hintOf, type Inspected, inspect } from "./directory.js";
 import type { FileTable, LogFile, NewFile } from "./file-table.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
@@ -272,6 +272,10 @@ export class Catalog {
       this.#reports.resolve(base, "open");
       return seen;
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === NO_FILE) {
+        this.#known.set(base, undefined);
+        return undefined;
+      }
       if (!isDamage(error)) throw error;
       this.#reports.tell("damaged", base, "An audit file is damaged from its beginning; it is left out.", error);
       this.#known.set(base, remembered);

@@ -1,6 +1,11 @@
 import fs from "node:fs";
 import { basename } from "node:path";
 
+/** Code of the error for a directory, a pipe or the like under the name of a file. */
+export const NO_FILE = "ENOTFILE";
+
+const { O_RDONLY, O_NONBLOCK } = fs.constants;
+
 /** An open file, shared by those who use it; closed when the last one lets go. Keeps its bytes reachable after deletion. */
 export class Descriptor {
   readonly fd: number;
@@ -9,11 +14,15 @@ export class Descriptor {
   readonly #onClose: () => void;
   #users = 1;
 
+  /** Throws the system's errors, and {@link NO_FILE} for what is no regular file. */
   constructor(path: string, onClose: () => void = () => {}) {
-    this.fd = fs.openSync(path, "r");
+    // Not to wait for who writes to a pipe: nobody else would get a turn.
+    this.fd = fs.openSync(path, O_RDONLY | O_NONBLOCK);
     this.#onClose = onClose;
     try {
-      this.inode = inodeOf(this.stat());
+      const stat = this.stat();
+      if (!stat.isFile()) throw Object.assign(new Error(`${path} is no regular file`), { code: NO_FILE });
+      this.inode = inodeOf(stat);
     } catch (error) {
       fs.closeSync(this.fd);
       throw error;

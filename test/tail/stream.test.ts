@@ -167,7 +167,8 @@ describe("one stream out of a log's files", () => {
     const real = fs.openSync;
     const spy = vi.spyOn(fs, "openSync").mockImplementation((file, ...rest) => {
       // Whoever opens the active file to read it, opens a later one than was there when it listed the backups.
-      if (file === path && rest[0] === "r" && next < 20) for (let i = 0; i < rotations; i++) writeAndRotate();
+      if (file === path && rest[0] === (fs.constants.O_RDONLY | fs.constants.O_NONBLOCK) && next < 20)
+        for (let i = 0; i < rotations; i++) writeAndRotate();
       return real(file, ...rest);
     });
     onTestFinished(() => spy.mockRestore());

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -521,5 +522,28 @@ describe("several readers", () => {
     expect(watch).toHaveBeenCalledTimes(1);
     writer.write(line(3));
     expect(await Promise.all(waiting)).toEqual(readers.map(() => line(3)));
+  });
+});
+
+describe("what is no file", () => {
+  it.each(["a directory", "a pipe"])("and has the name of a backup holds up nothing: %s", async (what) => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    const name = join(dirname(path), "audit-2026-11-19T00-00-00.000.log");
+    if (what === "a pipe") execFileSync("mkfifo", [name]);
+    else fs.mkdirSync(name);
+    expect((await readOnce(path)).text).toBe(lines(0, 3));
+  });
+
+  it("and stands in the log's place is an error, which is over when a log is there", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 3));
+    fs.renameSync(path, `${path}.kept`);
+    execFileSync("mkfifo", [path]);
+    const { source, recorded } = await openSource(path);
+    expect(errors(recorded, "list")).toBeGreaterThan(0);
+    const reader = await source.reader({ at: "beginning" });
+    fs.renameSync(`${path}.kept`, path);
+    expect(await readAll(reader, size(0, 3))).toBe(lines(0, 3));
   });
 });
