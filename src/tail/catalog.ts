@@ -188,7 +188,14 @@ export class Catalog {
   #find(): Directory | undefined {
     const found = Directory.find(this.#path, this.#files.open);
     if (!found) this.#reports.complain("missing", this.#path, "The audit log is not there; waiting for it.");
+    const target = found?.linkTarget();
+    if (target !== undefined) this.#tellLink(target);
     return found;
+  }
+
+  #tellLink(target: string): void {
+    const what = `The audit log is a link to ${target}, and backups are looked for beside the link. If they lie beside the file, set the source's path to that.`;
+    this.#reports.tell("ambiguous", this.#path, what);
   }
 
   /** Enters backups that are new into the table, up to one that cannot be read: its error is returned. */

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { AuditshipError } from "../plugin/index.js";
 import { type Descriptor, inodeOf } from "./descriptor.js";
 import { type FirstLine, firstLine } from "./fingerprint.js";
@@ -90,6 +90,13 @@ export class Directory {
       if (attempt === MOST_LISTINGS) return { backups, active: undefined, settled: false };
       before = backups;
     }
+  }
+
+  /** Path of the file elsewhere that the active name is a link to; undefined if it is none. */
+  linkTarget(): string | undefined {
+    if (!fs.lstatSync(this.activePath, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined;
+    const target = resolve(this.path, fs.readlinkSync(this.activePath));
+    return dirname(target) === resolve(this.path) ? undefined : target;
   }
 
   /** Stat of the active file; undefined if it is not there. */

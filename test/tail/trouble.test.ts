@@ -547,3 +547,16 @@ describe("what is no file", () => {
     expect(await readAll(reader, size(0, 3))).toBe(lines(0, 3));
   });
 });
+
+it.each([
+  ["elsewhere, where its backups may lie: is warned of", "..", 1],
+  ["beside it is read", ".", 0],
+])("A log that is a link to a file %s", async (_, place, warned) => {
+  const { path, writer } = setUp();
+  writer.write(lines(0, 3));
+  const link = join(dirname(path), place, "link.log");
+  fs.symlinkSync(path, link);
+  const { text, recorded } = await readOnce(link);
+  expect(text).toBe(lines(0, 3));
+  expect(errors(recorded, "ambiguous")).toBe(warned);
+});
