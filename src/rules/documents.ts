@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
 import { AuditshipError, type Place } from "../plugin/index.js";
@@ -28,24 +28,29 @@ export interface RuleDocument {
   placeIn(keys: Keys, offset: number): Place;
 }
 
-/** The rule files that a path names: itself, or all below it that end in .yaml, .yml or .json, by name. */
-export async function listFiles(path: string): Promise<string[]> {
+/**
+ * The rule files that a path names: itself, or all below it that end in .yaml, .yml or .json, by name, through links too.
+ * @param above real paths of the directories it was come through: a link to one of them leads in a circle
+ */
+export async function listFiles(path: string, above: readonly string[] = []): Promise<string[]> {
   try {
     if (!(await stat(path)).isDirectory()) return [path];
-    const entries = await readdir(path, { withFileTypes: true });
-    // A ConfigMap's volume holds links to the files, and the files themselves in a directory whose name begins with `..`.
-    const visible = entries.filter(({ name }) => !name.startsWith("."));
-    const lists = await Promise.all(
-      visible
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map(async (entry) => {
-          const below = join(path, entry.name);
-          const isDirectory = entry.isDirectory() || (entry.isSymbolicLink() && (await stat(below)).isDirectory());
-          if (isDirectory && !entry.isSymbolicLink()) return listFiles(below);
-          return !isDirectory && RULE_FILE.test(entry.name) ? [below] : [];
-        }),
-    );
-    return lists.flat();
+    const real = await realpath(path);
+    if (above.includes(real)) return [];
+    const names = await readdir(path);
+    // A ConfigMap's volume holds links to what lies in a directory whose name begins with `..`.
+    const visible = names.filter((name) => !name.startsWith(".")).sort();
+    const lists = visible.map(async (name) => {
+      const below = join(path, name);
+      // Reading tells what is wrong with a link that leads nowhere.
+      const isDirectory = await stat(below).then(
+        (found) => found.isDirectory(),
+        () => false,
+      );
+      if (isDirectory) return listFiles(below, [...above, real]);
+      return RULE_FILE.test(name) ? [below] : [];
+    });
+    return (await Promise.all(lists)).flat();
   } catch (error) {
     throw readError(path, error);
   }

@@ -141,9 +141,7 @@ describe("an audit policy", () => {
   it("that is none is said, and the rules run", async () => {
     for (const text of ["kind: Policy\nrules: [{ level: Everything }]\n", "kind: Pod\n", "a: [", "# nothing\n"]) {
       const found = await warnings("Verb exists", text);
-      expect(found).toEqual([
-        expect.stringMatching(/^policy.txt(:\d+:\d+)?: This is no(t valid YAML| audit policy)/),
-      ]);
+      expect(found).toEqual([expect.stringMatching(/^policy.txt(:\d+:\d+)?: This is no(t valid YAML| audit policy)/)]);
     }
   });
 });

@@ -40,6 +40,23 @@ describe("files", () => {
     expect(loaded.warnings).toEqual([]);
   });
 
+  it("are read through links to directories, as a ConfigMap has them whose items have paths, and not in circles", async () => {
+    await load({ "..2024/team/rules.yaml": resource([rule("A", "Verb exists")]) });
+    await symlink("..2024", join(directory, "..data"));
+    await symlink("..data/team", join(directory, "team"));
+    await symlink("..", join(directory, "..2024", "team", "up"));
+    await symlink(directory, join(directory, "..2024", "team", "top"));
+    expect(names(await load({}), EVENT)).toEqual(["A"]);
+  });
+
+  it("that a link leads to in vain are refused, and the others are read", async () => {
+    await symlink("nowhere.yaml", join(directory, "b.yaml"));
+    await symlink("nowhere", join(directory, "c"));
+    const loaded = await load({ "a.yaml": resource([rule("A", "Verb exists")]) });
+    expect(lines(loaded.refused)).toEqual([expect.stringMatching(/b\.yaml: The rules cannot be read: ENOENT/)]);
+    expect(names(loaded, EVENT)).toEqual(["A"]);
+  });
+
   it("that are not there are refused, and the others are read", async () => {
     await load({ "a.yaml": resource([rule("A", "Verb exists")]) });
     const loaded = await load({}, { paths: [join(directory, "nope"), directory] });
