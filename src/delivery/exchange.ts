@@ -54,6 +54,8 @@ export class Exchange {
     try {
       const answered = new Promise<IncomingMessage>((resolve, reject) => {
         request.once("response", resolve).on("error", reject);
+        // Of an answer that nobody asked for, 101 with an upgrade, Node tells nothing but that all is over.
+        request.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
       });
       if (signal?.aborted) stop();
       else request.end(body);

@@ -373,6 +373,23 @@ test("a server that never answers, or never ends its answer, is given up after t
   await expect(client({ urls: [slow], timeout: 100 }).request(get)).rejects.toThrow("no complete answer within 0.1 s");
 });
 
+test("a server that switches protocols in place of an answer is an error, not waited for without end", async () => {
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () =>
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const method of ["POST", "HEAD"] as const) {
+    await expect(client({ urls: [url] }).request({ method, path: "/" })).rejects.toThrow(
+      `connection closed before the answer was complete (${url})`,
+    );
+  }
+});
+
 test("an aborted request ends at once", async () => {
   const url = await serve(() => {});
   const abort = new AbortController();
