@@ -64,21 +64,14 @@ export class DeadLetters {
   add(letters: readonly DeadLetter[]): Promise<void> {
     return this.#guarded(async () => {
       if (await this.#changedByOthers()) await this.#open();
-      const ids = new Set<string>();
-      const fresh = letters.filter(({ id }) => !this.#ids.has(id) && !ids.has(id) && ids.add(id));
-      const lines = Buffer.from(fresh.map(encode).join(""));
-      if (lines.length === 0) return;
-      if (this.#size + lines.length > this.options.maxSize) {
-        if (this.options.whenFull === "park") {
-          this.#unfit = lines.length;
-          this.#throwFull();
-        }
-        if (lines.length > this.options.maxSize) return this.#lost(fresh.length);
-        // Some more than needed, so that a full store is not written anew for each letter.
-        await this.#load(this.#size + lines.length - this.options.maxSize + Math.floor(this.options.maxSize / 10));
+      const fresh: Lines = new Map();
+      for (const letter of letters) {
+        if (!this.#ids.has(letter.id) && !fresh.has(letter.id)) fresh.set(letter.id, Buffer.from(encode(letter)));
       }
-      await this.#append(lines);
-      for (const { id } of fresh) this.#ids.add(id);
+      const kept = await this.#makeRoom(fresh);
+      if (kept.size > 0) await this.#append(Buffer.concat([...kept.values()]));
+      for (const id of kept.keys()) this.#ids.add(id);
+      this.#lost(fresh.size - kept.size);
       this.#show();
     });
   }
@@ -88,6 +81,22 @@ export class DeadLetters {
       await this.#file?.close();
       this.#file = undefined;
     });
+  }
+
+  /** Drops the oldest that are kept, if it must; returns those that there is room for then. */
+  async #makeRoom(fresh: Lines): Promise<Lines> {
+    const { maxSize, whenFull } = this.options;
+    const size = sizeOf(fresh);
+    if (this.#size + size <= maxSize) return fresh;
+    if (whenFull === "park") {
+      this.#unfit = size;
+      this.#throwFull();
+    }
+    const kept = newest(fresh, maxSize);
+    const drop = this.#size + sizeOf(kept) - maxSize;
+    // Some more than needed, so that a full store is not written anew for each letter.
+    if (drop > 0) await this.#load(drop + Math.floor(maxSize / 10));
+    return kept;
   }
 
   async #append(lines: Buffer): Promise<void> {
@@ -212,6 +221,22 @@ export class DeadLetters {
     this.#last = result.catch(() => {});
     return result;
   }
+}
+
+/** Letters as lines, by id, oldest first. */
+type Lines = Map<string, Buffer>;
+
+const sizeOf = (lines: Lines): number => [...lines.values()].reduce((sum, { length }) => sum + length, 0);
+
+/** As many as fit into `room` bytes, the newest first. */
+function newest(lines: Lines, room: number): Lines {
+  const kept: [string, Buffer][] = [];
+  for (const [id, line] of [...lines].reverse()) {
+    if (line.length > room) continue;
+    kept.push([id, line]);
+    room -= line.length;
+  }
+  return new Map(kept.reverse());
 }
 
 const statOf = (path: string): Promise<Stats | undefined> =>

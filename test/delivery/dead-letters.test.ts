@@ -288,6 +288,18 @@ describe("a full store", () => {
     expect(told.auditship_dead_letters).toBe(kept.length);
   });
 
+  test("that drops the oldest keeps the newest of one request's letters, too, where not all of them fit", async () => {
+    const letters = await openLetters({ maxSize: 1000, whenFull: "dropOldest" });
+    await letters.add([letter("old")]);
+    const large = letter("large", { line: `{"x":"${"x".repeat(1000)}"}` });
+    await letters.add([letter("0"), letter("1"), letter("2"), large, letter("3"), letter("4"), letter("5")]);
+    expect(await ids()).toEqual(["2", "3", "4", "5"]);
+    expect(told.auditship_dead_letters_lost_total).toBe(4);
+    expect(told.auditship_dead_letters).toBe(4);
+    await letters.add([letter("0")]);
+    expect((await ids()).at(-1)).toBe("0");
+  });
+
   test("that drops the oldest does not empty itself for a letter that never fits", async () => {
     const letters = await openLetters({ maxSize: 1000, whenFull: "dropOldest" });
     await letters.add([letter("a")]);
