@@ -150,11 +150,11 @@ class Elasticsearch implements SendingSink {
     return verdicts;
   }
 
-  /** A 403 is an answer: a key that may only write cannot ask for more. So is a 404, of a proxy that lets only `_bulk` through. */
+  /** A key that may only write is answered with 403, and a proxy that lets only `_bulk` through may say 404, 405 or 501. */
   async probe(signal: AbortSignal): Promise<void> {
     const { status } = await this.#http.request({ method: "HEAD", path: "/", signal });
     if (status === 401) throw new Error("the server answers, but refuses the credentials (401)");
-    if (status !== 403 && status !== 404 && (status < 200 || status >= 300)) {
+    if (!ANSWERS.has(status) && (status < 200 || status >= 300)) {
       throw new Error(`the server answers with ${status}`);
     }
     if (status !== 200) this.#host.log.debug({ status }, "The server answers, but not to GET /.");
@@ -178,6 +178,8 @@ class Elasticsearch implements SendingSink {
 
 /** Plain NDJSON and JSON: the one form that Elasticsearch 8, 9 and OpenSearch all take. */
 const HEADERS = { "content-type": "application/x-ndjson", accept: "application/json" };
+/** Of a probe: somebody is there, who does not let us ask. */
+const ANSWERS = new Set([403, 404, 405, 501]);
 /** A bulk answer says at most some hundred bytes about a refused item. */
 const MAX_ANSWER = 8 * 1024 ** 2;
 

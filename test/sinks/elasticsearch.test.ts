@@ -402,7 +402,7 @@ describe("a document in safe shape", () => {
 });
 
 describe("the probe", () => {
-  test.each([200, 403, 404])("takes %i for an answer", async (status) => {
+  test.each([200, 403, 404, 405, 501])("takes %i for an answer", async (status) => {
     const url = await serve((_, response) => response.writeHead(status).end());
     await expect((await sink(url)).probe(signal)).resolves.toBeUndefined();
   });
