@@ -137,13 +137,13 @@ class Elasticsearch implements SendingSink {
   /** Of what may be stored already, sends what is not. */
   async #createMissing(stream: DataStream, request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]> {
     const ids = Array.from({ length: request.count }, (_, index) => request.id(index));
-    const found = await stream.find(ids, signal);
+    const items = itemsOf(request);
+    const found = await stream.find(ids, Math.min(...items.map(timeOf)), signal);
     if (!(found instanceof Set)) return found;
     if (found.size === 0) return this.#create(request, signal);
     const missing = ids.flatMap((id, index) => (found.has(id) ? [] : [index]));
     const verdicts: Verdict[] = ids.map(() => DUPLICATE);
     if (missing.length === 0) return verdicts;
-    const items = itemsOf(request);
     const body = Buffer.concat(missing.map((index) => items[index]));
     const answer = await this.#create({ body, encoding: "identity", count: missing.length }, signal);
     for (const [n, index] of missing.entries()) verdicts[index] = Array.isArray(answer) ? answer[n] : answer;
@@ -184,13 +184,22 @@ const ANSWERS = new Set([403, 404, 405, 501]);
 const MAX_ANSWER = 8 * 1024 ** 2;
 
 /** The items of a request: an action and a document, a line each. */
-function itemsOf({ body, encoding }: Body): Uint8Array[] {
+function itemsOf({ body, encoding }: Body): Buffer[] {
   const bytes = encoding === "gzip" ? gunzipSync(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
-  const items: Uint8Array[] = [];
+  const items: Buffer[] = [];
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(NEWLINE, bytes.indexOf(NEWLINE, start) + 1) + 1;
     items.push(bytes.subarray(start, end));
     start = end;
   }
   return items;
+}
+
+const TIMESTAMP = '"@timestamp":"';
+
+/** Epoch milliseconds of an item's event, by the last member of this name: ours. Infinite if it says none. */
+function timeOf(item: Buffer): number {
+  const at = item.lastIndexOf(TIMESTAMP, undefined, "latin1") + TIMESTAMP.length;
+  const time = Date.parse(item.toString("latin1", at, item.indexOf('"', at, "latin1")));
+  return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time;
 }

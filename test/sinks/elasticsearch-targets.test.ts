@@ -71,6 +71,8 @@ test("an ingest pipeline is named in the request", async () => {
 class Stream {
   /** Ids by backing index, oldest first; the last one is written to. */
   readonly indices: Record<string, Set<string>> = { "stream-1": new Set() };
+  /** When each was made; the first of November without. */
+  readonly made: Record<string, string> = {};
   readonly asked: string[] = [];
   /** What it answers in place of its own answers to a path that begins so. */
   instead: Record<string, { status: number; body: unknown }> = {};
@@ -84,8 +86,12 @@ class Stream {
     const instead = Object.entries(this.instead).find(([start]) => path.startsWith(start));
     if (instead) return instead[1];
     const names = Object.keys(this.indices);
-    if (path === "/_resolve/index/audit") {
-      return { status: 200, body: { data_streams: [{ name: "audit", backing_indices: names }] } };
+    if (path === "/audit/_settings/index.creation_date") {
+      const settings = names.map((name) => {
+        const creation_date = `${Date.parse(this.made[name] ?? "2026-11-01T00:00:00Z")}`;
+        return [name, { settings: { index: { creation_date } } }];
+      });
+      return { status: 200, body: Object.fromEntries(settings) };
     }
     if (path === "/_bulk") return { status: 200, body: { items: this.#create(body, this.indices[names.at(-1)!]) } };
     const ids = this.indices[path.split("/")[1]];
@@ -129,6 +135,7 @@ describe("a request to a data stream", () => {
       const { stream, ids, unsure, send } = await setUp(encoding);
       stream.indices["stream-1"] = new Set([ids[1]]);
       stream.indices["stream-2"] = new Set([ids[2]]);
+      stream.made["stream-2"] = "2026-11-02T00:00:00Z";
       expect(await send(unsure)).toEqual([{ kind: "done" }, { kind: "duplicate" }, { kind: "duplicate" }]);
       expect(Object.values(stream.indices)).toEqual([new Set([ids[1]]), new Set([ids[2], ids[0]])]);
     },
@@ -142,40 +149,62 @@ describe("a request to a data stream", () => {
     expect(stream.asked).not.toContain("POST /_bulk");
   });
 
-  test("asks no more than the two newest backing indices", async () => {
+  test("that may be stored is stored once however often there was a rollover since its events", async () => {
+    const { stream, ids, unsure, send } = await setUp();
+    stream.indices["stream-1"] = new Set([ids[0]]);
+    for (const day of ["20", "21", "22", "23", "24"]) {
+      stream.indices[`stream-${day}`] = new Set(day === "21" ? [ids[1], ids[2]] : []);
+      stream.made[`stream-${day}`] = `2026-11-${day}T12:00:00Z`;
+    }
+    expect((await send(unsure)).map(({ kind }) => kind)).toEqual(["duplicate", "duplicate", "duplicate"]);
+    expect(stream.asked).not.toContain("POST /_bulk");
+  });
+
+  test("asks the newest backing indices first, and none that was rolled over before its events", async () => {
     const { stream, unsure, send } = await setUp();
-    for (const name of ["stream-2", "stream-3"]) stream.indices[name] = new Set();
+    for (const day of ["10", "11", "12"]) {
+      stream.indices[`stream-${day}`] = new Set();
+      stream.made[`stream-${day}`] = `2026-11-${day}T12:00:00Z`;
+    }
     await send(unsure);
     expect(stream.asked).toEqual([
-      "GET /_resolve/index/audit",
-      "POST /stream-2/_mget",
-      "POST /stream-3/_mget",
+      "GET /audit/_settings/index.creation_date",
+      "POST /stream-12/_mget",
+      "POST /stream-11/_mget",
       "POST /_bulk",
     ]);
   });
 
+  test("asks for no more once all of it is found", async () => {
+    const { stream, ids, unsure, send } = await setUp();
+    stream.indices["stream-2"] = new Set(ids);
+    stream.made["stream-2"] = "2026-11-30T00:00:00Z";
+    await send(unsure);
+    expect(stream.asked).toEqual(["GET /audit/_settings/index.creation_date", "POST /stream-2/_mget"]);
+  });
+
   test("that is not there yet is sent", async () => {
     const { stream, unsure, send } = await setUp();
-    stream.instead["/_resolve"] = { status: 404, body: { error: { type: "index_not_found_exception" }, status: 404 } };
+    stream.instead["/audit"] = { status: 404, body: { error: { type: "index_not_found_exception" }, status: 404 } };
     expect(await send(unsure)).toEqual({ kind: "done" });
   });
 
   const error = (type: string) => ({ error: { type, reason: "hunter2" } });
   test.each<[string, number, unknown, Partial<Verdict>]>([
     [
-      "/_resolve",
+      "/audit",
       401,
       error("security_exception"),
       { kind: "retry", slow: true, reason: "the credentials are refused (401)" },
     ],
     [
-      "/_resolve",
+      "/audit",
       403,
       error("security_exception"),
       { kind: "retry", slow: true, reason: expect.stringContaining("no right to look up") },
     ],
-    ["/_resolve", 404, "not found", { kind: "retry", slow: true }],
-    ["/_resolve", 503, "", { kind: "retry", reason: "cannot look up what is stored (503)" }],
+    ["/audit", 404, "not found", { kind: "retry", slow: true }],
+    ["/audit", 503, "", { kind: "retry", reason: "cannot look up what is stored (503)" }],
     [
       "/stream-1",
       429,

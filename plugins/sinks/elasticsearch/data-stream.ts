@@ -2,8 +2,10 @@ import type { HttpAnswer, HttpClient, Verdict } from "../../../src/plugin/index.
 import { retry, retryAfter, retrySlowly, split } from "../../../src/plugin/index.js";
 import { errorOf, parseAnswer } from "./answer.js";
 
-/** So many of the newest backing indices may hold what was sent before: the one that is written to, and that before a rollover. */
-const NEWEST = 2;
+/** Besides those made since an event, so many backing indices may hold it: the one that was written to then, and one for clocks that differ. */
+const BEFORE = 2;
+/** Milliseconds by which a server's clock may be ahead of the node's. */
+const CLOCKS = 3_600_000;
 /** A looked up id takes some hundred bytes in the answer. */
 const MAX_ANSWER = 8 * 1024 ** 2;
 const JSON_HEADERS = { "content-type": "application/json", accept: "application/json" };
@@ -21,30 +23,35 @@ export class DataStream {
     this.#name = name;
   }
 
-  /** Those of the ids that are stored, searched or not yet; a verdict if that cannot be told now. Throws if nobody answers. */
-  async find(ids: readonly string[], signal: AbortSignal): Promise<Set<string> | Verdict> {
+  /**
+   * Those of the ids that are stored, searched or not yet; a verdict if that cannot be told now. Throws if nobody answers.
+   * @param oldest epoch milliseconds of the oldest of these events: none was stored before
+   */
+  async find(ids: readonly string[], oldest: number, signal: AbortSignal): Promise<Set<string> | Verdict> {
     const indices = await this.#backingIndices(signal);
     if (!Array.isArray(indices)) return indices;
+    const since = indices.filter(({ made }) => made >= oldest - CLOCKS).length;
     const found = new Set<string>();
-    for (const index of indices.slice(-NEWEST)) {
-      const verdict = await this.#findIn(index, ids, found, signal);
+    for (const { name } of indices.slice(0, since + BEFORE)) {
+      const left = ids.filter((id) => !found.has(id));
+      if (left.length === 0) break;
+      const verdict = await this.#findIn(name, left, found, signal);
       if (verdict) return verdict;
     }
     return found;
   }
 
-  /** Oldest first; none if there is no such data stream yet. */
-  async #backingIndices(signal: AbortSignal): Promise<string[] | Verdict> {
-    const path = `/_resolve/index/${encodeURIComponent(this.#name)}?filter_path=data_streams,error.type`;
-    const answer = await this.#http.request({ method: "GET", path, signal });
+  /** Newest first; none if there is no such data stream yet. */
+  async #backingIndices(signal: AbortSignal): Promise<BackingIndex[] | Verdict> {
+    const path = `/${encodeURIComponent(this.#name)}/_settings/index.creation_date`;
+    const answer = await this.#http.request({ method: "GET", path, signal, maxAnswer: MAX_ANSWER });
     if (answer.status === 404 && errorOf(answer).type === "index_not_found_exception") return [];
     if (answer.status !== 200) return cannotLookUp(answer);
-    const parsed = parseAnswer(answer) as
-      | { data_streams?: { name: string; backing_indices: string[] }[] }
-      | null
-      | undefined;
-    if (!parsed) return retry("nonsense answer: it is no JSON object");
-    return parsed.data_streams?.find(({ name }) => name === this.#name)?.backing_indices ?? [];
+    const parsed = parseAnswer(answer);
+    if (typeof parsed !== "object" || parsed === null) return retry("nonsense answer: it is no JSON object");
+    return Object.entries(parsed as Record<string, IndexSettings>)
+      .map(([name, { settings }]) => ({ name, made: Number(settings?.index?.creation_date ?? 0) }))
+      .sort((a, b) => b.made - a.made);
   }
 
   /** Adds those that are in an index. Asks for documents by id, which finds what no search sees yet. */
@@ -68,6 +75,16 @@ export class DataStream {
     }
     return undefined;
   }
+}
+
+interface BackingIndex {
+  name: string;
+  /** Epoch milliseconds. */
+  made: number;
+}
+
+interface IndexSettings {
+  settings?: { index?: { creation_date?: string } };
 }
 
 interface FoundDocument {
