@@ -69,6 +69,11 @@ export class Checkpoints {
     return whole;
   }
 
+  /** Resolves when nothing is being written. */
+  async settled(): Promise<void> {
+    while (this.#writing) await this.#writing;
+  }
+
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

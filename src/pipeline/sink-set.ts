@@ -75,6 +75,8 @@ export class SinkSet {
     checkpoints.touch(runner);
     await checkpoints.flush();
     await running.close();
+    // A write that began before that asks the feeds for its cursors.
+    await checkpoints.settled();
     for (const feed of feeds.values()) feed.remove(runner);
     // It holds no pin any more.
     checkpoints.touch(undefined);

@@ -51,6 +51,22 @@ export default {
   },
 };`;
 
+/** A sink whose second fold, and what follows, ends as it is closed. */
+const HANGING = `
+export default {
+  kind: "sink", name: "hanging",
+  options: (zod) => zod.strictObject({}),
+  create() {
+    let folds = 0;
+    let end;
+    const closed = new Promise((resolve) => { end = resolve; });
+    return {
+      mode: "fold", restore() {}, state: () => ({ folds }), async flush() {}, async probe() {}, close: () => end(),
+      async fold() { if (folds++ > 0) await closed; },
+    };
+  },
+};`;
+
 /** A configuration, loaded. */
 async function config(changes: object = {}) {
   const whole = {
@@ -184,6 +200,25 @@ describe("a reload", () => {
     await agent.reload(await config({ shutdownTimeout: "1ms" }));
     await agent.stop();
     expect(await cursor()).toBe(taken);
+  });
+
+  it("keeps the cursor of a sink that it removes though that was too busy to be written down, and others are", async () => {
+    await writeFile(at("hanging.mjs"), HANGING);
+    const agent = await start({ archive, hanging: { type: "./hanging.mjs" } });
+    await document();
+    const cursor = async () => {
+      const { body } = JSON.parse(await readFile(at("state/sinks/hanging.json"), "utf8"));
+      return body.cursors.apiserver?.offset;
+    };
+    await vi.waitFor(async () => expect(await cursor()).toBeGreaterThan(0), { timeout: 10_000 });
+    const taken = await cursor();
+    await document();
+    const reloading = agent.reload(await config({ shutdownTimeout: "1ms" }));
+    // What the archive takes is written down next, right when the other is done with.
+    await document();
+    await reloading;
+    await agent.stop();
+    expect(await cursor()).toBeGreaterThanOrEqual(taken);
   });
 
   it("that has begun is over before the agent has stopped, and none begins then", async () => {
