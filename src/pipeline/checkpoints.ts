@@ -97,7 +97,7 @@ export class Checkpoints {
       // Of one moment with the sinks to be written: what a sink that moves on meanwhile has passed is not given up yet.
       const states = [...this.#feeds()].map((feed) => ({ name: feed.name, state: feed.state() }));
       for (const { name, state } of states)
-        whole = (await this.#attempt(() => this.#store.writeSource(name, state))) && whole;
+        whole = state !== undefined && (await this.#attempt(() => this.#store.writeSource(name, state))) && whole;
       if (!whole) this.#sources = true;
     }
     const written = await Promise.all(sinks.map((runner) => this.#attempt(() => this.#writeSink(runner))));

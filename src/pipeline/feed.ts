@@ -57,7 +57,9 @@ export class Feed {
   #stopped = false;
   /** End of what was in the log before we read. */
   readonly #before: Position | undefined;
-  /** Its sinks are where they begin. */
+  /** All who have a place in the log are on it. */
+  #complete = false;
+  /** They are where they begin. */
   #begun = false;
   /** Oldest cursor when the state was asked for, and whether its sinks had begun. */
   #stated: { oldest?: Position; begun: boolean } = { begun: false };
@@ -88,8 +90,9 @@ export class Feed {
     this.#admit(follower.sections[0]);
   }
 
-  /** Resolves when those that were added are where they begin, as far as there are lanes for them. */
+  /** All who have a place in the log were added. Resolves when they are where they begin, as far as there are lanes for them. */
   async begun(): Promise<void> {
+    this.#complete = true;
     void this.#dispatch();
     while (this.#dispatching) await new Promise<void>((resolve) => this.#idle.push(resolve));
     this.#begun = true;
@@ -134,8 +137,9 @@ export class Feed {
     this.#source.measure?.();
   }
 
-  /** What the source wants kept, from the oldest cursor on. */
-  state(): SourceState {
+  /** What the source wants kept, from the oldest cursor on; undefined before {@link begun}: that of somebody may be missing. */
+  state(): SourceState | undefined {
+    if (!this.#complete) return undefined;
     let oldest = this.#seen.highWater;
     for (const { cursor } of this.#followers.values()) if (compareCursors(cursor, oldest) < 0) oldest = cursor;
     this.#seen.forget(oldest);

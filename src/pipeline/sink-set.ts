@@ -22,6 +22,8 @@ export interface SinkSetDeps {
 export class SinkSet {
   readonly #deps: SinkSetDeps;
   readonly #sinks = new Map<string, RunningSink>();
+  /** Sinks that were ended, and keep their places in the sources until those that may go on there are added. */
+  readonly #ended = new Set<Runner>();
 
   constructor(deps: SinkSetDeps) {
     this.#deps = deps;
@@ -40,8 +42,9 @@ export class SinkSet {
   }
 
   /**
-   * Starts sinks, then puts them on the sources in one go, so that those at one place share a lane. Resolves when where they begin is
-   * written down: what is written to a log from then on is theirs, also after a kill.
+   * Starts sinks, then puts them on the sources in one go, so that those at one place share a lane; nothing is kept any more for
+   * those that were removed. Resolves when where they begin is written down: what is written to a log from then on is theirs,
+   * also after a kill.
    */
   async add(sinks: readonly MadeSink[], sources: readonly LoadedSource[]): Promise<void> {
     const checkpoints = this.#deps.checkpoints();
@@ -57,11 +60,15 @@ export class SinkSet {
     for (const { running, record } of started) if (!record) checkpoints.touch(running.runner);
     await checkpoints.flush();
     for (const { running, record } of started) this.#attach(running, record, sources);
+    this.#forgetEnded();
     await Promise.all([...this.#deps.feeds.values()].map((feed) => feed.begun()));
     await checkpoints.flush();
   }
 
-  /** Ends a sink; what it took has `patience` milliseconds to arrive. */
+  /**
+   * Ends a sink; what it took has `patience` milliseconds to arrive. What it has not got is kept for one of its name until
+   * {@link add}.
+   */
   async remove(name: string, patience: number): Promise<void> {
     const running = this.#sinks.get(name);
     if (!running) return;
@@ -75,11 +82,9 @@ export class SinkSet {
     checkpoints.touch(runner);
     await checkpoints.flush();
     await running.close();
-    // A write that began before that asks the feeds for its cursors.
+    // A write that began before that is to be over before another has its name.
     await checkpoints.settled();
-    for (const feed of feeds.values()) feed.remove(runner);
-    // It holds no pin any more.
-    checkpoints.touch(undefined);
+    this.#ended.add(runner);
     readiness.met(conditionOf(name));
     metrics.forget("sink", name);
   }
@@ -89,6 +94,13 @@ export class SinkSet {
     const sinks = [...this.#sinks.values()];
     this.#sinks.clear();
     await Promise.all(sinks.map((sink) => sink.close()));
+  }
+
+  /** They hold no pin any more. */
+  #forgetEnded(): void {
+    for (const runner of this.#ended) for (const feed of this.#deps.feeds.values()) feed.remove(runner);
+    if (this.#ended.size > 0) this.#deps.checkpoints().touch(undefined);
+    this.#ended.clear();
   }
 
   #attach({ loaded, runner }: RunningSink, record: SinkRecord | undefined, sources: readonly LoadedSource[]): void {

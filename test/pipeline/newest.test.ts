@@ -144,6 +144,7 @@ class Life {
     for (const end of ends) await life.#make(state, end, saved.sinks.get(end.name)?.state);
     for (const [name, runner] of life.runners)
       life.feed.add(runner, saved.sinks.get(name)?.cursor, { at: "beginning" });
+    void life.feed.begun();
     return life;
   }
 
