@@ -55,6 +55,8 @@ export abstract class Runner {
   #answered = false;
   #finishing = false;
   #failing: string | undefined;
+  /** The far end wants to be asked no sooner, by `performance.now()`. */
+  #notBefore = 0;
   #stuck: string | undefined;
 
   constructor(
@@ -194,6 +196,7 @@ export abstract class Runner {
   /** `isAll`: nothing of what was sent waits for an operator. */
   protected succeeded(isAll = true): void {
     this.#failing = undefined;
+    this.#notBefore = 0;
     if (!isAll) return;
     if (this.#answered && (this.#stuck === undefined || !this.taking)) return;
     this.#answered = true;
@@ -230,6 +233,12 @@ export abstract class Runner {
     });
   }
 
+  /** Waits as long as the far end asked for; if the sink parks meanwhile, so do its probes. */
+  protected waitAsked(ms: number): Promise<void> {
+    this.#notBefore = performance.now() + ms;
+    return this.wait(ms);
+  }
+
   protected pause(attempt: number): Promise<void> {
     return this.wait(backoff(attempt, this.options.retry, this.random));
   }
@@ -241,7 +250,8 @@ export abstract class Runner {
 
   async #recover(rest: number): Promise<void> {
     await this.#letGo();
-    if (rest > 0) await this.wait(rest * this.random());
+    const quiet = Math.max(rest * this.random(), this.#notBefore - performance.now());
+    if (quiet > 0) await this.wait(quiet);
     for (let attempt = 0; this.#state === "parked"; attempt++) {
       await this.pause(attempt);
       if (this.#state !== "parked") return;

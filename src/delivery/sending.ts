@@ -326,7 +326,7 @@ export class SendingRunner extends Runner {
     if (this.finishing) return;
     const after = reasons.reduce((most, verdict) => Math.max(most, verdict.after ?? 0), 0);
     // Some later, by chance: it is said to all agents at once.
-    if (after > 0) await this.wait(Math.min(after, 10 * max) + initial * this.random());
+    if (after > 0) await this.waitAsked(Math.min(after, 10 * max) + initial * this.random());
     else if (slow && attempt > 3) await this.wait(slowly * this.random());
     else await this.pause(attempt);
   }

@@ -532,10 +532,26 @@ describe("an event that the far end says it has", () => {
 
 describe("the next try", () => {
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   });
   afterEach(() => {
     vi.useRealTimers();
+  });
+
+  it("waits what the far end asks for also where the sink parks meanwhile: it is not even probed", async () => {
+    const sink = new FarEnd();
+    sink.answer = () => retry("busy", 60_000);
+    const { runner, ledger } = run(sink, { maxEvents: 1, retry: 500, retryMax: 30_000, random: () => 0.5 });
+    const offered = runner.offer(batchOf(lines(0, 4)), ledger, true);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await offered).toBe(false);
+    const ready = next(runner, "onReady");
+    runner.park("busy");
+    await vi.advanceTimersByTimeAsync(57_000);
+    expect([sink.requests.length, sink.probes]).toEqual([1, 0]);
+    await vi.advanceTimersByTimeAsync(2000);
+    await ready;
+    expect(sink.probes).toBe(1);
   });
 
   it.each([
