@@ -56,8 +56,9 @@ export class SinkSet {
       this.#watch(running);
       started.push({ running, record });
     }
-    // A sink with state of its own is cut back to it: a kill before its first checkpoint must find where it began.
-    for (const { running, record } of started) if (!record) checkpoints.touch(running.runner);
+    // A sink with state of its own is cut back to it: a kill before its first checkpoint must find where it began, in a new place too.
+    for (const { running, record } of started)
+      if (!record || running.sink.mode === "fold") checkpoints.touch(running.runner);
     await checkpoints.flush();
     for (const { running, record } of started) this.#attach(running, record, sources);
     this.#forgetEnded();

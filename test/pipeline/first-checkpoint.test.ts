@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
@@ -10,15 +10,15 @@ import { Agent } from "../../src/pipeline/agent.js";
 import { auditLine } from "../support/batches.js";
 import { freePort } from "../support/ports.js";
 
-/** A sink that notes in `seen`, at its first fold, whether the agent has stored its state. */
+/** A sink whose state is its place; it notes in `seen`, at a fold, which one the agent has stored. */
 const SINK = `
-import { existsSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 export default {
   kind: "sink", name: "witness",
-  options: (zod) => zod.strictObject({ stored: zod.string(), seen: zod.string() }),
-  create: ({ stored, seen }) => ({
-    mode: "fold", restore() {}, state: () => ({}), async flush() {}, async probe() {},
-    fold() { writeFileSync(seen, String(existsSync(stored))); },
+  options: (zod) => zod.strictObject({ place: zod.string(), stored: zod.string(), seen: zod.string() }),
+  create: ({ place, stored, seen }) => ({
+    mode: "fold", restore() {}, state: () => ({ place }), async flush() {}, async probe() {},
+    fold() { writeFileSync(seen, JSON.parse(readFileSync(stored, "utf8")).body.state.place); },
   }),
 };`;
 
@@ -42,29 +42,30 @@ it("An agent has started when it is on disk where its sinks begin: what is writt
   expect(offsets).toEqual([before.length, before.length]);
 });
 
-it("A sink that folds has its first state on disk before its first event, so that a kill in between leaves nothing twice", async () => {
+it("A sink that folds has on disk where it begins before an event, also in a new place, so that a kill in between leaves nothing twice", async () => {
   const directory = await mkdtemp(join(tmpdir(), "auditship-first-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  await writeFile(join(directory, "audit.log"), `${auditLine(1)}\n`);
+  const [stored, seen] = [join(directory, "state/sinks/witness.json"), join(directory, "seen")];
   await writeFile(join(directory, "sink.mjs"), SINK);
-  const config = {
-    sources: { apiserver: { path: "audit.log" } },
-    state: "state",
-    sinks: {
-      witness: {
-        type: "./sink.mjs",
-        stored: join(directory, "state/sinks/witness.json"),
-        seen: join(directory, "seen"),
-      },
-    },
-    observe: { listen: "none", log: "silent" },
-  };
-  await writeFile(join(directory, "auditship.yaml"), JSON.stringify(config));
-  const loaded = await loadConfig(join(directory, "auditship.yaml"), { env: {} });
-  const agent = await Agent.start(loaded, { once: true, log: createLog({ level: "silent" }), metrics: new Metrics() });
-  await agent.finished;
-  await agent.stop();
-  expect(await readFile(join(directory, "seen"), "utf8")).toBe("true");
+  for (const place of ["here", "there"]) {
+    await appendFile(join(directory, "audit.log"), `${auditLine(1)}\n`);
+    const config = {
+      sources: { apiserver: { path: "audit.log" } },
+      state: "state",
+      sinks: { witness: { type: "./sink.mjs", place, stored, seen } },
+      observe: { listen: "none", log: "silent" },
+    };
+    await writeFile(join(directory, "auditship.yaml"), JSON.stringify(config));
+    const loaded = await loadConfig(join(directory, "auditship.yaml"), { env: {} });
+    const agent = await Agent.start(loaded, {
+      once: true,
+      log: createLog({ level: "silent" }),
+      metrics: new Metrics(),
+    });
+    await agent.finished;
+    await agent.stop();
+    expect(await readFile(seen, "utf8")).toBe(place);
+  }
 });
 
 /** A sink that posts an event when it gets its state back, and notes the answer; and how many events it folds. */
