@@ -66,6 +66,10 @@ describe("What must not slip through", () => {
       '{"requestObject":{"a":"{\\"kind\\":\\"Config\\",\\"users\\":[{\\"user\\":{\\"token\\":\\"planted\\"}}]}"}}',
     ],
     ["a misspelt path", `{${REF},"requestObject":[{"op":"add","path":"/Data/a","value":"planted"}]}`],
+    [
+      "a cause of a failure without a message of its own",
+      '{"responseStatus":{"code":422,"details":{"causes":[{"message":"Invalid value: \\"planted\\""}]}}}',
+    ],
     ["a query in a URI with escapes", '{"requestURI":"/x?a=b\\u0026tok\\u0065n=planted"}'],
   ])("hides a secret under %s", (_, line) => {
     const document = redactLine(line);

@@ -22,7 +22,7 @@ export enum Mark {
   annotations = 4,
   /** There is an `extra` of a user. */
   extra = 8,
-  /** A failure says something. */
+  /** A failure says something, itself or its causes. */
   message = 16,
   /** The bodies, for what they are about or for what was found in them. */
   bodies = 32,
@@ -36,6 +36,7 @@ export const TOP_FIELDS: readonly Field[] = FIELD_PATHS.flatMap((path, field) =>
 
 const INVISIBLE = Flag.invalid | Flag.dropped;
 const MESSAGE = startOf(Field.responseStatusMessage);
+const DETAILS = startOf(Field.responseStatusDetails);
 const REQUEST = startOf(Field.requestObject);
 const RESPONSE = startOf(Field.responseObject);
 
@@ -60,7 +61,7 @@ export class Marks {
       if (flags & INVISIBLE) marks[row] = 0;
       else if (flags & Flag.irregular) marks[row] = Mark.everything;
       else {
-        if (table[base + MESSAGE] !== 0) marks[row] |= Mark.message;
+        if ((table[base + MESSAGE] | table[base + DETAILS]) !== 0) marks[row] |= Mark.message;
         const request = table[base + REQUEST];
         const response = table[base + RESPONSE];
         if ((request | response) === 0 || (marks[row] & Mark.bodies) !== 0) continue;
