@@ -121,7 +121,8 @@ export class RedactStage implements Stage {
     { keyFile, searchFirst = true }: { keyFile?: KeyFile | undefined; searchFirst?: boolean } = {},
   ) {
     this.#resources = new Resources(policy.configMaps);
-    this.#marks = new Marks(this.#resources, searchFirst ? alwaysLookedAt(policy) : Mark.everything);
+    const isStrict = policy.profile === "strict";
+    this.#marks = new Marks(this.#resources, searchFirst ? alwaysLookedAt(policy) : Mark.everything, isStrict);
     this.#search = new Search(policy.configMaps, searchFirst);
     this.#event = this.#withKey(key);
     this.#keyFile = keyFile;

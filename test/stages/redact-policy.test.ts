@@ -162,3 +162,12 @@ it.each([{}, { rules: [{ paths: ["a"] }] }, { users: true }, { ips: true }])(
     expect(documentOf(batch)).toContain(JWT);
   },
 );
+
+it.each(["[1,2]", "{}", " [true]", '{"a":"b"}'])(
+  "With profile strict an annotation of the event that holds JSON is hashed: %s",
+  (text) => {
+    const batch = loadEvents({ annotations: { a: text, b: "allow" } });
+    redactStage({ profile: "strict" }).run(batch);
+    expect(JSON.parse(documentOf(batch)).annotations).toEqual({ a: expect.stringMatching(/^hmac:/), b: "allow" });
+  },
+);

@@ -3,6 +3,7 @@ import {
   FIELD_PATHS,
   Field,
   Flag,
+  OPEN_BRACE,
   OPEN_BRACKET,
   ROW_HEADER,
   ROW_WORDS,
@@ -39,15 +40,20 @@ const MESSAGE = startOf(Field.responseStatusMessage);
 const DETAILS = startOf(Field.responseStatusDetails);
 const REQUEST = startOf(Field.requestObject);
 const RESPONSE = startOf(Field.responseObject);
+const ANNOTATIONS = startOf(Field.annotations);
 
 /** Tells the rows that need a look, and what of them. */
 export class Marks {
   #marks = new Uint8Array(1024);
 
-  /** @param always of each row */
+  /**
+   * @param always of each row
+   * @param anyJson whether any JSON in the annotations counts, not only what may hold secrets
+   */
   constructor(
     private readonly resources: Resources,
     private readonly always: number,
+    private readonly anyJson: boolean,
   ) {}
 
   /** {@link Mark} bits by row; valid until the next call. */
@@ -62,6 +68,10 @@ export class Marks {
       else if (flags & Flag.irregular) marks[row] = Mark.everything;
       else {
         if ((table[base + MESSAGE] | table[base + DETAILS]) !== 0) marks[row] |= Mark.message;
+        const annotations = table[base + ANNOTATIONS];
+        if (this.anyJson && holdsBracket(bytes, annotations + 1, table[base + ANNOTATIONS + 1])) {
+          marks[row] |= Mark.annotations;
+        }
         const request = table[base + REQUEST];
         const response = table[base + RESPONSE];
         if ((request | response) === 0 || (marks[row] & Mark.bodies) !== 0) continue;
@@ -72,6 +82,11 @@ export class Marks {
     }
     return marks;
   }
+}
+
+function holdsBracket(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] === OPEN_BRACE || bytes[at] === OPEN_BRACKET) return true;
+  return false;
 }
 
 /** Marks the rows that the traces lie in. */
