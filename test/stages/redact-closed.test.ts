@@ -70,6 +70,10 @@ describe("What must not slip through", () => {
       "a cause of a failure without a message of its own",
       '{"responseStatus":{"code":422,"details":{"causes":[{"message":"Invalid value: \\"planted\\""}]}}}',
     ],
+    ["misspelt annotations", `{${REF},"requestObject":{"metadata":{"name":"n","anotations":{"a":"planted"}}}}`],
+    ["metadata that are a list", `{${REF},"requestObject":{"metadata":["planted"]}}`],
+    ["a misspelt path in metadata", `{${REF},"requestObject":[{"path":"/metadata/anotations/a","value":"planted"}]}`],
+    ["misspelt annotations in a patch", `{${REF},"requestObject":[{"path":"/metadata","value":{"note":"planted"}}]}`],
     ["a query in a URI with escapes", '{"requestURI":"/x?a=b\\u0026tok\\u0065n=planted"}'],
   ])("hides a secret under %s", (_, line) => {
     const document = redactLine(line);

@@ -67,6 +67,32 @@ describe("Secrets and ConfigMaps", () => {
       items: [{ metadata: {}, data: { a: hash("x") } }],
     });
   });
+  it("keeps what metadata of Secrets and of their lists have, and hashes the rest", () => {
+    const metadata = {
+      name: "n",
+      namespace: "shop",
+      generateName: "n-",
+      uid: "u",
+      resourceVersion: "7",
+      generation: 1,
+      creationTimestamp: null,
+      labels: { app: "a" },
+      ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: "p", uid: "v" }],
+      finalizers: ["example.com/keep"],
+      managedFields: [{ manager: "kubectl", fieldsV1: { "f:data": {} } }],
+      $patch: "replace",
+      "$setElementOrder/finalizers": ["example.com/keep"],
+    };
+    const secret = (note: unknown) => ({ metadata: { ...metadata, note }, type: "Opaque" });
+    expect(body("secrets", secret({ a: "x" }))).toEqual(secret(hash('{"a":"x"}')));
+    const list = (note: unknown) => ({
+      kind: "SecretList",
+      metadata: { resourceVersion: "9", continue: "c", remainingItemCount: 3, selfLink: "/s" },
+      items: [secret(note)],
+    });
+    expect(body("secrets", list("x"))).toEqual(list(hash("x")));
+    expect(body("widgets", { metadata: { ...metadata, note: "x" } })).toEqual({ metadata: { ...metadata, note: "x" } });
+  });
   it.each(["items", "rows", "object"])(
     "hashes a misspelt member beside %s of what says that it is a Secret",
     (member) => {

@@ -101,6 +101,8 @@ export enum Place {
   word,
   /** JSON of an applied object, in a string. */
   applied,
+  /** A Secret's metadata. */
+  metadata,
   /** A map of a Secret's annotations. */
   annotations,
   /** What a failure says. */
@@ -128,6 +130,12 @@ export enum Place {
 export const IS_MEMBER: ReadonlySet<Key | 0> = new Set([
   ...[Key.kind, Key.metadata, Key.harmless],
   ...[Key.data, Key.stringData, Key.binaryData],
+]);
+/** What the metadata of an object or of a list have. Anything else in a Secret's is a misspelt `annotations`, perhaps. */
+const METADATA: ReadonlySet<string> = new Set([
+  ...["name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"],
+  ...["deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"],
+  ...["managedFields", "clusterName", "continue", "remainingItemCount"],
 ]);
 /** What of a registry in a docker config is a secret. */
 export const REGISTRY_CREDENTIALS: ReadonlySet<string> = new Set([
@@ -160,6 +168,8 @@ export function placeOf(key: Key | 0, about: number): Place {
       return about & About.certificate ? Place.request : Place.plain;
     case Key.certificate:
       return about & About.certificate ? Place.certificate : Place.plain;
+    case Key.metadata:
+      return about & MAPS ? Place.metadata : Place.plain;
     case Key.annotations:
       return about & MAPS ? Place.annotations : Place.plain;
     case Key.message:
@@ -179,6 +189,12 @@ export function placeOf(key: Key | 0, about: number): Place {
     default:
       return Place.plain;
   }
+}
+
+/** Where the member `name` of a Secret's metadata stands. */
+export function placeInMetadata(name: string, about: number): Place {
+  // `$patch` and the like tell how a patch is meant.
+  return METADATA.has(name) || name.startsWith("$") ? placeOf(KEYS.get(name), about) : Place.secret;
 }
 
 /** Where the path of a JSON patch (RFC 6901, `~1` is `/`, `~0` is `~`) leads. */
@@ -207,6 +223,8 @@ function placeBelow(place: Place, segment: string, about: number): Place {
       return segment === "value" ? Place.secret : Place.plain;
     case Place.words:
       return Place.word;
+    case Place.metadata:
+      return placeInMetadata(segment, about);
     case Place.annotations:
       if (KEYS.get(segment) === Key.applied) return Place.applied;
       return isHarmlessAnnotation(segment) ? Place.plain : Place.secret;

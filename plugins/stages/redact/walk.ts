@@ -7,7 +7,7 @@ import { beginsJson, hidesText } from "./escapes.js";
 import type { Hasher } from "./hash.js";
 import { isHarmlessAnnotation, isHarmlessExtraName } from "./kept.js";
 import { scrubMessage } from "./messages.js";
-import { IS_MEMBER, KEYS, Key, Place, placeOf, placeOfPath, REGISTRY_CREDENTIALS } from "./places.js";
+import { IS_MEMBER, KEYS, Key, Place, placeInMetadata, placeOf, placeOfPath, REGISTRY_CREDENTIALS } from "./places.js";
 import type { ResourceRules } from "./rules.js";
 import { Found, type Search } from "./search.js";
 import type { SpotKind } from "./spots.js";
@@ -139,6 +139,9 @@ export class Walk {
         break;
       case Place.applied:
         this.#applied(node, about);
+        break;
+      case Place.metadata:
+        this.#metadata(node, about, depth);
         break;
       case Place.annotations:
         this.#annotations(node, about, depth);
@@ -275,6 +278,13 @@ export class Walk {
       else if (named && tape.key(child).startsWith("$")) this.#plain(child, about, depth);
       else this.#hash(child, "env");
     }
+  }
+
+  #metadata(node: number, about: number, depth: number): void {
+    if (this.#tape.kind(node) !== Kind.object) this.#hash(node, secretKind(about));
+    else
+      for (const child of this.#items(node))
+        this.#value(child, placeInMetadata(this.#tape.key(child), about), about, depth + 1);
   }
 
   #annotations(node: number, about: number, depth: number): void {
