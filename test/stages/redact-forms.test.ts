@@ -482,6 +482,35 @@ describe("Command lines", () => {
     expect(body("pods", pod({ args: words }))).toEqual(pod({ args: clean }));
     expect(body("pods", pod({ command: words }))).toEqual(pod({ command: clean }));
   });
+  it("reads args as what follows the command, in either order", () => {
+    const lines = [
+      [
+        ["mysql", "--password"],
+        ["x", "-v"],
+        [hash("x"), "-v"],
+      ],
+      [
+        ["redis-cli", "-h"],
+        ["db", "-a", "x"],
+        ["db", "-a", hash("x")],
+      ],
+      [["/usr/bin/mysql"], ["-px", "shop"], [`-p${hash("x")}`, "shop"]],
+      [
+        ["login", "-u"],
+        ["-v", "x"],
+        ["-v", "x"],
+      ],
+      [["app"], ["x", "-pretty"], ["x", "-pretty"]],
+    ];
+    for (const [command, args, clean] of lines) {
+      expect(body("pods", pod({ command, args }))).toEqual(pod({ command, args: clean }));
+      expect(body("pods", pod({ args, env: [], command }))).toEqual(pod({ args: clean, env: [], command }));
+    }
+  });
+  it("does not take the arguments of one container for another's", () => {
+    const containers = [{ command: ["mysql", "--password"] }, { args: ["x"] }, { command: ["a"], args: ["-pretty"] }];
+    expect(body("pods", { spec: { containers } })).toEqual({ spec: { containers } });
+  });
   it("reads a command that is one string", () => {
     expect(body("x", { command: "run --password x" })).toEqual({ command: hash("run --password x") });
   });

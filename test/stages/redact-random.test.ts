@@ -161,6 +161,8 @@ describe("Random events", () => {
       "path",
       "PASSWORD",
       "-p",
+      "mysql",
+      "--token",
       "TokenReview",
       "SecretList",
       "CertificateSigningRequest",

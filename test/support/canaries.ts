@@ -169,6 +169,17 @@ const PLACES: Readonly<Record<string, Place>> = {
         ],
       }),
     ),
+  "command line in two parts": (_, plain, pick) =>
+    body(
+      "pods",
+      pod({
+        command: pick([
+          ["mysql", "--password"],
+          ["redis-cli", "-a"],
+        ]),
+        args: [plain(), "-v"],
+      }),
+    ),
   exec: (_, plain, pick) => ({
     requestURI: `/api/v1/namespaces/shop/pods/p/${pick(["exec", "attach"])}?command=sh&command=-c&command=${encodeURIComponent(`mysql -p${plain()} <d`)}&command=--token&command=${plain()}&stdin=true`,
     objectRef: { resource: "pods", subresource: "exec", namespace: "shop", name: "p" },

@@ -40,24 +40,24 @@ export const PROGRAM_FLAGS: ReadonlyMap<string, string> = new Map([
 export class CommandLine {
   /** What the word before asks of the next one. */
   #expect: "nothing" | "secret" | "secret-if-no-flag" | "scheme" | "header" = "nothing";
-  readonly #attachedPassword: boolean;
-  /** The flag of {@link PROGRAM_FLAGS} that counts in this command line. */
-  readonly #programFlag: string | undefined;
+  /** Whether a program of {@link ATTACHED_PASSWORD} has been named. */
+  #attachedPassword = false;
+  /** The flag of {@link PROGRAM_FLAGS} that counts, by the first program of it that was named. */
+  #programFlag: string | undefined;
 
-  /** @param words the whole command line, for what depends on the program */
-  constructor(
-    words: readonly string[],
-    private readonly replace: Replace,
-  ) {
-    this.#attachedPassword = words.some((word) => ATTACHED_PASSWORD.test(word));
-    const program = words.find((word) => PROGRAM_FLAGS.has(nameOf(word)));
-    this.#programFlag = program && PROGRAM_FLAGS.get(nameOf(program));
+  constructor(private readonly replace: Replace) {}
+
+  /** Whether the words so far say something about those to come. */
+  get isOpen(): boolean {
+    return this.#expect !== "nothing" || this.#attachedPassword || this.#programFlag !== undefined;
   }
 
   /** The next word without its credentials; the same string if it holds none. */
   next(word: string): string {
     const expect = this.#expect;
     this.#expect = "nothing";
+    this.#attachedPassword ||= ATTACHED_PASSWORD.test(word);
+    this.#programFlag ??= PROGRAM_FLAGS.get(nameOf(word));
     switch (expect) {
       case "secret":
         return this.#hashed(word, 0);

@@ -12,7 +12,8 @@ export enum Key {
   stringData,
   binaryData,
   env,
-  words,
+  command,
+  args,
   applied,
   token,
   request,
@@ -50,8 +51,8 @@ export const KEYS = new Names<Key>(
     ["binaryData", Key.binaryData],
     ["env", Key.env],
     ["httpHeaders", Key.env],
-    ["args", Key.words],
-    ["command", Key.words],
+    ["args", Key.args],
+    ["command", Key.command],
     ["kubectl.kubernetes.io/last-applied-configuration", Key.applied],
     ["token", Key.token],
     ["password", Key.credential],
@@ -156,7 +157,8 @@ export function placeOf(key: Key | 0, about: number): Place {
       return about & MAPS ? Place.base64Map : Place.plain;
     case Key.env:
       return Place.env;
-    case Key.words:
+    case Key.command:
+    case Key.args:
       return Place.words;
     case Key.applied:
       return Place.applied;

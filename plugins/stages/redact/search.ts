@@ -49,8 +49,9 @@ export enum Trace {
   base64,
   /** The key of a list of variables. */
   env,
-  /** The key of a list of arguments. */
-  words,
+  /** The key of a command line, of its arguments. */
+  command,
+  args,
   /** The kind of an object, or the copy of an applied one: what the walk acts on wherever it stands. */
   kind,
   /** What an authenticator knows beside of a user, and is not kept. */
@@ -67,6 +68,8 @@ export enum Trace {
   proxy,
 }
 
+const SPOT_KINDS = { [Trace.env]: "env", [Trace.command]: "command", [Trace.args]: "args" } as const;
+
 /** How Go's encoder escapes `&`, `<`, `>`, U+2028, U+2029 and control characters; those hide nothing. */
 const GO_ESCAPES = ["0026", "000", "001", "003c", "003C", "003e", "003E", "2028", "2029"];
 
@@ -80,7 +83,8 @@ export const NEEDLES: readonly TraceNeedle[] = [
   ...needlesOf(Trace.shape, ["eyJ", "PRIVATE KEY", ...MANIFEST_MARKS]),
   ...needlesOf(Trace.base64, BASE64_FORMS),
   ...needlesOf(Trace.env, ['"env"', '"httpHeaders"']),
-  ...needlesOf(Trace.words, ['"args"', '"command"']),
+  { text: '"command"', trace: Trace.command },
+  { text: '"args"', trace: Trace.args },
   ...needlesOf(Trace.kind, [
     '"Secret',
     '"TokenRe',
@@ -211,12 +215,13 @@ export class Traces {
           walk ||= opensJson(this.bytes, runEnd) && opensString(this.bytes, at);
           break;
         case Trace.env:
-        case Trace.words: {
+        case Trace.command:
+        case Trace.args: {
           const list = listAfter(this.bytes, at, at + lengths[needles[i]]);
           if (list === undefined) spots = undefined;
           if (list === undefined || list < 0 || list < listEnd) break;
           listEnd = this.valueEnd(list);
-          spots?.push({ at: list, end: listEnd, kind: trace === Trace.env ? "env" : "words" });
+          spots?.push({ at: list, end: listEnd, kind: SPOT_KINDS[trace] });
           break;
         }
         case Trace.url: {

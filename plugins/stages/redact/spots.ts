@@ -5,8 +5,8 @@ import { AT_SIGN, BACKSLASH, COLON, QUOTE, skipSpace } from "../../../src/plugin
  * strings with the password of a URL.
  */
 
-/** What stands at a spot: the value of a member `env`; of `args` or `command`; a string. */
-export type SpotKind = "env" | "words" | "text";
+/** What stands at a spot: the value of a member `env`, of `command`, of `args`; a string. */
+export type SpotKind = "env" | "command" | "args" | "text";
 
 export interface Spot {
   /** Offset of the value's first byte. */

@@ -15,8 +15,7 @@ export function redactUri(uri: string, replace: Replace, strict = false): string
   if (question < 0) return scrubShapes(uri, replace);
   const parts = uri.slice(question + 1).split(/([&;])/);
   const parameters = parts.map((part, index) => (index % 2 === 0 ? parameter(part) : undefined));
-  const words = parameters.filter((each) => each?.name === "command").map((each) => each!.value);
-  const command = new CommandLine(words, replace);
+  const command = new CommandLine(replace);
   const isProxied = PROXY.test(uri.slice(0, question));
   const query = parts.map((part, index) => {
     const each = parameters[index];

@@ -85,8 +85,9 @@ export class Walk {
 
   /** Walks what stands at a spot. Throws {@link Unreadable}. */
   runSpot(root: number, kind: SpotKind): void {
-    const place = { env: Place.env, words: Place.words, text: Place.plain }[kind];
-    this.#value(root, place, About.nothing, 0);
+    if (kind !== "command" || this.#tape.kind(root) !== Kind.array)
+      this.#value(root, SPOT_PLACES[kind], About.nothing, 0);
+    else if (this.#line(this.#items(root), About.nothing, 0)) throw new Unreadable("goes on in args");
   }
 
   /**
@@ -200,6 +201,8 @@ export class Walk {
     let holdsObjects = false;
     let holdsData = false;
     let hasMetadata = false;
+    let command = -1;
+    let args = -1;
     // Every occurrence of a duplicate key counts.
     for (let child = node + 1; child < end; child = tape.next(child)) {
       const key = this.#key(child);
@@ -210,6 +213,8 @@ export class Walk {
         hasMetadata = true;
         if (this.document.ownDomains) this.#domain = this.#namespace(child) ?? this.#domain;
       } else if (key === Key.container) holdsObjects = true;
+      else if (key === Key.command) command = child;
+      else if (key === Key.args) args = child;
       else if (key === Key.data || key === Key.stringData) holdsData = true;
     }
     const about = inherited | own;
@@ -219,12 +224,19 @@ export class Walk {
     const isWhole = holdsData || (isBody && (namesMaps || !hasKind)) || (hasMetadata && namesMaps);
     const isOne = namesMaps && (own & About.list) === 0;
     const isSecret = isWhole && (about & MAPS) !== 0 && (isOne || !holdsObjects);
+    const isLine = this.#isList(command) && this.#isList(args);
     for (let child = node + 1; child < end; child = tape.next(child)) {
       const key = this.#key(child);
       if (isSecret && !IS_MEMBER.has(key) && !tape.key(child).startsWith("$")) this.#hash(child, secretKind(about));
+      else if (isLine && child === args) this.#line([...this.#items(command), ...this.#items(args)], about, depth + 1);
+      else if (isLine && child === command) continue;
       else this.#value(child, placeOf(key, about), about, depth + 1);
     }
     this.#domain = outerDomain;
+  }
+
+  #isList(node: number): boolean {
+    return node >= 0 && this.#tape.kind(node) === Kind.array;
   }
 
   #about(node: number): number {
@@ -362,20 +374,22 @@ export class Walk {
   }
 
   #words(node: number, about: number, depth: number): void {
+    const kind = this.#tape.kind(node);
+    if (kind === Kind.object) this.#object(node, about, depth);
+    else this.#line(kind === Kind.array ? this.#items(node) : [node], about, depth);
+  }
+
+  /** The words of a command line; true if they say something about words to come. */
+  #line(words: readonly number[], about: number, depth: number): boolean {
     const tape = this.#tape;
-    const kind = tape.kind(node);
-    if (kind === Kind.object) {
-      this.#object(node, about, depth);
-      return;
-    }
-    const words = kind === Kind.array ? this.#items(node) : [node];
-    const texts = words.map((word) => tape.text(word));
-    const command = new CommandLine(texts, this.#replace);
-    for (const [index, word] of words.entries()) {
+    const line = new CommandLine(this.#replace);
+    for (const word of words) {
       const isContainer = tape.kind(word) === Kind.object || tape.kind(word) === Kind.array;
+      const text = isContainer ? "" : tape.text(word);
       if (isContainer) this.#value(word, Place.plain, about, depth + 1);
-      else this.#replaceText(word, texts[index], command.next(texts[index]));
+      else this.#replaceText(word, text, line.next(text));
     }
+    return line.isOpen;
   }
 
   #items(node: number): number[] {
@@ -512,6 +526,7 @@ export class Walk {
   };
 }
 
+const SPOT_PLACES = { env: Place.env, command: Place.words, args: Place.words, text: Place.plain };
 /** Names of members of a variable that say where its value is from. */
 const IS_REFERENCE = /^valueFrom$|Ref$/;
 const BEGINS_JSON = /^\s*[[{]/;
