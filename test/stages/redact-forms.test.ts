@@ -550,6 +550,12 @@ describe("Secrets known by their shape", () => {
     ["in YAML", "kind: Secret\nstringData:\n  a: x"],
     ["in YAML with quotes", 'a: b\n---\n"kind": "Secret"\n"stringData":\n  "a": "x"'],
     ["in YAML with a quoted kind", 'kind: "SecretList"\nitems: []'],
+    ["in YAML with a kind in single quotes", "kind: 'Secret'\nstringData:\n  a: x"],
+    ["in YAML with single quotes", "'kind':'Secret'\n'stringData': {'a': 'x'}"],
+    ["in YAML with aligned values", "apiVersion: v1\nkind:       Secret\nstringData: {a: x}"],
+    ["in YAML with a quoted key", '"kind": Secret\n"stringData": {"a": "x"}'],
+    ["in JSON in a quoted text", 'a: "{\\"kind\\":\\"Secret\\",\\"stringData\\":{\\"a\\":\\"x\\"}}"'],
+    ["in YAML on one line", "{kind: Secret, stringData: {a: x}}"],
     ["in JSON behind other text", 'applied {"kind":"Secret","stringData":{"a":"x"}}'],
   ])("redacts a Secret %s, in a string", (_, text) => {
     expect(body("x", { spec: { note: text } })).toEqual({ spec: { note: hash(text) } });
@@ -557,9 +563,25 @@ describe("Secrets known by their shape", () => {
       annotations: { a: hash(text) },
     });
   });
-  it("leaves a quoted kind alone that only begins like a Secret's", () => {
-    const object = { spec: { note: '"kind": "SecretStore"' } };
-    expect(body("x", object)).toEqual(object);
+  it.each(['"kind": "SecretStore"', "kind: SecretStore", "kind: 'SecretProviderClass'", "no kind of Secret"])(
+    "leaves what only begins like a Secret's kind alone: %s",
+    (note) => {
+      expect(body("x", { spec: { note, copy: base64(note) } })).toEqual({ spec: { note, copy: base64(note) } });
+    },
+  );
+  it.each([
+    ["a Secret in YAML", "apiVersion: v1\nkind: Secret\nstringData:\n  a: x\n"],
+    ["a Secret in indented JSON", JSON.stringify({ kind: "Secret", stringData: { a: "x" } }, null, 2)],
+    ["Secrets in a list", JSON.stringify([{ kind: "Secret", stringData: { a: "x" } }], null, 1)],
+    ["a docker config in indented JSON", JSON.stringify({ auths: { r: { auth: "x" } } }, null, "\t")],
+    ["variables in indented JSON", JSON.stringify({ spec: [{ env: [{ name: "A", value: "x" }] }] }, null, 4)],
+    ["a token in indented JSON", JSON.stringify({ users: [{ user: { token: "x" } }] }, null, 1)],
+    ["a password in indented JSON", JSON.stringify({ password: "x" }, null, "\t")],
+  ])("redacts base64 of %s, wherever it begins", (_, text) => {
+    for (const lead of ["", "\n", "# "]) {
+      const copy = base64(lead + text);
+      expect(body("x", { note: `copy: ${copy}` })).toEqual({ note: `copy: ${hash(lead + text)}` });
+    }
   });
   it("redacts what logs in to a registry in a docker config, as an object, in JSON and in base64", () => {
     const config = (auth: string, password: string) => ({

@@ -238,8 +238,12 @@ const PLACES: Readonly<Record<string, Place>> = {
       },
     }),
   kubeconfig: (_, plain) => body("widgets", { spec: { a: kubeconfig(plain()), b: base64(kubeconfig(plain())) } }),
-  "quoted manifest": (_, plain) =>
-    body("widgets", { spec: { a: `"kind": "Secret"\n"stringData":\n  "a": "${plain()}"\n` } }),
+  manifest: (_, plain, pick) => {
+    const kind = pick(['"kind": "Secret"', "kind: 'Secret'", "kind:   Secret", "'kind': Secret"]);
+    const yaml = `${kind}\nstringData:\n  a: "${plain()}"\n`;
+    const object = JSON.stringify({ kind: "Secret", stringData: { a: plain() } }, null, 2);
+    return body("widgets", { spec: { a: yaml, b: base64(yaml), c: base64(object) } });
+  },
   "docker config": (_, plain) => {
     const config = { auths: { "registry.test": { auth: base64(`u:${plain()}`), password: plain() } } };
     return body("widgets", { spec: { a: json(config), b: base64(json(config)), ...config } });

@@ -37,7 +37,7 @@ export function scrub(text: string, replace: Replace): string {
 
 /** The same, but for copies in base64: they occur in objects only. */
 export function scrubShapes(text: string, replace: Replace): string {
-  if (isKubeconfig(text)) return replace(text, "kubeconfig");
+  if (isManifest(text)) return replace(text, "kubeconfig");
   let clean = scrubKeys(text, replace);
   if (clean.includes("eyJ")) clean = scrubTokens(clean, replace);
   if (clean.includes("@") && clean.includes("://")) clean = scrubUrls(clean, replace);
@@ -52,16 +52,16 @@ export function scrubShort(text: string, replace: Replace): string {
 /** `id.secret` as kubeadm makes them; no part of a longer name. */
 const BOOTSTRAP_TOKEN = /(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w-])/g;
 
-/** Words that tell a kubeconfig, or a manifest of a Secret, in YAML or JSON: all of it is hashed. */
-export const MANIFEST_MARKS = ["current-context", "client-key-data", "kind: Secret"];
-/** A manifest whose writer quotes (jsonnet, ytt), and one in JSON behind something else. */
-const QUOTED_MANIFEST = 'kind"?\\s*:\\s*"Secret(?:List)?"';
-const MANIFEST = new RegExp([...MANIFEST_MARKS, QUOTED_MANIFEST].join("|"));
+const KUBECONFIG_MARKS = ["current-context", "client-key-data"];
+/** In each text that {@link MANIFEST} finds there is one of these, or `"Secret`. */
+export const MANIFEST_MARKS = [...KUBECONFIG_MARKS, ": Secret", "  Secret", "'Secret"];
+/** Tells a kubeconfig, or the manifest of a Secret, in YAML or in JSON behind something else: all of it is hashed. */
+const MANIFEST = new RegExp(
+  `${KUBECONFIG_MARKS.join("|")}|kind\\\\*["']?\\s*:(?:\\s*\\\\*["']| +)Secret(?:List)?(?!\\w)`,
+);
 
 /** Whether a text is such a file. One in JSON is read as JSON before. */
-function isKubeconfig(text: string): boolean {
-  return MANIFEST.test(text);
-}
+const isManifest = (text: string): boolean => MANIFEST.test(text);
 
 const BEGIN = "-----BEGIN ";
 const END = "-----END ";
@@ -157,16 +157,23 @@ function isPort(text: string, start: number): boolean {
   return end > start && end - start <= 5 && "/?#".includes(text[end]);
 }
 
-/** `eyJ` and `PRIVATE KEY` in base64, at each of the three places in a group of three bytes: what does not depend on the bytes around. */
-const SHAPE_FORMS = ["ZXlK", "V5S", "leU", "UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
-/** `current-context` likewise. */
-const MANIFEST_FORMS = ["Y3VycmVudC1jb250ZX", "N1cnJlbnQtY29udGV4d", "jdXJyZW50LWNvbnRleH"];
+/** A text in base64, at each of the three places in a group of three bytes: what does not depend on the bytes around. */
+const base64Forms = (text: string): string[] =>
+  [0, 1, 2].map((lead) => {
+    const encoded = Buffer.from("\0".repeat(lead) + text).toString("base64");
+    return encoded.slice(Math.ceil((lead * 8) / 6), Math.floor(((lead + text.length) * 8) / 6));
+  });
+/** Keys of variables, of credentials and of a docker config in JSON. */
+const CREDENTIAL_KEYS = ["env", "token", "password", "auths"];
+const CREDENTIAL_KEY = new RegExp(`"(?:${CREDENTIAL_KEYS.join("|")})"\\s*:`);
+/** What is looked for in base64. */
+const ENCODED = ["eyJ", "PRIVATE KEY", "current-context", "Secret", ...CREDENTIAL_KEYS.map((key) => `"${key}"`)];
 /** How texts begin that are always hashed: gzip in base64, and that in base64; tokens and keys in base64 of base64. */
 const NESTED_FORMS = ["H4sI", "SDRzS", "WlhsS", "TFMwdExTMUNSVWRKV"];
-export const BASE64_FORMS = [...SHAPE_FORMS, ...MANIFEST_FORMS, ...NESTED_FORMS];
+export const BASE64_FORMS = [...ENCODED.flatMap(base64Forms), ...NESTED_FORMS];
 
 /** Nothing is to be found in a text without one of these. */
-const TRACE = new RegExp(["eyJ", "PRIVATE KEY", "@", '"Secret', ...MANIFEST_MARKS, ...BASE64_FORMS].join("|"));
+const TRACE = new RegExp(["eyJ", "PRIVATE KEY", "@", "Secret", ...KUBECONFIG_MARKS, ...BASE64_FORMS].join("|"));
 
 function scrubBase64(text: string, replace: Replace): string {
   const out = new Splice(text);
@@ -203,7 +210,7 @@ function hidesSecret(run: string): boolean {
       found = true;
       return "";
     };
-    if (isKubeconfig(text)) return true;
+    if (isManifest(text) || CREDENTIAL_KEY.test(text)) return true;
     if (text.includes("PRIVATE KEY")) scrubKeys(text, note);
     if (!found && text.includes("eyJ")) scrubTokens(text, note);
     if (found) return true;
