@@ -15,6 +15,7 @@ describe("The message of a failure", () => {
     "the server could not find the requested resource",
     'ConfigMap in version "v1" cannot be handled as a ConfigMap',
     "couldn't get it, doesn't matter",
+    "pods \"web\" is forbidden: ValidatingAdmissionPolicy 'no-root' with binding 'no-root-all' denied request: no",
   ])("keeps who, what and where: %s", (text) => {
     expect(scrub(text)).toBe(text);
   });
@@ -23,6 +24,14 @@ describe("The message of a failure", () => {
     [
       'Pod "n" is invalid: spec.x: Invalid value: "s3\\"cret": must be y',
       'Pod "n" is invalid: spec.x: Invalid value: "<s3"cret>": must be y',
+    ],
+    [
+      "x.value: expected string, got &value.valueUnstructured{Value:31415}, y: expected map, got &{[1]}",
+      "x.value: expected string, got <&value.valueUnstructured{Value:31415}, y: expected map, got &{[1]}>",
+    ],
+    [
+      'v1.Value: ReadString: expects " or n, error found in #10 byte of ...|e":31415,"a|..., bigger context ...|"b"|...',
+      'v1.Value: ReadString: expects "< or n, error found in #10 byte of >"<...|e":31415,"a|..., bigger context ...|"b"|...>',
     ],
     [
       'x: Unsupported value: "a": supported values: "b", "c"',

@@ -10,7 +10,7 @@ export function scrubMessage(text: string, replace: Replace): string {
   const quoted = text.slice(0, end).replace(QUOTED, (quote: string, double: string, single: string, at: number) => {
     const inner = double ?? single;
     if (inner.length === 0 || (double === undefined && inner.length < 4)) return quote;
-    const isName = double !== undefined && isNamed(text, at, at + quote.length);
+    const isName = double === undefined ? isPolicy(text, at) : isNamed(text, at, at + quote.length);
     return isName ? quote : quote[0] + replace(unquoted(inner), "message") + quote[0];
   });
   const rest = text.slice(end);
@@ -19,7 +19,7 @@ export function scrubMessage(text: string, replace: Replace): string {
 
 /** Behind these a value of the request stands as it is, without quotes, up to nobody knows where. */
 const VALUE =
-  /(?:(?:Invalid|Unsupported|Duplicate) value: (?!")|json parse error: |error (?:decoding|unmarshaling|converting)[^:]{0,40}: |yaml: |cannot unmarshal )/;
+  /(?:(?:Invalid|Unsupported|Duplicate) value: (?!")|json parse error: |error (?:decoding|unmarshaling|converting)[^:]{0,40}: |error found in #\d+ byte of |yaml: |cannot unmarshal |expected [a-z ()]{1,40}, got )/;
 /** Go's quotes, and single ones around a whole word or more. */
 const QUOTED = /"((?:[^"\\]+|\\[\s\S]?)*)(?:"|$)|(?<=[\s(:=])'([^']*)'(?=[\s),.;:]|$)/g;
 
@@ -31,6 +31,11 @@ const OBJECT_BEHIND = /^ (?:not found|already exists|is forbidden|is invalid|den
 const CONFLICT_BEFORE = /cannot be fulfilled on [\w.-]+ $/;
 /** Longer names are nobody's. */
 const CONTEXT = 64;
+
+/** `ValidatingAdmissionPolicy 'a' with binding 'b' denied request`. */
+const POLICY_BEFORE = /(?:AdmissionPolicy| with binding) $/;
+
+const isPolicy = (text: string, at: number): boolean => POLICY_BEFORE.test(text.slice(Math.max(0, at - CONTEXT), at));
 
 function isNamed(text: string, start: number, end: number): boolean {
   const before = text.slice(Math.max(0, start - CONTEXT), start);
