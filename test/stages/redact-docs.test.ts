@@ -8,6 +8,7 @@ import {
   HARMLESS_LAST_WORDS,
 } from "../../plugins/stages/redact/credentials.js";
 import { HARMLESS_ANNOTATIONS, HARMLESS_EXTRA } from "../../plugins/stages/redact/kept.js";
+import { TOKEN_MARKS } from "../../plugins/stages/redact/tokens.js";
 
 const page = readFileSync(new URL("../../docs/redaction.md", import.meta.url), "utf8");
 
@@ -25,6 +26,10 @@ describe("docs/redaction.md", () => {
     };
     expect(keysOf("Kept annotations of Secrets")).toEqual(HARMLESS_ANNOTATIONS);
     expect(keysOf("Kept in `extra`")).toEqual(HARMLESS_EXTRA);
+  });
+  it("lists the marks of tokens", () => {
+    const row = page.split("\n").find((line) => line.startsWith("| tokens that tell their issuer"))!;
+    expect([...row.matchAll(/`([^`]+)`/g)].map((match) => match[1])).toEqual(TOKEN_MARKS);
   });
   it("lists the programs with flags of their own", () => {
     const paragraph = page.split("\n\n").find((text) => text.startsWith("**Command lines**"))!;

@@ -541,6 +541,44 @@ describe("Secrets known by their shape", () => {
       urls(hash("jane@example.com:pa@ss"), hash("to@ken")),
     );
   });
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGHIJKLMNOPQRSTUV";
+  it.each([
+    `ghp_${letters}`,
+    `gho_${letters}`,
+    `ghu_${letters}`,
+    `ghs_${letters}`,
+    `ghr_${letters}`,
+    "github_pat_11AAAAAAA0bbbbbbbbbbbb_ccccccccccccccccc",
+    "glpat-abcdefghij-klmnopqrs_",
+    "xoxb-0123456789-0123456789-abcdefghijkl",
+    "xoxp-0123456789-0123456789-abcdefghijkl",
+    "hooks.slack.com/services/T00000000/B00000000/abcdefghijkl",
+    "hvs.CAESIJ0123456789abcdefghijk",
+    "dckr_pat_abcdefghij-klmnopqrs",
+    `AIza${letters.slice(0, 35)}`,
+    `AGE-SECRET-KEY-1${letters}`,
+  ])("redacts a token that tells its issuer, wherever it stands: %s", (token) => {
+    const object = (value: string) => ({
+      kind: "ConfigMap",
+      data: { a: `x: "${value}"\\n${value}"\n`, b: `url=https://${value}` },
+      spec: { containers: [{ args: ["login", value] }] },
+    });
+    expect(body("configmaps", object(token))).toEqual(object(hash(token)));
+    expect(redact({ userAgent: `a ${token}`, requestURI: `/x?q=a%2F${token}` })).toMatchObject({
+      userAgent: `a ${outside(token)}`,
+      requestURI: `/x?q=a%2F${outside(token)}`,
+    });
+  });
+  it("leaves what only begins like such a token alone", () => {
+    const object = {
+      a: "ghp_ is how they begin",
+      b: `${base64("x".repeat(30))}AIza${letters}`,
+      c: "hvs.short",
+      d: "AIza",
+      e: "xoxb-<token>",
+    };
+    expect(body("x", object)).toEqual(object);
+  });
   it("redacts a key without an end, and an encrypted token", () => {
     const cut = "-----BEGIN PRIVATE KEY-----\nMII";
     const encrypted = "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn";

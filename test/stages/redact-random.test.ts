@@ -194,6 +194,8 @@ describe("Random events", () => {
       base64(' "token" : "x"'),
       '"kind" : "SecretList"',
       "abcdef.0123456789abcdef",
+      "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
+      "hooks.slack.com/services/T0/B0/0123456789abcdefgh",
       'Invalid value: "x"',
       base64(JSON.stringify({ kind: "x" })),
       jwtOf("x"),

@@ -237,6 +237,11 @@ const PLACES: Readonly<Record<string, Place>> = {
         f: base64(pem(plain())),
       },
     }),
+  "token that tells its issuer": (_, plain, pick) => {
+    const issued = () =>
+      `${pick(["ghp_", "glpat-", "xoxb-", "https://hooks.slack.com/services/T0/B0/"])}${plain()}${"0".repeat(36)}`;
+    return body("widgets", { spec: { a: `use ${issued()}`, args: [issued()] } }, { userAgent: `curl ${issued()}` });
+  },
   kubeconfig: (_, plain) => body("widgets", { spec: { a: kubeconfig(plain()), b: base64(kubeconfig(plain())) } }),
   manifest: (_, plain, pick) => {
     const kind = pick(['"kind": "Secret"', "kind: 'Secret'", "kind:   Secret", "'kind': Secret"]);

@@ -1,5 +1,7 @@
+import { scrubIssuedTokens, TOKEN_MARKS } from "./tokens.js";
+
 /**
- * Secrets that are known by their shape, wherever in a text they stand: JSON web tokens, private keys in PEM, credentials
+ * Secrets that are known by their shape, wherever in a text they stand: JSON web tokens, tokens with their issuer's mark, private keys in PEM, credentials
  * in URLs, bootstrap tokens, kubeconfigs and manifests of Secrets, and base64 copies of them. Every function takes linear time,
  * whatever the text.
  */
@@ -38,7 +40,7 @@ export function scrub(text: string, replace: Replace): string {
 /** The same, but for copies in base64: they occur in objects only. */
 export function scrubShapes(text: string, replace: Replace): string {
   if (isManifest(text)) return replace(text, "kubeconfig");
-  let clean = scrubKeys(text, replace);
+  let clean = scrubIssuedTokens(scrubKeys(text, replace), replace);
   if (clean.includes("eyJ")) clean = scrubTokens(clean, replace);
   if (clean.includes("@") && clean.includes("://")) clean = scrubUrls(clean, replace);
   return clean;
@@ -173,7 +175,8 @@ const NESTED_FORMS = ["H4sI", "SDRzS", "WlhsS", "TFMwdExTMUNSVWRKV"];
 export const BASE64_FORMS = [...ENCODED.flatMap(base64Forms), ...NESTED_FORMS];
 
 /** Nothing is to be found in a text without one of these. */
-const TRACE = new RegExp(["eyJ", "PRIVATE KEY", "@", "Secret", ...KUBECONFIG_MARKS, ...BASE64_FORMS].join("|"));
+const TRACES = ["eyJ", "PRIVATE KEY", "@", "Secret", ...KUBECONFIG_MARKS, ...BASE64_FORMS, ...TOKEN_MARKS];
+const TRACE = new RegExp(TRACES.map((trace) => trace.replaceAll(".", "\\.")).join("|"));
 
 function scrubBase64(text: string, replace: Replace): string {
   const out = new Splice(text);
