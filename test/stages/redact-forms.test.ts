@@ -317,6 +317,38 @@ describe("Tokens and certificate requests", () => {
   });
 });
 
+describe("Custom resources with credentials of their own", () => {
+  it.each([
+    ["users", (value: string) => ({ kind: "User", spec: { email: "u@example.com", password: value } })],
+    ["users", (value: string) => ({ currentPassword: value, password: value })],
+    ["clusters", (value: string) => ({ kind: "Cluster", spec: { connection: { type: "direct", token: value } } })],
+    ["tokens", (value: string) => ({ kind: "Token", token: value, ttl: 0 })],
+    [
+      "kubeadmconfigs",
+      (token: string) => ({ spec: { joinConfiguration: { discovery: { bootstrapToken: { token, unsafe: true } } } } }),
+    ],
+    [
+      "virtualmachines",
+      (userData: string) => ({ spec: { template: { spec: { volumes: [{ cloudInitNoCloud: { userData } }] } } } }),
+    ],
+    ["virtualmachineinstances", (userDataBase64: string) => ({ spec: { volumes: [{ a: { userDataBase64 } }] } })],
+  ])("are known by their resource: %s", (resource, object) => {
+    expect(body(resource, object("x"))).toEqual(object(hash("x")));
+    expect(body(resource, { items: [object("x")] })).toEqual({ items: [object(hash("x"))] });
+    expect(body("widgets", object("x"))).toEqual(object("x"));
+  });
+  it("are read in patches and copies, too", () => {
+    const patch = (value: string) => [{ op: "replace", path: "/spec/password", value }];
+    expect(body("users", patch("x"))).toEqual(patch(hash("x")));
+    const copy = (password: string) => ({
+      metadata: {
+        annotations: { "kubectl.kubernetes.io/last-applied-configuration": JSON.stringify({ spec: { password } }) },
+      },
+    });
+    expect(body("users", copy("x"))).toEqual(copy(hash("x")));
+  });
+});
+
 describe("Container environments", () => {
   it.each(["DB_PASSWORD", "LOG_LEVEL", "JAVA_OPTS"])("redacts the value of %s, and keeps the name", (name) => {
     expect(body("pods", env({ name, value: "x" }))).toEqual(env({ name, value: hash("x") }));

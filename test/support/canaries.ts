@@ -107,6 +107,7 @@ const PLACES: Readonly<Record<string, Place>> = {
       type: "bootstrap.kubernetes.io/token",
       data: { "token-secret": base64(s()) },
     }),
+  "user of KubeSphere": (s) => body("users", { kind: "User", metadata: meta(), spec: { password: s() } }),
   "token request": (s) => body("serviceaccounts", { kind: "TokenRequest", spec: {}, status: { token: s() } }),
   "token review": (s) =>
     body("tokenreviews", {

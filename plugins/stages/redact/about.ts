@@ -11,8 +11,8 @@ export enum About {
   review = 16,
   /** A failure, with messages. */
   status = 32,
-  /** A kubeconfig. */
-  kubeconfig = 64,
+  /** Has members whose names say that they are credentials: a kubeconfig. */
+  credentials = 64,
   /** A list of them. */
   list = 128,
 }
@@ -31,7 +31,7 @@ export const KINDS = new Map<string, About>([
   ["SubjectAccessReview", About.review],
   ["LocalSubjectAccessReview", About.review],
   ["Status", About.status],
-  ["Config", About.kubeconfig],
+  ["Config", About.credentials],
 ]);
 
 /** First bytes of those kinds, and of one that is escaped. */
@@ -54,6 +54,6 @@ export function secretKind(about: number): SecretKind {
   if (about & About.secret) return "secret";
   if (about & About.token) return "token";
   if (about & About.certificate) return "certificate";
-  if (about & About.kubeconfig) return "kubeconfig";
+  if (about & About.credentials) return "credential";
   return about & About.configMap ? "configmap" : "env";
 }

@@ -34,7 +34,7 @@ export enum Key {
   harmless,
   /** The registries of a docker config. */
   auths,
-  /** A user's credential in a kubeconfig. */
+  /** A credential, in what is known to have some. */
   credential,
   /** Members of an operation of a JSON patch that hold no value. */
   op,
@@ -56,8 +56,11 @@ export const KEYS = new Names<Key>(
     ["kubectl.kubernetes.io/last-applied-configuration", Key.applied],
     ["token", Key.token],
     ["password", Key.credential],
+    ["currentPassword", Key.credential],
     ["client-key-data", Key.credential],
     ["auth-provider", Key.credential],
+    ["userData", Key.credential],
+    ["userDataBase64", Key.credential],
     ["auths", Key.auths],
     ["op", Key.op],
     ["from", Key.op],
@@ -163,9 +166,9 @@ export function placeOf(key: Key | 0, about: number): Place {
     case Key.applied:
       return Place.applied;
     case Key.token:
-      return about & (About.token | About.kubeconfig) ? Place.secret : Place.plain;
+      return about & (About.token | About.credentials) ? Place.secret : Place.plain;
     case Key.credential:
-      return about & About.kubeconfig ? Place.secret : Place.plain;
+      return about & About.credentials ? Place.secret : Place.plain;
     case Key.request:
       return about & About.certificate ? Place.request : Place.plain;
     case Key.certificate:

@@ -12,6 +12,13 @@ const SENSITIVE = new Map<string, number>([
   ["selfsubjectaccessreviews", About.review],
   ["subjectaccessreviews", About.review],
   ["localsubjectaccessreviews", About.review],
+  // KubeSphere's users and clusters, Rancher's tokens, Cluster API's bootstrap tokens, KubeVirt's cloud-init.
+  ["users", About.credentials],
+  ["clusters", About.credentials],
+  ["tokens", About.credentials],
+  ["kubeadmconfigs", About.credentials],
+  ["virtualmachines", About.credentials],
+  ["virtualmachineinstances", About.credentials],
 ]);
 
 const COLUMN = NUMBERED.indexOf(Field.objectRefResource);

@@ -23,6 +23,7 @@ export type SecretKind =
   | "base64"
   | "bootstrap"
   | "kubeconfig"
+  | "credential"
   | "annotation"
   | "message"
   | "extra"
