@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ANCHORS, CONFIG_MAP, NEEDLES } from "../../plugins/stages/redact/search.js";
 import { wasmModule } from "../../scripts/wasm.js";
+import { encodeNeedles } from "../../src/event/teddy.js";
 import { WasmMemory } from "../../src/event/wasm-memory.js";
 import { Field, type Follow, Needles, parseTime, ROW_WORDS } from "../../src/plugin/index.js";
 import { events } from "../../src/simulate/index.js";
@@ -236,6 +237,14 @@ describe("the search for needles", () => {
         text,
       ).toBe(true);
     }
+  });
+
+  it("takes no run of x, which fillers are made of, for such a pair", () => {
+    const texts = [...NEEDLES, CONFIG_MAP].map(({ text }) => text);
+    const set = encodeNeedles(new Needles(texts, ANCHORS), 0);
+    const groups = (place: number, byte: number) => set[32 * place + (byte & 15)] & set[32 * place + 16 + (byte >> 4)];
+    const x = "x".charCodeAt(0);
+    expect(groups(0, x) & groups(1, x)).toBe(0);
   });
 
   /** What must not follow, and the same as a regular expression. */

@@ -111,13 +111,13 @@ export const CONFIG_MAP: TraceNeedle = { text: '"ConfigMap', trace: Trace.kind }
  * what fillers are made of, must not seem to be one.
  */
 export const ANCHORS: readonly (readonly string[])[] = [
-  [" S", "5S", "BS", "zS", '"S', "'S", "ZW"],
-  ["xt", "H4", "He", "xy", "Ny", "Jh", "J0", "zd", "xb", "xp"],
-  ["Xl", "hs", "gs", "gn", "hz", "hc", "hp", "gh", "gl", "ks"],
-  ["Nv", "nv", "mm", "nf", "mV", "hv"],
-  ["yJ", "y-", "IE", "//", "\\/", "\\u", "Iz"],
-  ["eU", "LR", "nQ", "MU", "nR", "lY", "iY", "mQ", "nY", "EY"],
-  ["VA", "Vy", "{\\", "{ ", "[\\", "[ ", "_p"],
+  [" S", "5S", "BS", "zS", '"S', "'S", "wY"],
+  ["xt", "He", "J0", "xp", "H4", "Xl", "xy", "xb"],
+  ["gs", "gn", "hc", "gl", "ks", "hv", "hs", "gh"],
+  ["nv", "mm", "nf", "mV"],
+  ["yJ", "y-", "IE", "Iz", "//", "\\/", "\\u"],
+  ["eU", "LR", "nQ", "MU", "nR", "lY", "iY", "mQ", "nY", "EY", "dX"],
+  ["ZW", "{ ", "_p", "[ ", "{\\", "[\\", "zI"],
   ["?"],
 ];
 
