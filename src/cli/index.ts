@@ -13,6 +13,7 @@ import { addRetention } from "./retention.js";
 import { addRun } from "./run.js";
 import { addSetup } from "./setup.js";
 import { addSimulate } from "./simulate.js";
+import { addStatus } from "./status.js";
 import { addTest } from "./test.js";
 
 /** Runs the command that `argv` (as in `process.argv`) names; its exit code. Writes errors to stderr, one line each. */
@@ -40,6 +41,7 @@ export function createProgram(finish: Finish): Command {
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) });
   for (const add of [
     addRun,
+    addStatus,
     addCheck,
     addMatch,
     addExplain,

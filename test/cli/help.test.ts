@@ -4,6 +4,7 @@ import { VERSION } from "../../src/version.js";
 
 const COMMANDS = [
   "run",
+  "status",
   "check",
   "match",
   "explain",
