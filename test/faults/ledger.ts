@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /** Most bytes of a file's first line that identify it. */
-const FINGERPRINT_BYTES = 1024 * 1024;
+const FINGERPRINT_BYTES = 64 * 1024 * 1024;
 
 /** One event as it was written. */
 export interface Written {
