@@ -68,17 +68,17 @@ const INTRODUCTION = `# Configuration
 
 One YAML file, given to every command as \`-c FILE\`. Only a source's \`path\` and the sinks' addresses have no default.
 
-- An unknown key is an error that names the line and the key that was probably meant. \`auditship check -c FILE\` finds all of
-  them and says what the configuration would do.
-- \`\${NAME}\` in a value is replaced by an environment variable, \`\${NAME:-default}\` falls back where it is unset or empty, and
-  \`$\${\` is the text \`\${\`. What a variable holds is always one value, never YAML. In a flow mapping (\`{ … }\`) quote it.
+- An unknown key is an error that names its line and the key that was probably meant. \`auditship check -c FILE\` finds all of
+  them, and says what the configuration would do.
+- \`\${NAME}\` in a value is replaced by an environment variable, \`\${NAME:-default}\` falls back if it is unset or empty, and
+  \`$\${\` is the text \`\${\`. A variable is always one value, never YAML. Within a flow mapping (\`{ … }\`) quote it.
 - Relative paths are relative to the file.
-- A size is \`32MiB\`, \`20MB\` or a number of bytes; a duration \`250ms\`, \`1s\`, \`5m\`, \`2h\`, \`7d\` or a number of milliseconds (what is
-  waited for at most \`24d\`); a rate \`20MB/s\`.
-- A changed file (or SIGHUP) is taken over between two batches: rules, stages and sinks. What needs a restart is said in the log:
-  \`sources\`, \`state\`, \`cluster\`, \`node\`, \`labels\`, \`memory\`, \`maxLine\`, \`kubernetes\`, \`rules.watch\`,
-  \`rules.namespaces\` and \`observe\`. One with errors leaves the old one in force.
-- Editors complete and check it with \`# yaml-language-server: $schema=…/config/schema.json\` as its first line.
+- A size is \`32MiB\`, \`20MB\` or a number of bytes; a duration \`250ms\`, \`1s\`, \`5m\`, \`2h\`, \`7d\` or a number of milliseconds (times
+  that the agent waits for are at most \`24d\`); a rate \`20MB/s\`.
+- A changed file (or SIGHUP) takes effect between two batches: rules, stages and sinks. Changes of these keys need a restart, and the
+  log says so: \`sources\`, \`state\`, \`cluster\`, \`node\`, \`labels\`, \`memory\`, \`maxLine\`, \`kubernetes\`, \`rules.watch\`,
+  \`rules.namespaces\` and \`observe\`. A file with errors leaves the old configuration in force.
+- Editors complete and check the file with \`# yaml-language-server: $schema=…/config/schema.json\` as its first line.
 `;
 
 async function configurationPage(): Promise<string> {
@@ -94,13 +94,13 @@ async function configurationPage(): Promise<string> {
     GENERATED,
     INTRODUCTION.trimEnd(),
     section("Top level", "", top),
-    section("sources.NAME", "Each source is one log. What every source takes:", keysOf(sourceSchema)),
+    section("sources.NAME", "Each source is one log. Options of every source:", keysOf(sourceSchema)),
     ...ofKind("source", (name) => `type: ${name}`),
-    `## stages\n\nA list, in the order in which they work; each a name, or a name with options. Default: ${defaultOf(configSchema.shape.stages)}.`,
+    `## stages\n\nA list, in the order in which they run; each a name, or a name with options. Default: ${defaultOf(configSchema.shape.stages)}.`,
     ...ofKind("stage", (name) => name),
-    section("sinks.NAME", "What every sink takes. Some defaults depend on its type.", keysOf(sinkSchema)),
+    section("sinks.NAME", "Options of every sink. Some defaults depend on its type.", keysOf(sinkSchema)),
     ...ofKind("sink", (name) => `type: ${name}`, sinkTable),
-    `### HTTP\n\nWhat the sinks take that send over HTTP.\n\n${keyTable(httpKeys())}`,
+    `### HTTP\n\nOptions of all sinks that send over HTTP.\n\n${keyTable(httpKeys())}`,
   ].join("\n\n")}\n`;
 }
 
@@ -110,7 +110,7 @@ const httpKeys = () => keysOf(z.object(httpShape(z)));
 function sinkTable(keys: Key[]): string {
   const shared = new Set(httpKeys().map((key) => JSON.stringify(key)));
   const own = keys.filter((key) => !shared.has(JSON.stringify(key)));
-  const more = own.length < keys.length ? "\n\nAnd those of [HTTP](#http) that do not stand here." : "";
+  const more = own.length < keys.length ? "\n\nAnd those of [HTTP](#http) that are not listed here." : "";
   return keyTable(own) + more;
 }
 
@@ -234,7 +234,7 @@ function metricsPage(): string {
   return `${[
     GENERATED,
     "# Metrics",
-    "Served at `/metrics` of `observe.listen` in Prometheus' text format, beside the process's own (`process_*`, `nodejs_*`). Labels hold names from the configuration or small fixed sets; where a client's words could get in, the number of series is bounded and the rest counts under `other`.",
+    "Served at `/metrics` of `observe.listen` in Prometheus' text format, with those of the process (`process_*`, `nodejs_*`). Labels hold names from the configuration or small fixed sets; where a client could choose the text, the number of series is bounded and the rest counts as `other`.",
     table(["Metric", "Type", "Labels", ""], rows),
   ].join("\n\n")}\n`;
 }
@@ -244,7 +244,7 @@ function errorsPage(): string {
   return `${[
     GENERATED,
     "# Errors",
-    "Every error that you can meet has a code. Commands write them to stderr as `file:line:column: what, and what to do. (CODE)`; the agent writes them to its log. Exit codes: 0 fine, 1 failed, 2 usage or configuration.",
+    "Every error has a code. Commands write them to stderr as `file:line:column: what, and what to do. (CODE)`; the agent writes them to its log. Exit codes: 0 fine, 1 failed, 2 usage or configuration.",
     table(["Code", "Meaning"], rows),
   ].join("\n\n")}\n`;
 }

@@ -22,13 +22,13 @@ const options = (zod: Zod) => {
   const http = httpShape(zod);
   return zod.strictObject({
     ...http,
-    urls: http.urls.describe("Base URLs of all Alertmanagers of a cluster: each is told everything (perPeer)."),
+    urls: http.urls.describe("Base URLs of all Alertmanagers of a cluster: each is sent everything (perPeer)."),
     timeout: delay(1).prefault("5s").describe("Longest time for a whole request."),
     format: zod
       .enum(["native", "kubesphere"])
       .default("native")
       .describe(
-        "kubesphere: the labels and the annotation of KubeSphere's own alerts, whose time makes each request an alert of its own.",
+        "kubesphere: the labels and annotation of KubeSphere's own alerts, whose timestamp makes each request an alert of its own.",
       ),
     labels: zod
       .record(
@@ -41,25 +41,23 @@ const options = (zod: Zod) => {
       .string()
       .optional()
       .describe(
-        "URL of what to do, with {rule} in it, for the annotation runbook_url of alerts whose rule names none of its own.",
+        "URL, which may hold {rule}, for the annotation runbook_url of alerts whose rule has no runbook of its own.",
       ),
     maxAge: duration().prefault("1h").describe("Older matches are counted as stale, not sent."),
-    resolveAfter: duration().prefault("5m").describe("An alert ends when it was quiet for so long."),
-    resendEvery: delay().prefault("60s").describe("Active alerts are sent again so often."),
+    resolveAfter: duration().prefault("5m").describe("An alert ends after this long without a match."),
+    resendEvery: delay().prefault("60s").describe("How often active alerts are sent again."),
     maxAlerts: zod
       .number()
       .int()
       .positive()
       .default(2000)
       .describe(
-        "Most active alerts, a quarter of them of one rule; what comes beyond is counted in one alert per rule, labelled overflow.",
+        "Most active alerts, at most a quarter of them of one rule; the rest is counted in one alert per rule, labelled overflow.",
       ),
     perPeer: zod
       .boolean()
       .default(true)
-      .describe(
-        "Send to every URL, as the peers of an Alertmanager cluster want it; false: to the first that answers.",
-      ),
+      .describe("Send to every URL, as peers of an Alertmanager cluster need; false: to the first that answers."),
   });
 };
 

@@ -47,13 +47,13 @@ const options = (zod: Zod) =>
       .enum(["native", "kubesphere", "ecs"])
       .default("native")
       .describe(
-        "native: the line as written and two members. kubesphere: as KubeSphere's console asks for it. ecs: as Elastic's detection rules ask for it.",
+        "native: the line as written and two members. kubesphere: as KubeSphere's console queries it. ecs: as Elastic's detection rules query it.",
       ),
     retention: zod
       .union([zod.literal("none"), duration()])
       .prefault("7d")
       .describe(
-        "How long events are kept, or none: for ever. By the lifecycle policy that setup makes, or by auditship retention.",
+        "How long events are kept, or none for ever. Enforced by the lifecycle policy that setup creates, or by auditship retention.",
       ),
   });
 

@@ -28,25 +28,25 @@ const options = (zod: Zod) => {
   const { urls, ...http } = httpShape(zod);
   return zod.strictObject({
     url: endpoint(zod).optional().describe("Where to post."),
-    urls: urls.optional().describe("Several of it, tried in turn; instead of url."),
+    urls: urls.optional().describe("Several URLs, tried in turn; instead of url."),
     ...http,
     format: zod
       .enum(["events", "cloudevents", "kubesphere", "falco", "alertmanager"])
       .default("events")
       .describe(
-        "events: an audit.k8s.io/v1 EventList. cloudevents: CloudEvents 1.0 as JSON. kubesphere: events as KubeSphere posts them to its receivers. falco: alerts as falcosidekick takes them. alertmanager: notifications as Alertmanager posts them to webhooks (for Alertmanager itself there is a sink of that type).",
+        "events: an audit.k8s.io/v1 EventList. cloudevents: CloudEvents 1.0 as JSON. kubesphere: events as KubeSphere posts them to its receivers. falco: alerts as falcosidekick accepts them. alertmanager: notifications as Alertmanager posts them to webhooks (for Alertmanager itself use the sink alertmanager).",
       ),
     batch: zod
       .boolean()
       .optional()
       .describe(
-        "Many events in one request, or one by one. Default: true where the format has a form for many (not falco and kubesphere).",
+        "Many events in one request, or one by one. Default: true if the format can hold several (not falco and kubesphere).",
       ),
     secretFile: zod
       .string()
       .optional()
       .describe(
-        "Keys of X-Auditship-Signature, one a line: t=<unix seconds>,v1=<hex HMAC-SHA256 of t, a dot and the body before compression>, a v1 for each key. Read again for each request.",
+        "File with the keys of the header X-Auditship-Signature, one per line: t=<unix seconds>,v1=<hex HMAC-SHA256 of t, a dot and the body before compression>, with a v1 for each key. Read again for each request.",
       ),
   });
 };

@@ -19,7 +19,7 @@ export default defineStage({
         .enum(PROFILE_NAMES)
         .default("default")
         .describe("What is redacted; `strict` reduces bodies to names and kinds, `off` leaves all but own rules."),
-      configMaps: zod.boolean().default(false).describe("Redact the values of ConfigMaps as those of Secrets."),
+      configMaps: zod.boolean().default(false).describe("Redact the values of ConfigMaps like those of Secrets."),
       rules: zod
         .array(
           zod.strictObject({
@@ -41,17 +41,19 @@ export default defineStage({
           }),
         )
         .default([])
-        .describe("What is redacted beside, in bodies."),
+        .describe("What else is redacted in bodies."),
       pseudonymize: zod
         .strictObject({
           users: zod
             .boolean()
             .default(false)
-            .describe("Replace names and uids of users by hashes, equal for equal ones. `system:` users stay."),
+            .describe(
+              "Replace names and uids of users by hashes; equal names have equal hashes. `system:` users are kept.",
+            ),
           ips: zod
             .boolean()
             .default(false)
-            .describe("Replace source addresses by others (in `fd00::/8`), equal for equal ones."),
+            .describe("Replace source addresses by others in `fd00::/8`; equal addresses stay equal."),
         })
         .prefault({}),
       hash: zod
@@ -60,12 +62,12 @@ export default defineStage({
             .string()
             .optional()
             .describe(
-              "File with the key of the hashes, the same on all nodes; read anew when it changes. Default: one made for this node only.",
+              "File with the key of the hashes, the same on all nodes; read again when it changes. Default: a key made for this node only.",
             ),
           scope: zod
             .enum(["namespace", "cluster"])
             .default("namespace")
-            .describe("Equal values have equal hashes within a namespace, or everywhere."),
+            .describe("Whether equal values have equal hashes within a namespace only, or everywhere."),
         })
         .prefault({}),
     }),

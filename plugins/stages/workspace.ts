@@ -30,14 +30,12 @@ export default defineStage({
         .record(zod.string(), zod.string())
         .default({})
         .describe(
-          "Workspaces by namespace, for clusters without KubeSphere's labels. They come before what is watched.",
+          "Workspaces by namespace, for clusters without KubeSphere's labels. They take precedence over what is watched.",
         ),
       watch: zod
         .boolean()
         .default(false)
-        .describe(
-          "Watch the namespaces of the API server for their labels. Needs the right to list and watch namespaces.",
-        ),
+        .describe("Watch the labels of namespaces in the API server. Needs permission to list and watch namespaces."),
       label: zod.string().default("kubesphere.io/workspace").describe("Label that names a namespace's workspace."),
       devopsLabel: zod
         .string()

@@ -28,21 +28,23 @@ export const sourceSchema = z.strictObject({
   drop: z
     .string()
     .optional()
-    .describe("Events that match this condition (KubeSphere dialect, envelope fields only) are left out, and counted."),
+    .describe("Events that match this condition (KubeSphere dialect, envelope fields only) are dropped and counted."),
 });
 
 const requestSchema = z.strictObject({
   maxBytes: size().prefault("4MiB").describe("Largest request, before compression."),
-  maxEvents: z.number().int().positive().default(5000).describe("Most events of a request."),
+  maxEvents: z.number().int().positive().default(5000).describe("Most events in a request."),
   maxWait: delay()
     .optional()
-    .describe("Longest time that an event waits for company: 1s, 50ms for sinks that take alerting."),
+    .describe(
+      "Longest time that an event waits for a request to fill. Default: 1s; 50ms for sinks that select alerting.",
+    ),
 });
 
 const retrySchema = z.strictObject({
   initial: delay().prefault("500ms").describe("First backoff; doubles with full jitter."),
   max: delay().prefault("30s").describe("Longest backoff."),
-  slow: delay().prefault("60s").describe("Backoff for what only an operator can mend (401, 403, missing index)."),
+  slow: delay().prefault("60s").describe("Backoff for what only an operator can fix (401, 403, missing index)."),
 });
 
 /** What every sink takes, whatever its type. */
@@ -58,12 +60,12 @@ export const sinkSchema = z.strictObject({
     ),
   startAt: startAtSchema
     .optional()
-    .describe("For a sink without a cursor. Default: the source's; end for a sink that takes alerting."),
+    .describe("Where to start without a cursor. Default: the source's startAt; end for a sink that selects alerting."),
   required: z
     .boolean()
     .default(true)
     .describe(
-      "/readyz waits until this sink has answered once, and as long as it waits for what only an operator can mend. Of others /readyz says so, and does not wait.",
+      "The agent is ready (/readyz) only once this sink has answered, and not while the sink waits for something that only an operator can fix. If false, /readyz merely mentions it.",
     ),
   request: requestSchema.prefault({}),
   retry: retrySchema.prefault({}),
@@ -74,28 +76,31 @@ export const sinkSchema = z.strictObject({
     .max(64)
     .optional()
     .describe(
-      "Most requests in flight. How many there are adapts to how fast the sink answers, from 1 up to it, within memory.buffers. Default 16; 1 for sinks that keep order.",
+      "Most requests in flight. Their number adapts to how fast the sink answers, from 1 up to this, within memory.buffers. Default: 16; 1 for sinks that keep order.",
     ),
   compression: z
     .enum(["gzip", "none"])
     .optional()
-    .describe("Of request bodies. Default: gzip for elasticsearch, none elsewhere."),
+    .describe("Compression of request bodies. Default: gzip for elasticsearch, none elsewhere."),
   catchUp: z
     .enum(["oldest", "newest"])
     .optional()
     .describe(
-      "After an outage: oldest reads on in the log's order; newest takes what is written now at once, and the backlog beside it. Default: newest for alertmanager, oldest elsewhere; file and stdout keep the order.",
+      "After an outage: oldest continues in the order of the log; newest takes what is written now at once, and the backlog beside it. Default: newest for alertmanager, oldest elsewhere; file and stdout keep the order.",
     ),
   rate: rate().optional().describe("Most bytes per second while catching up."),
   stallAfter: delay()
     .prefault("2s")
     .describe(
-      "A sink that fails and takes nothing for so long is parked: it waits, without memory, until its far end answers.",
+      "A sink that fails and accepts nothing for this long is parked: it waits, without using memory, until its far end answers.",
     ),
   deadLetters: z
     .strictObject({
-      maxSize: size().prefault("256MiB").describe("Size of this sink's dead letters on disk."),
-      whenFull: z.enum(["park", "dropOldest"]).default("park").describe("park, or dropOldest (counted as loss)."),
+      maxSize: size().prefault("256MiB").describe("Most bytes of this sink's dead letters on disk."),
+      whenFull: z
+        .enum(["park", "dropOldest"])
+        .default("park")
+        .describe("Park the sink, or drop the oldest (counted as loss)."),
     })
     .prefault({}),
 });
@@ -104,8 +109,11 @@ const oneOrMore = z.union([z.string().transform((one) => [one]), z.array(z.strin
 
 export const rulesSchema = z.strictObject({
   paths: z.array(z.string()).default([]).describe("Rule files or directories."),
-  archivingPriority: z.string().default("DEBUG").describe("Archiving rules below it archive nothing."),
-  alertingPriority: z.string().default("WARNING").describe("Alerting rules below it archive but do not alert."),
+  archivingPriority: z.string().default("DEBUG").describe("Archiving rules below this priority archive nothing."),
+  alertingPriority: z
+    .string()
+    .default("WARNING")
+    .describe("Alerting rules below this priority archive but do not alert."),
   stages: z
     .array(z.enum(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]))
     .default(["ResponseStarted", "ResponseComplete", "Panic"])
@@ -113,36 +121,36 @@ export const rulesSchema = z.strictObject({
   watch: z
     .boolean()
     .default(false)
-    .describe("Watch KubeSphere's Rule and Webhook resources in the API server, beside the paths."),
+    .describe("Watch KubeSphere's Rule and Webhook resources in the API server, in addition to paths."),
   namespaces: z
     .array(z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "expected the name of a namespace"))
     .min(1)
     .default(["kubesphere-logging-system"])
     .describe(
-      "Whose Rule resources are watched. Who may write Rule resources there may have anything archived and alerted.",
+      "Namespaces whose Rule resources are watched. Whoever may write Rule resources there decides what is archived and alerted.",
     ),
   auditPolicy: z
     .string()
     .optional()
-    .describe("File with kube-apiserver's audit policy: rules that can never match under it are warned of."),
+    .describe("File with kube-apiserver's audit policy: rules that can never match under it cause a warning."),
   receivers: z
     .boolean()
     .default(true)
     .describe(
-      "The receivers of KubeSphere's Webhook resource, if one stands among the rules or is watched, are sinks, unless sinks has one of that name.",
+      "Make sinks of the receivers of KubeSphere's Webhook resource, if one lies among the rules or is watched. One of the same name under sinks takes precedence.",
     ),
   like: z
     .enum(["upstream", "anchored"])
     .default("upstream")
     .describe(
-      "KubeSphere's like: found anywhere in the text, as its engine has it, or the whole text is like the pattern, as its documentation says.",
+      "How KubeSphere's like matches: anywhere in the text, as its engine does (upstream), or the whole text, as its documentation says (anchored).",
     ),
   falco: z
     .strictObject({
       matching: z
         .enum(["first", "all"])
         .default("first")
-        .describe("Of Falco's rules that match an event, only the first alerts, or all do."),
+        .describe("Whether only the first of Falco's rules that match an event counts, or all do."),
       minPriority: z
         .enum(["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"])
         .default("Debug")
@@ -158,7 +166,7 @@ export const rulesSchema = z.strictObject({
       fields: z
         .record(z.string(), oneOrMore)
         .default({})
-        .describe("Names in Sigma's rules, and the field or fields of an audit event that they mean."),
+        .describe("Names in Sigma's rules, each with the field or fields of an audit event that it stands for."),
       placeholders: z
         .record(z.string(), oneOrMore)
         .default({})
@@ -174,7 +182,7 @@ const observeSchema = z.strictObject({
     .union([z.literal("none"), address()])
     .default("127.0.0.1:9110")
     .describe("Address of /metrics, /healthz and /readyz; port 0 picks a free one, none turns it off."),
-  log: logLevel.default("info").describe("Least severe log line that is written to stderr."),
+  log: logLevel.default("info").describe("Lowest level that is logged to stderr."),
 });
 
 /** A stage: its name, or `{name: options}`. */
@@ -189,15 +197,15 @@ export const configSchema = z.strictObject({
     .string()
     .default("/var/lib/auditship")
     .describe("Directory of cursors, sink state, dead letters and the control socket."),
-  cluster: z.string().default("").describe("Name of the cluster, into every document and alert."),
-  node: z.string().default("").describe("Name of this node. Default: the host's."),
-  labels: z.record(z.string(), z.string()).default({}).describe("Into every document and alert."),
+  cluster: z.string().default("").describe("Name of the cluster, added to every document and alert."),
+  node: z.string().default("").describe("Name of this node. Default: the host name."),
+  labels: z.record(z.string(), z.string()).default({}).describe("Added to every document and alert."),
   memory: z
     .strictObject({
       buffers: size()
         .refine((bytes) => bytes <= MOST_BUFFERS, "expected at most 1GiB")
         .prefault("32MiB")
-        .describe("All batches and requests together."),
+        .describe("Memory for all batches and requests together."),
     })
     .prefault({}),
   kubernetes: z
@@ -206,12 +214,12 @@ export const configSchema = z.strictObject({
         .string()
         .optional()
         .describe(
-          "Of the API server that is watched. Default: KUBECONFIG, ~/.kube/config, or the pod's service account.",
+          "For the API server that is watched. Default: KUBECONFIG, ~/.kube/config, or the pod's service account.",
         ),
     })
     .prefault({}),
-  maxLine: size().prefault("24MiB").describe("Longest line that is handled whole."),
-  shutdownTimeout: delay().prefault("10s").describe("How long a stop waits for requests in flight."),
+  maxLine: size().prefault("24MiB").describe("Longest line that keeps its bodies."),
+  shutdownTimeout: delay().prefault("10s").describe("How long stopping waits for requests in flight."),
   rules: rulesSchema.prefault({}),
   stages: z.array(stageSchema).default(["parse", "workspace", "match", "redact"]).describe("In this order."),
   sinks: z

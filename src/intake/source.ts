@@ -115,32 +115,32 @@ export default defineSource({
   options: (z) =>
     z
       .strictObject({
-        listen: address().describe("Address that events are posted to, at /audit/webhook/event or /."),
+        listen: address().describe("Address to accept posts at, on the paths /audit/webhook/event and /."),
         tls: z
           .strictObject({
             certFile: z
               .string()
               .describe("The server's certificate (PEM). Read again when it changes, like all files here."),
             keyFile: z.string().describe("Its private key (PEM)."),
-            clientCaFile: z.string().optional().describe("CA (PEM) of the client certificates that may post."),
+            clientCaFile: z.string().optional().describe("CA (PEM) of client certificates that allow to post."),
           })
           .optional()
-          .describe("Without it events come in clear text."),
+          .describe("Without it, events arrive in clear text."),
         auth: z
           .union([z.literal("none"), z.strictObject({ tokenFile: z.string().describe("File with the bearer token.") })])
           .optional()
           .describe(
-            "Who may post beside those with a client certificate: who shows the token; none: everybody, as KubeSphere's documentation has it.",
+            "Who may post without a client certificate: whoever presents the token, or with none everybody, as in KubeSphere's documentation.",
           ),
         spool: z
           .string()
           .optional()
-          .describe("Directory where events wait, as secret as an audit log. Default: in the state directory."),
-        spoolSize: size().prefault("1GiB").describe("Most bytes that wait; beyond it posts are answered 429."),
+          .describe("Directory where events wait; as secret as an audit log. Default: in the state directory."),
+        spoolSize: size().prefault("1GiB").describe("Most bytes that may wait; beyond that posts are answered 429."),
         maxBody: size()
           .prefault("32MiB")
-          .describe("Largest body, and a quarter of spoolSize at most; a larger one is answered 413, and lost."),
-        rate: rate().optional().describe("Most bytes per second that are taken; beyond it posts are answered 429."),
+          .describe("Largest body accepted, at most a quarter of spoolSize; a larger one is answered 413, and lost."),
+        rate: rate().optional().describe("Most bytes accepted per second; beyond that posts are answered 429."),
       })
       .refine(({ tls, auth }) => auth !== undefined || tls?.clientCaFile !== undefined, UNGUARDED),
   async open({ listen, tls, auth, spool: path, spoolSize, rate, ...options }, context) {

@@ -30,7 +30,7 @@ export const METRICS = {
   },
   auditship_events_again_total: {
     type: "counter",
-    help: "Events worked on again: replay after a restart, catch-up of a parked sink.",
+    help: "Events processed again: replay after a restart, catch-up of a parked sink.",
     labels: ["source"],
   },
   auditship_requests_total: {
@@ -39,20 +39,24 @@ export const METRICS = {
     labels: ["source", "verb", "resource", "code", "level", "stage"],
     maxSeries: 1000,
   },
-  auditship_invalid_lines_total: { type: "counter", help: "Lines that are no event.", labels: ["source", "reason"] },
+  auditship_invalid_lines_total: {
+    type: "counter",
+    help: "Lines that are not an event.",
+    labels: ["source", "reason"],
+  },
   auditship_salvaged_lines_total: {
     type: "counter",
-    help: "Torn lines with a whole event at their end, which was taken.",
+    help: "Torn lines whose whole event at the end was delivered.",
     labels: ["source"],
   },
   auditship_truncated_lines_total: {
     type: "counter",
-    help: "Lines longer than maxLine whose event was taken without its bodies.",
+    help: "Lines longer than maxLine, whose event was delivered without its bodies.",
     labels: ["source"],
   },
   auditship_dropped_events_total: {
     type: "counter",
-    help: "Events left out by the source's drop condition, or by auditLevel None of KubeSphere's Webhook resource.",
+    help: "Events dropped by the source's drop condition, or by auditLevel None of KubeSphere's Webhook resource.",
     labels: ["source"],
   },
   auditship_matches_total: {
@@ -75,7 +79,7 @@ export const METRICS = {
   },
   auditship_rule_seconds_total: {
     type: "counter",
-    help: "Time that a rule's own tests took, estimated from one batch in 64. What rules share is in auditship_match_seconds_total only, and what several ask counts for the first.",
+    help: "Time that a rule's own tests took, estimated from one batch in 64. Tests shared by all rules count in auditship_match_seconds_total only, a test shared by several rules for the first of them.",
     labels: ["rule", "dialect"],
     unit: "seconds",
     maxSeries: 2000,
@@ -89,7 +93,7 @@ export const METRICS = {
   },
   auditship_audit_level_bodies_total: {
     type: "counter",
-    help: "Bodies taken out of KubeSphere's own events, as auditLevel of its Webhook resource says.",
+    help: "Bodies removed from KubeSphere's own events because of auditLevel in its Webhook resource.",
     labels: ["source"],
   },
   auditship_requests_twice: {
@@ -102,7 +106,7 @@ export const METRICS = {
   auditship_redacted_values_total: { type: "counter", help: "Values replaced by redact.", labels: ["kind"] },
   auditship_redacted_bodies_total: {
     type: "counter",
-    help: "Bodies that could not be read safely and were taken out whole.",
+    help: "Bodies that could not be read safely and were removed whole.",
     labels: ["reason"],
   },
   auditship_unknown_workspaces_total: {
@@ -118,37 +122,37 @@ export const METRICS = {
   },
   auditship_lag_seconds: {
     type: "gauge",
-    help: "Age of the oldest event that a sink has not acknowledged; 0 when it has all.",
+    help: "Age of the oldest event that a sink has not acknowledged; 0 if there is none.",
     labels: ["source", "sink"],
     unit: "seconds",
   },
   auditship_bytes_lost_total: {
     type: "counter",
-    help: "Bytes that were gone before they were read. Under unseen a lower bound.",
+    help: "Bytes that were gone before they were read. For reason unseen a lower bound.",
     labels: ["source", "reason"],
     unit: "bytes",
   },
   auditship_bytes_lost_at_most: {
     type: "gauge",
-    help: "Upper bound of what is counted under unseen.",
+    help: "Upper bound of what is counted for reason unseen.",
     labels: ["source"],
     unit: "bytes",
   },
   auditship_outage_budget_seconds: {
     type: "gauge",
-    help: "How long a sink may stay down before rotation deletes what it has not got: the bytes of the backups kept, at the rate of the newest files. Not shown before the first backup.",
+    help: "How long a sink may stay down before rotation deletes what it has not received: the bytes of the backups kept, at the rate of the newest files. Absent before the first backup.",
     labels: ["source"],
     unit: "seconds",
   },
   auditship_active_bytes: {
     type: "gauge",
-    help: "Size of the file that is written to.",
+    help: "Size of the active file.",
     labels: ["source"],
     unit: "bytes",
   },
   auditship_pinned_bytes: {
     type: "gauge",
-    help: "Bytes of audit files that rotation has deleted and pins keep.",
+    help: "Bytes of audit files that rotation has deleted and only pins keep.",
     labels: ["source"],
     unit: "bytes",
   },
@@ -161,7 +165,7 @@ export const METRICS = {
   },
   auditship_intake_bodies_total: {
     type: "counter",
-    help: "Bodies posted to a webhook source: stored, repeated (taken before), full, busy, denied, malformed, too-large, failed.",
+    help: "Bodies posted to a webhook source: stored, repeated (accepted before), full, busy, denied, malformed, too-large, failed.",
     labels: ["source", "outcome"],
   },
   auditship_intake_spool_bytes: {
@@ -172,12 +176,12 @@ export const METRICS = {
   },
   auditship_kubernetes_synced: {
     type: "gauge",
-    help: "1 while a watch of the API server follows what is there, by the path that is watched.",
+    help: "1 while a watch of the API server is up to date, by the path that is watched.",
     labels: ["path"],
   },
   auditship_kubernetes_lists_total: {
     type: "counter",
-    help: "Lists read from the API server: at the start, and where a watch could not go on.",
+    help: "Lists read from the API server: at startup, and when a watch could not continue.",
     labels: ["path"],
   },
   auditship_kubernetes_errors_total: {
@@ -187,12 +191,12 @@ export const METRICS = {
   },
   auditship_kubernetes_reports_total: {
     type: "counter",
-    help: "What was told of Rule and Webhook resources in the cluster: event (a Kubernetes Event), status; ok, failed.",
+    help: "Reports on Rule and Webhook resources to the cluster: event (a Kubernetes Event) or status; ok or failed.",
     labels: ["what", "result"],
   },
   auditship_sink_events_total: {
     type: "counter",
-    help: "Events by what became of them: created; duplicate: there already, from an earlier try; conflict: there already, though never sent before; retried; rejected.",
+    help: "Events by what became of them: created; duplicate (stored already by an earlier try); conflict (stored already, though never sent before); retried; rejected.",
     labels: ["sink", "result"],
   },
   auditship_sink_requests_total: {
@@ -222,12 +226,12 @@ export const METRICS = {
   auditship_sink_in_flight: { type: "gauge", help: "Requests in flight.", labels: ["sink"] },
   auditship_sink_concurrency_limit: {
     type: "gauge",
-    help: "Requests that may be in flight: adapts to how fast the sink answers, from 1 to its concurrency.",
+    help: "Most requests in flight at present: adapts to how fast the sink answers, from 1 to its concurrency.",
     labels: ["sink"],
   },
   auditship_sink_endpoint_up: {
     type: "gauge",
-    help: "1 if an endpoint (host and port as configured) answered when it was last asked, 0 since it failed.",
+    help: "1 if an endpoint (host and port as configured) answered the last request, 0 since it failed.",
     labels: ["sink", "endpoint"],
   },
   auditship_sink_state: {
@@ -237,7 +241,7 @@ export const METRICS = {
   },
   auditship_sink_stuck: {
     type: "gauge",
-    help: "1 while a sink waits for what only an operator can mend: a missing right, a blocked index, a full disk, dead letters that are full or cannot be written, more than half of its events refused. /readyz says which.",
+    help: "1 while a sink waits for something that only an operator can fix: a missing permission, a blocked index, a full disk, dead letters that are full or cannot be written, more than half of its events rejected. /readyz says which.",
     labels: ["sink"],
   },
   auditship_dead_letters_total: { type: "counter", help: "Events put into the dead letters.", labels: ["sink"] },
@@ -248,18 +252,18 @@ export const METRICS = {
     labels: ["sink"],
   },
   auditship_alerts_active: { type: "gauge", help: "Alerts being sent.", labels: ["sink"] },
-  auditship_alerts_untold: { type: "gauge", help: "Alerts that no Alertmanager has taken yet.", labels: ["sink"] },
-  auditship_alerts_stale_total: { type: "counter", help: "Matches too old to be alerted.", labels: ["sink"] },
+  auditship_alerts_untold: { type: "gauge", help: "Alerts that no Alertmanager has accepted yet.", labels: ["sink"] },
+  auditship_alerts_stale_total: { type: "counter", help: "Matches too old to raise an alert.", labels: ["sink"] },
   auditship_state_writes_total: { type: "counter", help: "State files written.", labels: ["result"] },
   auditship_state_age_seconds: {
     type: "gauge",
-    help: "Seconds since the state was last written whole.",
+    help: "Seconds since the whole state was last written.",
     labels: [],
     unit: "seconds",
   },
   auditship_plugin_total: {
     type: "counter",
-    help: "What a foreign plugin counts.",
+    help: "Counters of plugins that are not built in.",
     labels: ["plugin", "counter"],
     maxSeries: 200,
   },

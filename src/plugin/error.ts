@@ -3,18 +3,18 @@
  * holds them together). The message of a thrown error says what, where and what to do.
  */
 export const ERRORS = {
-  AUDITSHIP_USAGE: "A command was called with options or arguments that it does not take.",
+  AUDITSHIP_USAGE: "A command was called with options or arguments that it does not accept.",
   AUDITSHIP_CONFIG_READ: "The configuration file cannot be read.",
   AUDITSHIP_CONFIG_SYNTAX: "The configuration is not valid YAML.",
-  AUDITSHIP_CONFIG_KEY: "The configuration has a key that auditship does not know.",
-  AUDITSHIP_CONFIG_VALUE: "A value in the configuration is not one that its key takes.",
+  AUDITSHIP_CONFIG_KEY: "The configuration has an unknown key.",
+  AUDITSHIP_CONFIG_VALUE: "A value in the configuration is not one that its key accepts.",
   AUDITSHIP_CONFIG_ENV: "The configuration names an environment variable that is not set and has no default.",
   AUDITSHIP_PLUGIN_LOAD: "A plugin cannot be loaded, or is not what the configuration uses it as.",
   AUDITSHIP_RULE_READ: "A rules file or directory cannot be read.",
   AUDITSHIP_RULE_SYNTAX: "A rule's condition, or the file it stands in, has a syntax error.",
   AUDITSHIP_RULE_REFERENCE: "A rule refers to a macro, list or alias that does not exist, or to itself.",
   AUDITSHIP_RULE_INVALID: "A rule lacks something that it needs, or has a value that is not allowed.",
-  AUDITSHIP_SOURCE_PATH: "A source's path does not name one audit log.",
+  AUDITSHIP_SOURCE_PATH: "A source's path does not name exactly one audit log.",
   AUDITSHIP_SOURCE_READ: "An audit file cannot be read.",
   AUDITSHIP_SOURCE_PIN: "Audit files cannot be pinned where the configuration says.",
   AUDITSHIP_SOURCE_SPOOL: "A webhook source cannot keep what is posted to it.",
@@ -25,11 +25,11 @@ export const ERRORS = {
   AUDITSHIP_SINK_FAILED: "A sink could not deliver.",
   AUDITSHIP_DEAD_LETTERS: "The dead letters cannot be read or written.",
   AUDITSHIP_SETUP: "A sink's far end could not be set up.",
-  AUDITSHIP_RETENTION: "What is older than a sink is to keep could not be deleted.",
+  AUDITSHIP_RETENTION: "Events older than a sink's retention could not be deleted.",
   AUDITSHIP_VERIFY:
-    "The two scanners read a line differently (looked for with AUDITSHIP_VERIFY=1 in the environment only).",
+    "The two scanners read a line differently (checked only with AUDITSHIP_VERIFY=1 in the environment).",
   AUDITSHIP_INPUT: "An input file of a command cannot be read.",
-  AUDITSHIP_OUTPUT: "What a command prints or makes cannot be written.",
+  AUDITSHIP_OUTPUT: "The output of a command cannot be written.",
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;

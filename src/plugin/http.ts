@@ -67,7 +67,7 @@ export const httpShape = (zod: Zod) => ({
     .array(endpoint(zod))
     .min(1)
     .describe(
-      "Base URLs of equals. One that cannot be reached, gives no answer in time or answers 502, 503 or 504 is left out for a second to a minute, while others can be asked.",
+      "Base URLs of equivalent servers. One that cannot be reached, does not answer in time or answers 502, 503 or 504 is left out for a second to a minute, while others remain.",
     ),
   auth: zod
     .strictObject({
@@ -79,7 +79,7 @@ export const httpShape = (zod: Zod) => ({
       apiKey: zod
         .string()
         .optional()
-        .describe("Sent as Authorization: ApiKey (Elasticsearch), base64 as it was given."),
+        .describe("Sent as Authorization: ApiKey (Elasticsearch); base64, as Elasticsearch returns it."),
       apiKeyFile: zod.string().optional().describe("File that holds the API key."),
     })
     .refine(isOneCredential, "expected one of username with a password, a token or an API key")
@@ -90,10 +90,13 @@ export const httpShape = (zod: Zod) => ({
       caFile: zod.string().optional().describe("CA certificates (PEM) to trust instead of the system's."),
       caBundle: caBundle(zod)
         .optional()
-        .describe("The same inline, as Kubernetes has it: PEM in base64; instead of caFile."),
+        .describe("The same inline, as in Kubernetes: PEM in base64; instead of caFile."),
       certFile: zod.string().optional().describe("Client certificate (PEM), with keyFile."),
       keyFile: zod.string().optional().describe("Its private key (PEM)."),
-      serverName: zod.string().optional().describe("Name to expect in the server's certificate instead of the URL's."),
+      serverName: zod
+        .string()
+        .optional()
+        .describe("Name to expect in the server's certificate instead of the URL's host."),
       insecureSkipVerify: zod.boolean().optional().describe("Do not verify the server's certificate."),
     })
     .refine((tls) => !tls.certFile === !tls.keyFile, "certFile and keyFile go together")

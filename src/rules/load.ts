@@ -24,9 +24,9 @@ import type { Webhook } from "./webhook.js";
 export interface LoadOptions {
   /** Files or directories (all .yaml, .yml and .json below them, by name), in this order. */
   paths: readonly string[];
-  /** Archiving rules below it archive nothing. */
+  /** Archiving rules below this priority archive nothing. */
   archivingPriority: string;
-  /** Alerting rules below it archive but do not alert. */
+  /** Alerting rules below this priority archive but do not alert. */
   alertingPriority: string;
   /** Audit stages that rules look at; without it they look at all. */
   stages?: readonly string[];

@@ -144,22 +144,22 @@ export const fileSource = defineSource({
         .boolean()
         .default(false)
         .describe(
-          "Keep unread files by hard links when rotation deletes them. Needs the right to write beside the log.",
+          "Keep unread files through hard links when rotation deletes them. Needs write access beside the log.",
         ),
       pinDirectory: z
         .string()
         .min(1)
         .optional()
-        .describe("Where the links lie, in the same mount as the log. Default: .auditship-<source> beside the log."),
+        .describe("Directory of the links, in the same mount as the log. Default: .auditship-<source> beside the log."),
       pinSize: size()
         .prefault("1GiB")
-        .describe("Most bytes of deleted files that are kept; beyond it the oldest are lost."),
+        .describe("Most bytes of deleted files to keep; beyond that the oldest are lost."),
       maxSize: size()
         .optional()
         .describe(
-          "Size at which kube-apiserver rotates (--audit-log-maxsize, in MiB). A file that outgrows it is told by a warning: rotation fails.",
+          "Size at which kube-apiserver rotates (--audit-log-maxsize, in MiB). A file that outgrows it causes a warning, because rotation fails.",
         ),
-      poll: delay().prefault("250ms").describe("Time between looks at the file where the kernel tells of no change."),
+      poll: delay().prefault("250ms").describe("How often the file is checked when the kernel reports no change."),
     }),
   open({ path, pin, pinDirectory, pinSize, maxSize, poll }, context) {
     const directory = pinDirectory === undefined ? undefined : context.resolve(pinDirectory);

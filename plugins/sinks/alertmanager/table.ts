@@ -64,7 +64,7 @@ export class AlertTable {
     return this.#alerts.size;
   }
 
-  /** Alerts that no Alertmanager has taken yet. */
+  /** Alerts that no Alertmanager has accepted yet. */
   get untold(): number {
     return this.#untold;
   }
