@@ -28,7 +28,7 @@ describe("docs/redaction.md", () => {
     expect(keysOf("Kept in `extra`")).toEqual(HARMLESS_EXTRA);
   });
   it("lists the marks of tokens", () => {
-    const row = page.split("\n").find((line) => line.startsWith("| tokens that tell their issuer"))!;
+    const row = page.split("\n").find((line) => line.startsWith("| tokens that show their issuer"))!;
     expect([...row.matchAll(/`([^`]+)`/g)].map((match) => match[1])).toEqual(TOKEN_MARKS);
   });
   it("lists the programs with flags of their own", () => {
