@@ -1,5 +1,5 @@
 /**
- * `npm run bench:alerts`: how long it takes from an audit event's write(2) to its alert at Alertmanager (DESIGN §10), with the
+ * `npm run bench:alerts`: how long it takes from an audit event's write(2) to its alert at Alertmanager, with the
  * agent as users run it: the rule pack, redaction, and an archive of everything beside. A writer with lumberjack's system calls
  * writes 1,000 events/s of the mixed log in a process of its own and rotates every 20 MB; this process is Alertmanager. In each phase some
  * events begin an alert of their own; what the last one measures is those, in a storm of matches that are one alert.

@@ -1,4 +1,4 @@
-// The three floors of DESIGN §10, each as cheap as Node can do it: node floors.mjs copy|gzip|stringify FILE [URL]
+// The three floors (bench/README.md), each as cheap as Node can do it: node floors.mjs copy|gzip|stringify FILE [URL]
 import { closeSync, openSync, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";

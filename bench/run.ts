@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: everything that DESIGN §10 sets a goal for, in under ten minutes on two cores. Prints one table and writes it
+ * `npm run bench`: everything that has a goal, in under ten minutes on two cores. Prints one table and writes it
  * to `--json FILE` (bench/results.json). Each bench also runs alone: `npm run bench:NAME`; what it measures stands in README.md.
  * `--only NAME`, several.
  */

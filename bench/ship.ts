@@ -1,4 +1,4 @@
-/** What shipping a log costs, and what the floors of DESIGN §10 cost on the same log. */
+/** What shipping a log costs, and what the floors (bench/README.md) cost on the same log. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:shipping`: what it costs to read → match → redact → (gzip) → `_bulk`, beside the three floors of DESIGN §10 on
+ * `npm run bench:shipping`: what it costs to read → match → redact → (gzip) → `_bulk`, beside the three floors on
  * the same file to the same sink in the same run, and how quickly a backlog is read. `--size MB` of each log (2048);
  * `--runs N` (1): the median counts; `--shapes`: the other shapes of Elasticsearch documents, too. Start and warm-up are part of
  * it, so that small logs look dear.

@@ -85,7 +85,7 @@ export interface AlertmanagerOptions extends AlertTableOptions {
 
 /**
  * A match is acknowledged when it is in the table of active alerts and that table is on disk with the cursor; sending works
- * from the table (DESIGN §2), so an Alertmanager that is down holds nothing up.
+ * from the table, so an Alertmanager that is down holds nothing up.
  */
 export class AlertmanagerSink implements FoldingSink {
   readonly mode = "fold";

@@ -59,7 +59,7 @@ const options = (zod: Zod) =>
 
 type Options = ReturnType<ReturnType<typeof options>["parse"]>;
 
-/** Elasticsearch and OpenSearch, by `_bulk` with `create` and our `_id`: at least once, stored once. DESIGN §2, §6. */
+/** Elasticsearch and OpenSearch, by `_bulk` with `create` and our `_id`: at least once, stored once. */
 export default defineSink({
   kind: "sink",
   name: "elasticsearch",

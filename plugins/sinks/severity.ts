@@ -1,4 +1,4 @@
-/** Three steps for people, from a match's rank (DESIGN §5: 0 DEBUG … 6 Emergency). */
+/** Three steps for people, from a match's rank (0 DEBUG … 6 Emergency). */
 export type Severity = "info" | "warning" | "critical";
 
 /** WARNING and above are warnings; what is above it (Error, high, Critical, …) is critical. */

@@ -53,7 +53,7 @@ const options = (zod: Zod) => {
 
 type Options = ReturnType<ReturnType<typeof options>["parse"]>;
 
-/** Posts events to an HTTP endpoint, in order, at least once; every event carries its id. DESIGN §2, §6. */
+/** Posts events to an HTTP endpoint, in order, at least once; every event carries its id. */
 export default defineSink({
   kind: "sink",
   name: "webhook",

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { AuditshipError } from "../plugin/error.js";
 
-/** What a command ends with. DESIGN §8. */
+/** What a command ends with. */
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
 
 /** Takes a command's exit code. */

@@ -3,7 +3,7 @@ import { createEvaluator, type EvaluatorOptions } from "../rules/index.js";
 import { linesOf } from "./input.js";
 import type { CommandOutput } from "./output.js";
 
-/** Answers each `{"condition","event"}` line with one line, in order. DESIGN §8. */
+/** Answers each `{"condition","event"}` line with one line, in order. */
 export async function evaluateLines(
   input: AsyncIterable<Buffer>,
   dialect: EvaluatorOptions["dialect"],

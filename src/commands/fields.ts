@@ -12,7 +12,7 @@ export interface FieldsOptions {
 }
 
 /**
- * Prints the fields that each event has, as Falco's rules see them: one JSON line per event. DESIGN §8.
+ * Prints the fields that each event has, as Falco's rules see them: one JSON line per event.
  * @throws AuditshipError AUDITSHIP_INPUT, or AUDITSHIP_USAGE for a field that does not exist
  */
 export async function listFileFields(

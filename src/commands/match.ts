@@ -19,7 +19,7 @@ const TOLD = 20;
 
 /**
  * Runs rules over files: one JSON line per match, in the order of events, then of definition. Rules look at every audit stage.
- * DESIGN §8. False if something matched at or above `failOn`.
+ * False if something matched at or above `failOn`.
  * @throws AuditshipError AUDITSHIP_INPUT, AUDITSHIP_USAGE, or AUDITSHIP_RULE_INVALID if no rule could be loaded
  */
 export async function matchFiles(

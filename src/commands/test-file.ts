@@ -35,7 +35,7 @@ export interface TestSuite {
 
 const list = <Item extends z.ZodType>(item: Item) => z.union([z.array(item), item.transform((one) => [one])]);
 
-/** Members of a match, as DESIGN §8 has them. */
+/** Members of a line of `match`'s output. */
 const expectedSchema = z.union([
   z.string().transform((rule) => ({ rule })),
   z.strictObject({

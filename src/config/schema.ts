@@ -4,7 +4,7 @@ import { NAME } from "../plugin/name.js";
 import { delay, rate, size } from "../plugin/units.js";
 
 /*
- * The configuration file (DESIGN §9): the one source of defaults, docs/configuration.md, the JSON Schema and `check`. Every
+ * The configuration file: the one source of defaults, docs/configuration.md, the JSON Schema and `check`. Every
  * key has a description. Options of plugins are their own schemas, laid over {@link sinkSchema} and {@link sourceSchema}.
  */
 

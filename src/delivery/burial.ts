@@ -21,7 +21,7 @@ export interface Refused {
   letters: DeadLetter[];
 }
 
-/** What a sink's far end refuses for good: sent once more in safe shape, where the sink has one, and then a dead letter. DESIGN §6. */
+/** What a sink's far end refuses for good: sent once more in safe shape, where the sink has one, and then a dead letter. */
 export class Burial {
   readonly #sink: SendingSink;
   readonly #host: Host;

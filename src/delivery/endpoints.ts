@@ -53,7 +53,7 @@ interface Address {
 /**
  * The servers of one sink, one circuit breaker each. One that fails is left out as long as others can be asked, for longer
  * the more often it fails; then one request probes it. When all have failed, all are tried: a breaker never makes an outage
- * longer. DESIGN §6.
+ * longer.
  */
 export class Endpoints {
   readonly all: readonly Endpoint[];

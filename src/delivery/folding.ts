@@ -15,7 +15,7 @@ import { Runner, type RunnerOptions, type Snapshot } from "./runner.js";
 /** Milliseconds that a snapshot waits for a fold: other sinks' wait for it. */
 const MOST_WAIT = 500;
 
-/** Runs a sink that has state of its own: what it folded is acknowledged, and kept with its state. DESIGN §2, §3. */
+/** Runs a sink that has state of its own: what it folded is acknowledged, and kept with its state. */
 export class FoldingRunner extends Runner {
   readonly lags = false;
   readonly #sink: FoldingSink;

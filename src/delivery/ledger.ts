@@ -25,7 +25,7 @@ export interface LedgerEntry {
 
 /**
  * What one sink has of one source, or of a section of it: batches in order with the runs outstanding in each. The cursor is
- * the end of the last batch before which nothing is outstanding; what is acknowledged beyond it is kept as ranges. DESIGN §1, §2.
+ * the end of the last batch before which nothing is outstanding; what is acknowledged beyond it is kept as ranges.
  */
 export class Ledger {
   /** Called when there is more to write down: the cursor moved, or a sink that parks left ranges beyond it. */

@@ -7,7 +7,7 @@ export class Refusals {
   #refused = 0;
 
   /**
-   * Notes a request's outcome; false if more than half of the last {@link window} events were refused (DESIGN §6), and more than
+   * Notes a request's outcome; false if more than half of the last {@link window} events were refused, and more than
    * half of this request's: one that is mostly taken is on the way back.
    */
   note(events: number, refused: number): boolean {

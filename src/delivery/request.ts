@@ -235,7 +235,7 @@ export class PendingRequest implements Request {
     this.items.acknowledgeAll();
   }
 
-  /** Gzips the body, level 1 (DESIGN §6), off the main thread. */
+  /** Gzips the body, level 1, off the main thread. */
   async compress(): Promise<void> {
     if (this.encoding === "gzip") return;
     // Audit events pack to less than a quarter: one piece of output, not many to put together.

@@ -33,7 +33,7 @@ export interface Snapshot<Cursors> {
 
 /**
  * Runs one sink: what is the same for all of them. A lane offers it batches; when it takes nothing for `stallAfter` it is
- * parked, probes its far end with backoff, and says when it is ready to be offered batches again from its cursors. DESIGN §2.
+ * parked, probes its far end with backoff, and says when it is ready to be offered batches again from its cursors.
  */
 export abstract class Runner {
   readonly name: string;

@@ -27,7 +27,7 @@ export interface SendingDeps extends BurialDeps {
 
 /**
  * Runs a sink that sends requests: fills them, compresses, sends a bounded number at once, retries, splits, and puts aside
- * what is refused for good. DESIGN §6.
+ * what is refused for good.
  */
 export class SendingRunner extends Runner {
   readonly lags = true;

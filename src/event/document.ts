@@ -34,7 +34,7 @@ const INVALID = Buffer.from(',"invalid":');
 const ID = Buffer.from(',"id":"');
 const SAFE_SHAPE = Buffer.from(',"safeShape":');
 
-/** Writes the two members that we add to an event (DESIGN §9). What does not change is encoded once. */
+/** Writes the two members that we add to an event. What does not change is encoded once. */
 export class MemberWriter {
   private source = "";
   private file: FileRef | undefined;

@@ -26,7 +26,7 @@ const END = 2 * 1024 * 1024;
 
 /**
  * The event in a line too long to be held: its members without the bodies, byte for byte, in a few MiB of memory. The
- * whole line must be one object, so that nothing inside a body is taken for it; else it may be torn. DESIGN §4, "Lines".
+ * whole line must be one object, so that nothing inside a body is taken for it; else it may be torn.
  */
 export class EventExtractor implements LineExtractor, OuterMembers {
   readonly #json = new JsonStream(this);

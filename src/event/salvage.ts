@@ -5,7 +5,7 @@ import { FAILED, lexer, skipValue, stringEnd } from "./json.js";
 const BEGINNING = Buffer.from('{"kind":"Event","apiVersion":"audit.k8s.io/');
 
 /**
- * Looks in the torn line [line, end) for a whole event that ends exactly at its end (DESIGN §4, "Torn lines"); returns
+ * Looks in the torn line [line, end) for a whole event that ends exactly at its end; returns
  * its offset, or -1. There is at most one: a closing brace closes one object. Linear in the line's length.
  */
 export function findWholeEvent(bytes: Buffer, line: number, end: number): number {

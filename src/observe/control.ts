@@ -33,7 +33,7 @@ export interface Control {
 /**
  * Takes the state directory (made if it is missing, 0700), or says who has it. The socket is bound under a name of its own and
  * linked to `control.sock`: link fails if that exists, so one of two starters wins. A socket that nobody listens on was left
- * by a crash and is renamed away first. DESIGN §4.
+ * by a crash and is renamed away first.
  *
  * @param status what to tell a client beside the holder
  * @throws AuditshipError AUDITSHIP_STATE_LOCKED, AUDITSHIP_STATE_WRITE

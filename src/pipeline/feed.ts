@@ -42,7 +42,7 @@ export interface FeedDeps {
 /**
  * One source and the sinks on it. The live lane reads at the head for the sinks that keep up; a sink that was parked, starts
  * behind, or is slower than the log follows in a catch-up lane until it meets the live one. One that takes the newest first
- * is on the live lane at once, and its backlog in a catch-up lane. DESIGN §2, "Sinks share a lane".
+ * is on the live lane at once, and its backlog in a catch-up lane.
  */
 export class Feed {
   readonly #source: Source;

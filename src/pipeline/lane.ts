@@ -40,7 +40,7 @@ export interface Meeting {
 /** Milliseconds that a guest waits for a meeting: a sink that is alone on its lane may be waited for much longer. */
 const PATIENCE = 1000;
 
-/** One reader, the stages, and the sinks that follow it. A step reads one batch and offers it to all of them. DESIGN §2. */
+/** One reader, the stages, and the sinks that follow it. A step reads one batch and offers it to all of them. */
 export class Lane {
   readonly members = new Set<Member>();
   readonly #reader: Reader;

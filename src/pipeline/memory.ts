@@ -7,7 +7,7 @@ const BATCH = 1024 * 1024;
 const LEAST_BATCH = 64 * 1024;
 const LEAST_REQUEST = 64 * 1024;
 
-/** Most catch-up lanes at a time, over all sources. DESIGN §2. */
+/** Most catch-up lanes at a time, over all sources. */
 export const CATCH_UP_LANES = 2;
 
 /** How `memory.buffers` is shared out. */

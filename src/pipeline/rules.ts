@@ -6,7 +6,7 @@ import type { LiveRules, RulesRead } from "./live-rules.js";
 /** Most refused rules, and most warnings, that are logged of one load: Falco's and Sigma's own rules together warn 49 times. */
 const MOST_LOGGED = 50;
 
-/** The rules in force. A reload swaps the whole set between two batches, or leaves the old one. DESIGN §5. */
+/** The rules in force. A reload swaps the whole set between two batches, or leaves the old one. */
 export class RulesInForce {
   readonly #log: Logger;
   readonly #meter: Meter;

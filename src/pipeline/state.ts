@@ -48,7 +48,7 @@ const KEEP_REMOVED = 7 * 86_400_000;
 /**
  * The state directory: one file per source and per sink, so that a damaged one costs one sink a replay, not all. Each
  * write is atomic and durable (temporary file, fsync, rename, fsync of the directory); the version before is kept beside
- * it and read where the newest cannot be. DESIGN §4.
+ * it and read where the newest cannot be.
  */
 export class StateStore {
   readonly #directory: string;

@@ -15,7 +15,7 @@ import {
 } from "../plugin/index.js";
 import { rankOf } from "../rules/index.js";
 
-/** A match as it stands in a document (DESIGN §9). */
+/** A match as it stands in a document. */
 interface StoredMatch {
   rule: string;
   priority: string;

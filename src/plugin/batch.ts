@@ -45,7 +45,7 @@ export enum Flag {
   archived = 4,
   /** A rule says: alert. */
   alerting = 8,
-  /** Found inside a torn line (DESIGN §4). */
+  /** Found inside a torn line. */
   salvaged = 16,
   /** The line was longer than `maxLine`; its bodies are gone: see {@link Batch.oversized}. */
   truncated = 32,
@@ -57,7 +57,7 @@ export enum Flag {
   matched = 256,
   /** The item of an EventList. */
   item = 512,
-  /** Below the source's high-water mark: counted before (DESIGN §3). */
+  /** Below the source's high-water mark: counted before. */
   again = 1024,
   /** Has a top-level member named as one of ours (`@timestamp`, `auditship`); documents leave it out. */
   reserved = 2048,
@@ -95,7 +95,7 @@ export const SPAN_WORDS = 4;
 /** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */
 export type InvalidReason = "syntax" | "not-an-object" | "too-deep" | "too-long" | "too-many-items" | "torn";
 
-/** An invalid line as it may be told to others: no byte of it (DESIGN §7). */
+/** An invalid line as it may be told to others: no byte of it. */
 export interface InvalidLine {
   reason: InvalidReason;
   /** Bytes of the line without its newline. */

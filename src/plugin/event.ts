@@ -56,7 +56,7 @@ export interface EventView {
   flags(): number;
 
   /**
-   * Our id of the event (DESIGN §2): base64url of 96 bits of the file's fingerprint, 48 bits of offset, 32 bits of item
+   * Our id of the event: base64url of 96 bits of the file's fingerprint, 48 bits of offset, 32 bits of item
    * number and a 64-bit hash of raw auditID, stage, stageTimestamp and line length, all as read. 40 characters.
    */
   id(): string;

@@ -109,7 +109,7 @@ export const FIELD_PATHS: readonly string[] = [
   "Message",
 ];
 
-/** The field's number for a path in any case (`ObjectRef.apigroup`), or undefined. DESIGN §5, "Names". */
+/** The field's number for a path in any case (`ObjectRef.apigroup`), or undefined. */
 export function fieldOfPath(path: string): Field | undefined {
   return FIELD_BY_PATH.get(path.toLowerCase());
 }

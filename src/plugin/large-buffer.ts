@@ -11,7 +11,7 @@ let sinceThen = 0;
 
 /**
  * Memory for a line of many MiB. V8 counts what buffers hold outside of its heap, but lets some 64 MiB of it become garbage
- * before it collects: more than an agent may have in all (DESIGN §10). So what is left of earlier ones goes first.
+ * before it collects: more than an agent may have in all. So what is left of earlier ones goes first.
  */
 export function largeBuffer(size: number): Buffer {
   sinceThen += size;

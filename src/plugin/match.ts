@@ -15,7 +15,7 @@ export interface RuleMatch {
   readonly dialect: Dialect | "auditship";
   /** As the ecosystem spells it. */
   readonly priority: string;
-  /** One order over all ecosystems: 0 DEBUG … 6 Emergency (DESIGN §5). */
+  /** One order over all ecosystems: 0 DEBUG … 6 Emergency. */
   readonly rank: number;
   readonly actions: readonly Action[];
   readonly tags: readonly string[];

@@ -1,4 +1,4 @@
-/** One file of a log, whatever its name is at the moment; plain and gzip are the same file. DESIGN §4, "Identity". */
+/** One file of a log, whatever its name is at the moment; plain and gzip are the same file. */
 export interface FileRef {
   /** SHA-256 of the first complete line (its first MiB at most), hex. */
   readonly fingerprint: string;

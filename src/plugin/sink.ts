@@ -27,7 +27,7 @@ export interface Request {
   item(index: number): Uint8Array;
 }
 
-/** A sink that sends requests. Everything but these few functions is the host's (DESIGN §3). */
+/** A sink that sends requests. Everything but these few functions is the host's. */
 export interface SendingSink extends Upkeep {
   readonly mode: "send";
   /** True if requests must go one at a time, in order. */
@@ -57,7 +57,7 @@ export interface SendingSink extends Upkeep {
   /**
    * Encodes an item once more in a shape that the far end cannot refuse for what is in its bodies. `event` is what a dead
    * letter would keep of it: line, id, time, matches and annotations are as they were, its batch holds nothing else, and
-   * it is valid UTF-8. Sinks without it go straight to the dead letter. DESIGN §6.
+   * it is valid UTF-8. Sinks without it go straight to the dead letter.
    */
   encodeSafe?(event: EventView, reason: string, out: ByteWriter): void;
   /** Resolves if the far end answers; rejects with a readable reason. Leaves nothing behind: `check` only looks. */

@@ -80,7 +80,7 @@ export interface Lag {
   seconds: number;
 }
 
-/** Bytes that are gone. Exact where `reason` is not "unseen" (DESIGN §10). */
+/** Bytes that are gone. Exact where `reason` is not "unseen". */
 export interface Loss {
   reason: "deleted" | "unreadable" | "overwritten" | "unseen";
   /** Bytes; the lower bound under "unseen". */
@@ -100,7 +100,7 @@ export interface Source {
   end(): Position | undefined;
   /** Unread bytes and seconds behind a position. */
   lag(position: Position | undefined): Lag;
-  /** JSON to keep across restarts: the file table from the oldest needed position on (DESIGN §4, "State"). */
+  /** JSON to keep across restarts: the file table from the oldest needed position on. */
   state(oldest: Position | undefined): object;
   /** It is written down where each sink begins: what comes from now on is theirs. A source that takes events in takes none before. */
   begin?(): void;

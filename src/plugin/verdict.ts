@@ -1,4 +1,4 @@
-/** What became of one item of a request, or of all of it. DESIGN §6, "Verdicts". */
+/** What became of one item of a request, or of all of it. */
 export type Verdict =
   | { kind: "done" }
   /** It was there already, under our id. Where it was never sent before, that is counted apart, and said. */

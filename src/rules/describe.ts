@@ -1,7 +1,7 @@
 import { type EventView, Field, type RuleMatch } from "../plugin/index.js";
 import { utcText } from "./text.js";
 
-/** One line of the `match` command: DESIGN §8. `n` counts events from 1. */
+/** One line of `match`'s output. `n` counts events from 1. */
 export function describeMatch(match: RuleMatch, event: EventView, n: number): object {
   return {
     n,

@@ -31,7 +31,7 @@ export interface EvaluatorOptions {
   viewOf(bytes: Uint8Array): EventView | undefined;
 }
 
-/** One line of `eval`'s output: DESIGN §8. */
+/** One line of `eval`'s output. */
 export type Evaluation = { result: boolean } | { error: { message: string; line: number; column: number } };
 
 /** Most compiled conditions that are kept. */

@@ -1,6 +1,6 @@
 import { nearest } from "../plugin/nearest.js";
 
-/** One order over all ecosystems (DESIGN §5): KubeSphere's, Falco's and Sigma's names by rank. */
+/** One order over all ecosystems: KubeSphere's, Falco's and Sigma's names by rank. */
 const NAMES: readonly (readonly string[])[] = [
   ["DEBUG", "Debug", "informational"],
   ["INFO", "Informational", "Notice", "low"],

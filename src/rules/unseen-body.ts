@@ -31,7 +31,7 @@ export interface UnseenBodyOptions {
 
 /**
  * The built-in rule: a create, update or patch whose body no rule has seen, because its line was longer than `maxLine` or it
- * holds more values than can be opened. Padding an object must not hide it (DESIGN §4). Looks after `set` has.
+ * holds more values than can be opened. Padding an object must not hide it. Looks after `set` has.
  */
 export class WithUnseenBody implements RuleSet {
   readonly #set: RuleSet;

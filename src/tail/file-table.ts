@@ -53,7 +53,7 @@ interface StoredFile extends NewFile {
 
 /**
  * Every file of the log at or after the oldest position that somebody needs, in the order of reading. Order and loss are
- * computed from it, also after a restart. DESIGN §4, "State".
+ * computed from it, also after a restart.
  */
 export class FileTable {
   /** Short fingerprints of the backups that lay before what is restored: nobody needs them. Undefined if nothing tells. */

@@ -25,7 +25,7 @@ export interface Pinnable {
 
 /**
  * Hard links to the files of a log that somebody still has to read: rotation takes their names away and not their bytes. They
- * lie in a directory on the same file system. DESIGN §2, "The audit files are the buffer".
+ * lie in a directory on the same file system.
  */
 export class Pins {
   readonly #directory: string;

@@ -21,7 +21,7 @@ import { LogReader } from "./reader.js";
 /** Most bytes read to learn the time of an unread event. */
 const TIME_BYTES = 64 * 1024;
 
-/** The audit log of one kube-apiserver on disk: the active file and its backups as one stream. DESIGN §4. */
+/** The audit log of one kube-apiserver on disk: the active file and its backups as one stream. */
 export class FileSource implements Source {
   readonly #log: Log;
   readonly #context: SourceContext;

@@ -28,7 +28,7 @@ export interface WatchOptions {
 
 /**
  * Looks at something when it has changed: `fs.watch` is the hint, a look at it every `poll` milliseconds the truth. Looks
- * every 16 ms where the watch is refused or keeps silent (NFS, some overlays). DESIGN §4, "Change detection".
+ * every 16 ms where the watch is refused or keeps silent (NFS, some overlays).
  */
 export class Watch {
   readonly #options: WatchOptions;

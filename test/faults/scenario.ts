@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { placeOf, type WrittenFile } from "./ledger.js";
 import { type CountedLoss, REASONS, type Reason, Site } from "./site.js";
 
-/** Most memory in use that an agent may ever have, MiB (DESIGN §10). */
+/** Most memory in use that an agent may ever have, MiB. */
 const MOST_MEMORY = 150;
 
 /** What a scenario says of its end; nothing where every event can and must arrive. */

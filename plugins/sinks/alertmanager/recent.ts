@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { type EventView, Field } from "../../../src/plugin/index.js";
 
 /**
- * A request, the same in each of its stages (DESIGN §5, "An alert counts a request once"): auditID alone is the client's to
+ * A request, the same in each of its stages: auditID alone is the client's to
  * choose. 96 bits: nobody finds two requests that are one.
  */
 export const requestOf = (event: EventView): string => digest(JSON.stringify(FIELDS.map((field) => event.text(field))));

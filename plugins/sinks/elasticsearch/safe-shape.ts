@@ -14,7 +14,7 @@ const OURS = new Set(["@timestamp", "auditship"]);
 /**
  * Appends a document in shape native that cannot be refused for what a client put into it: the envelope's scalars and lists
  * of scalars as they are, every other object as one string `<its name>Text`, which the template does not index (a `flattened`
- * field takes no string, so the name has to be another). Of duplicate keys the last one counts. DESIGN §6.
+ * field takes no string, so the name has to be another). Of duplicate keys the last one counts.
  */
 export function writeSafeDocument(event: EventView, reason: string, out: ByteWriter): void {
   const line = safeMembers(event);

@@ -40,7 +40,7 @@ const COMPRESSION = { level: 1, memLevel: 9 };
 const compress = promisify(gzip);
 
 /**
- * An archive of NDJSON in a file that is rotated by size and day (DESIGN §2, "stored once"): {@link state} names the
+ * An archive of NDJSON in a file that is rotated by size and day: {@link state} names the
  * length up to which events are acknowledged, {@link restore} cuts the file back to it. With gzip, lines are gathered
  * in memory; a call of `state` closes the member that they make, so that its length is one to cut at.
  */

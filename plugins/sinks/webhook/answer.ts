@@ -10,7 +10,7 @@ import {
   type Verdict,
 } from "../../../src/plugin/index.js";
 
-/** What an answer says of what was posted; `now` in epoch milliseconds. DESIGN §6. */
+/** What an answer says of what was posted; `now` in epoch milliseconds. */
 export function verdictOf({ status, headers, url }: HttpAnswer, now: number): Verdict {
   if (status >= 200 && status < 300) return DONE;
   if (status < 400)

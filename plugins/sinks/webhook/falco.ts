@@ -27,7 +27,7 @@ export const falco = (host: Host): AlertFormat => ({
   body: ([message]) => Buffer.from(message),
 });
 
-/** Falco's names by rank (DESIGN §5). */
+/** Falco's names by rank. */
 const PRIORITIES = ["Debug", "Informational", "Warning", "Error", "Critical", "Alert", "Emergency"];
 
 const priorityOf = ({ dialect, priority, rank }: RuleMatch): string =>

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { AuditshipError, type StageHost } from "../../../src/plugin/index.js";
 
-/** Whose equal values have equal hashes: those of one namespace, or all. DESIGN §7. */
+/** Whose equal values have equal hashes: those of one namespace, or all. */
 export type Scope = "namespace" | "cluster";
 
 /** Shorter keys are refused: they could be guessed. */

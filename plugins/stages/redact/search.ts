@@ -15,7 +15,7 @@ import { BASE64_FORMS, MANIFEST_MARKS } from "./text.js";
 import { TOKEN_MARKS } from "./tokens.js";
 
 /**
- * The search before the walk (DESIGN §7): tells from a body's bytes, without reading its structure, that the walk would
+ * The search before the walk: tells from a body's bytes, without reading its structure, that the walk would
  * find nothing in it. It may be wrong in the other direction only.
  */
 

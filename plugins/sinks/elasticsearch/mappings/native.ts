@@ -2,7 +2,7 @@ import { auditship } from "./auditship.js";
 import { date, envelope, keyword, text } from "./types.js";
 
 /**
- * The fields of a document in shape `native` (DESIGN §9). Nothing is indexed that is not named here: below a hundred fields,
+ * The fields of a document in shape `native`. Nothing is indexed that is not named here: below a hundred fields,
  * whatever users write into bodies, labels and annotations.
  */
 export function native(body: object): object {

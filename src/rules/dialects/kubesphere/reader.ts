@@ -324,7 +324,7 @@ export class KubeSphereReader implements Reader {
     );
   }
 
-  /** An alerting rule archives always; DESIGN §5, "Actions". */
+  /** An alerting rule always archives. */
   private actions(labels: Labels, rank: number): readonly Action[] {
     const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.context.webhook ?? {};
     if (selects(alertingLabels, labels))
