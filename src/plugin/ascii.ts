@@ -1,4 +1,4 @@
-/** Bytes by name: the signs that an audit event is written with. A bundler puts the numbers where the names stand. */
+/** The bytes of JSON's and URIs' punctuation by name. The bundler inlines the numbers. */
 
 export const TAB = 0x09;
 export const NEWLINE = 0x0a;

@@ -39,7 +39,7 @@ export const ROW_HEADER = 8;
 export enum Flag {
   /** Not a JSON object; see {@link Batch.invalid}. Stages leave it alone, archives get a report without its bytes. */
   invalid = 1,
-  /** Left out by the source's `drop:`; nobody sees it. */
+  /** Dropped by the source's `drop:`; nobody sees it. */
   dropped = 2,
   /** A rule says: archive. */
   archived = 4,
@@ -61,30 +61,30 @@ export enum Flag {
   again = 1024,
   /** Has a top-level member named as one of ours (`@timestamp`, `auditship`); documents leave it out. */
   reserved = 2048,
-  /** Not the known members and nothing else, as Go writes them: there is white space between, another member, one twice. */
+  /** Not written as Go writes an event: white space between members, an unknown member, or one twice. */
   irregular = 4096,
-  /** A value of it is nested deeper than 100 levels: some servers end when they read such a thing. */
+  /** Has a value nested deeper than 100 levels, which crashes some servers. */
   deep = 8192,
   /** A stage added something, see {@link Batch.annotate}. */
   annotated = 16384,
 }
 
-/** What stands around an event's native document in a request: `before`, the event's id, `between`, the document, `after`. UTF-8. */
+/** What surrounds an event's native document in a request: `before`, the event's id, `between`, the document, `after`. UTF-8. */
 export interface Frame {
   readonly before: Uint8Array;
   readonly between: Uint8Array;
   readonly after: Uint8Array;
 }
 
-/** Framed documents of consecutive rows that were written. Valid until the next are. */
+/** The framed documents of consecutive rows, as they were written. Valid until the next call. */
 export interface FramedDocuments {
   readonly count: number;
   /** The ids, `idLength` bytes each. */
   readonly ids: Uint8Array;
   readonly idLength: number;
   /**
-   * {@link SPAN_WORDS} for each, places in what they were written to: start of its document, of the comma before our members, end
-   * of the document, and of its frame.
+   * {@link SPAN_WORDS} for each, as offsets in the writer: start of its document, the comma before our members, end of the
+   * document, end of its frame.
    */
   readonly spans: Uint32Array;
 }
@@ -92,10 +92,10 @@ export interface FramedDocuments {
 /** Words of {@link FramedDocuments.spans} for a document. */
 export const SPAN_WORDS = 4;
 
-/** Why a line is no event. The text is in metrics labels and reports; it never quotes the line. */
+/** Why a line is not an event. Used in metric labels and reports; it never quotes the line. */
 export type InvalidReason = "syntax" | "not-an-object" | "too-deep" | "too-long" | "too-many-items" | "torn";
 
-/** An invalid line as it may be told to others: no byte of it. */
+/** What may be reported of an invalid line: no byte of it. */
 export interface InvalidLine {
   reason: InvalidReason;
   /** Bytes of the line without its newline. */
@@ -153,12 +153,12 @@ export interface Batch {
   /** One past the last byte of the JSON value at offset `at` of an event. */
   valueEnd(at: number): number;
 
-  /** What is found of a member of a member in the object at offset `at` of an event. Valid until the next call. */
+  /** Looks up a member of a member of the object at offset `at` of an event. Valid until the next call. */
   inner(at: number, key: InnerKey): Inner;
 
   /**
-   * Fills a column with the epoch milliseconds that a field of each row says, NaN where it is absent or no RFC 3339 time. Quick
-   * where the column is {@link time} or {@link latency}.
+   * Fills a column with the epoch milliseconds of a field, by row; NaN where it is absent or not an RFC 3339 time. Fast if the
+   * column is {@link time} or {@link latency}.
    */
   readTimes(field: Field, column: Float64Array): void;
 
@@ -166,8 +166,8 @@ export interface Batch {
   find(needles: Needles): Finds;
 
   /**
-   * How many of the keys end a key of an object in [start, end), a value; -1 if that cannot be told. {@link foundKeys} begins with
-   * their numbers, each once. One pass, several GB/s; a string that is written like a key may count as one.
+   * How many of the keys end a key of an object in the value [start, end); -1 if unknown. {@link foundKeys} begins with their
+   * numbers, each once. One pass, several GB/s; a string that looks like a key may count as one.
    */
   findKeys(keys: Keys, start: number, end: number): number;
   readonly foundKeys: Uint16Array;
@@ -178,8 +178,8 @@ export interface Batch {
   matches(row: number): readonly RuleMatch[];
 
   /**
-   * Replaces bytes [start, end) of `bytes` by `replacement` for everyone who reads the row from now on. Edits of a row
-   * must come in rising order and not overlap; all edits of a row come together, before those of another row.
+   * Replaces bytes [start, end) of `bytes` by `replacement` for everyone who reads the row from now on. Edits of a row must be
+   * in ascending order, must not overlap, and must all come before those of another row.
    */
   edit(row: number, start: number, end: number, replacement: Uint8Array): void;
 
@@ -191,8 +191,8 @@ export interface Batch {
   annotation(row: number, name: string): Annotation | undefined;
 
   /**
-   * Appends the documents of the rows [first, last) as `EventView.writeId` and `writeDocument` would, each in the frame: as many as it
-   * can at once, maybe none. The others are for those two. Where `out` lies in the batch's memory, they are written there at once.
+   * Appends the documents of rows [first, last) as `EventView.writeId` and `writeDocument` would, each in the frame: as many as can
+   * be written at once, maybe none; write the others with those two. If `out` lies in the batch's memory, no copy is made.
    */
   writeFramed(first: number, last: number, frame: Frame, out: ByteWriter): FramedDocuments;
 }

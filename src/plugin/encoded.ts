@@ -1,7 +1,7 @@
-/** Distinct texts that are kept encoded. */
+/** Most texts that are kept. */
 const MAX_TEXTS = 1024;
 
-/** Texts as JSON bytes, so that one that comes again and again (a workspace, a rule) is encoded once. */
+/** Texts as JSON bytes, so that a recurring one (a workspace, a rule) is encoded once. */
 export class EncodedTexts {
   private readonly texts = new Map<string, Buffer>();
 

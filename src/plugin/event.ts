@@ -31,18 +31,18 @@ export interface EventView {
   kind(field: Field): Kind;
   /** A string decoded, anything else as its JSON text; undefined if absent. Allocates: not for the hot path. */
   text(field: Field): string | undefined;
-  /** The body as spans. Opened once per batch and shared by all who ask; undefined if absent or not to be opened. */
+  /** The body as spans. Opened once per batch and shared; undefined if it is absent or cannot be opened. */
   open(field: Field): OpenBody | undefined;
-  /** The text of any value of an opened body (or of `bytes` at a span): strings decoded, others as they stand. */
+  /** The text of any value of an opened body (or of `bytes` at a span): a string decoded, anything else as it is written. */
   textAt(start: number, end: number): string;
 
-  /** Appends [start, end) of `batch.bytes`, which lies in the event, as readers see it. */
+  /** Appends bytes [start, end) of the event as readers see them, with redaction edits. */
   writeSpan(start: number, end: number, out: ByteWriter): void;
 
-  /** True if readers see something else than bytes [start, end) of `batch.bytes`. */
+  /** True if redaction edits change bytes [start, end) of `batch.bytes`. */
   isEdited(start: number, end: number): boolean;
 
-  /** The event's time as it stands in the document: JSON string bytes of stageTimestamp, requestReceivedTimestamp or timestamp. */
+  /** The field that `@timestamp` is copied from: stageTimestamp, requestReceivedTimestamp or timestamp. */
   timestampField(): Field | undefined;
   /** Epoch milliseconds: the row's `time` if `parse` filled it, else parsed now, else the file's time. */
   timeMs(): number;
@@ -60,13 +60,13 @@ export interface EventView {
    * number and a 64-bit hash of raw auditID, stage, stageTimestamp and line length, all as read. 40 characters.
    */
   id(): string;
-  /** Appends {@link id}, without making a string of it. Base64url: nothing in it needs escaping. */
+  /** Appends {@link id} without creating a string. Base64url: nothing in it needs escaping. */
   writeId(out: ByteWriter): void;
   /** Appends the document in shape `native`: the (redacted) line and our members before its closing brace. No newline. */
   writeDocument(out: ByteWriter, options?: DocumentOptions): void;
   /** Appends only our members, as a JSON object: `{"@timestamp":…,"auditship":{…}}`. */
   writeMembers(out: ByteWriter, options?: DocumentOptions): void;
-  /** Appends the (redacted) line as it stands. */
+  /** Appends the (redacted) line, without our members. */
   writeLine(out: ByteWriter): void;
 }
 

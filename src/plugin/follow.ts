@@ -1,19 +1,19 @@
 import { AMPERSAND, BACKSLASH, COMMA, QUOTE, SPACE } from "./ascii.js";
 
-/** What may follow a text that is looked for: see {@link Needle.unless}. */
+/** What may follow a needle: see {@link Needle.unless}. */
 export type Follow =
   /** One of these texts, of 4 bytes at most. */
   | { readonly kind: "texts"; readonly texts: readonly string[] }
   /**
    * The rest of a JSON string that is a URI's query: parameters with these names, between them `&` as it is or as Go escapes it,
-   * and nothing in their values that has a meaning there (`%`, `+`, `;`, `@`) but these codes (`2F`). Neither another `?`: of many in a
-   * row each would be read to the end.
+   * and nothing special in their values (`%`, `+`, `;`, `@`) but these codes (`2F`). No other `?` either: of many in a row, each would
+   * be read to the end.
    */
   | { readonly kind: "query"; readonly names: readonly string[]; readonly codes: readonly string[] }
   /** The value of a member whose key the text is: an object of these members only, each a list of one text, without escapes or white space. */
   | { readonly kind: "members"; readonly names: readonly string[] };
 
-/** Whether such a thing stands at `at`. What runs into the end of the bytes is none. */
+/** True if it follows at `at`. Something cut off by the end of the bytes does not. */
 export function isFollowed(bytes: Buffer, at: number, follow: Follow): boolean {
   switch (follow.kind) {
     case "texts":

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 
-/** A small file that is read again when it changes: a credential or certificate that is renewed while we run. */
+/** A small file that is read again when it changes: a credential or certificate that is renewed at run time. */
 export class FreshFile {
   #version = "";
   #content = Buffer.alloc(0);

@@ -14,8 +14,8 @@ export interface Logger {
 }
 
 /**
- * Counts into the metrics table (`observe/metrics.ts`). Names must stand in that table, labels in its order; call it per
- * batch or request, not per event. A foreign plugin may use `auditship_plugin_total{plugin,counter}`.
+ * Updates the metrics in the table `observe/metrics.ts`: names must be in that table, labels in its order. Call it per batch or
+ * request, not per event. Third-party plugins may use `auditship_plugin_total{plugin,counter}`.
  */
 export interface Meter {
   /** Adds to a counter. */
@@ -43,30 +43,30 @@ export interface Host {
   /** Epoch milliseconds. Tests replace it. */
   now(): number;
   /**
-   * The field at a path of `audit.k8s.io/v1` (`user.username`, any case), undefined if there is none: handed to a plugin, as
-   * zod is, so that a file anywhere can be one without a copy of this package beside it.
+   * The field at a path of `audit.k8s.io/v1` (`user.username`, any case), undefined if there is none. Passed to plugins, like zod,
+   * so that a plugin can be a single file that does not import this package.
    */
   field(path: string): Field | undefined;
 }
 
-/** What a stage gets beside. Everything a built-in stage uses is here; a foreign one gets the same. */
+/** What a stage gets in addition. Built-in stages use nothing else. */
 export interface StageHost extends Host {
-  /** The rules in force; ask at the start of each batch and keep it to the batch's end. */
+  /** The rules in force; ask at the start of each batch, and use them for all of it. */
   rules(): RuleSet;
   /** Compiles a condition in KubeSphere's dialect. Throws AuditshipError with line and column. */
   condition(text: string): Predicate;
-  /** Opens JSON text that is not a body of an event (a string that holds JSON, say). */
+  /** Opens JSON text that is not a body of an event, such as JSON in a string. */
   openTape: OpenTape;
   /**
-   * Watches the API server of the configuration (`kubernetes`), or of the cluster that this is a pod of. Rejects with
+   * Watches the configured API server (`kubernetes`), or that of the cluster in which the agent is a pod. Rejects with
    * AUDITSHIP_KUBERNETES if there is none.
    */
   watch<Item>(options: WatchOptions<Item>): Promise<Watched<Item>>;
-  /** A directory of the stage's own under the state directory (0700), made when asked for. */
+  /** The stage's own directory (0700) in the state directory, created when asked for. */
   stateDirectory(): string;
 }
 
-/** What a sink gets beside. */
+/** What a sink gets in addition. */
 export interface SinkHost extends Host {
   /** An HTTP client with endpoints, auth, TLS and bounds from the sink's options. Closed with the sink. */
   http(options: HttpOptions): HttpClient;

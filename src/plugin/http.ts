@@ -4,7 +4,7 @@ import { delay } from "./units.js";
 
 /** Options that every HTTP sink takes, as the configuration spells them. */
 export interface HttpOptions {
-  /** Base URLs of equals: one that fails is left out for a while. */
+  /** Base URLs of equivalent servers: one that fails is left out for a while. */
   urls: string[];
   auth?: {
     username?: string;
@@ -37,9 +37,9 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: Uint8Array | string;
   signal?: AbortSignal;
-  /** True if any endpoint will do: load is spread over them. Else requests stay with one until it fails. */
+  /** True if any endpoint will do, so that load is spread; otherwise requests stay with one until it fails. */
   spread?: boolean;
-  /** Most bytes of the answer that are read; default 1 MiB. 0: its status is all that counts, whatever becomes of its body. */
+  /** Most bytes of the answer that are read; default 1 MiB. 0: only the status counts, whatever happens to the body. */
   maxAnswer?: number;
 }
 
@@ -106,13 +106,13 @@ export const httpShape = (zod: Zod) => ({
   timeout: delay(1).prefault("30s").describe("Longest time for a whole request, from connecting to its last byte."),
 });
 
-/** One `http://` or `https://` URL. Credentials in it would end up in messages, so they are refused. */
+/** One `http://` or `https://` URL. Credentials in it are rejected, because they would end up in messages. */
 export const endpoint = (zod: Zod) =>
   zod
     .string()
     .refine(isEndpoint, "expected an http:// or https:// URL without user and password (those go under auth)");
 
-/** Certificates as Kubernetes has them inline. */
+/** Certificates inline, as in Kubernetes. */
 export const caBundle = (zod: Zod) => zod.string().refine(isCaBundle, "expected certificates (PEM) in base64");
 
 function isEndpoint(text: string): boolean {

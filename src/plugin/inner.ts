@@ -7,28 +7,28 @@ export class InnerKey {
   readonly outer: Buffer;
   readonly inner: Buffer;
 
-  /** @param outer neither has anything in it that has to be escaped */
+  /** Neither name may need escaping. */
   constructor(outer: string, inner: string) {
     this.outer = Buffer.from(`"${outer}"`);
     this.inner = Buffer.from(`"${inner}"`);
   }
 }
 
-/** What is found of it in an object. */
+/** What {@link findInner} finds. */
 export interface Inner {
   /** One past the object's last byte. */
   end: number;
   /**
-   * The value; (0, 0) if there is none. Of an outer member only the last inner one counts, if it is a text and not empty; of several
-   * outer ones the last that has such a one.
+   * The value; (0, 0) if there is none. Of each outer member, the last inner one counts, if it is a non-empty string; of several
+   * outer members, the last that has such a one.
    */
   start: number;
   stop: number;
-  /** The inner key stands elsewhere in the object, too, or a text like it. */
+  /** The inner key, or a text like it, also occurs elsewhere in the object. */
   elsewhere: boolean;
 }
 
-/** Looks for it in the object at `at` of valid JSON. */
+/** Looks up the key in the object at `at` of valid JSON. */
 export function findInner(bytes: Buffer, at: number, key: InnerKey, found: Inner): void {
   let direct = 0;
   found.start = found.stop = 0;

@@ -17,8 +17,8 @@ export interface MemberSpan {
 }
 
 /**
- * Where the members of the object at `object` (its `{`) lie, in order, duplicate keys included. Meant for valid JSON; of anything
- * else it gives nonsense, but ends.
+ * Where the members of the object at `object` (its `{`) lie, in order, duplicate keys included. Meant for valid JSON; for anything
+ * else the result is meaningless, but it terminates.
  */
 export function* memberSpans(bytes: Uint8Array, object: number): Generator<MemberSpan> {
   let key = skipSpace(bytes, object + 1);
@@ -28,13 +28,13 @@ export function* memberSpans(bytes: Uint8Array, object: number): Generator<Membe
     const end = valueEnd(bytes, start);
     yield { key, keyEnd, start, end };
     const next = skipSpace(bytes, end);
-    // Behind the object anything may stand: another event, or what is left of an older batch.
+    // Anything may follow the object: another event, or what is left of an older batch.
     if (bytes[next] !== COMMA) return;
     key = skipSpace(bytes, next + 1);
   }
 }
 
-/** The same with decoded keys; of what is no JSON it may also throw. */
+/** The same with decoded keys; may throw if it is not valid JSON. */
 export function* members(bytes: Uint8Array, start: number): Generator<Member> {
   for (const { key, keyEnd, start: value, end } of memberSpans(bytes, start)) {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + key, keyEnd - key).toString("utf8");
@@ -73,7 +73,7 @@ export function valueEnd(bytes: Uint8Array, start: number): number {
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth++;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      // At depth 0 it closes what the value stands in.
+      // At depth 0 it closes whatever holds the value.
       if (depth === 0) return at;
       if (--depth === 0) return at + 1;
     } else if (depth === 0 && (byte === COMMA || byte <= SPACE)) {
@@ -90,7 +90,7 @@ function stringEnd(bytes: Uint8Array, start: number): number {
   return Math.min(at, bytes.length - 1);
 }
 
-/** The first byte from `start` on that is no white space. */
+/** The first byte from `start` on that is not white space. */
 export function skipSpace(bytes: Uint8Array, start: number): number {
   let at = start;
   while (bytes[at] <= SPACE) at++;

@@ -1,4 +1,4 @@
-/** Keys of objects to look for, all of them in one pass: see {@link Batch.findKeys}. */
+/** Keys of objects to look for, all in one pass: see {@link Batch.findKeys}. */
 export class Keys {
   /** By number, each with the quote that ends it. */
   readonly texts: readonly Buffer[];
@@ -8,7 +8,7 @@ export class Keys {
     this.texts = names.map((name) => Buffer.from(`${name}"`));
   }
 
-  /** True for a name of three bytes at least that JSON writes as it is. */
+  /** True for a name of at least three bytes that JSON writes as it is. */
   static isFindable(name: string): boolean {
     return Buffer.byteLength(name) >= 3 && !/["\\\x00-\x1f\ufffd\ud800-\udfff]/u.test(name);
   }

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** Bytes of large buffers that are handed out before those nobody uses any more are collected. */
+/** Bytes of large buffers that are handed out before unused ones are collected. */
 const BETWEEN = 20 * 1024 * 1024;
 
 type Collect = (options?: { type: "minor" }) => void;
@@ -10,8 +10,8 @@ let collect: Collect | undefined;
 let sinceThen = 0;
 
 /**
- * Memory for a line of many MiB. V8 counts what buffers hold outside of its heap, but lets some 64 MiB of it become garbage
- * before it collects: more than an agent may have in all. So what is left of earlier ones goes first.
+ * Memory for a line of many MiB. V8 counts what buffers hold outside of its heap, but lets some 64 MiB of it become garbage before
+ * it collects, half of what an agent may use in all. So unused ones are collected first.
  */
 export function largeBuffer(size: number): Buffer {
   sinceThen += size;

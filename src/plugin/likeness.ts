@@ -1,9 +1,9 @@
 import type { Field } from "./field.js";
 
 /**
- * What makes events alike: the same bytes as values of these fields if they are among {@link NUMBERED}, values that begin alike
- * if they are not (both objects, both strings, …), or none; and latencies (`Batch.latency`) that compare alike with each of these,
- * or none. See {@link Batch.kinds}.
+ * What makes events alike. Each of the fields has the same bytes if it is among {@link NUMBERED}, else values that begin alike (both
+ * objects, both strings, …), or is absent in both; and the latencies (`Batch.latency`) compare alike with each of these, or are
+ * unknown in both. See {@link Batch.kinds}.
  */
 export class Likeness {
   /** @param latencies milliseconds; {@link MAX_LATENCIES} at most */

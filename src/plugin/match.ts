@@ -5,13 +5,13 @@ import type { MessageTemplate } from "./message.js";
 export type Dialect = "kubesphere" | "falco" | "sigma";
 export type Action = "archived" | "alerting";
 
-/** A rule as everybody else sees it, once per rule set, not per event. */
+/** A rule as the rest of the program sees it: one object per rule set, not per event. */
 export interface RuleMatch {
   /** Falco's `rule`, Sigma's `title`, KubeSphere's rule name. */
   readonly rule: string;
-  /** KubeSphere: name of the Rule resource it stands in. */
+  /** KubeSphere: name of the Rule resource that holds it. */
   readonly resource?: string;
-  /** `auditship` for what is built in. */
+  /** `auditship` for built-in rules. */
   readonly dialect: Dialect | "auditship";
   /** As the ecosystem spells it. */
   readonly priority: string;
@@ -22,27 +22,27 @@ export interface RuleMatch {
   readonly description?: string;
   /** Further facts that go with every alert (Sigma: id, author, references). */
   readonly facts: Readonly<Record<string, string>>;
-  /** The message for this event, from what the view shows now (after `redact`: redacted). Never throws. */
+  /** The message for this event, from what the view shows at this time (after `redact`: redacted). Never throws. */
   message(event: EventView): string;
-  /** The same, if it is no more than texts and fields: so it is written without a string being made ({@link writeMessage}). */
+  /** The same as texts and fields, if it is no more than that: then it is written without creating a string ({@link writeMessage}). */
   readonly template?: MessageTemplate;
-  /** Falco: the fields that the message shows, by name; null for absent ones. Of the same moment; never throws. */
+  /** Falco: the fields that the message shows, by name; null for absent ones. As of the same time; never throws. */
   fields?(event: EventView): Readonly<Record<string, string | readonly string[] | null>>;
 }
 
 /** A compiled set of rules; `match` runs it, reload swaps it between batches. */
 export interface RuleSet {
-  /** Short hash of everything that decides its answers; stands in every document with matches. */
+  /** Short hash of everything that decides its answers; it is in every document with matches. */
   readonly hash: string;
   readonly size: number;
   /** Looks at every row that is an event and adds its matches. */
   evaluate(batch: Batch, onError?: OnError, onTime?: OnTime): void;
 }
 
-/** Hears of each rule that failed on an event. */
+/** Called for each rule that failed on an event. */
 export type OnError = (rule: RuleMatch) => void;
 
-/** Hears what a rule's own tests took on an event. To be asked for now and then: the clock costs more than most tests. */
+/** Called with the time that a rule's own tests took on an event. For samples only: the clock costs more than most tests. */
 export type OnTime = (rule: RuleMatch, milliseconds: number) => void;
 
 /** A condition on one event (`select:`, `drop:`). */

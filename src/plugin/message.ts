@@ -13,7 +13,7 @@ export interface ShownField {
 
 const LOWER_N = 0x6e;
 
-/** A message that is no more than texts and fields: it is written by copying the fields' own bytes, which are JSON already. */
+/** A message that consists of texts and fields only: it is written by copying the fields' bytes, which are JSON already. */
 export class MessageTemplate {
   /** What it is made of, in order: texts as they stand in a JSON string, and fields. */
   readonly parts: readonly (Uint8Array | ShownField)[];
@@ -27,8 +27,8 @@ export class MessageTemplate {
   }
 
   /**
-   * Appends the message as a JSON string. Returns false, and appends nothing, where copying does not do: redacted values,
-   * objects, and arrays of something else than plain strings. `src/event/assembly/matches.ts` does the same.
+   * Appends the message as a JSON string. Returns false, and appends nothing, if copying will not do: for redacted values, objects,
+   * and arrays of anything but plain strings. `src/event/assembly/matches.ts` does the same.
    */
   write(event: EventView, out: ByteWriter): boolean {
     if (this.isEdited(event)) return false;
@@ -94,7 +94,7 @@ function isLower(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-/** The strings of an array without white space, as sourceIPs is: one that has no escapes, or some that are ASCII as well. */
+/** The strings of an array without white space, such as sourceIPs: a single one without escapes, or several that are also ASCII. */
 function copyStrings(bytes: Uint8Array, start: number, out: ByteWriter): boolean {
   let seen = 0;
   for (let at = start + 1; bytes[at] === QUOTE; at++) {

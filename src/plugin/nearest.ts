@@ -1,6 +1,6 @@
 /**
- * The name of `known` that is most likely meant by `name`: at most a third of its letters differ, and of equally near ones it
- * begins most like it. Undefined if none is near.
+ * The known name that is most likely meant by `name`: at most a third of its letters differ, and of equally near ones it has the
+ * longest common beginning. Undefined if none is near.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const [wanted, limit] = [name.toLowerCase(), Math.max(1, Math.floor(name.length / 3))];

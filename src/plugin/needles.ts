@@ -2,9 +2,9 @@ import { type Follow, isFollowed } from "./follow.js";
 
 /** A text to look for, and where it counts. */
 export interface Needle {
-  /** Neither empty nor with a line break in it. */
+  /** Not empty, and without a line break. */
   readonly text: string;
-  /** It does not count where this follows. */
+  /** It does not count if this follows. */
   readonly unless?: Follow;
 }
 
@@ -16,8 +16,8 @@ export class Needles {
   /**
    * @param needles at most 255
    * @param anchors pairs of bytes that are rare where the needles are looked for, in up to 8 groups; each needle should hold one.
-   *   {@link Batch.find} compares needles where a pair stands, and where each byte has the low half of one and the high half of
-   *   one that have this place in the same group. They make it quick, and no difference to what is found.
+   *   {@link Batch.find} compares needles only where a pair occurs, and where the low half of each byte and its high half come from
+   *   bytes at this place of pairs of one group. They make it fast, and do not change what is found.
    */
   constructor(
     needles: readonly (Needle | string)[],
@@ -37,7 +37,7 @@ export interface Finds {
   readonly needles: Uint8Array;
 }
 
-/** Finds that are collected, in columns that grow. */
+/** Finds, collected in columns that grow. */
 export class FindList implements Finds {
   count = 0;
   starts = new Uint32Array(64);
@@ -47,7 +47,7 @@ export class FindList implements Finds {
     this.count = 0;
   }
 
-  /** Adds an occurrence, in its place: behind those added before, or a few before the last. */
+  /** Adds an occurrence in its place: after those added before, or a few before the last. */
   add(start: number, needle: number): void {
     if (this.count === this.starts.length) this.#grow();
     let at = this.count++;

@@ -1,12 +1,12 @@
-/** One file of a log, whatever its name is at the moment; plain and gzip are the same file. */
+/** One file of a log, whatever its current name; plain and gzip are the same file. */
 export interface FileRef {
-  /** SHA-256 of the first complete line (its first MiB at most), hex. */
+  /** SHA-256 of the first complete line (at most its first 64 MiB), hex. */
   readonly fingerprint: string;
-  /** Short form: base64url of the fingerprint's first 96 bits (16 characters). Stands in documents and begins `_id`. */
+  /** Short form: base64url of the fingerprint's first 96 bits (16 characters). It is in documents, and begins `_id`. */
   readonly id: string;
-  /** Place of the file in its log: a later file has a higher number. Given by the file table, kept in the state. */
+  /** Place of the file in its log: a later file has a higher number. Assigned by the file table, kept in the state. */
   readonly ordinal: number;
-  /** Epoch milliseconds of the file's first event, else of its birth: the time of what has no time of its own. */
+  /** Epoch milliseconds of the file's first event, else of its birth: stands in for events without a time. */
   readonly time: number;
 }
 

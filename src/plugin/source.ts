@@ -8,12 +8,12 @@ export type StartPoint =
   | { at: "end" }
   /** Epoch milliseconds: from the first event at or after it. */
   | { at: "time"; time: number }
-  /** `done`: what lies beyond it and was delivered; it is not lost if it is gone. */
+  /** `done`: ranges beyond it that were delivered, and so are not lost if they are gone. */
   | { at: "position"; position: StoredPosition; done?: readonly ByteRange[] };
 
 /** Whole lines of one file. */
 export interface Chunk {
-  /** Usually the buffer that was given; the source's own spare if one line is larger than that. */
+  /** Usually the given buffer; the source's own spare if a line is larger than that. */
   readonly bytes: Uint8Array;
   /** Bytes that count: whole lines, the last one with its newline (or the last of a finished file, without). */
   readonly length: number;
@@ -21,8 +21,8 @@ export interface Chunk {
   /** Offset of `bytes[0]` in the decompressed file. */
   readonly offset: number;
   /**
-   * Set when the chunk stands for one line longer than `maxLine`: `bytes[0, length)` is then what a {@link LineExtractor} has
-   * kept of it, nothing if it is no event.
+   * Set if the chunk stands for one line longer than `maxLine`: `bytes[0, length)` is then what a {@link LineExtractor} kept of it,
+   * nothing if it is not an event.
    */
   readonly oversized?: OversizedLine;
   /** The chunk begins with the whole event that was found at the end of a torn line longer than `maxLine`. */
@@ -37,26 +37,26 @@ export interface OversizedLine {
   readonly length: number;
   /** SHA-256 of those, hex. */
   readonly sha256: string;
-  /** Members that are not in what was kept of it, by path; `other` for what has no name among the fields. */
+  /** Paths of the members that were not kept; `other` for members that are not among the fields. */
   readonly dropped?: readonly string[];
-  /** It is what stands before a whole event on a torn line. */
+  /** It is the part of a torn line before a whole event. */
   readonly torn?: boolean;
 }
 
-/** What is in a line longer than `maxLine`: an event without its bodies, or a whole event that begins at an offset of it. */
+/** What was found in a line longer than `maxLine`: an event without its bodies, or a whole event that begins at an offset. */
 export type ExtractedLine =
   | { readonly kind: "event"; readonly bytes: Uint8Array; readonly dropped: readonly string[] }
   | { readonly kind: "torn"; readonly at: number };
 
-/** Finds the event in a line that is too long to be held, in bounded memory. */
+/** Finds the event in a line that is too long for memory, in bounded memory. */
 export interface LineExtractor {
   /** Takes the next bytes of the line. */
   add(bytes: Uint8Array): void;
-  /** The line has ended: what was in it, undefined if that is no event. */
+  /** The line has ended: returns what was in it, undefined if that is not an event. */
   end(): ExtractedLine | undefined;
 }
 
-/** One stream over a log from a position on. Several may run side by side, each with its own descriptors. */
+/** A stream over a log from a position on. Several may run side by side, each with its own descriptors. */
 export interface Reader {
   /**
    * Fills `into` with whole lines and resolves as soon as there is at least one; waits for more at the live edge.
@@ -64,11 +64,11 @@ export interface Reader {
    * A chunk never reaches beyond `limit` and never spans two files.
    */
   next(into: Uint8Array, options?: { limit?: Position; signal?: AbortSignal }): Promise<Chunk | undefined>;
-  /** Gives the last `count` bytes of the last chunk again. */
+  /** Puts back the last `count` bytes of the last chunk, which come again. */
   unread(count: number): void;
   /** Where the next chunk starts; undefined before the first complete line of an empty log. */
   position(): Position | undefined;
-  /** True if nothing more is to be read at this moment. */
+  /** True if there is nothing more to read at present. */
   atEnd(): boolean;
   close(): Promise<void>;
 }
@@ -76,7 +76,7 @@ export interface Reader {
 /** How far behind a cursor is. */
 export interface Lag {
   bytes: number;
-  /** Seconds between the event time at the cursor's file and now; 0 when nothing is unread. */
+  /** Seconds between the event time at the cursor's file and now; 0 if nothing is unread. */
   seconds: number;
 }
 
@@ -102,11 +102,11 @@ export interface Source {
   lag(position: Position | undefined): Lag;
   /** JSON to keep across restarts: the file table from the oldest needed position on. */
   state(oldest: Position | undefined): object;
-  /** It is written down where each sink begins: what comes from now on is theirs. A source that takes events in takes none before. */
+  /** Called once it is on disk where each sink begins, so that what comes from now on reaches them. A source that accepts events accepts none before. */
   begin?(): void;
-  /** Everything before `oldest` is acknowledged by every sink, and that is written down: it can be forgotten. */
+  /** Everything before `oldest` is acknowledged by every sink, and that is on disk: it can be released. */
   release?(oldest: Position): void;
-  /** Sets the source's own gauges; called before they are shown. */
+  /** Sets the source's own gauges; called before each scrape. */
   measure?(): void;
   /** Called when `state` has something new that no reading has brought about: a rotation that was seen. */
   onChange?: () => void;

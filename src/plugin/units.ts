@@ -21,10 +21,10 @@ export const duration = () =>
     )
     .meta({ title: "duration" });
 
-/** The longest that is waited for: Node's timers end at once what is to take more than 2^31 - 1 milliseconds. */
+/** The longest delay: Node's timers fire at once if they are set to more than 2^31 - 1 milliseconds. */
 const LONGEST = 24 * SPANS.d;
 
-/** A duration that somebody waits for, of at least so many milliseconds. */
+/** A duration for a timer, of at least so many milliseconds. */
 export const delay = (least = 0) =>
   duration().refine((ms) => ms >= least && ms <= LONGEST, `expected from ${least}ms to 24d`);
 

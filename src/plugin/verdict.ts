@@ -1,15 +1,15 @@
 /** What became of one item of a request, or of all of it. */
 export type Verdict =
   | { kind: "done" }
-  /** It was there already, under our id. Where it was never sent before, that is counted apart, and said. */
+  /** It was stored already, under our id. If it was never sent before, that is counted separately (`conflict`) and logged. */
   | { kind: "duplicate" }
-  /** Try again: the far end's or our rights' fault, not the document's. `after` = milliseconds, if the far end said. `unsure`: it may have been taken. */
+  /** Try again: the fault is the far end's or our permissions', not the document's. `after`: milliseconds, if the far end said so. `unsure`: it may have been accepted. */
   | { kind: "retry"; reason: string; after?: number; slow?: boolean; unsure?: boolean }
-  /** This document will never be taken: safe shape once if the sink has one, then dead letter. */
+  /** This document will never be accepted: safe shape once if the sink has one, then dead letter. */
   | { kind: "reject"; reason: string }
-  /** Too large, or one of it will never be taken and nobody says which: halve the request; a single item is a reject. */
+  /** Too large, or one of the items will never be accepted and nobody says which: halve the request; a single item is a reject. */
   | { kind: "split"; reason: string; unsure?: boolean }
-  /** The far end wants nothing, now and later: the sink stops, its cursor stays, until a reload or a restart. */
+  /** The far end wants nothing, now or later: the sink stops, and its cursor stays, until a reload or restart. */
   | { kind: "stop"; reason: string };
 
 type Retry = Extract<Verdict, { kind: "retry" }>;
@@ -19,13 +19,13 @@ export type Stop = Extract<Verdict, { kind: "stop" }>;
 export const DONE: Verdict = { kind: "done" };
 export const DUPLICATE: Verdict = { kind: "duplicate" };
 export const retry = (reason: string, after?: number): Retry => ({ kind: "retry", reason, after });
-/** For what only an operator can mend (401, 403, missing index): retried for ever, slowly and loudly. */
+/** For what only an operator can fix (401, 403, missing index): retried for ever, slowly and loudly. */
 export const retrySlowly = (reason: string): Retry => ({ kind: "retry", reason, slow: true });
 export const reject = (reason: string): Verdict => ({ kind: "reject", reason });
 export const split = (reason: string): Split => ({ kind: "split", reason });
 export const stop = (reason: string): Stop => ({ kind: "stop", reason });
 
-/** The same verdict on what may have been taken all the same: the next try says so (`Request.unsure`). */
+/** The same verdict on something that may have been accepted nevertheless: the next try says so (`Request.unsure`). */
 export const unsure = (verdict: Retry | Split): Verdict => ({ ...verdict, unsure: true });
 
 /** `Retry-After` (seconds or HTTP date) in milliseconds from `now`; undefined if absent or nonsense. RFC 9110 §10.2.3. */

@@ -1,12 +1,12 @@
 import { BACKSLASH, QUOTE, ZERO } from "./ascii.js";
 import { largeBuffer } from "./large-buffer.js";
 
-/** Fewer bytes are copied one by one: even a call would cost more. */
+/** Up to so many bytes are copied one by one: a call would cost more. */
 const TINY = 8;
 /** Fewer bytes are copied one by one: a view of them would cost more. */
 const SHORT = 48;
 
-/** Above it, memory grows by a quarter at a time, not to its double. */
+/** Beyond this size, memory grows by a quarter at a time instead of doubling. */
 const LARGE = 4 * 1024 * 1024;
 
 const LETTER_U = 0x75;
@@ -31,7 +31,7 @@ export class ByteWriter {
     this.bytes = Buffer.allocUnsafeSlow(capacity);
   }
 
-  /** Makes room for `more` bytes after `length`. */
+  /** Makes room for `more` bytes. */
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
@@ -69,7 +69,7 @@ export class ByteWriter {
     this.text(JSON.stringify(value));
   }
 
-  /** Makes a JSON string of the UTF-8 text (valid JSON, mostly) that was appended since `start`. */
+  /** Turns the UTF-8 text appended since `start` (mostly valid JSON) into a JSON string. */
   quote(start: number): void {
     const { length } = this;
     let escapes = 0;
