@@ -1,22 +1,20 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LoadedConfig, type LoadedSource, requireArchivingRules } from "../config/load.js";
-import { Arena, EventBatch, openTape } from "../event/index.js";
+import { Arena, EventBatch } from "../event/index.js";
 import { Cluster } from "../kubernetes/cluster.js";
 import { type Control, takeControl } from "../observe/control.js";
 import { faultOf } from "../observe/fault.js";
 import { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
 import { type ObserveServer, serveObservation } from "../observe/server.js";
-import { AuditshipError, fieldOfPath, type Host, type Logger, type StageHost } from "../plugin/index.js";
-import { compileCondition } from "../rules/index.js";
+import { AuditshipError, type Logger } from "../plugin/index.js";
 import { VERSION } from "../version.js";
 import { Checkpoints } from "./checkpoints.js";
 import { changedUntilRestart, isSame, untilRestart } from "./config-change.js";
 import { Counters } from "./counters.js";
 import { Feed } from "./feed.js";
+import { Hosts } from "./hosts.js";
 import { KubeSphereEvents } from "./kubesphere-events.js";
 import { LiveReports } from "./live-reports.js";
 import { LiveRules, type RulesRead } from "./live-rules.js";
@@ -63,6 +61,7 @@ export class Agent {
   readonly #kubesphere: KubeSphereEvents;
   readonly #reports: LiveReports;
   readonly #cluster: Cluster;
+  readonly #hosts: Hosts;
   readonly #slots = new Slots(CATCH_UP_LANES);
   readonly #feeds = new Map<string, Feed>();
   readonly #sinks: SinkSet;
@@ -95,6 +94,14 @@ export class Agent {
     this.#kubesphere = new KubeSphereEvents(log, metrics);
     const { kubernetes, node } = loaded.config;
     this.#cluster = new Cluster({ kubeconfig: kubernetes.kubeconfig, log, meter: metrics, signal: this.#abort.signal });
+    this.#hosts = new Hosts({
+      loaded,
+      log,
+      meter: metrics,
+      cluster: this.#cluster,
+      rules: () => this.#rules.set,
+      signal: this.#abort.signal,
+    });
     this.#reports = new LiveReports({ cluster: this.#cluster, node, log, meter: metrics });
     this.#sinks = new SinkSet({
       feeds: this.#feeds,
@@ -192,54 +199,17 @@ export class Agent {
 
   // ---- what it is made of
 
-  #host(name: string, signal: AbortSignal = this.#abort.signal): Host {
-    const { cluster, node, labels } = this.#loaded.config;
-    const { log, metrics } = this.#options;
-    const { resolve } = this.#loaded;
-    return {
-      name,
-      log,
-      meter: metrics,
-      cluster,
-      node,
-      labels,
-      version: VERSION,
-      resolve,
-      signal,
-      now: Date.now,
-      field: fieldOfPath,
-    };
-  }
-
   #makeStages({ stages, place }: LoadedConfig): Promise<StageSet> {
     const { log, metrics } = this.#options;
-    return makeStages(stages, { place, host: (name) => this.#stageHost(name), log, meter: metrics });
-  }
-
-  #stageHost(name: string): StageHost {
-    return {
-      ...this.#host(name),
-      rules: () => this.#rules.set,
-      condition: (text) => compileCondition(text),
-      openTape,
-      watch: (options) => this.#cluster.watch(options),
-      stateDirectory: () => this.#ownDirectory("stages", name),
-    };
-  }
-
-  /** A directory that a plugin has to itself. */
-  #ownDirectory(kind: "stages" | "spool", name: string): string {
-    const directory = join(this.#loaded.config.state, kind, name.replace(/[^\w.-]/g, "_"));
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return directory;
+    return makeStages(stages, { place, host: (name) => this.#hosts.ofStage(name), log, meter: metrics });
   }
 
   #openSource(source: LoadedSource): Promise<OpenSource> {
     const { log, metrics, once } = this.#options;
     const { config, place } = this.#loaded;
     return openSource(source, {
-      host: (name) => this.#host(name),
-      directory: (name) => this.#ownDirectory("spool", name),
+      host: (name) => this.#hosts.of(name),
+      directory: (name) => this.#hosts.directory("spool", name),
       store: this.#store,
       once,
       maxLine: config.maxLine,
@@ -273,7 +243,7 @@ export class Agent {
   #makeSinks({ sinks, place }: Pick<LoadedConfig, "sinks" | "place">): Promise<MadeSink[]> {
     return makeSinks(sinks, {
       place,
-      host: (name, signal) => this.#host(name, signal),
+      host: (name, signal) => this.#hosts.of(name, signal),
       memory: this.#memory,
       bodies: this.#arena,
       state: this.#loaded.config.state,
