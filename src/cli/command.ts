@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { AuditshipError } from "../plugin/error.js";
 
-/** What a command ends with. */
+/** Exit codes. */
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
 
 /** Takes a command's exit code. */
@@ -14,7 +14,7 @@ export function examples(...lines: readonly (readonly [command: string, purpose:
 
 /** As `rules.like` of the configuration. */
 export const likeOption = (): Option =>
-  new Option("--like <how>", "KubeSphere rules: like is found anywhere, or is the whole text").choices([
+  new Option("--like <how>", "KubeSphere rules: like matches anywhere in the text, or the whole text").choices([
     "upstream",
     "anchored",
   ]);
@@ -22,13 +22,13 @@ export const likeOption = (): Option =>
 export const redactOption = (): Option =>
   new Option(
     "--redact <profile>",
-    "show what would leave: default, strict, off, or the configuration that says what is redacted",
+    "show what would leave the node: default, strict, off, or a configuration file whose redact stage is used",
   );
 
-/** What arguments are that name audit files. */
+/** Help of arguments that name audit files. */
 export const FILES = "audit files, plain or gzip, or directories of them; - is standard input";
 
-/** For options that take one. */
+/** Parses an option that is a number. */
 export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value) || value < 0)
@@ -36,29 +36,29 @@ export function number(text: string): number {
   return value;
 }
 
-/** For options that take one above 0. */
+/** Parses an option that is a number above 0. */
 export function positive(text: string): number {
   const value = number(text);
   if (value === 0) throw new InvalidArgumentError("It must be above 0.");
   return value;
 }
 
-/** For options that may be repeated. */
+/** Collects an option that may be repeated. */
 export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
-/** For options that count, or number, from 1. */
+/** Parses an option that counts from 1. */
 export function ordinal(text: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It must be a number from 1.");
 }
 
-/** Lines of commands that have more to do than to print: they go on when nobody reads. */
+/** Writes lines for commands that do more than print: they go on when nobody reads. */
 export const lines = {
   print: (line: string) => void process.stdout.write(`${line}\n`),
   complain: (line: string) => void process.stderr.write(`auditship: ${line}\n`),
 };
 
-/** Ends a command whose results cannot be written. A reader that has enough (`| head`) is no failure. */
+/** Ends a command whose results cannot be written. A reader that has read enough (`| head`) is not a failure. */
 export function endUnprinted(error: NodeJS.ErrnoException): void {
   if (error.code === "EPIPE") return;
   const unprinted = new AuditshipError("AUDITSHIP_OUTPUT", `standard output cannot be written: ${error.message}.`);
@@ -66,7 +66,7 @@ export function endUnprinted(error: NodeJS.ErrnoException): void {
   process.exit(EXIT.failed);
 }
 
-/** An agent goes on instead: its sink on standard output says what is wrong with it. */
+/** For an agent, which goes on instead: its sink on standard output reports what is wrong. */
 export function outliveOutput(): void {
   process.stdout.off("error", endUnprinted).on("error", () => {});
 }
@@ -75,8 +75,8 @@ export function outliveOutput(): void {
 const GRACE = 500;
 
 /**
- * Ends the process soon, whatever still goes on in it: the look-up of a sink's name cannot be cut off, and would keep a stopped
- * agent until the resolver gives up.
+ * Ends the process soon, whatever is still going on: a look-up of a sink's name cannot be aborted, and would keep a stopped agent
+ * alive until the resolver gives up.
  */
 export function endSoon(): void {
   setTimeout(() => process.exit(), GRACE).unref();

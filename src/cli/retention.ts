@@ -11,11 +11,11 @@ interface Options {
 export function addRetention(program: Command, finish: Finish): void {
   program
     .command("retention")
-    .description("Delete indices of days older than a sink's retention, for servers that do not do it themselves.")
+    .description("Delete daily indices older than a sink's retention, on servers that do not do it themselves.")
     .requiredOption("-c, --config <file>", "the configuration")
     .option("--sink <name>", "only this sink")
-    .addOption(new Option("-y, --yes", "delete, on a terminal too").conflicts("dryRun"))
-    .option("--dry-run", "only say what would be deleted; the default on a terminal")
+    .addOption(new Option("-y, --yes", "delete, even on a terminal").conflicts("dryRun"))
+    .option("--dry-run", "only print what would be deleted; the default on a terminal")
     .addHelpText(
       "after",
       `${examples(

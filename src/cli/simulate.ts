@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { AuditshipError } from "../plugin/error.js";
-import { EXIT, examples, type Finish, number, positive } from "./command.js";
+import { EXIT, examples, type Finish, lines, number, positive } from "./command.js";
 
 interface Options {
   path: string;
@@ -16,14 +16,14 @@ interface Options {
 export function addSimulate(program: Command, finish: Finish): void {
   program
     .command("simulate")
-    .description("Write a realistic, rotating audit log of a cluster that does not exist, attacks included.")
+    .description("Write a realistic, rotating audit log of a made-up cluster, including attacks.")
     .option("--path <file>", "the active file; its backups lie beside it", ".auditship/audit/audit.log")
     .option("--rate <n>", "events per second", positive, 50)
-    .option("--seconds <n>", "end after so many seconds", number)
-    .option("--events <n>", "end after so many events", number)
+    .option("--seconds <n>", "stop after this many seconds", number)
+    .option("--events <n>", "stop after this many events", number)
     .option("--max-size <size>", "rotate at this size, from 256KiB", "10MiB")
     .option("--max-backups <n>", "backups to keep; 0 keeps all", number, 5)
-    .option("--compress", "gzip backups, as kube-apiserver can")
+    .option("--compress", "gzip backups, as kube-apiserver does with --audit-log-compress")
     .option("--seed <n>", "repeat a run's requests", number)
     .addHelpText(
       "after",
@@ -46,16 +46,14 @@ export function addSimulate(program: Command, finish: Finish): void {
       process.once("disconnect", () => stop.abort());
       if (process.connected === false) stop.abort();
       process.channel?.unref();
-      process.stderr.write(`auditship: writing to ${options.path}, seed ${seed}\n`);
+      lines.complain(`writing to ${options.path}, seed ${seed}`);
       const { events, bytes, files } = await simulate({ ...options, maxSize, seed, signal: stop.signal }).catch(
         (cause: Error) => {
           const message = `the log cannot be written: ${cause.message}.`;
           throw new AuditshipError("AUDITSHIP_OUTPUT", message, { file: options.path }, { cause });
         },
       );
-      process.stderr.write(
-        `auditship: wrote ${events} events, ${bytes} bytes, into ${files} file${files === 1 ? "" : "s"}\n`,
-      );
+      lines.complain(`wrote ${events} events, ${bytes} bytes, into ${files} file${files === 1 ? "" : "s"}`);
       finish(EXIT.fine);
     });
 }

@@ -1,5 +1,5 @@
 import { type LoadedConfig, loadConfig } from "../config/load.js";
-import { AuditshipError, type EventView, Field, Flag, type Stage } from "../plugin/index.js";
+import { AuditshipError, type EventView, Field, Flag, placeText, type Stage } from "../plugin/index.js";
 import { nearest } from "../plugin/nearest.js";
 import { auditIDOf, type Explanation, explain, looksAt, type Rule } from "../rules/index.js";
 import { agentLogs } from "./agent-logs.js";
@@ -142,7 +142,7 @@ function jsonLine(n: number, event: EventView, rule: Rule, { condition, ...more 
 
 function text(rule: Rule, { condition, shadowedBy, stageLeftOut }: Found): string {
   const { priority, place } = rule.info;
-  const where = [place.file, place.line].filter((part) => part !== undefined).join(":");
+  const where = placeText({ file: place.file, line: place.line });
   const says = { yes: "matches", no: "does not match", failed: "fails" }[condition.outcome];
   const shadow = shadowedBy ? `, but ${shadowedBy} comes first (rules.falco.matching)` : "";
   const stage = stageLeftOut ? ", and does not look at this stage (rules.stages)" : "";

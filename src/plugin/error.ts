@@ -41,6 +41,10 @@ export interface Place {
   column?: number;
 }
 
+/** `file:3:7`, as far as it is known. */
+export const placeText = ({ file, line, column }: Place): string =>
+  [file, line, column].filter((part) => part !== undefined).join(":");
+
 /** An error that a user is meant to read: `file:line:column: what. What to do.` */
 export class AuditshipError extends Error {
   readonly code: ErrorCode;
@@ -55,8 +59,7 @@ export class AuditshipError extends Error {
 
   /** One line: `file:3:7: message (CODE)`. */
   line(): string {
-    const { file, line, column } = this.place;
-    const where = [file, line, column].filter((part) => part !== undefined).join(":");
+    const where = placeText(this.place);
     return `${where ? `${where}: ` : ""}${this.message} (${this.code})`;
   }
 }

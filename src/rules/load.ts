@@ -1,4 +1,4 @@
-import { AuditshipError, type Dialect, FIELD_PATHS, type Place, type RuleSet } from "../plugin/index.js";
+import { AuditshipError, type Dialect, FIELD_PATHS, type Place, placeText, type RuleSet } from "../plugin/index.js";
 import { AuditPolicy } from "./audit-policy.js";
 import { blindSpots } from "./blind-spots.js";
 import { ABSENT, bodiesOf, sourcesOf } from "./bodies.js";
@@ -105,13 +105,47 @@ export interface LoadedRules {
 /** One for each dialect. A document is read by the first that accepts it. */
 const READERS: readonly (new (context: ReaderContext) => Reader)[] = [KubeSphereReader, FalcoReader, SigmaReader];
 
+const UNREAD = "This document holds no rules that auditship knows; it is left out.";
+
 /** Loads and compiles rules. Throws only for a priority that is none; what is wrong in files is in `refused`. */
 export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
-  const rules: RuleInfo[] = [];
-  const refused: AuditshipError[] = [];
-  const warnings: RuleWarning[] = [];
-  const selectors: RuleWarning[] = [];
-  const context: ReaderContext = {
+  const found: Found = { rules: [], refused: [], warnings: [], selectors: [] };
+  const context = contextOf(options, found);
+  const readers: Reader[] = READERS.map((DialectReader) => new DialectReader(context));
+  const files = options.files ?? (await readFiles(options.paths));
+  for (const error of files.errors) context.refuse(error);
+  for (const document of [...files.documents, ...readLive(options.resources ?? [], context)]) {
+    const reader = readers.find((candidate) => candidate.accepts(document));
+    if (!reader) context.warn(UNREAD, document.place([]));
+    else if (!options.dialect || reader.dialect === options.dialect) reader.read(document);
+  }
+  const made = readers.flatMap((reader) => reader.rules());
+  await warnOfBlindSpots(made, options.auditPolicy, context);
+  warnOfLevel(made, context);
+  const set = compileSet(made);
+  return {
+    set: options.dialect ? set : new WithUnseenBody(set, context),
+    running: made,
+    ...found,
+    needs: needsOf(made),
+    files,
+    webhook: context.webhook,
+    receivers: context.webhook?.receivers ?? [],
+    archiving: made.some(({ info }) => info.actions.includes("archived")),
+  };
+}
+
+/** What readers find beside the rules that run. */
+interface Found {
+  readonly rules: RuleInfo[];
+  readonly refused: AuditshipError[];
+  readonly warnings: RuleWarning[];
+  readonly selectors: RuleWarning[];
+}
+
+/** The options as readers take them, and where they put what they find. */
+function contextOf(options: LoadOptions, { rules, refused, warnings, selectors }: Found): ReaderContext {
+  return {
     archivingRank: threshold("archivingPriority", options.archivingPriority),
     alertingRank: threshold("alertingPriority", options.alertingPriority),
     like: options.like ?? "upstream",
@@ -125,31 +159,6 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
       selectors.push(warning(message, place));
       warnings.push(warning(message, place));
     },
-  };
-  const readers: Reader[] = READERS.map((DialectReader) => new DialectReader(context));
-  const files = options.files ?? (await readFiles(options.paths));
-  for (const error of files.errors) refused.push(error);
-  for (const document of [...files.documents, ...readLive(options.resources ?? [], context)]) {
-    const reader = readers.find((candidate) => candidate.accepts(document));
-    if (!reader) warnings.push(unread(document));
-    else if (!options.dialect || reader.dialect === options.dialect) reader.read(document);
-  }
-  const made = readers.flatMap((reader) => reader.rules());
-  await warnOfBlindSpots(made, options.auditPolicy, context);
-  warnOfLevel(made, context);
-  const set = compileSet(made);
-  return {
-    set: options.dialect ? set : new WithUnseenBody(set, context),
-    running: made,
-    rules,
-    refused,
-    warnings,
-    needs: needsOf(made),
-    files,
-    webhook: context.webhook,
-    selectors,
-    receivers: context.webhook?.receivers ?? [],
-    archiving: made.some(({ info }) => info.actions.includes("archived")),
   };
 }
 
@@ -221,12 +230,8 @@ function threshold(key: string, name: string): number {
   throw new AuditshipError("AUDITSHIP_CONFIG_VALUE", message);
 }
 
-function unread(document: RuleDocument): RuleWarning {
-  return warning("This document holds no rules that auditship knows; it is left out.", document.place([]));
-}
-
 function warning(message: string, place: Place): RuleWarning {
-  const where = [place.file, place.line, place.column].filter((part) => part !== undefined).join(":");
+  const where = placeText(place);
   return { message, place, line: () => (where ? `${where}: ${message}` : message) };
 }
 

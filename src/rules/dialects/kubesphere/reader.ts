@@ -6,7 +6,7 @@ import type { Reader, ReaderContext } from "../../reader.js";
 import type { Rule, RuleInfo } from "../../rule.js";
 import { conditionOrigin, type Definition, Definitions, Expander } from "./definitions.js";
 import { unknownField } from "./fields.js";
-import { outputTemplate, parseOutput, renderOutput } from "./output.js";
+import { type OutputPart, outputTemplate, parseOutput, renderOutput } from "./output.js";
 import { parse } from "./parser.js";
 import {
   type Item,
@@ -269,30 +269,12 @@ export class KubeSphereReader implements Reader {
 
     const outputPlace = document.place([...keys, "output"]);
     const output = parseOutput(item.output ?? "", resource, definitions, expander, outputPlace);
-    for (const part of output) {
-      const unknown = typeof part === "object" && "path" in part ? unknownField(part.path) : undefined;
+    const paths = output.flatMap((part) => (typeof part === "object" && "path" in part ? [part.path] : []));
+    for (const path of paths) {
+      const unknown = unknownField(path);
       if (unknown) this.warn(entry, `Rule ${title}.${item.name}: ${unknown}`, ["output"]);
     }
-    const match: RuleMatch = {
-      rule: item.name,
-      resource: title,
-      dialect: "kubesphere",
-      priority: info.priority,
-      rank: info.rank,
-      actions: info.actions,
-      tags: [],
-      description: info.description,
-      facts,
-      message: (event) => {
-        try {
-          return renderOutput(output, event);
-        } catch {
-          return "";
-        }
-      },
-      template: outputTemplate(output),
-    };
-    const paths = output.flatMap((part) => (typeof part === "object" && "path" in part ? [part.path] : []));
+    const match = matchOf(info, output, facts);
     return { info, condition, match, output: item.output ?? "", paths, stages: this.context.stages };
   }
 
@@ -347,4 +329,31 @@ export class KubeSphereReader implements Reader {
     const what = type === "rule" ? "Rule" : `${type[0].toUpperCase()}${type.slice(1)}`;
     this.context.refuse(new AuditshipError(code, `${what} ${title}.${name}: ${message}`, { ...place, ...at }));
   }
+}
+
+/** What others see of a rule with this output. */
+function matchOf(
+  { name, resource, priority, rank, actions, description }: RuleInfo,
+  output: readonly OutputPart[],
+  facts: RuleMatch["facts"],
+): RuleMatch {
+  return {
+    rule: name,
+    resource,
+    dialect: "kubesphere",
+    priority,
+    rank,
+    actions,
+    tags: [],
+    description,
+    facts,
+    message: (event) => {
+      try {
+        return renderOutput(output, event);
+      } catch {
+        return "";
+      }
+    },
+    template: outputTemplate(output),
+  };
 }

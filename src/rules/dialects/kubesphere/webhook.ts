@@ -33,94 +33,120 @@ const webhookSchema = z.looseObject({ spec: specSchema.nullish() });
 
 /** How KubeSphere runs its own webhook. */
 const UNUSED = new Set([
-  ...[
-    "affinity",
-    "args",
-    "auditType",
-    "image",
-    "imagePullPolicy",
-    "imagePullSecrets",
-    "nodeSelector",
-    "port",
-    "priority",
-  ],
-  ...["replicas", "resources", "tolerations", "useHTTPS"],
+  "affinity",
+  "args",
+  "auditType",
+  "image",
+  "imagePullPolicy",
+  "imagePullSecrets",
+  "nodeSelector",
+  "port",
+  "priority",
+  "replicas",
+  "resources",
+  "tolerations",
+  "useHTTPS",
 ]);
 
-/** Reads a Webhook resource; receivers that are wrong are refused. Throws AuditshipError for a priority that is none, or what has another shape. */
-export function readWebhook(
-  value: unknown,
-  document: RuleDocument,
-  keys: Keys,
-  { warn, refuse }: { warn(message: string, keys: Keys): void; refuse(error: AuditshipError): void },
-): Webhook {
+type Spec = z.infer<typeof specSchema>;
+
+/** Where what is wrong with a resource, or odd about it, is reported. */
+interface Reports {
+  /** @param keys below `spec` */
+  warn(message: string, keys: Keys): void;
+  refuse(error: AuditshipError): void;
+}
+
+/**
+ * Reads a Webhook resource; receivers that are wrong are refused alone.
+ * @throws AuditshipError for a priority that is none, or another shape
+ */
+export function readWebhook(value: unknown, document: RuleDocument, keys: Keys, reports: Reports): Webhook {
   const parsed = webhookSchema.safeParse(value);
   if (!parsed.success) throw invalidShape("Webhook resource", parsed.error, document, keys);
-  const spec = parsed.data.spec ?? {};
-  const { archivingRuleSelector, alertingRuleSelector } = spec.auditSinkPolicy ?? {};
-  return {
-    place: document.place([...keys, "metadata"]),
-    archivingRank: rank("archivingPriority"),
-    alertingRank: rank("alertingPriority"),
-    archivingLabels: labels(archivingRuleSelector, "archivingRuleSelector"),
-    alertingLabels: labels(alertingRuleSelector, "alertingRuleSelector"),
-    receivers: receivers(),
-    auditLevel: (spec.auditLevel || undefined) as Level | undefined,
-    k8sAuditingEnabled: k8sAuditing(),
-    unused: Object.keys(spec).filter((key) => UNUSED.has(key)),
-  };
+  return new SpecReader(parsed.data.spec ?? {}, document, keys, reports).read();
+}
 
-  function k8sAuditing(): boolean | undefined {
-    const misplaced = spec.auditing?.k8sAuditingEnabled ?? undefined;
-    if (misplaced === undefined) return spec.k8sAuditingEnabled ?? undefined;
-    warn("k8sAuditingEnabled is taken from spec.auditing, where KubeSphere does not look; write it into spec.", [
-      "auditing",
-    ]);
-    return spec.k8sAuditingEnabled ?? misplaced;
+class SpecReader {
+  readonly #spec: Spec;
+  readonly #document: RuleDocument;
+  /** Of the resource in the document. */
+  readonly #keys: Keys;
+  readonly #reports: Reports;
+
+  constructor(spec: Spec, document: RuleDocument, keys: Keys, reports: Reports) {
+    this.#spec = spec;
+    this.#document = document;
+    this.#keys = keys;
+    this.#reports = reports;
   }
 
-  /** Those that are wrong are refused alone. */
-  function receivers(): Receiver[] {
-    const found: Receiver[] = [];
-    for (const [index, value] of (spec.receivers ?? []).entries()) {
-      const at = ["receivers", index];
-      try {
-        const unknown = (message: string) => warn(message, [...at, "type"]);
-        const receiver = readReceiver(value, document, [...keys, "spec", ...at], unknown);
-        if (receiver && found.some(({ name }) => name === receiver.name)) throw namesake(receiver);
-        if (receiver) found.push(receiver);
-      } catch (error) {
-        if (!(error instanceof AuditshipError)) throw error;
-        refuse(error);
-      }
-    }
-    return found;
+  read(): Webhook {
+    const spec = this.#spec;
+    return {
+      place: this.#document.place([...this.#keys, "metadata"]),
+      archivingRank: this.#rank("archivingPriority"),
+      alertingRank: this.#rank("alertingPriority"),
+      archivingLabels: this.#labels("archivingRuleSelector"),
+      alertingLabels: this.#labels("alertingRuleSelector"),
+      receivers: this.#receivers(),
+      auditLevel: (spec.auditLevel || undefined) as Level | undefined,
+      k8sAuditingEnabled: this.#k8sAuditing(),
+      unused: Object.keys(spec).filter((key) => UNUSED.has(key)),
+    };
   }
 
-  /** It would be no sink, and nobody would be told what it is to tell. */
-  function namesake({ name, place }: Receiver): AuditshipError {
-    const message = `Two receivers of the Webhook resource are called ${name}, and only the first counts; give this one another name.`;
-    return new AuditshipError("AUDITSHIP_RULE_INVALID", message, place);
-  }
-
-  function rank(key: "archivingPriority" | "alertingPriority"): number | undefined {
-    const name = spec[key];
+  #rank(key: "archivingPriority" | "alertingPriority"): number | undefined {
+    const name = this.#spec[key];
     if (typeof name !== "string" || name === "") return undefined;
     const known = rankOf(name);
     if (known !== undefined) return known;
     const suggestion = nearestPriority(name);
     const message = `Webhook resource: ${key} is ${name}, which is no priority${suggestion ? `; did you mean ${suggestion}?` : "."}`;
-    throw new AuditshipError("AUDITSHIP_RULE_INVALID", message, document.place([...keys, "spec", key]));
+    throw new AuditshipError("AUDITSHIP_RULE_INVALID", message, this.#document.place([...this.#keys, "spec", key]));
   }
 
-  /** A selector without labels counts as none, as upstream has it. */
-  function labels(selector: z.infer<typeof selectorSchema> | null | undefined, key: string): Labels | undefined {
-    if (selector?.matchExpressions?.length)
-      warn("Only matchLabels of a selector counts, as in KubeSphere; matchExpressions is left out.", [
-        "auditSinkPolicy",
-        key,
-        "matchExpressions",
-      ]);
-    return Object.keys(selector?.matchLabels ?? {}).length > 0 ? (selector?.matchLabels ?? undefined) : undefined;
+  /** A selector without labels counts as none, as in KubeSphere. */
+  #labels(key: "archivingRuleSelector" | "alertingRuleSelector"): Labels | undefined {
+    const { matchLabels, matchExpressions } = this.#spec.auditSinkPolicy?.[key] ?? {};
+    if (matchExpressions?.length) {
+      const message = "Only matchLabels of a selector counts, as in KubeSphere; matchExpressions is left out.";
+      this.#reports.warn(message, ["auditSinkPolicy", key, "matchExpressions"]);
+    }
+    return Object.keys(matchLabels ?? {}).length > 0 ? (matchLabels ?? undefined) : undefined;
   }
+
+  /** Those that are wrong are refused alone. */
+  #receivers(): Receiver[] {
+    const found: Receiver[] = [];
+    for (const [index, value] of (this.#spec.receivers ?? []).entries()) {
+      const at = ["receivers", index];
+      try {
+        const unknown = (message: string) => this.#reports.warn(message, [...at, "type"]);
+        const receiver = readReceiver(value, this.#document, [...this.#keys, "spec", ...at], unknown);
+        if (receiver && found.some(({ name }) => name === receiver.name)) throw namesake(receiver);
+        if (receiver) found.push(receiver);
+      } catch (error) {
+        if (!(error instanceof AuditshipError)) throw error;
+        this.#reports.refuse(error);
+      }
+    }
+    return found;
+  }
+
+  #k8sAuditing(): boolean | undefined {
+    const { auditing, k8sAuditingEnabled } = this.#spec;
+    const misplaced = auditing?.k8sAuditingEnabled ?? undefined;
+    if (misplaced === undefined) return k8sAuditingEnabled ?? undefined;
+    const message =
+      "k8sAuditingEnabled is taken from spec.auditing, where KubeSphere does not look; write it into spec.";
+    this.#reports.warn(message, ["auditing"]);
+    return k8sAuditingEnabled ?? misplaced;
+  }
+}
+
+/** The second would be no sink, and whoever it is for would not be told. */
+function namesake({ name, place }: Receiver): AuditshipError {
+  const message = `Two receivers of the Webhook resource are called ${name}, and only the first counts; give this one another name.`;
+  return new AuditshipError("AUDITSHIP_RULE_INVALID", message, place);
 }
