@@ -10,7 +10,7 @@ import { Signals } from "./signals.js";
 
 export interface ServiceOptions extends Pick<LoadOptions, "env"> {
   once?: boolean;
-  /** What the process was asked so far. */
+  /** What the process was asked so far, by signals. */
   signals?: Signals;
   /** Called once, when everything runs. */
   onStarted?: (agent: Agent, loaded: LoadedConfig) => void;
@@ -39,7 +39,7 @@ async function serve(
   const log = createLog({ level: loaded.config.observe.log });
   const metrics = new Metrics();
   const crashes = listenForCrashes(log);
-  void signals.stop.then((signal) => log.info({ signal }, "Stopping; once more to stop at once."));
+  void signals.stop.then((signal) => log.info({ signal }, "Stopping; signal again to stop at once."));
   const reloader = once ? undefined : await Reloader.start(loaded, { env, log, metrics, signals });
   try {
     const agent = await Agent.start(loaded, { once, log, metrics, onLoaded: boundGarbage });
@@ -54,7 +54,7 @@ async function serve(
   }
 }
 
-/** What nobody catches ends the process, as ever; but of what it says only what cannot quote an event is printed. */
+/** An uncaught error ends the process, but only what cannot quote an event is logged of it. */
 function listenForCrashes(log: Log): { release(): void } {
   const crash = (error: unknown) => {
     log.fatal({ error: faultOf(error) }, "The agent crashed. What the error says is left out: it may quote an event.");
@@ -72,7 +72,7 @@ interface Context {
   signals: Signals;
 }
 
-/** Watches the files of a configuration, and loads them anew. What changes before there is an agent is not missed. */
+/** Watches the files of a configuration, and loads them again. Changes before there is an agent are not missed. */
 class Reloader {
   readonly #context: Context;
   readonly #file: string;
@@ -132,7 +132,7 @@ class Reloader {
     }
   }
 
-  /** Watches what a configuration names before that is read, and though it may be refused: what is mended there is noticed. */
+  /** Watches what a configuration names before reading it, even if it is refused: so a fix there is noticed. */
   async #follow({ path, config }: LoadedConfig): Promise<void> {
     const paths = [path, ...config.rules.paths];
     if (this.#watch?.paths === paths.join("\n")) return;

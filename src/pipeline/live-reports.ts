@@ -135,7 +135,7 @@ export class LiveReports {
       meter.add("auditship_kubernetes_reports_total", 1, what, "failed");
       if (this.#complaints.has(sort)) return;
       this.#complaints.add(sort);
-      log.warn({ what, error: message }, "Cannot tell in the cluster what became of a resource; the log does.");
+      log.warn({ what, error: message }, "Cannot report in the cluster what became of a resource; see the log for that.");
     }
   }
 }

@@ -136,7 +136,7 @@ export class RulesInForce {
     if (refused <= 0 && warnings <= 0) return;
     this.#log.warn(
       { refused: Math.max(refused, 0), warnings: Math.max(warnings, 0) },
-      "More is wrong with the rules than is logged of one load; `auditship check` shows all of it that is in files.",
+      "There are more errors or warnings than are logged of one load; `auditship check` shows all of those in files.",
     );
   }
 

@@ -82,7 +82,7 @@ it("a second SIGTERM ends it at once, with 1", async () => {
   const agent = program.start(site);
   await sent;
   agent.child.kill("SIGTERM");
-  await agent.until(({ err }) => err.includes("once more to stop at once"));
+  await agent.until(({ err }) => err.includes("signal again to stop at once"));
   agent.child.kill("SIGTERM");
   expect(await agent.exited).toBe(1);
 });

@@ -301,7 +301,7 @@ describe("a rule that is watched and has an error", () => {
     await expect.poll(() => asked("PATCH", `${RULES}/b/status`), patience).toHaveLength(1);
     put("a", [item("Better")]);
     await eventually(["Better"]);
-    expect(logged("Cannot tell in the cluster")).toBe(warnings);
+    expect(logged("Cannot report in the cluster")).toBe(warnings);
   });
 });
 
