@@ -14,7 +14,7 @@ interface Found {
   depth: number;
 }
 
-/** A YAML document that knows where each of its keys and values stands. */
+/** A YAML document that knows the place of each of its keys and values. */
 export class PlacedDocument {
   /** What is wrong with the text itself and with its variables. */
   readonly errors: AuditshipError[] = [];
@@ -51,12 +51,12 @@ export class PlacedDocument {
     return this.#find(path).depth === path.length;
   }
 
-  /** Where the value at `path` stands; the place of the nearest value above it if it is absent. */
+  /** The place of the value at `path`; of the nearest value above it if it is absent. */
   place(path: Path): Place {
     return this.#at(this.#find(path).value?.range?.[0]);
   }
 
-  /** Where the key at the end of `path` stands. */
+  /** The place of the key at the end of `path`. */
   keyPlace(path: Path): Place {
     const { key, value } = this.#find(path);
     return this.#at((key ?? value)?.range?.[0]);

@@ -42,7 +42,7 @@ export interface ResolvedSinkCommon extends SinkCommon {
     /** Milliseconds. */
     maxWait: number;
   };
-  /** Most requests in flight; a sink that keeps order uses one, whatever stands here. */
+  /** Most requests in flight; a sink that keeps order uses one, whatever this says. */
   concurrency: number;
   compression: "gzip" | "none";
   catchUp: "oldest" | "newest";
@@ -55,7 +55,7 @@ export interface LoadedSink {
   common: ResolvedSinkCommon;
 }
 
-/** A configuration that is complete and right as far as it can be told without running it. */
+/** A configuration that is complete, and valid as far as can be told without running it. */
 export interface LoadedConfig {
   /** The file, absolute. */
   path: string;
@@ -68,7 +68,7 @@ export interface LoadedConfig {
   sinks: LoadedSink[];
   /** A path of the configuration, made absolute. */
   resolve(path: string): string;
-  /** Where a value stands in the file, for errors that are found later. */
+  /** Where a value is in the file, for errors that are found later. */
   place(path: Path): Place;
 }
 
@@ -172,7 +172,7 @@ class Loader {
     return { name, plugin, options: parts.options, common: withDefaults(parts.common, plugin) };
   }
 
-  /** A stage that stands twice would do its work twice: two matches where there is one. */
+  /** A stage listed twice would do its work twice: two matches instead of one. */
   #refuseRepeated(stages: Config["stages"]): void {
     const names = stages.map(nameOf);
     for (const [index, name] of names.entries()) {
@@ -208,11 +208,11 @@ class Loader {
     return options && { name, plugin, options };
   }
 
-  /** The plugin that the text at `path` names, or `name` if given there is none. */
+  /** The plugin that the text at `path` names; the one called `name` if there is no text. */
   async #plugin(kind: "source" | "stage" | "sink", path: Path, name?: string) {
     const type = this.#value(path) ?? name;
     const wanted = kind === "stage" ? name : type;
-    // Not text: the schema has said so, or says that it is missing.
+    // Not a string: the schema reports that, or that it is missing.
     if (typeof wanted !== "string") return undefined;
     try {
       return await this.#registry.load(kind, wanted, this.#directory);
@@ -288,7 +288,7 @@ export function requireArchivingRules(loaded: LoadedConfig, archiving: boolean):
   if (errors.length > 0) throw new ConfigError(errors);
 }
 
-/** What a sink leaves unsaid, as its plugin has it. */
+/** The sink's options with its plugin's defaults filled in. */
 export function withDefaults(common: SinkCommon, { defaults }: SinkPlugin): ResolvedSinkCommon {
   const select = common.select ?? defaults?.select ?? "all";
   const maxWait = common.request.maxWait ?? defaults?.maxWait ?? (select === "alerting" ? 50 : 1000);
@@ -308,7 +308,7 @@ async function each<T, R>(items: readonly T[], load: (item: T, index: number) =>
   return loaded.filter((item) => item !== undefined) as R[];
 }
 
-/** The entries that have a proper name; the schema has told of the others. */
+/** The entries with a valid name; the schema reports the others. */
 const names = (entries: unknown): string[] =>
   typeof entries === "object" && entries !== null
     ? Object.keys(entries).filter((name) => nameSchema.safeParse(name).success)

@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
 import { type FSWatcher, watch } from "chokidar";
 
-/** Milliseconds of quiet after a change before it is told: a ConfigMap swap and an editor's save are several events each. */
+/** Milliseconds of quiet after a change before it is reported: a ConfigMap swap and an editor's save are several events each. */
 const SETTLE = 150;
-/** Milliseconds between looks at where the paths lead: nothing tells of a directory or link that another one has replaced. */
+/** Milliseconds between looks at where the paths lead: no event reports a directory or link that was replaced by another. */
 const LOOK = 1000;
 
 export interface ConfigWatch {
@@ -39,7 +39,7 @@ class Watching implements ConfigWatch {
     this.#places = placesOf(this.#paths);
     const watcher = watch([...this.#paths], { ignoreInitial: true, depth: 3 });
     watcher.on("all", () => this.#changed());
-    // A path that vanishes or cannot be watched is no reason to stop; the next change of another is still told.
+    // A path that vanishes or cannot be watched is no reason to stop; changes of the others are still reported.
     watcher.on("error", () => {});
     this.#watcher = watcher;
     await new Promise<void>((ready) => watcher.once("ready", ready));
@@ -64,7 +64,7 @@ class Watching implements ConfigWatch {
     }, SETTLE);
   }
 
-  /** Watches what the paths lead to now, then tells. */
+  /** Watches what the paths lead to now, then reports a change. */
   async #renew(): Promise<void> {
     if (this.#closed) return;
     await this.#watcher?.close();

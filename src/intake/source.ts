@@ -122,7 +122,10 @@ export default defineSource({
               .string()
               .describe("The server's certificate (PEM). Read again when it changes, like all files here."),
             keyFile: z.string().describe("Its private key (PEM)."),
-            clientCaFile: z.string().optional().describe("CA (PEM) that signs the certificates of clients that may post."),
+            clientCaFile: z
+              .string()
+              .optional()
+              .describe("CA (PEM) that signs the certificates of clients that may post."),
           })
           .optional()
           .describe("Without it, events arrive in clear text."),

@@ -15,7 +15,7 @@ const MAX_ANSWER = 1 << 20;
 /** Who holds a state directory. */
 export interface Holder {
   pid: number;
-  /** The agent's instance id; stands in every state file it writes. */
+  /** The agent's instance id, which is in every state file it writes. */
   instance: string;
   /** When it started, RFC 3339. */
   since: string;
@@ -35,7 +35,7 @@ export interface Control {
  * linked to `control.sock`: link fails if that exists, so one of two starters wins. A socket that nobody listens on was left
  * by a crash and is renamed away first.
  *
- * @param status what to tell a client beside the holder
+ * @param status what to answer a client in addition to the holder
  * @throws AuditshipError AUDITSHIP_STATE_LOCKED, AUDITSHIP_STATE_WRITE
  */
 export async function takeControl(

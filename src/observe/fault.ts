@@ -1,6 +1,6 @@
 import { AuditshipError } from "../plugin/index.js";
 
-/** More places are not told of one error. */
+/** Most places that are given for one error. */
 const MAX_PLACES = 10;
 
 /**

@@ -9,7 +9,7 @@ export class Readiness {
     this.#unmet.set(name, reason);
   }
 
-  /** Ready all the same; but said, until `name` is met. */
+  /** Mentions a reason until `name` is met; the agent is ready nevertheless. */
   note(name: string, reason: string): void {
     this.#notes.set(name, reason);
   }

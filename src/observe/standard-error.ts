@@ -2,7 +2,7 @@ import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
 const { O_NONBLOCK, O_WRONLY } = constants;
 
-/** Bytes of lines that are kept while nothing takes them. */
+/** Most bytes of lines that are kept while nobody reads them. */
 const MOST_KEPT = 1024 ** 2;
 /** Milliseconds between tries while lines are kept, and for all those at the process's end. */
 const RETRY_EVERY = 100;

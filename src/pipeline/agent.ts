@@ -32,11 +32,11 @@ import { StoredEvent } from "./stored-event.js";
 import { within } from "./within.js";
 
 export interface AgentOptions {
-  /** Read what is there, deliver it, end. */
+  /** Read what is there, deliver it, and end. */
   once: boolean;
   log: Logger;
   metrics: Metrics;
-  /** Called once, when rules and stages are there and the sources are not open yet. */
+  /** Called once, when rules and stages are loaded and the sources are not open yet. */
   onLoaded?: () => void;
 }
 
@@ -45,7 +45,7 @@ export interface AgentEnd {
   failed: boolean;
 }
 
-/** What readiness waits for beside the sinks. */
+/** What readiness waits for, apart from the sinks. */
 const STARTING = "agent";
 
 /** The whole of a running agent: sources, stages, sinks, and what goes on between them. */
@@ -132,7 +132,7 @@ export class Agent {
     return this.#server?.url;
   }
 
-  /** What a running agent tells of itself over the control socket: from before its rules are loaded, which may take seconds. */
+  /** The agent's answer on the control socket, also before its rules are loaded, which may take seconds. */
   status(): object {
     const sinks = this.#sinks.runners.map((runner) => ({
       name: runner.name,
@@ -152,7 +152,7 @@ export class Agent {
     return this.#stopping;
   }
 
-  /** Takes rules, stages and sinks of a new configuration between two batches. What needs a restart is said. One that stops takes nothing. */
+  /** Takes over rules, stages and sinks of a new configuration between two batches, and logs what needs a restart. Does nothing if the agent is stopping. */
   reload(loaded: LoadedConfig): Promise<void> {
     const reloading = this.#reloading.then(() => this.#reload(loaded));
     this.#reloading = reloading.catch(() => {});
@@ -314,8 +314,8 @@ export class Agent {
   }
 
   /**
-   * Puts a configuration in force, and rules if there are others: all of it, or nothing.
-   * @param revive makes sinks that have stopped anew
+   * Puts a configuration in force, and new rules if there are any: all of it, or nothing.
+   * @param revive whether sinks that have stopped are made anew
    */
   async #change(
     configured: LoadedConfig,
@@ -326,7 +326,7 @@ export class Agent {
     requireArchivingRules(configured, archiving);
     const loaded = await withReceivers(configured, receivers);
     const staying = this.#staying(loaded, revive);
-    // All that may be wrong with it is found out before anything changes.
+    // All that may be wrong is found out before anything changes.
     const sinks = await this.#makeSinks({ ...loaded, sinks: loaded.sinks.filter(({ name }) => !staying.has(name)) });
     let stages = this.#stages;
     try {

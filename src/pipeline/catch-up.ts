@@ -11,7 +11,7 @@ const BETWEEN_MEETINGS = { first: 1000, longest: 60_000 };
 /** Milliseconds between looks at a live lane that has not begun. */
 const BEGINNING = 10;
 
-/** What a try to join the live lane came to. `gone`: that has ended, is stuck, or is behind: this one is the live lane then. */
+/** The result of a try to join the live lane. `gone`: that lane has ended, is stuck, or is behind, so this one becomes the live lane. */
 export type Joined = "joined" | "late" | "gone";
 
 /** A lane that follows the live one until it can hand its sinks over. */
@@ -25,7 +25,7 @@ export class CatchUp {
   }
 
   /**
-   * Reads a batch, never past the live lane; true if it is so near to that that a meeting is short, and may be tried.
+   * Reads a batch, never past the live lane; true if it is so near that a meeting would be short, and may be tried.
    * `hurried`: others wait for the lane's place.
    */
   async follow(live: Lane, hurried: boolean): Promise<boolean> {
@@ -33,7 +33,7 @@ export class CatchUp {
     if (this.#mayMeet() && isNear(lane, live)) return true;
     const limit = live.position();
     if (!limit) {
-      // Nobody knows yet where it begins, and this one must not pass it.
+      // It is not known yet where that begins, and this one must not pass it.
       await lane.rest(BEGINNING);
       return false;
     }
@@ -44,7 +44,7 @@ export class CatchUp {
     return this.#mayMeet();
   }
 
-  /** Has the live lane stop between two batches, reads to there, and calls `join` if that is done in time. */
+  /** Has the live lane stop between two batches, reads up to there, and calls `join` if that is done in time. */
   async meet(live: Lane, join: () => void): Promise<Joined> {
     const meeting = await live.meet();
     if (!meeting) return "gone";
@@ -64,7 +64,7 @@ export class CatchUp {
     return "late";
   }
 
-  /** Who leaves before the lane meets the live one needs no meeting. */
+  /** Sections that end before the lane meets the live one need no meeting. */
   #mayMeet(): boolean {
     return performance.now() >= this.#notBefore && [...this.#lane.members].some(({ until }) => until === undefined);
   }

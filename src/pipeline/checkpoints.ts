@@ -6,11 +6,11 @@ import type { SinkRecord, StateStore } from "./state.js";
 /** Milliseconds from the first change to the write: at most four writes a second and sink. */
 const COALESCE = 250;
 const RETRY = 1000;
-/** A write that takes long (many files, a slow disk) is followed by a pause so many times as long, up to {@link MOST_PAUSE}. */
+/** A write is followed by a pause this many times as long, for many files or a slow disk, up to {@link MOST_PAUSE}. */
 const PAUSE = 10;
 const MOST_PAUSE = 2000;
 
-/** Writes cursors, sink state and file tables down, a little after they changed. A failed write is tried again. */
+/** Writes cursors, sink state and file tables to disk, soon after they changed. A failed write is tried again. */
 export class Checkpoints {
   /** Called when another agent writes the same state: this one must stop. */
   onLocked: (error: AuditshipError) => void = () => {};
@@ -18,7 +18,7 @@ export class Checkpoints {
   readonly #feeds: () => Iterable<Feed>;
   readonly #log: Logger;
   readonly #sinks = new Set<Runner>();
-  /** What was stored of each sink when we started: cursors of sources that are not configured now stay. */
+  /** What was stored of each sink at startup: cursors of sources that are not configured now are kept. */
   readonly #restored = new Map<string, SinkRecord>();
   #sources = false;
   #timer: NodeJS.Timeout | undefined;
@@ -87,14 +87,14 @@ export class Checkpoints {
   }
 
   async #writeAll(): Promise<boolean> {
-    // One that is closed said all before: no feed knows its cursors any more, and another may have its name.
+    // A closed one was written before that: no feed knows its cursors any more, and another may have its name.
     const sinks = [...this.#sinks].filter(({ state }) => state !== "closed");
     this.#sinks.clear();
     let whole = true;
     // Tables first: a cursor must never name a file that the table does not know.
     if (this.#sources) {
       this.#sources = false;
-      // Of one moment with the sinks to be written: what a sink that moves on meanwhile has passed is not given up yet.
+      // Taken at the same moment as the sinks to be written: what a sink passes meanwhile is not released yet.
       const states = [...this.#feeds()].map((feed) => ({ name: feed.name, state: feed.state() }));
       for (const { name, state } of states)
         whole = state !== undefined && (await this.#attempt(() => this.#store.writeSource(name, state))) && whole;

@@ -7,7 +7,7 @@ export function untilRestart(given: Config, before: Config): Config {
   return { ...given, ...fixed(before), rules: { ...given.rules, watch, namespaces } };
 }
 
-/** Keys of what a reload has changed, and only a restart takes. */
+/** Keys whose values have changed but take effect only after a restart. */
 export function changedUntilRestart(before: LoadedConfig, now: LoadedConfig): string[] {
   const needs = ({ sources, config }: LoadedConfig): Record<string, unknown> => ({
     sources,

@@ -22,7 +22,7 @@ interface Labels {
   readonly code: string;
 }
 
-/** So many kinds are told apart in a source; what comes later is counted under other. */
+/** Most kinds that are counted separately per source; later ones count as `other`. */
 const MOST_KINDS = 2000;
 /** Most combinations of numbers that are kept: several may be of one kind. */
 const MOST_NUMBERS = 4 * MOST_KINDS;
@@ -35,7 +35,7 @@ const COLUMNS = [...KEY_FIELDS, Field.responseStatusCode].map((field) => ({
   number: NUMBERED.indexOf(field),
 }));
 
-/** The kinds of events of one source, found by the numbers of what makes them, or by its bytes, so that nothing is decoded twice. */
+/** The kinds of events of one source, found by the numbers of their labels, or by the bytes, so that nothing is decoded twice. */
 class Kinds {
   readonly #counting: Counting;
   readonly #source: string;
@@ -142,7 +142,7 @@ export class Counters {
   }
 }
 
-/** A hash of the numbers of what makes the kind of an event; undefined if something has none. As wide as the one of bytes. */
+/** A hash of the numbers of an event's labels; undefined if one has no number. As wide as that of the bytes. */
 function hashOfNumbers({ numbers, table }: EventBatch, row: number): number | undefined {
   let h = 0;
   for (const { span, number } of COLUMNS) {

@@ -55,9 +55,9 @@ export class Feed {
   #waiting: Section[] = [];
   #dispatching = false;
   #stopped = false;
-  /** End of what was in the log before we read. */
+  /** Where the log ended when this agent opened it. */
   readonly #before: Position | undefined;
-  /** All who have a place in the log are on it. */
+  /** Every sink that has a place in the log was added. */
   #complete = false;
   /** They are where they begin. */
   #begun = false;
@@ -90,7 +90,7 @@ export class Feed {
     this.#admit(follower.sections[0]);
   }
 
-  /** All who have a place in the log were added. Resolves when they are where they begin, as far as there are lanes for them. */
+  /** Call when every sink that has a place in the log was added. Resolves when they are where they begin, as far as there are lanes. */
   async begun(): Promise<void> {
     this.#complete = true;
     void this.#dispatch();
@@ -179,7 +179,7 @@ export class Feed {
     this.#deps.onProgress(follower.runner);
   }
 
-  // ---- who gets which lane
+  // ---- which sink gets which lane
 
   #admit(section: Section): void {
     if (this.#stopped) return;
@@ -210,7 +210,7 @@ export class Feed {
     }
   }
 
-  /** True for one that takes the newest first, and has a backlog. */
+  /** True if its sink takes the newest first and has a backlog. */
   #goesAhead(section: Section): boolean {
     const { runner, follower } = section;
     if (runner.options.catchUp !== "newest" || follower.inOrder || follower.sections.length > 1) return false;
@@ -222,7 +222,7 @@ export class Feed {
     return this.#source.lag(place).bytes > BACKLOG * this.#deps.batchBytes;
   }
 
-  /** Puts those who take the newest first on the live lane; that is opened at the log's end if it is not there. */
+  /** Puts sinks that take the newest first on the live lane, which is opened at the log's end if there is none. */
   async #goAhead(): Promise<void> {
     const live = this.#live;
     if (live) {
@@ -242,7 +242,7 @@ export class Feed {
     this.#begin(reader, sections, true);
   }
 
-  /** Parts the newest from the backlog of those who wait and take it first. Who is not behind `at` stays in order. */
+  /** Splits the backlog from the newest, for waiting sinks that take the newest first. A sink that is not behind `at` stays in order. */
   #part(at: Position | undefined): Section[] {
     const ahead: Section[] = [];
     for (const section of this.#waiting.filter((waiting) => this.#goesAhead(waiting))) {
@@ -253,7 +253,7 @@ export class Feed {
     return ahead;
   }
 
-  /** Opens a lane for a section, and for all who start where it does. */
+  /** Opens a lane for a section, and for all others that start where it does. */
   async #launch(first: Section): Promise<void> {
     const live = this.#live === undefined;
     const key = startKey(first);
@@ -363,7 +363,7 @@ export class Feed {
       this.#deps.log.info({ source: this.name, sink: section.runner.name }, "Sink has caught up.");
   }
 
-  /** Gives the lane's place to who waits for one; its sinks go on from where they are when it is their turn again. */
+  /** Gives up the lane's slot to a waiting one; its sinks continue from where they are when it is their turn again. */
   #giveWay(lane: Lane): void {
     for (const section of [...lane.members] as Section[]) {
       lane.leave(section);
@@ -371,7 +371,7 @@ export class Feed {
     }
   }
 
-  /** Takes those off who hold up the others. */
+  /** Takes sinks off the lane that hold up the others. */
   #separate(lane: Lane): void {
     for (const section of [...lane.slow()] as Section[]) {
       lane.leave(section);
@@ -379,7 +379,7 @@ export class Feed {
     }
   }
 
-  /** It does not keep up with the others of its lane: it goes on in one of its own. */
+  /** The sink does not keep up with the others of its lane, and continues in a lane of its own. */
   #fallBehind(section: Section): void {
     const { follower, runner } = section;
     this.#deps.log.info(

@@ -15,8 +15,8 @@ const NULL = Buffer.from("null");
 const NO_EVENT = Flag.invalid | Flag.dropped;
 
 /**
- * What KubeSphere's Webhook resource says of the events that its API server writes, which have capitalised keys: at which level they are
- * kept (`auditLevel`), and whether what is asked of Kubernetes is among them (`k8sAuditingEnabled` is not true).
+ * Applies KubeSphere's Webhook resource to the events that its API server writes, which have capitalised keys: at which level they are
+ * kept (`auditLevel`), and whether requests for Kubernetes are among them (`k8sAuditingEnabled` is not true).
  */
 export class KubeSphereEvents {
   readonly #log: Logger;
@@ -38,7 +38,7 @@ export class KubeSphereEvents {
     this.#noteTwice();
   }
 
-  /** Takes out of a batch what the resource does not want, before anybody looks at it. Takes nothing that is not there any more. */
+  /** Removes what the resource does not want from a batch, before anybody looks at it. Does nothing to a batch that it has been over before. */
   run(batch: Batch): void {
     if (this.#webhook === undefined) return;
     const { auditLevel = "RequestResponse" } = this.#webhook;
@@ -82,12 +82,12 @@ export class KubeSphereEvents {
   }
 }
 
-/** Writes null over a body, and spaces behind it: what is in the line's other places stays where it is. */
+/** Overwrites a body with null and spaces, so that the rest of the line stays where it is. */
 function remove({ bytes, table }: Batch, row: number, field: Field): boolean {
   const at = row * ROW_WORDS + ROW_HEADER + 2 * field;
   const start = table[at];
   const end = table[at + 1];
-  // What is shorter holds nothing: {}, "", null.
+  // Anything shorter is empty: {}, "", null.
   if (end - start <= NULL.length) return false;
   bytes.set(NULL, start);
   bytes.fill(SPACE, start + NULL.length, end);

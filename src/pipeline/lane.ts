@@ -26,7 +26,7 @@ export interface LaneDeps {
   onBehind(member: Member): void;
 }
 
-/** What a step came to. `left`: a member has come to where it leaves. */
+/** The result of a step. `left`: a member has reached where it leaves. */
 export type Step = "batch" | "interrupted" | "left" | "end";
 
 /** A lane stopped between two batches, for another to catch up with it. */
@@ -78,8 +78,8 @@ export class Lane {
   }
 
   /**
-   * Reads the next batch, up to `limit`, and offers it. "end": the limit is reached, or the log has ended. A sink that is
-   * alone is waited for as long as its far end does not fail, unless others wait for the lane's place (`hurried`).
+   * Reads the next batch, up to `limit`, and offers it. "end": the limit is reached, or the log has ended. A sink that is alone is
+   * waited for as long as its far end does not fail, unless other lanes wait for this one's slot (`hurried`).
    */
   async step({ limit, hurried = false }: { limit?: Position; hurried?: boolean } = {}): Promise<Step> {
     const wait = this.#wait;
@@ -131,7 +131,7 @@ export class Lane {
     return undefined;
   }
 
-  /** Receives those who asked for a meeting, one after the other; called between two batches. */
+  /** Grants meetings that were asked for, one after the other; called between two batches. */
   async receive(): Promise<void> {
     while (this.running && this.#guests.length > 0) {
       const guest = this.#guests.shift()!;
@@ -189,7 +189,7 @@ export class Lane {
     return performance.now() - started;
   }
 
-  /** Notes who has held the others up: by how much longer he took than the next one, less half of the time that went by. */
+  /** Notes which member has held up the others: by how much longer it took than the next one, less half of the time that has passed. */
   #weigh(members: readonly Member[], took: readonly number[]): void {
     const now = performance.now();
     const passed = now - this.#weighed;
@@ -209,7 +209,7 @@ export class Lane {
     return nearest;
   }
 
-  /** Lets those go who leave at `exit`; false if it is not reached. */
+  /** Takes off members that leave at `exit`; false if it is not reached. */
   #leaveAt(exit: Position): boolean {
     const at = this.position();
     if (!at || comparePositions(at, exit) < 0) return false;

@@ -6,9 +6,9 @@ import type { RuleWarning } from "../rules/index.js";
 import { API_VERSION, type Condition, collectionOf, type SeenResource } from "./live-resource.js";
 import type { RulesRead, Verdict } from "./live-rules.js";
 
-/** Most Kubernetes Events about one version of a resource; its status tells of more. */
+/** Most Kubernetes Events about one version of a resource; its status says more. */
 const MAX_EVENTS = 20;
-/** Longest message, which Kubernetes takes. */
+/** Longest message that Kubernetes accepts. */
 const MAX_MESSAGE = 1024;
 
 interface ReportContext {
@@ -26,14 +26,14 @@ interface Report {
 }
 
 /**
- * Tells who wrote a Rule or Webhook resource what became of it: by Kubernetes Events of what is refused, and in the resource's
- * status, where its CRD has one. What cannot be told is logged once, and stops nothing.
+ * Reports what became of Rule and Webhook resources to whoever wrote them: by Kubernetes Events for what is refused, and in the
+ * resource's status, if its CRD has one. A report that fails is logged once, and stops nothing.
  */
 export class LiveReports {
   readonly #context: ReportContext;
-  /** What is still to be told, by the resource's name. */
+  /** Reports still to be made, by the resource's name. */
   readonly #waiting = new Map<string, Report>();
-  /** Messages and statuses that were told, by the resource's name. */
+  /** Messages and statuses that were reported, by the resource's name. */
   readonly #events = new Map<string, ReadonlySet<string>>();
   readonly #statuses = new Map<string, string>();
   readonly #complaints = new Set<string>();
@@ -43,7 +43,7 @@ export class LiveReports {
     this.#context = context;
   }
 
-  /** Tells what became of all resources, as far as it has not been told. Resolves when it is. */
+  /** Reports what became of all resources, unless it was reported before. Resolves when done. */
   tell({ verdicts, selectors }: Pick<RulesRead, "verdicts" | "selectors">): Promise<void> {
     for (const verdict of verdicts) {
       const { name } = verdict.resource;
@@ -80,7 +80,7 @@ export class LiveReports {
     }
   }
 
-  /** The same refusal has the same name, whichever agent tells of it: 409 if one has. */
+  /** The same refusal has the same name, whichever agent reports it: 409 if one already has. */
   async #postEvent(client: KubernetesClient, { kind, metadata }: SeenResource, reason: string, message: string) {
     const namespace = metadata.namespace ?? "default";
     const hash = createHash("sha256").update(`${metadata.uid} ${message}`).digest("hex").slice(0, 16);
@@ -135,7 +135,10 @@ export class LiveReports {
       meter.add("auditship_kubernetes_reports_total", 1, what, "failed");
       if (this.#complaints.has(sort)) return;
       this.#complaints.add(sort);
-      log.warn({ what, error: message }, "Cannot report in the cluster what became of a resource; see the log for that.");
+      log.warn(
+        { what, error: message },
+        "Cannot report in the cluster what became of a resource; see the log for that.",
+      );
     }
   }
 }

@@ -6,7 +6,7 @@ import { collectionOf, nameOf, type SeenResource, seenResource } from "./live-re
 
 /** Milliseconds that a start waits for the first lists. */
 const PATIENCE = 3000;
-/** Milliseconds from a change to telling of it: what is applied together comes together. */
+/** Milliseconds from a change to its report, so that changes applied together come together. */
 const SETTLE = 50;
 
 /** What became of the version of a resource that was seen last. */
@@ -69,8 +69,8 @@ export class LiveRules {
   }
 
   /**
-   * Loads files and what is watched. A resource that has something wrong gives way to its last version that had not; what has
-   * none runs as far as it goes.
+   * Loads files and watched resources. A resource with an error is replaced by its last version without one; if there is none, the
+   * parts without errors run.
    */
   async load(options: LoadOptions): Promise<RulesRead> {
     const seen = this.#seen();
@@ -103,7 +103,7 @@ export class LiveRules {
     }
   }
 
-  /** What was read cannot be put in force: tells so of each version that is not. */
+  /** For rules that were read but cannot be put in force: the same, with the error for each version that is not in force. */
   refuse(read: RulesRead, error: AuditshipError): RulesRead {
     const isInForce = ({ name, version }: SeenResource) => this.#accepted.get(name)?.version === version;
     const verdicts = read.verdicts.map((verdict) =>
@@ -114,7 +114,7 @@ export class LiveRules {
     return { ...read, verdicts };
   }
 
-  /** What was read is in force: what had nothing wrong is what later versions fall back to. */
+  /** What was read is in force: versions without problems are what later ones fall back to. */
   accept(verdicts: readonly Verdict[]): void {
     const there = new Set(verdicts.map(({ resource }) => resource.name));
     for (const name of [...this.#accepted.keys()]) if (!there.has(name)) this.#accepted.delete(name);
@@ -137,7 +137,7 @@ export class LiveRules {
   }
 }
 
-/** Each that says the same once. */
+/** Without those that say the same. */
 const distinct = (errors: readonly AuditshipError[]): AuditshipError[] => [
   ...new Map(errors.map((error) => [error.line(), error])).values(),
 ];

@@ -12,22 +12,22 @@ export const CATCH_UP_LANES = 2;
 
 /** How `memory.buffers` is shared out. */
 export interface MemoryPlan {
-  /** Bytes for all of it, with what batches need beside their buffers, and as much again as those for what is left between. */
+  /** Bytes for everything: the budget, what batches need beside their buffers, and as much again as the batches for fragmentation. */
   all: number;
   /** Bytes of each batch buffer: one per live lane, and one per catch-up lane. */
   batch: number;
   /** Bytes for the requests of each sink. */
   sink: number;
   /**
-   * Most bytes of one request of a sink, so that two (one, if it has no more at once) fit on their way, one waiting, one being
-   * filled; two of those if it takes the newest first.
+   * Most bytes of one request of a sink, so that these fit: two in flight (one, if its concurrency is 1), one waiting and one
+   * being filled (two, if it takes the newest first).
    */
   request(wanted: number, concurrency: number, newestFirst: boolean): number;
 }
 
 /**
- * Shares out what a configuration, with the sinks of receivers, has: half of it is for batches, half for the requests of sinks. Throws if
- * it is too small.
+ * Shares out the memory of a configuration that includes the sinks of receivers: half of it for batches, half for the requests of
+ * sinks. Throws if it is too small.
  */
 export function planMemory({ config, sources, sinks }: Pick<LoadedConfig, "config" | "sources" | "sinks">): MemoryPlan {
   const budget = config.memory.buffers;

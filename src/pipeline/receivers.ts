@@ -6,8 +6,7 @@ import type { SinkPlugin } from "../plugin/index.js";
 import type { Receiver } from "../rules/index.js";
 
 /**
- * A configuration with a sink for each receiver that stands among its rules, unless it turns them off or has a sink of that name
- * itself.
+ * The configuration with a sink for each receiver among its rules, unless it turns them off or has a sink of that name itself.
  */
 export async function withReceivers(loaded: LoadedConfig, receivers: readonly Receiver[]): Promise<LoadedConfig> {
   if (!loaded.config.rules.receivers) return loaded;

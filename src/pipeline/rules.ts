@@ -12,7 +12,7 @@ export class RulesInForce {
   readonly #meter: Meter;
   #live: LiveRules | undefined;
   #loaded: RulesRead | undefined;
-  /** Lines that were logged or counted since files were last read: a change in the cluster tells only what is new. */
+  /** Lines logged or counted since files were last read, so that a change in the cluster logs only what is new. */
   readonly #said = new Set<string>();
   #webhook = "";
 
@@ -39,7 +39,7 @@ export class RulesInForce {
 
   /**
    * Loads the rules at start: bad ones are refused and named, the others run.
-   * @param live what is watched beside the files, if anything is
+   * @param live what is watched in addition to the files, if anything
    */
   async start(config: RulesConfig, live: LiveRules | undefined): Promise<void> {
     this.#live = live;
@@ -52,9 +52,9 @@ export class RulesInForce {
   }
 
   /**
-   * Reads them anew. Nothing changes before {@link reload}; undefined if any in files is refused, or none is left (a directory is empty
-   * for a moment while it is replaced, and nobody would be alerted), so that the old set stays.
-   * What is wrong with what is watched holds nothing up: see {@link LiveRules.load}.
+   * Reads them again; nothing changes before {@link reload}. Undefined, so that the old set stays, if a rule in a file is refused or none
+   * is left: a directory that is being replaced is empty for a moment, and nobody would be alerted. Errors in watched resources do not
+   * matter here: see {@link LiveRules.load}.
    */
   async read(config: RulesConfig): Promise<RulesRead | undefined> {
     this.#said.clear();
@@ -74,7 +74,7 @@ export class RulesInForce {
     return undefined;
   }
 
-  /** What is watched now, beside the files in force. Nothing changes before {@link reload}. */
+  /** Loads the watched resources as they are now, with the files in force. Nothing changes before {@link reload}. */
   async readLive(live: LiveRules, config: RulesConfig): Promise<RulesRead> {
     const read = await live.load({ ...config, files: this.loaded.files });
     this.#report(read);
@@ -92,7 +92,7 @@ export class RulesInForce {
   async #read(config: RulesConfig): Promise<RulesRead> {
     if (this.#live) return this.#live.load(config);
     const loaded = await loadRules(config);
-    // Only what changes beside them needs them again.
+    // Only changes of watched resources need them again.
     return { ...loaded, files: { documents: [], errors: [] }, verdicts: [] };
   }
 
@@ -127,7 +127,7 @@ export class RulesInForce {
     }
     for (const oddity of oddities.slice(0, MOST_LOGGED)) this.#log.warn({}, oddity.line());
     this.#countMore(errors.length - MOST_LOGGED, oddities.length - MOST_LOGGED);
-    // What is mended and broken again is told again.
+    // What is fixed and broken again is logged again.
     const now = new Set([...refused, ...warnings].map((each) => each.line()));
     for (const line of this.#said) if (!now.has(line)) this.#said.delete(line);
   }

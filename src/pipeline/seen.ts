@@ -16,14 +16,14 @@ interface Gap {
 type Locate = (stored: StoredPosition) => Position | undefined;
 
 /**
- * What was ever read of a source: all up to the high-water mark, but for the gaps behind sinks that take the newest first.
- * What is read a second time is not counted a second time.
+ * What was ever read of a source: everything up to the high-water mark, except the gaps behind sinks that take the newest first. So
+ * that what is read again is not counted again.
  */
 export class Seen {
   #highWater: Position | undefined;
   /** In the order of the log. */
   #gaps: Gap[] = [];
-  /** What lanes have in hand that is new: another lane that reads the same meanwhile does not count it. */
+  /** New spans that lanes are working on: another lane that reads the same meanwhile does not count them. */
   readonly #claims = new Map<Batch, { readonly file: FileRef; readonly spans: readonly Span[] }>();
 
   constructor({ highWater, gaps = [] }: Pick<SourceState, "highWater" | "gaps">, locate: Locate) {

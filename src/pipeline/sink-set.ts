@@ -18,7 +18,7 @@ export interface SinkSetDeps {
   checkpoints(): Checkpoints;
 }
 
-/** The sinks of a running agent, by name: each is fed by every source, keeps its place in each, and has its say in readiness. */
+/** The sinks of a running agent, by name: each is fed by every source, keeps its place in each, and takes part in readiness. */
 export class SinkSet {
   readonly #deps: SinkSetDeps;
   readonly #sinks = new Map<string, RunningSink>();
@@ -56,7 +56,7 @@ export class SinkSet {
       this.#watch(running);
       started.push({ running, record });
     }
-    // A sink with state of its own is cut back to it: a kill before its first checkpoint must find where it began, in a new place too.
+    // A sink with state of its own is reset to it at start: after a kill before its first checkpoint, the state must say where it began.
     for (const { running, record } of started)
       if (!record || running.sink.mode === "fold") checkpoints.touch(running.runner);
     await checkpoints.flush();
@@ -67,8 +67,8 @@ export class SinkSet {
   }
 
   /**
-   * Ends a sink; what it took has `patience` milliseconds to arrive. What it has not got is kept for one of its name until
-   * {@link add}.
+   * Ends a sink; what it has taken gets `patience` milliseconds to arrive. Sources keep what it has not received, for a sink of the
+   * same name, until {@link add}.
    */
   async remove(name: string, patience: number): Promise<void> {
     const running = this.#sinks.get(name);

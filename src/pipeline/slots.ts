@@ -1,6 +1,6 @@
 /** A number of places that are taken and given back, in the order of asking and in fair turns. */
 export class Slots {
-  /** Milliseconds after which who has a place gives it to who waits for one. */
+  /** Milliseconds after which a place is given to whoever waits for one. */
   readonly turn: number;
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -22,7 +22,7 @@ export class Slots {
     return true;
   }
 
-  /** Gives a place back. All who wait are asked in their order, since the first may have no use for it any more. */
+  /** Gives a place back. All that wait are asked in their order, since the first may no longer need it. */
   give(): void {
     this.#free++;
     const waiting = [...this.#waiting];

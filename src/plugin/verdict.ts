@@ -3,9 +3,9 @@ export type Verdict =
   | { kind: "done" }
   /** It was stored already, under our id. If it was never sent before, that is counted separately (`conflict`) and logged. */
   | { kind: "duplicate" }
-  /** Try again: the fault is the far end's or our permissions', not the document's. `after`: milliseconds, if the far end said so. `unsure`: it may have been accepted. */
+  /** Try again: the far end's or our rights' fault, not the document's. `after` = milliseconds, if the far end said. `unsure`: it may have been taken. */
   | { kind: "retry"; reason: string; after?: number; slow?: boolean; unsure?: boolean }
-  /** This document will never be accepted: safe shape once if the sink has one, then dead letter. */
+  /** This document will never be taken: safe shape once if the sink has one, then dead letter. */
   | { kind: "reject"; reason: string }
   /** Too large, or one of the items will never be accepted and nobody says which: halve the request; a single item is a reject. */
   | { kind: "split"; reason: string; unsure?: boolean }

@@ -2,8 +2,8 @@ import { hash } from "node:crypto";
 import { type EventView, Field } from "../../../src/plugin/index.js";
 
 /**
- * A request, the same in each of its stages: auditID alone is the client's to
- * choose. 96 bits: nobody finds two requests that are one.
+ * Identifies a request in all of its stages; not by auditID alone, which the client may choose. 96 bits, so that nobody finds two
+ * requests with one identity.
  */
 export const requestOf = (event: EventView): string => digest(JSON.stringify(FIELDS.map((field) => event.text(field))));
 
