@@ -1,12 +1,12 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { askStatus } from "../../src/observe/control.js";
 import { startBulkServer } from "../support/bulk-server.js";
 import { canaryLines, leaks, PLACE_NAMES } from "../support/canaries.js";
+import { serve } from "../support/serve.js";
 import { bundledProgram, Site, started, text } from "./fixture.js";
 
 /** The long run: AUDITSHIP_CANARY_EVENTS=100000. */
@@ -50,12 +50,7 @@ async function listener(answer: RequestListener): Promise<{ url: string; bodies:
     bodies.push(request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes);
     answer(request, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies };
+  return { url: await serve(server), bodies };
 }
 
 /** Every file below a directory, but the log itself. */

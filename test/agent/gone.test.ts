@@ -1,7 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, vi } from "vitest";
+import { serve } from "../support/serve.js";
 import { bundledProgram, Site, simulated, started, text } from "./fixture.js";
 
 const program = bundledProgram();
@@ -20,12 +20,7 @@ async function receiver() {
     }
     response.writeHead(request.method === "POST" ? far.status : 200).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  far.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  far.url = `${await serve(server)}/`;
   return far;
 }
 

@@ -1,8 +1,8 @@
 import { appendFile, readdir, rename, rm } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { Program } from "../cli/fixture.js";
+import { serve } from "../support/serve.js";
 import { added, bundledProgram, Site, simulated, started, text } from "./fixture.js";
 
 const program = bundledProgram();
@@ -52,12 +52,7 @@ async function hook(): Promise<{ url: string; well: boolean; taken: Set<string> 
     if (far.well && body !== "") for (const { auditship } of JSON.parse(body).items) far.taken.add(auditship.id);
     response.writeHead(far.well ? 200 : 503).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  far.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  far.url = await serve(server);
   return far;
 }
 

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, vi } from "vitest";
+import { serve } from "../support/serve.js";
 import { bundledProgram, Site, started } from "./fixture.js";
 
 const program = bundledProgram();
@@ -18,12 +18,7 @@ async function receiver() {
     }
     response.end();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posted };
+  return { url: await serve(server), posted };
 }
 
 /** KubeSphere's Webhook resource with these receivers, and a rule that alerts on every event. */

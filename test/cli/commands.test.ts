@@ -1,7 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { serve } from "../support/serve.js";
 import { commandLine } from "./fixture.js";
 
 const cli = commandLine();
@@ -111,13 +110,6 @@ describe("check", () => {
     expect(cli.err).toContain("auditship.yaml:1:18: sources.hook: say who may post");
   });
 
-  let server: Server | undefined;
-
-  afterEach(() => {
-    server?.close();
-    server = undefined;
-  });
-
   const config = (sinks: string, more = "") =>
     write(
       "auditship.yaml",
@@ -157,12 +149,10 @@ sinks: { archive: { type: file, path: archive/audit.ndjson, select: archived } }
   });
 
   it("ends with 1 if a sink does not answer, and asks the others", async () => {
-    server = createServer((_, response) => response.end("{}")).listen(0, "127.0.0.1");
-    await new Promise((listening) => server?.once("listening", listening));
-    const { port } = server.address() as AddressInfo;
+    const up = await serve((_, response) => response.end("{}"));
     await write("rules.yaml", RULES);
     await config(
-      `  up: { type: webhook, url: "http://127.0.0.1:${port}" }\n  down: { type: alertmanager, urls: ["http://127.0.0.1:9"] }\n`,
+      `  up: { type: webhook, url: "${up}" }\n  down: { type: alertmanager, urls: ["http://127.0.0.1:9"] }\n`,
     );
     expect(await cli.run("check", "-c", cli.path("auditship.yaml"))).toBe(1);
     expect(cli.out).toContain("up  webhook  takes alerting  answers");

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,20 +12,7 @@ import { createHttp } from "../../src/delivery/http.js";
 import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
 import { quietHost } from "../support/far-end.js";
 import { ENDS, LateReader } from "../support/late-reader.js";
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  return listen(server);
-}
-
-async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections?.();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
+import { serve } from "../support/serve.js";
 
 /** An address where nobody listens. */
 async function deadUrl(): Promise<string> {
@@ -175,9 +162,7 @@ test("requests that are spread use every endpoint; one that is down is left out,
   expect(first.seen.length + second.seen.length).toBe(6);
   expect(Math.min(first.seen.length, second.seen.length)).toBeGreaterThan(1);
 
-  const back = createServer((_, response) => response.end());
-  await new Promise<void>((resolve) => back.listen(Number(gone.port), "127.0.0.1", resolve));
-  onTestFinished(() => void back.close());
+  await serve((_, response) => response.end(), Number(gone.port));
   await expect.poll(async () => (await http.request(spread)).url, { timeout: 10_000 }).toBe(gone.origin);
 });
 
@@ -201,8 +186,7 @@ test("an endpoint that says it cannot serve is an answer, and the next request g
 
 test("an endpoint that takes no connection leaves time for another one within the timeout", async () => {
   const mute = createTcpServer(() => {});
-  const tls = (await listen(mute as Server)).replace("http:", "https:");
-  onTestFinished(() => void mute.close());
+  const tls = (await serve(mute)).replace("http:", "https:");
   const { url } = await recorder();
   expect((await client({ urls: [tls, url], timeout: 400 }).request(get)).url).toBe(url);
 });
@@ -314,7 +298,7 @@ test("a server that answers and hangs up before the body was read ends nothing b
       socket.write("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", () => socket.destroy());
     });
   });
-  const http = client({ urls: [await listen(server as Server)] });
+  const http = client({ urls: [await serve(server)] });
   const crashes: Error[] = [];
   const crash = (error: Error) => void crashes.push(error);
   process.on("uncaughtException", crash);
@@ -380,9 +364,7 @@ test("a server that switches protocols in place of an answer is an error, not wa
       socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
     );
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = await serve(server);
   for (const method of ["POST", "HEAD"] as const) {
     await expect(client({ urls: [url] }).request({ method, path: "/" })).rejects.toThrow(
       `connection closed before the answer was complete (${url})`,

@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
@@ -13,6 +12,7 @@ import { createHttp } from "../../src/delivery/http.js";
 import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
 import { quietHost } from "../support/far-end.js";
 import { ENDS, LateReader } from "../support/late-reader.js";
+import { serve as listen } from "../support/serve.js";
 
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const get = { method: "GET", path: "" } as const;
@@ -70,13 +70,7 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
   async function serve(requestCert: boolean, listener = nameOf): Promise<string> {
     const [key, cert, ca] = ["localhost.key", "localhost.crt", "ca.crt"].map((name) => readFileSync(at(name)));
     server = createServer({ key, cert, ca, requestCert, rejectUnauthorized: requestCert }, listener);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const started = server;
-    onTestFinished(() => {
-      started.closeAllConnections();
-      started.close();
-    });
-    return `https://localhost:${(server.address() as AddressInfo).port}`;
+    return (await listen(server)).replace("http://127.0.0.1", "https://localhost");
   }
 
   function client(options: HttpOptions) {
@@ -113,7 +107,7 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
   test.each(ENDS)("a body is not read any more when its request is over: %s", async (end) => {
     const server = new LateReader(end);
     const url = await serve(false, server.listener);
-    const http = client({ urls: [url], tls: { caFile: "ca.crt" }, timeout: end === "late" ? 1000 : 20_000 });
+    const http = client({ urls: [url], tls: { caFile: "ca.crt" }, timeout: end === "late" ? 3000 : 20_000 });
     const { bytes, spoilt } = await server.run((sending) => http.request({ method: "POST", path: "", ...sending }));
     expect(bytes).toBeGreaterThan(0);
     expect(spoilt).toBe(false);

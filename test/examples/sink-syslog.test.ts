@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ByteWriter, type EventView, type Request, type SendingSink, type SinkHost } from "../../src/plugin/index.js";
+import { listen } from "../support/listen.js";
 import { batchOf, hostOf, loadExample, optionsOf } from "./support.js";
 
 const LINE = {
@@ -59,8 +60,7 @@ describe("the example sink that a configuration loads by its path", () => {
       });
       socket.on("error", () => {});
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    await listen(server);
   });
   afterEach(() => {
     for (const socket of sockets) socket.destroy();

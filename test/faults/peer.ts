@@ -1,5 +1,5 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listen } from "../support/listen.js";
 
 /** What a peer does with a request: true if it takes it, and says so; false if it has answered otherwise, or does not. */
 export type Behaviour = (body: string, response: ServerResponse) => boolean | Promise<boolean>;
@@ -9,6 +9,7 @@ export class Peer {
   behave: Behaviour = () => true;
   /** Called with each body that it took. */
   onTaken: (body: string) => void = () => {};
+  url = "";
   readonly #server: Server;
 
   private constructor() {
@@ -23,12 +24,8 @@ export class Peer {
 
   static async start(): Promise<Peer> {
     const peer = new Peer();
-    await new Promise<void>((resolve) => peer.#server.listen(0, "127.0.0.1", resolve));
+    peer.url = await listen(peer.#server);
     return peer;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   close(): void {

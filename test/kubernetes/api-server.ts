@@ -1,12 +1,11 @@
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 import type { KubernetesObject } from "../../src/plugin/index.js";
+import { serve } from "../support/serve.js";
 
 /** What was asked of it. */
 export interface Asked {
@@ -33,13 +32,7 @@ export class ApiServer {
 
   static async start(): Promise<ApiServer> {
     const api = new ApiServer();
-    const server = createServer((request, response) => void api.#answer(request, response)).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    onTestFinished(() => {
-      server.close();
-      server.closeAllConnections();
-    });
-    api.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    api.url = await serve((request, response) => void api.#answer(request, response));
     return api;
   }
 

@@ -8,7 +8,8 @@ import { SendingRunner } from "../../src/delivery/sending.js";
 import { StoredEvent } from "../../src/pipeline/stored-event.js";
 import { auditLine, batchOf } from "../support/batches.js";
 import { quietHost } from "../support/far-end.js";
-import { serve, sink } from "./elasticsearch.js";
+import { serve } from "../support/serve.js";
+import { sink } from "./elasticsearch.js";
 import { temporaryDirectory } from "./support.js";
 
 type Items = { create: { status: number } }[];

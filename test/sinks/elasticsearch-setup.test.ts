@@ -1,10 +1,9 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { mappings } from "../../plugins/sinks/elasticsearch/mappings.js";
 import { preview } from "../../plugins/sinks/elasticsearch/preview.js";
 import { setup as setUp } from "../../plugins/sinks/elasticsearch/setup.js";
 import { adminServer } from "../support/admin-server.js";
+import { serve } from "../support/serve.js";
 import { elasticsearchAt, httpAt } from "./support.js";
 
 const setup = (url: string, options: object = {}) => elasticsearchAt(url, options).setup!(new AbortController().signal);
@@ -238,10 +237,8 @@ test("a preview holds, for each kind of server, what setup sends to it", async (
 });
 
 test("setup without the rights for it says which are missing", async () => {
-  const http = createServer((_, response) => response.writeHead(403, { "content-type": "application/json" }).end("{}"));
-  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void http.close());
-  const failing = setup(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
+  const url = await serve((_, response) => response.writeHead(403, { "content-type": "application/json" }).end("{}"));
+  const failing = setup(url);
   await expect(failing).rejects.toThrow("Setup needs the rights to manage index templates and lifecycle policies");
 });
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { describe, expect, test } from "vitest";
 import type { Request, Verdict } from "../../src/plugin/index.js";
-import { event, request, serve, sink } from "./elasticsearch.js";
+import { serve } from "../support/serve.js";
+import { event, request, sink } from "./elasticsearch.js";
 
 const NOWHERE = "http://127.0.0.1:1";
 const signal = new AbortController().signal;

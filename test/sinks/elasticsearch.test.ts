@@ -2,7 +2,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { StoredEvent } from "../../src/pipeline/stored-event.js";
 import { ByteWriter, type SendingSink, type Verdict } from "../../src/plugin/index.js";
 import { type BulkServer, type Script, startBulkServer } from "../support/bulk-server.js";
-import { event, NOW, request, serve, sink } from "./elasticsearch.js";
+import { serve } from "../support/serve.js";
+import { event, NOW, request, sink } from "./elasticsearch.js";
 
 const signal = new AbortController().signal;
 

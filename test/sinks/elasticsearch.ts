@@ -1,5 +1,3 @@
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
@@ -60,15 +58,4 @@ export function request(of: SendingSink, lines: object[], encoding: Request["enc
     unsure: false,
     item: (index) => plain.subarray(...spans[index]),
   };
-}
-
-/** Address of a server of this test. */
-export async function serve(listener: RequestListener): Promise<string> {
-  const http = createServer(listener);
-  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    http.closeAllConnections();
-    http.close();
-  });
-  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
 }

@@ -1,6 +1,6 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { createServer, type Socket } from "node:net";
+import { expect, test } from "vitest";
+import { serve } from "../support/serve.js";
 import { event, request, signal, sink } from "./webhook-receiver.js";
 
 /** A server that does with each connection what `answer` does, and tells when the first one has ended. */
@@ -12,12 +12,8 @@ async function hostile(answer: (socket: Socket) => void): Promise<{ url: string;
   const server = createServer((socket) => {
     socket.on("error", () => {}).on("close", end);
     answer(socket);
-    onTestFinished(() => void socket.destroy());
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => void server.close());
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, ended };
+  return { url: `${await serve(server)}/hook`, ended };
 }
 
 /** Writes the same again and again, as fast as it is read or every few milliseconds, until the other side has enough. */

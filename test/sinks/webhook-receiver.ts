@@ -1,5 +1,4 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
@@ -7,6 +6,7 @@ import webhook from "../../plugins/sinks/webhook.js";
 import { createHttp } from "../../src/delivery/http.js";
 import { ByteWriter, type Request, type RuleMatch, type SendingSink } from "../../src/plugin/index.js";
 import { quietHost } from "../support/far-end.js";
+import { serve } from "../support/serve.js";
 import { events, testHost } from "./support.js";
 
 export const NOW = Date.parse("2026-11-21T12:00:00Z");
@@ -40,12 +40,7 @@ export async function receiver(
     if (said === "reset") request.socket.destroy();
     else if (said !== "never") response.writeHead(said.status, said.headers).end("no matter what");
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook?key=x`, received };
+  return { url: `${await serve(server)}/hook?key=x`, received };
 }
 
 export async function sink(options: object): Promise<SendingSink> {

@@ -1,8 +1,7 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { onTestFinished } from "vitest";
 import { z } from "zod";
 import type { Distribution } from "../../plugins/sinks/elasticsearch/mappings/types.js";
+import { serve } from "./serve.js";
 
 type Json = Record<string, unknown>;
 
@@ -126,12 +125,7 @@ export async function adminServer(distribution: Distribution, options: AdminOpti
     if (path.startsWith("/_plugins")) return answer(200, { _id: name, _seq_no: 7, _primary_term: 1, ...found });
     return answer(200, { index_templates: [{ name, index_template: found }] });
   });
-  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    http.closeAllConnections();
-    http.close();
-  });
-  server.url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  server.url = await serve(http);
   return server;
 }
 

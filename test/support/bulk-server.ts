@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
+import { listen } from "./listen.js";
 
 /** One `create` of a bulk request. */
 export interface BulkItem {
@@ -134,8 +134,7 @@ export async function startBulkServer(options: BulkServerOptions = {}): Promise<
     }
   };
 
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
-  bulk.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  bulk.url = await listen(server, options.port);
   return bulk;
 }
 

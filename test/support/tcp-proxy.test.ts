@@ -1,6 +1,6 @@
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { listen } from "./listen.js";
 import { TcpProxy } from "./tcp-proxy.js";
 
 const server = createServer((incoming, answer) => {
@@ -10,8 +10,7 @@ const server = createServer((incoming, answer) => {
 });
 let proxy: TcpProxy;
 beforeEach(async () => {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  proxy = await TcpProxy.to(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  proxy = await TcpProxy.to(await listen(server));
 });
 afterEach(async () => {
   await proxy.close();

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, connect } from "node:net";
 import { createServer, type Server } from "node:tls";
 import type { Answer, BulkItem, BulkRequest, ItemAnswer, Script } from "../../support/bulk-server.js";
+import { listen } from "../../support/listen.js";
 import { TcpProxy, type Toxic } from "../../support/tcp-proxy.js";
 import { IDENTITY } from "../receiver.js";
 import type { Scenario } from "../scenario.js";
@@ -192,7 +193,7 @@ async function tlsFront(site: Site, certificate: { key: Buffer; cert: Buffer }):
     // Each connection is short, so that the next one meets the certificate of its time.
     setTimeout(() => client.end(), 300).unref();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await listen(server);
   site.undo(() => server.close());
   return server;
 }
