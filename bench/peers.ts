@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** What a peer is to do. */
-export interface Task {
+interface Task {
   /** The log. */
   log: string;
   /** Of a sink that takes everything: http://127.0.0.1:PORT. */

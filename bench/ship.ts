@@ -62,7 +62,7 @@ async function measure(directory: string, script: string, args: string[]): Promi
   return { cpu, rss, wall: (performance.now() - started) / 1000 };
 }
 
-export interface ShipOptions {
+interface ShipOptions {
   /** Where it may write. */
   directory: string;
   url: string;

@@ -8,7 +8,7 @@ import { expect, vi } from "vitest";
 import { script } from "./scripts.js";
 
 /** An Alertmanager that tests may use, and what `alertmanager-up` takes to have another one of its version. */
-export interface Release {
+interface Release {
   name: string;
   url: string | undefined;
   env: Record<string, string>;
@@ -24,7 +24,7 @@ export const ALERTMANAGERS: readonly Release[] = [
   },
 ];
 
-export interface Shown {
+interface Shown {
   labels: Record<string, string>;
   annotations: Record<string, string>;
   startsAt: string;

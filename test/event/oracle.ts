@@ -56,7 +56,7 @@ export function itemsOf(event: Json): Json[] | undefined {
 }
 
 /** The lines's text without what is not part of it. */
-export const strip = (line: string) => line.replace(/^\0*\ufeff?/, "");
+const strip = (line: string) => line.replace(/^\0*\ufeff?/, "");
 
 export function parse(line: string): { value: Json } | undefined {
   try {

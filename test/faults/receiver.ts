@@ -10,7 +10,7 @@ const PLACE = /"auditship":\{(?:[^{}]|\{[^{}]*\})*?"file":"([^"]+)","offset":(\d
 const INVALID = /"invalid":\{"reason":"([^"]*)","length":(\d+)/;
 
 /** A line that came as invalid: of its bytes only their place and number. */
-export interface InvalidDocument {
+interface InvalidDocument {
   file: string;
   offset: number;
   length: number;

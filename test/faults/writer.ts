@@ -7,7 +7,7 @@ import { Lumberjack, type LumberjackOptions, run } from "../support/lumberjack.j
 import type { Ledger, Written, WrittenFile } from "./ledger.js";
 
 /** Size of an event's line unless said otherwise, with its newline: what a Metadata event has. */
-export const EVENT_BYTES = 1100;
+const EVENT_BYTES = 1100;
 /** Bytes that Go's io.Copy, which lumberjack compresses with, writes at once. */
 const COPY_BYTES = 32 * 1024;
 

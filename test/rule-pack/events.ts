@@ -21,7 +21,7 @@ export function event(parts: EventParts): EventParts {
   };
 }
 
-export const ALICE = { username: "alice", groups: ["dev", "system:authenticated"] };
+const ALICE = { username: "alice", groups: ["dev", "system:authenticated"] };
 export const ANONYMOUS = { username: "system:anonymous", groups: ["system:unauthenticated"] };
 export const KUBELET = { username: "system:node:worker-1", groups: ["system:nodes", "system:authenticated"] };
 export const APISERVER = { username: "system:apiserver", groups: ["system:masters"] };

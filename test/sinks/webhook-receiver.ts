@@ -12,7 +12,7 @@ import { events, testHost } from "./support.js";
 export const NOW = Date.parse("2026-11-21T12:00:00Z");
 export const signal = new AbortController().signal;
 
-export interface Received {
+interface Received {
   method: string;
   url: string;
   headers: IncomingHttpHeaders;

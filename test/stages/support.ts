@@ -58,7 +58,7 @@ export function documentsOf(batch: EventBatch): string {
   return Buffer.from(out.view()).toString();
 }
 
-export interface TestHost extends StageHost {
+interface TestHost extends StageHost {
   /** Sums of counters by name and labels. */
   readonly counts: Map<string, number>;
   readonly warnings: string[];

@@ -58,7 +58,7 @@ export interface BulkServer {
   close(): Promise<void>;
 }
 
-export interface BulkServerOptions {
+interface BulkServerOptions {
   port?: number;
   script?: Script;
   /** Keep the documents and check them; without, only counts are kept (bench). Default true. */
