@@ -23,7 +23,8 @@ export class Unseen {
 
   /**
    * Once there is a file behind the one that vanished, others may have been between the two. Not so where no backup is newer, or one
-   * that is older is still there: rotation deletes the oldest first and keeps the newest.
+   * that is older is still there: rotation deletes the oldest first and keeps the newest. A name that was used again in its millisecond
+   * may have been so more than once.
    */
   count(): void {
     if (!this.#vanished) return;
@@ -31,7 +32,8 @@ export class Unseen {
     const [next] = this.#table.after(file.ref.ordinal);
     if (!next) return;
     this.#vanished = undefined;
-    if (!grew && (next.base === undefined || this.#hasOlder(file))) return;
+    const reused = file.rotated !== undefined && file.rotated === next.rotated;
+    if (!grew && !reused && (next.base === undefined || this.#hasOlder(file))) return;
     const atMost = writtenBetween(file, next);
     this.#reports.lost({ reason: "unseen", bytes: 0, ...(atMost !== undefined && { atMost }), file: file.ref.id });
     const what =

@@ -72,6 +72,17 @@ export class LogUnderTest {
     this.#log.rotateAtOnce();
   }
 
+  /** Rotates several times in one millisecond: each backup overwrites the one before it. */
+  rotateAtOnce(times: number, bytes: number): void {
+    this.#tick();
+    for (let i = 0; i < times; i++) {
+      this.#log.write(1, { bytes });
+      const file = this.#log.rotateAtOnce();
+      const overwritten = this.#log.backups.find((other) => other !== file && other.backup === file.backup);
+      if (overwritten) this.#overwrite(overwritten);
+    }
+  }
+
   /** Stops between two system calls of a rotation; the reader looks on. */
   async rotateSlowly(): Promise<void> {
     this.#tick();
@@ -231,6 +242,13 @@ export class LogUnderTest {
     for (const event of file.events) this.#gone.add(event);
   }
 
+  /** Another file has its name. Whether the reader had looked is not known. */
+  #overwrite(file: WrittenFile): void {
+    this.#forget(file.events);
+    this.#lose(file);
+    file.backup = "";
+  }
+
   #written(): Written[] {
     return this.#ledger.files.flatMap(({ events }) => events);
   }
@@ -295,6 +313,9 @@ export const COMMANDS = [
     .tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 450, max: 3000 }))
     .map(([count, bytes]) => new Command(`write ${count} of ${bytes}`, (log) => log.write(count, bytes))),
   command("rotate", (log) => log.rotate()),
+  fc
+    .tuple(fc.integer({ min: 2, max: 4 }), fc.integer({ min: 450, max: 3000 }))
+    .map(([times, bytes]) => new Command(`rotate ${times} times at once`, (log) => log.rotateAtOnce(times, bytes))),
   command("rotate slowly", (log) => log.rotateSlowly()),
   fc
     .double({ min: 0, max: 1, noNaN: true })

@@ -211,6 +211,28 @@ describe("bytes that were deleted before they were read", () => {
     expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(4, 10) }]);
   });
 
+  it("are bounded where backups of one millisecond overwrote each other between two looks", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    let now = 0;
+    const writer = new Lumberjack(path, { now: () => 1_800_000_000_000 + now });
+    writer.write(lines(0, 10));
+    now = 10;
+    writer.rotate();
+    writer.write(lines(10, 20));
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 20));
+    now = 20;
+    for (const from of [20, 30, 40]) {
+      writer.rotate();
+      writer.write(lines(from, from + 10));
+    }
+    // 10–20 are held, 20–30 were never seen, 30–40 have the name that both had. The backup 0–10 is still there.
+    expect(await readAll(reader, size(30, 50))).toBe(lines(30, 50));
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0 }]);
+    expect(recorded.losses[0].atMost).toBeGreaterThanOrEqual(size(20, 30));
+  });
+
   it("do not bring back what was done with before them, nor hide what came after", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));
