@@ -36,7 +36,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "src/pipeline",
     "src/version.ts",
   ],
-  "src/simulate": [],
+  "src/simulate": ["src/plugin"],
   "src/cli": ["src/plugin", "src/commands", "src/simulate", "src/version.ts"],
   plugins: ["src/plugin"],
 };

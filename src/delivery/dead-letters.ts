@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
-import { type FileHandle, mkdir, open, rename, stat } from "node:fs/promises";
+import { type FileHandle, open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { AuditshipError, ByteWriter, type Meter, syncDirectory } from "../plugin/index.js";
+import { AuditshipError, ByteWriter, type Meter, makeDirectory, syncDirectory } from "../plugin/index.js";
 import { asAuditshipError, type DeadLetter, deadLettersPath, encode, letters } from "./dead-letter-file.js";
 import { IdSet } from "./id-set.js";
 
@@ -119,7 +119,7 @@ export class DeadLetters {
 
   async #open(): Promise<void> {
     const directory = dirname(this.path);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     await this.#load();
     await syncDirectory(directory);
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { syncDirectory } from "../plugin/index.js";
+import { makeDirectory, syncDirectory } from "../plugin/index.js";
 import { LogName } from "../tail/name.js";
 import { type Receipt, Receipts, sha256 } from "./receipts.js";
 
@@ -73,7 +73,7 @@ export class Spool {
   /** Makes ready what an earlier run left. Rejects with the system's errors. */
   async open(): Promise<void> {
     const { directory } = this.#options;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     for (const name of await readdir(directory)) {
       const backup = this.#name.parse(name);
       if (!backup) continue;

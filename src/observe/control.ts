@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync } from "node:fs";
-import { type FileHandle, link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, rename, stat, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { AuditshipError } from "../plugin/error.js";
+import { makeDirectory } from "../plugin/make-directory.js";
 
 const NAME = "control.sock";
 /** Milliseconds that a client waits, and a server for a client's line. */
@@ -198,7 +199,7 @@ class Directory {
 
   static async open(path: string): Promise<Directory> {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await makeDirectory(path);
       return new Directory(path, await open(path));
     } catch (error) {
       throw unwritable(path, error as Error);

@@ -1,9 +1,16 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadedConfig } from "../config/load.js";
 import { openTape } from "../event/index.js";
 import type { Cluster } from "../kubernetes/cluster.js";
-import { fieldOfPath, type Host, type Logger, type Meter, type RuleSet, type StageHost } from "../plugin/index.js";
+import {
+  fieldOfPath,
+  type Host,
+  type Logger,
+  type Meter,
+  makeDirectorySync,
+  type RuleSet,
+  type StageHost,
+} from "../plugin/index.js";
 import { compileCondition } from "../rules/index.js";
 import { VERSION } from "../version.js";
 
@@ -61,7 +68,7 @@ export class Hosts {
   /** A directory that a plugin has to itself, created when asked for. */
   directory(kind: "stages" | "spool", name: string): string {
     const directory = join(this.#deps.loaded.config.state, kind, name.replace(/[^\w.-]/g, "_"));
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectorySync(directory);
     return directory;
   }
 }

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { link, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { StoredCursor } from "../delivery/ledger.js";
 import {
   AuditshipError,
   type Logger,
   type Meter,
+  makeDirectory,
   type SinkState,
   type StoredPosition,
   syncDirectory,
@@ -68,8 +69,7 @@ export class StateStore {
   /** Makes the directories. Throws AUDITSHIP_STATE_WRITE if the state cannot be kept there. */
   async open(): Promise<void> {
     try {
-      for (const room of ["sources", "sinks"])
-        await mkdir(join(this.#directory, room), { recursive: true, mode: 0o700 });
+      for (const room of ["sources", "sinks"]) await makeDirectory(join(this.#directory, room));
     } catch (cause) {
       throw this.#unwritable(cause as Error);
     }

@@ -16,6 +16,7 @@ export * from "./json.js";
 export * from "./keys.js";
 export * from "./kubernetes.js";
 export * from "./likeness.js";
+export * from "./make-directory.js";
 export * from "./match.js";
 export * from "./message.js";
 export * from "./needles.js";

@@ -1,17 +1,9 @@
-import {
-  closeSync,
-  createReadStream,
-  createWriteStream,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, renameSync, writeSync } from "node:fs";
 import { chmod, readdir, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import { makeDirectorySync } from "../plugin/make-directory.js";
 
 export interface RotationOptions {
   /** The active file, such as `…/audit.log`. */
@@ -63,7 +55,7 @@ export class RotatingLog {
   }
 
   #continue(next: number): void {
-    mkdirSync(dirname(this.#options.path), { recursive: true, mode: 0o700 });
+    makeDirectorySync(dirname(this.#options.path));
     this.#open("a");
     if (this.#size > 0 && this.#size + next >= this.#options.maxSize) this.#rotate();
     else this.#startMill();

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { join } from "node:path";
-import { AuditshipError } from "../plugin/index.js";
+import { AuditshipError, makeDirectorySync } from "../plugin/index.js";
 import type { Descriptor } from "./descriptor.js";
 import type { Reports } from "./reports.js";
 
@@ -45,7 +45,7 @@ export class Pins {
   static prepare(directory: string, logDirectory: string, open: (path: string) => Descriptor, reports: Reports): Pins {
     const pins = new Pins(directory, open, reports);
     try {
-      fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectorySync(directory);
       for (const name of fs.readdirSync(directory)) pins.#note(name);
       if (fs.statSync(directory).dev !== fs.statSync(logDirectory).dev) pins.#refuse("it is on another file system");
     } catch (error) {

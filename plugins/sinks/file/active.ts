@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
-import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncDirectory } from "../../../src/plugin/index.js";
+import { makeDirectory, syncDirectory } from "../../../src/plugin/index.js";
 import { HEAD_BYTES } from "./backups.js";
 
 /** The file of an archive that is being written. Only its owner may read it: audit logs hold what users do. */
@@ -23,7 +23,7 @@ export class ActiveFile {
 
   /** Opens it behind what it holds, or makes it, with its directories. */
   static async open(path: string): Promise<ActiveFile> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(path));
     const handle = await open(path, "r+").catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;
       return open(path, "wx+", 0o600);
