@@ -1,10 +1,13 @@
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 
 /** Milliseconds of quiet after a change before it is reported: a ConfigMap swap and an editor's save are several events each. */
 const SETTLE = 150;
 /** Milliseconds between looks at where the paths lead: no event reports a directory or link that was replaced by another. */
 const LOOK = 1000;
+/** Directories below a path that are watched. */
+const DEPTH = 3;
 
 export interface ConfigWatch {
   close(): Promise<void>;
@@ -37,7 +40,7 @@ class Watching implements ConfigWatch {
 
   async open(): Promise<void> {
     this.#places = placesOf(this.#paths);
-    const watcher = watch([...this.#paths], { ignoreInitial: true, depth: 3 });
+    const watcher = watch([...this.#paths], { ignoreInitial: true, depth: DEPTH });
     watcher.on("all", () => this.#changed());
     // A path that vanishes or cannot be watched is no reason to stop; changes of the others are still reported.
     watcher.on("error", () => {});
@@ -73,8 +76,9 @@ class Watching implements ConfigWatch {
   }
 }
 
-/** What the paths lead to, as a text that differs when one leads elsewhere. */
-const placesOf = (paths: readonly string[]): string => paths.map(placeOf).join();
+/** What the paths and the links below them lead to, as a text that differs when one leads elsewhere. */
+const placesOf = (paths: readonly string[]): string =>
+  paths.flatMap((path) => [placeOf(path), ...linksBelow(path).map(placeOf)]).join();
 
 function placeOf(path: string): string {
   try {
@@ -82,5 +86,20 @@ function placeOf(path: string): string {
     return `${dev}:${ino}`;
   } catch {
     return "";
+  }
+}
+
+/** The links in a directory and those below it, through no link, as rules are looked for there. */
+function linksBelow(path: string, depth = 0): string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true }).filter(({ name }) => !name.startsWith("."));
+    return entries.flatMap((entry) => {
+      const below = join(path, entry.name);
+      if (entry.isSymbolicLink()) return [below];
+      return entry.isDirectory() && depth < DEPTH ? linksBelow(below, depth + 1) : [];
+    });
+  } catch {
+    // It is a file, or gone.
+    return [];
   }
 }

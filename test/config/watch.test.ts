@@ -96,6 +96,29 @@ describe("a watched configuration", () => {
     }
   });
 
+  it.each(["rules", "rules/team"])("tells that a link in %s leads to another file or directory", async (name) => {
+    const place = join(directory, name, "link");
+    await mkdir(join(directory, name), { recursive: true });
+    for (const target of ["first", "second"]) {
+      await mkdir(join(directory, target));
+      await write(`${target}/a.yaml`, target);
+    }
+    const lead = async (target: string) => {
+      await symlink(join(directory, target), join(directory, "next"));
+      await rename(join(directory, "next"), place);
+    };
+    await lead("first");
+    await follow("rules");
+    for (const target of ["second", "second/a.yaml", "first/a.yaml", "first"]) {
+      const changed = change();
+      await lead(target);
+      await changed;
+    }
+    const changed = change();
+    await write("first/a.yaml", "1");
+    await changed;
+  });
+
   it("tells that a link leads to another directory, and what changes in that", async () => {
     for (const name of ["first", "second"]) await mkdir(join(directory, name, "rules"), { recursive: true });
     await symlink("first", join(directory, "current"));
