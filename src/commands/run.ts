@@ -1,3 +1,4 @@
+import { readFile, stat } from "node:fs/promises";
 import { type LoadedConfig, type LoadOptions, loadConfig } from "../config/load.js";
 import { type ConfigWatch, watchConfig } from "../config/watch.js";
 import { faultOf } from "../observe/fault.js";
@@ -95,6 +96,7 @@ class Reloader {
     const reloader = new Reloader(loaded.path, context);
     context.signals.onReload = () => reloader.#request();
     await reloader.#follow(loaded);
+    if (await hasChanged(loaded)) reloader.#request();
     return reloader;
   }
 
@@ -140,5 +142,14 @@ class Reloader {
     this.#watch = { paths: paths.join("\n"), changes: await watchConfig(paths, () => this.#request()) };
     await before?.changes.close();
     if (this.#closed) await this.#watch.changes.close();
+  }
+}
+
+/** True if a configuration's file is no longer what was read: until it is watched nobody tells. A pipe cannot be read twice. */
+async function hasChanged({ path, text }: LoadedConfig): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile() && (await readFile(path, "utf8")) !== text;
+  } catch {
+    return true;
   }
 }

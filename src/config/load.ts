@@ -59,6 +59,8 @@ export interface LoadedSink {
 export interface LoadedConfig {
   /** The file, absolute. */
   path: string;
+  /** What it held when it was read. */
+  text: string;
   /** Where relative paths begin. */
   directory: string;
   /** The host's part; `state` and the paths under `rules` are absolute. */
@@ -86,8 +88,9 @@ export async function loadConfig(
   { env = process.env, registry = builtins() }: LoadOptions = {},
 ): Promise<LoadedConfig> {
   const path = resolve(file);
-  const document = new PlacedDocument(await read(path, file), file, env);
-  return new Loader(path, document, registry).load();
+  const text = await read(path, file);
+  const loaded = await new Loader(path, new PlacedDocument(text, file, env), registry).load();
+  return { ...loaded, text };
 }
 
 async function read(path: string, name: string): Promise<string> {
@@ -120,7 +123,7 @@ class Loader {
     this.#registry = registry;
   }
 
-  async load(): Promise<LoadedConfig> {
+  async load(): Promise<Omit<LoadedConfig, "text">> {
     this.#stopOnErrors(this.#document.errors);
     const config = this.#check(configSchema, []);
     const raw = this.#document.data() as { sources?: object; stages?: unknown; sinks?: object };
@@ -133,7 +136,12 @@ class Loader {
     return this.#loaded(config as Config, sources, stages, sinks);
   }
 
-  #loaded(config: Config, sources: LoadedSource[], stages: LoadedStage[], sinks: LoadedSink[]): LoadedConfig {
+  #loaded(
+    config: Config,
+    sources: LoadedSource[],
+    stages: LoadedStage[],
+    sinks: LoadedSink[],
+  ): Omit<LoadedConfig, "text"> {
     const directory = this.#directory;
     const absolute = (path: string) => resolve(directory, path);
     config.node ||= hostname();

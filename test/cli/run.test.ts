@@ -201,6 +201,22 @@ describe("run", () => {
     await agent.until(({ err }) => err.includes("Configuration reloaded."));
   });
 
+  it("takes over a configuration that was changed while the agent started", async () => {
+    await configure();
+    await writeFile(log(), "");
+    const config = join(directory, "auditship.yaml");
+    const changed = `${await readFile(config, "utf8")}labels: { shop: changed }\n`;
+    // A plugin is loaded when the configuration has been read, and before its file is watched.
+    const changing = `import { writeFileSync } from "node:fs";
+      if (!globalThis.changed) writeFileSync(${JSON.stringify(config)}, ${JSON.stringify(changed)});
+      globalThis.changed = true;
+      export default { kind: "stage", name: "changing", options: (z) => z.object({}), create: () => ({ run() {} }) };`;
+    await writeFile(join(directory, "changing.mjs"), changing);
+    await writeFile(config, `${await readFile(config, "utf8")}stages: [parse, ./changing.mjs, redact]\n`);
+    const { agent } = await running();
+    await agent.until(({ err }) => err.includes("Configuration reloaded."));
+  });
+
   it("reloads on SIGHUP; a configuration with errors leaves everything as it was", async () => {
     await configure();
     await writeFile(log(), "");
