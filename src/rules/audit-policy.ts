@@ -24,8 +24,6 @@ export interface Recording {
   readonly stages: readonly string[];
 }
 
-const SUBJECT = { what: "The audit policy", key: "rules.auditPolicy" };
-
 const names = z.array(z.string()).nullish();
 const ruleSchema = z.looseObject({
   level: z.enum(LEVELS),
@@ -56,7 +54,7 @@ export class AuditPolicy {
 
   /** Throws AuditshipError. */
   static async load(file: string): Promise<AuditPolicy> {
-    const { documents, errors } = parseDocuments(file, await readRuleFile(file, SUBJECT));
+    const { documents, errors } = parseDocuments(file, await readRuleFile(file, "The audit policy"));
     if (errors.length > 0) throw errors[0];
     const parsed = policySchema.safeParse(documents[0]?.value);
     if (!parsed.success) {

@@ -56,23 +56,21 @@ export async function listFiles(path: string, above: readonly string[] = []): Pr
   }
 }
 
-/** Reads a rule file, or another that rules go by; throws AUDITSHIP_RULE_READ. */
-export async function readRuleFile(file: string, subject = RULES): Promise<string> {
+/** Reads a rule file, or another that rules go by (`what`); throws AUDITSHIP_RULE_READ. */
+export async function readRuleFile(file: string, what = "The rules"): Promise<string> {
   try {
     const { size } = await stat(file);
     if (size > MAX_FILE) throw new Error(`it has ${size} bytes, more than ${MAX_FILE}`);
     return await readFile(file, "utf8");
   } catch (error) {
-    throw readError(file, error, subject);
+    throw readError(file, error, what);
   }
 }
 
-/** What is read, and the key that says where it is. */
-const RULES = { what: "The rules", key: "rules.paths" };
-
-function readError(file: string, cause: unknown, { what, key } = RULES): AuditshipError {
+/** The path may stand in a configuration or in a command. */
+function readError(file: string, cause: unknown, what = "The rules"): AuditshipError {
   if (cause instanceof AuditshipError) return cause;
-  const message = `${what} cannot be read: ${(cause as Error).message}. Check ${key}.`;
+  const message = `${what} cannot be read: ${(cause as Error).message}. Check the path and the rights to it.`;
   return new AuditshipError("AUDITSHIP_RULE_READ", message, { file }, { cause });
 }
 

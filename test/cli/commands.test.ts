@@ -86,7 +86,10 @@ describe("match", () => {
     expect(await cli.run("match", "--rules", cli.path("rules.yaml"), cli.path("none.log"))).toBe(2);
     expect(cli.err).toContain("none.log: cannot be read: there is no such file. (AUDITSHIP_INPUT)");
     expect(await cli.run("match", "--rules", cli.path("none.yaml"), cli.path("none.log"))).toBe(2);
-    expect(cli.err).toContain("AUDITSHIP_RULE_READ");
+    // Whoever gives them by an option has no configuration to look into.
+    expect(cli.err).toMatch(
+      /The rules cannot be read: ENOENT.+ Check the path and the rights to it\. \(AUDITSHIP_RULE_READ\)/,
+    );
   });
 
   it("ends with 2 for a directory that holds no audit log: nothing was looked at", async () => {
