@@ -464,6 +464,23 @@ describe("rotation of an archive", () => {
     expect(await lines(directory)).toEqual(["7"]);
   });
 
+  it("looks at rotated files as far as they are too old, and at those behind one that was touched within the hour", async () => {
+    const directory = await temporaryDirectory();
+    let now = Date.now();
+    const path = join(directory, "audit.ndjson");
+    const archive = await opened(path, { maxSize: 1, retention: 7 * DAY, rotateDaily: false }, undefined, () => now);
+    for (const line of "1234") await archive.fold(documents(line));
+    for (const _ of "ab") await checkpoint(archive);
+    const [first, second] = (await readdir(directory)).sort();
+    await utimes(join(directory, first), now / 1000 + DAY, now / 1000 + DAY);
+    await utimes(join(directory, second), now / 1000 - 8 * DAY, now / 1000 - 8 * DAY);
+    await archive.fold(documents("5"));
+    expect(await lines(directory)).toEqual(["1", "2", "3", "4", "5"]);
+    now += DAY / 24 + 1;
+    await archive.fold(documents("6"));
+    expect(await lines(directory)).toEqual(["1", "3", "4", "5", "6"]);
+  });
+
   it("is undone when the cursor lies before it", async () => {
     const directory = await temporaryDirectory();
     const path = join(directory, "audit.ndjson");

@@ -67,6 +67,7 @@ export class Archive implements FoldingSink {
   #first: SinkState | undefined;
   /** File numbers of the last two states: one of them is on disk, and its file is needed to restore it. */
   #named: [number, number] = [0, 0];
+  /** When all rotated files were looked at. */
   #prunedAt = 0;
   /** Bytes of the batch that found no room, 0 since one did. */
   #unfit = 0;
@@ -288,9 +289,11 @@ export class Archive implements FoldingSink {
 
   async #prune(): Promise<void> {
     const { path, maxBackups, retention } = this.#options;
-    this.#prunedAt = this.#host.now();
-    const oldest = retention === undefined ? 0 : this.#host.now() - retention;
-    await prune(path, this.#named[0], maxBackups, oldest).catch((error: Error) =>
+    const now = this.#host.now();
+    const all = now - this.#prunedAt > PRUNE_EVERY;
+    if (all) this.#prunedAt = now;
+    const oldest = retention === undefined ? 0 : now - retention;
+    await prune(path, { below: this.#named[0], keep: maxBackups, oldest, all }).catch((error: Error) =>
       this.#host.log.warn({ path, error: error.message }, "cannot delete old archive files"),
     );
   }

@@ -66,13 +66,26 @@ async function cut(path: string, length: number): Promise<void> {
   await utimes(path, atime, mtime);
 }
 
-/** Deletes rotated files below `sequence` that are too many or, by their last write, too old (epoch milliseconds). */
-export async function prune(active: string, below: number, keep: number, oldest: number): Promise<void> {
+/** Which rotated files go. */
+export interface Surplus {
+  /** Numbers from here on are kept. */
+  below: number;
+  /** So many are kept; 0 for all. */
+  keep: number;
+  /** Those last written before go, epoch milliseconds. */
+  oldest: number;
+  /** Look at each. Else only up to the first that is kept: they were written in their order, unless a clock was set or one was touched. */
+  all: boolean;
+}
+
+/** Deletes rotated files that are too many or too old. */
+export async function prune(active: string, { below, keep, oldest, all }: Surplus): Promise<void> {
   const backups = await listBackups(active);
   for (const [index, backup] of backups.entries()) {
     if (backup.sequence >= below) return;
     const tooMany = keep > 0 && backups.length - index > keep;
     if (tooMany || (await stat(backup.path)).mtimeMs < oldest) await unlink(backup.path);
+    else if (!all) return;
   }
 }
 
