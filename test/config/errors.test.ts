@@ -1,4 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { loadConfig } from "../../src/config/load.js";
 import { complaints, minimal } from "./fixture.js";
 
@@ -177,6 +180,17 @@ observe: { log: loud }
       code: "AUDITSHIP_CONFIG_READ",
       message: "cannot read the configuration: there is no such file.",
       place: { file: "/nonexistent/auditship.yaml" },
+    });
+  });
+
+  it("says what the system says of one that cannot be read", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "auditship-config-")), "loop.yaml");
+    onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+    symlinkSync(file, file);
+    await expect(loadConfig(file)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^cannot read the configuration: ELOOP: too many symbolic links encountered, .+\.$/,
+      ),
     });
   });
 });
