@@ -9,7 +9,7 @@ export function addStatus(program: Command, finish: Finish): void {
     .addHelpText(
       "after",
       `${examples(["auditship status -c /etc/auditship/auditship.yaml", "each sink: its state, why it fails, how far it is behind"])}
-Exit code: 0 all sinks take events, 1 no agent runs there, or a sink is parked, stopped or failing.
+Exit code: 0 all sinks take events, 1 no agent runs there or answers, or a sink is parked, stopped or failing.
 `,
     )
     .action(async ({ config }: { config: string }) => {

@@ -63,16 +63,22 @@ export async function takeControl(
   }
 }
 
-/** What the agent that holds `directory` says of itself; undefined if none runs. */
+/**
+ * What the agent that holds `directory` says of itself; undefined if none runs.
+ * @throws AuditshipError AUDITSHIP_STATUS if that cannot be told
+ */
 export async function askStatus(directory: string): Promise<(Holder & Record<string, unknown>) | undefined> {
-  const handle = await open(directory).catch(() => undefined);
-  if (!handle) return undefined;
-  const place = new Directory(directory, handle);
+  let place: Directory | undefined;
   try {
+    place = new Directory(directory, await open(directory));
     const answer = await ask(place);
+    if (answer.kind === "silent") throw new Error(`an agent does not answer within ${PATIENCE / 1000} s`);
     return answer.kind === "answer" ? answer.status : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw unasked(directory, error as Error);
   } finally {
-    await place.close();
+    await place?.close();
   }
 }
 
@@ -251,6 +257,11 @@ function locked(directory: string, holder?: Holder): AuditshipError {
   return new AuditshipError("AUDITSHIP_STATE_LOCKED", `the state directory is in use by ${who}; ${help}`, {
     file: directory,
   });
+}
+
+function unasked(directory: string, cause: Error): AuditshipError {
+  const message = `whoever holds the state directory cannot be asked: ${cause.message}. Ask as the agent's user, and see whether it hangs.`;
+  return new AuditshipError("AUDITSHIP_STATUS", message, { file: directory }, { cause });
 }
 
 function unwritable(directory: string, cause: Error): AuditshipError {

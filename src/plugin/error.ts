@@ -22,6 +22,7 @@ export const ERRORS = {
   AUDITSHIP_STATE_LOCKED: "Another agent uses the state directory.",
   AUDITSHIP_STATE_FORMAT: "A state file is damaged or was written by a newer version.",
   AUDITSHIP_STATE_WRITE: "The state directory cannot be written.",
+  AUDITSHIP_STATUS: "The agent that holds a state directory cannot be asked how it does.",
   AUDITSHIP_SINK_FAILED: "A sink could not deliver.",
   AUDITSHIP_DEAD_LETTERS: "The dead letters cannot be read or written.",
   AUDITSHIP_SETUP: "A sink's far end could not be set up.",

@@ -73,6 +73,16 @@ describe("the control socket", () => {
     expect(await askStatus(join(directory, "missing"))).toBeUndefined();
   });
 
+  it("cannot be asked where the system does not let us", async () => {
+    const file = join(directory, "file");
+    await writeFile(file, "");
+    await expect(askStatus(file)).rejects.toMatchObject({
+      code: "AUDITSHIP_STATUS",
+      message: expect.stringMatching(/^whoever holds the state directory cannot be asked: .*ENOTDIR/),
+      place: { file },
+    });
+  });
+
   it("answers nothing but status, and lives on after nonsense", async () => {
     await take("a");
     const answers: string[] = [];
@@ -112,6 +122,10 @@ describe("the control socket", () => {
     await expect(take("next")).rejects.toMatchObject({
       code: "AUDITSHIP_STATE_LOCKED",
       message: expect.stringContaining("an agent that does not answer"),
+    });
+    await expect(askStatus(directory)).rejects.toMatchObject({
+      code: "AUDITSHIP_STATUS",
+      message: expect.stringContaining("an agent does not answer within 2 s"),
     });
   });
 
