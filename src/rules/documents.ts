@@ -29,7 +29,8 @@ export interface RuleDocument {
 }
 
 /**
- * The rule files that a path names: itself, or all below it that end in .yaml, .yml or .json, by name, through links too.
+ * The rule files that a path names: itself, or all below it that end in .yaml, .yml or .json, by name, through links too. A pipe or the
+ * like is one only if it is named itself: nobody may ever write to it.
  * @param above real paths of the directories it was come through: a link to one of them leads in a circle
  */
 export async function listFiles(path: string, above: readonly string[] = []): Promise<string[]> {
@@ -42,13 +43,10 @@ export async function listFiles(path: string, above: readonly string[] = []): Pr
     const visible = names.filter((name) => !name.startsWith(".")).sort();
     const lists = visible.map(async (name) => {
       const below = join(path, name);
+      const found = await stat(below).catch(() => undefined);
+      if (found?.isDirectory()) return listFiles(below, [...above, real]);
       // Reading tells what is wrong with a link that leads nowhere.
-      const isDirectory = await stat(below).then(
-        (found) => found.isDirectory(),
-        () => false,
-      );
-      if (isDirectory) return listFiles(below, [...above, real]);
-      return RULE_FILE.test(name) ? [below] : [];
+      return RULE_FILE.test(name) && found?.isFile() !== false ? [below] : [];
     });
     return (await Promise.all(lists)).flat();
   } catch (error) {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -55,6 +56,11 @@ describe("files", () => {
     const loaded = await load({ "a.yaml": resource([rule("A", "Verb exists")]) });
     expect(lines(loaded.refused)).toEqual([expect.stringMatching(/b\.yaml: The rules cannot be read: ENOENT/)]);
     expect(names(loaded, EVENT)).toEqual(["A"]);
+  });
+
+  it("are not waited for where a pipe has such a name", async () => {
+    execFileSync("mkfifo", [join(directory, "b.yaml")]);
+    expect(names(await load({ "a.yaml": resource([rule("A", "Verb exists")]) }), EVENT)).toEqual(["A"]);
   });
 
   it("that are not there are refused, and the others are read", async () => {
