@@ -3,16 +3,16 @@ import type { LoadedConfig } from "../config/load.js";
 import { AuditshipError } from "../plugin/index.js";
 import { Descriptor } from "../tail/descriptor.js";
 import { Directory } from "../tail/directory.js";
-import { unreadable } from "./input-files.js";
+import { type InputFile, openLog, unreadable } from "./input-files.js";
 
 /**
  * The files that an agent of this configuration reads: of each source's log the backups, oldest first, and the active file.
  * @throws AuditshipError AUDITSHIP_INPUT if there are none, or they cannot be read
  */
-export function agentLogs({ sources, resolve, path }: LoadedConfig): string[] {
+export function agentLogs({ sources, resolve, path }: LoadedConfig): InputFile[] {
   const files = sources
     .filter(({ plugin }) => plugin.name === "file")
-    .flatMap(({ options }) => logFiles(resolve(String(options.path))));
+    .flatMap(({ options }) => openLog(() => logFiles(resolve(String(options.path)))));
   if (files.length > 0) return files;
   throw new AuditshipError("AUDITSHIP_INPUT", "its sources have no log files here: name the files to read.", {
     file: path,

@@ -4,7 +4,7 @@ import { nearest } from "../plugin/nearest.js";
 import { auditIDOf, type Explanation, explain, looksAt, type Rule } from "../rules/index.js";
 import { agentLogs } from "./agent-logs.js";
 import { readInput } from "./input.js";
-import { inputFiles } from "./input-files.js";
+import { type InputFile, inputFiles } from "./input-files.js";
 import { loadConfigured, loadForCommand, type RuleChoice } from "./load-rules.js";
 import type { CommandOutput } from "./output.js";
 
@@ -61,7 +61,7 @@ export async function explainFiles(
 /** What is explained, of what, and how it is shown. */
 interface Subject {
   readonly rules: readonly Rule[];
-  readonly files: readonly string[];
+  readonly files: readonly InputFile[];
   readonly redaction: Stage | undefined;
 }
 

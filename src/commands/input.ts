@@ -4,7 +4,7 @@ import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { EventBatch, EventExtractor } from "../event/index.js";
 import { type Chunk, type FileRef, Flag, type InvalidReason, NEWLINE, ROW_WORDS, Row } from "../plugin/index.js";
-import { unreadable } from "./input-files.js";
+import { type InputFile, unreadable } from "./input-files.js";
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 /** Bytes that are read at once, and of the longest line that is taken. */
@@ -25,14 +25,15 @@ export interface InvalidInput {
  * @throws AuditshipError AUDITSHIP_INPUT
  */
 export async function* readInput(
-  files: readonly string[],
+  files: readonly InputFile[],
   onInvalid: (invalid: InvalidInput) => void = () => {},
 ): AsyncGenerator<EventBatch> {
   const batch = new EventBatch({ capacity: 0, documents: { cluster: "", node: "", labels: {} }, arrays: true });
-  for (const [ordinal, name] of files.entries()) {
+  for (const [ordinal, input] of files.entries()) {
+    const { name } = input;
     const file: FileRef = { fingerprint: "", id: "", ordinal, time: 0 };
     let line = 1;
-    for await (const chunk of chunksOf(name, file)) {
+    for await (const chunk of chunksOf(input, file)) {
       let at = 0;
       do {
         const { bytes, length, offset } = chunk;
@@ -63,14 +64,14 @@ export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Bu
 }
 
 /** The bytes of standard input, decompressed. @throws AuditshipError AUDITSHIP_INPUT */
-export const standardInput = (): AsyncGenerator<Buffer> => bytesOf("-");
+export const standardInput = (): AsyncGenerator<Buffer> => bytesOf({ name: "-" });
 
 /** Runs of whole lines. */
-async function* chunksOf(name: string, file: FileRef): AsyncGenerator<Chunk> {
+async function* chunksOf(input: InputFile, file: FileRef): AsyncGenerator<Chunk> {
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
   let oversized: LongLine | undefined;
-  for await (const part of bytesOf(name)) {
+  for await (const part of bytesOf(input)) {
     let bytes = rest.length > 0 ? Buffer.concat([rest, part]) : part;
     if (oversized) {
       const end = bytes.indexOf(NEWLINE);
@@ -116,9 +117,9 @@ class LongLine {
   }
 }
 
-async function* bytesOf(name: string): AsyncGenerator<Buffer> {
+async function* bytesOf({ name, descriptor }: InputFile): AsyncGenerator<Buffer> {
   try {
-    const raw = name === "-" ? openStandardInput() : createReadStream(name, { highWaterMark: READ });
+    const raw = name === "-" ? openStandardInput() : createReadStream(name, { fd: descriptor, highWaterMark: READ });
     const head = await firstBytes(raw);
     if (!head) return;
     raw.unshift(head);

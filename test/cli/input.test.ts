@@ -1,9 +1,11 @@
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, open, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type InvalidInput, readInput } from "../../src/commands/input.js";
+import { type InputFile, inputFiles } from "../../src/commands/input-files.js";
 import { Field } from "../../src/plugin/index.js";
 import { Program } from "./fixture.js";
 
@@ -21,7 +23,9 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
   return path;
 }
 
-async function read(...files: string[]): Promise<{ ids: (string | undefined)[]; invalid: string[] }> {
+const read = (...names: string[]) => readAll(names.map((name) => ({ name })));
+
+async function readAll(files: InputFile[]): Promise<{ ids: (string | undefined)[]; invalid: string[] }> {
   const ids: (string | undefined)[] = [];
   const invalid: InvalidInput[] = [];
   for await (const batch of readInput(files, (line) => invalid.push(line))) {
@@ -101,6 +105,29 @@ describe("files given by hand", () => {
     await expect(read(await file("cut", cut.subarray(0, cut.length - 20)))).rejects.toMatchObject({
       code: "AUDITSHIP_INPUT",
     });
+  });
+});
+
+describe("files of a directory", () => {
+  it("are those that were there, though they are rotated, compressed and deleted before their turn comes", async () => {
+    const oldest = await file("audit-2026-11-20T10-00-00.000.log.gz", gzipSync(event(1)));
+    const backup = await file("audit-2026-11-20T11-00-00.000.log", event(2));
+    const active = await file("audit.log", event(3));
+    const files = await inputFiles([directory]);
+    await unlink(oldest);
+    await file("audit-2026-11-20T11-00-00.000.log.gz", gzipSync(event(2)));
+    await unlink(backup);
+    await rename(active, join(directory, "audit-2026-11-20T12-00-00.000.log"));
+    await file("audit.log", event(4));
+    expect((await readAll(files)).ids).toEqual(["1", "2", "3"]);
+  });
+
+  it("are no pipes, which would be waited for, and no links that lead nowhere", async () => {
+    await file("a.log", event(1));
+    execFileSync("mkfifo", [join(directory, "b.log")]);
+    expect((await readAll(await inputFiles([directory]))).ids).toEqual(["1"]);
+    await symlink("nowhere", join(directory, "c.log"));
+    await expect(inputFiles([directory])).rejects.toMatchObject({ message: "cannot be read: there is no such file." });
   });
 });
 
