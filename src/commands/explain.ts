@@ -5,6 +5,7 @@ import { auditIDOf, type Explanation, explain, looksAt, type Rule } from "../rul
 import { agentLogs } from "./agent-logs.js";
 import { readInput } from "./input.js";
 import { type InputFile, inputFiles } from "./input-files.js";
+import { InvalidLines } from "./invalid-lines.js";
 import { loadConfigured, loadForCommand, type RuleChoice } from "./load-rules.js";
 import type { CommandOutput } from "./output.js";
 
@@ -41,10 +42,8 @@ export async function explainFiles(
   const rules = choose(subject.rules, options.rule);
   let n = 0;
   let shown = 0;
-  const batches = readInput(subject.files, ({ file, line, reason }) =>
-    output.complain(`${file}:${line}: no event (${reason})`),
-  );
-  for await (const batch of batches) {
+  const invalid = new InvalidLines(output);
+  for await (const batch of readInput(subject.files, invalid.add)) {
     const chosen: { row: number; n: number }[] = [];
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & Flag.invalid) === 0 && isChosen(++n, batch.at(row), options)) chosen.push({ row, n });
@@ -55,6 +54,7 @@ export async function explainFiles(
     await output.drained();
     if (n >= (options.event ?? Number.POSITIVE_INFINITY)) break;
   }
+  invalid.end();
   if (shown === 0) tellNone(n, options);
 }
 

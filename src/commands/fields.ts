@@ -2,6 +2,7 @@ import { Flag } from "../plugin/index.js";
 import { auditIDOf, listFields } from "../rules/index.js";
 import { readInput } from "./input.js";
 import { inputFiles } from "./input-files.js";
+import { InvalidLines } from "./invalid-lines.js";
 import type { CommandOutput } from "./output.js";
 
 export interface FieldsOptions {
@@ -23,10 +24,8 @@ export async function listFileFields(
   const redaction = redact === undefined ? undefined : await (await import("./redaction.js")).createRedaction(redact);
   const fieldsOf = listFields(field);
   let n = 0;
-  const batches = readInput(await inputFiles(files), ({ file, line, reason }) =>
-    output.complain(`${file}:${line}: no event (${reason})`),
-  );
-  for await (const batch of batches) {
+  const invalid = new InvalidLines(output);
+  for await (const batch of readInput(await inputFiles(files), invalid.add)) {
     await redaction?.run(batch);
     for (let row = 0; row < batch.count; row++) {
       if ((batch.flags(row) & Flag.invalid) !== 0) continue;
@@ -35,4 +34,5 @@ export async function listFileFields(
     }
     await output.drained();
   }
+  invalid.end();
 }

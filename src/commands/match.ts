@@ -2,6 +2,7 @@ import { AuditshipError, Flag, type RuleMatch } from "../plugin/index.js";
 import { describeMatch, nearestPriority, rankOf } from "../rules/index.js";
 import { readInput } from "./input.js";
 import { inputFiles } from "./input-files.js";
+import { InvalidLines } from "./invalid-lines.js";
 import { loadForCommand, type RuleChoice } from "./load-rules.js";
 import type { CommandOutput } from "./output.js";
 
@@ -13,9 +14,6 @@ export interface MatchOptions extends RuleChoice {
   /** Show what would leave: the profile of `createRedaction`. */
   redact?: string;
 }
-
-/** Invalid lines that are told one by one; of the rest only the number. */
-const TOLD = 20;
 
 /**
  * Runs rules over files: one JSON line per match, in the order of events, then of definition. Rules look at every audit stage.
@@ -32,10 +30,8 @@ export async function matchFiles(
     options.redact === undefined ? undefined : await (await import("./redaction.js")).createRedaction(options.redact);
   const { set } = await loadForCommand(options, output);
   const summary = new Summary();
-  const batches = readInput(await inputFiles(files), ({ file, line, reason }) => {
-    if (++summary.invalid <= TOLD) output.complain(`${file}:${line}: no event (${reason})`);
-  });
-  for await (const batch of batches) {
+  const invalid = new InvalidLines(output);
+  for await (const batch of readInput(await inputFiles(files), invalid.add)) {
     set.evaluate(batch);
     await redaction?.run(batch);
     summary.bytes += batch.length;
@@ -51,8 +47,8 @@ export async function matchFiles(
     await output.drained();
   }
   output.progress("");
-  if (summary.invalid > TOLD) output.complain(`${summary.invalid - TOLD} more lines are no events`);
-  if (options.summary) output.print(summary.text());
+  invalid.end();
+  if (options.summary) output.print(summary.text(invalid.count));
   return summary.highest < limit;
 }
 
@@ -70,7 +66,6 @@ const PROGRESS = 250;
 /** How often each rule matched, in how much. */
 class Summary {
   events = 0;
-  invalid = 0;
   bytes = 0;
   /** The highest rank that matched. */
   highest = Number.NEGATIVE_INFINITY;
@@ -102,14 +97,14 @@ class Summary {
   }
 
   /** A table, the most frequent first. */
-  text(): string {
+  text(invalid: number): string {
     const rows = [...this.#byRule].sort(([, a], [, b]) => b - a);
     const width = Math.max(4, ...rows.map(([{ rule }]) => rule.length));
     const lines = rows.map(
       ([{ rule, dialect, priority }, count]) =>
         `${String(count).padStart(9)}  ${rule.padEnd(width)}  ${priority.padEnd(13)}  ${dialect}`,
     );
-    const totals = `${this.events} events, ${this.invalid} invalid lines, ${this.#matches} matches of ${rows.length} rules, ${this.#seconds.toFixed(2)} s`;
+    const totals = `${this.events} events, ${invalid} invalid lines, ${this.#matches} matches of ${rows.length} rules, ${this.#seconds.toFixed(2)} s`;
     return `${["  matches  rule", ...lines, totals].join("\n")}\n`;
   }
 }

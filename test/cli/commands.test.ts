@@ -64,10 +64,15 @@ describe("match", () => {
     expect(cli.err).toBe(`auditship: ${cli.path("a.log")}:2: no event (syntax)\n`);
   });
 
-  it("names at most twenty invalid lines, never what is in them", async () => {
+  it.each([
+    ["match", ["--rules", "rules.yaml"]],
+    ["explain", ["--rules", "rules.yaml"]],
+    ["fields", ["--dialect", "falco"]],
+  ])("%s names at most twenty invalid lines, never what is in them", async (command, [option, value]) => {
     await write("rules.yaml", RULES);
-    await write("a.log", "hunter2\n".repeat(50));
-    expect(await cli.run("match", "--rules", cli.path("rules.yaml"), cli.path("a.log"))).toBe(0);
+    await write("a.log", `${"hunter2\n".repeat(50)}${event("one")}`);
+    const given = option === "--rules" ? cli.path(value) : value;
+    expect(await cli.run(command, option, given, cli.path("a.log"))).toBe(0);
     expect(cli.err.trim().split("\n")).toHaveLength(21);
     expect(cli.err).toContain("30 more lines are no events");
     expect(cli.err).not.toContain("hunter2");
