@@ -29,12 +29,12 @@ export class ConcurrencyLimit {
   }
 
   /**
-   * A request that was sent at `sent` ended at `now`, in ms. `taken`: its time counts. `pushedBack`: the far end, or the way
-   * to it, cannot take so much. Neither: it says nothing about load. True if a round is over.
+   * A request that was sent at `sent` ended at `now`, in ms. `taken`: its time counts. `late`, `pushedBack`: the far end,
+   * or the way to it, cannot take so much. `other`: it says nothing about load. True if a round is over.
    */
-  ended(sent: number, now: number, outcome: "taken" | "pushedBack" | "other"): boolean {
+  ended(sent: number, now: number, outcome: "taken" | "late" | "pushedBack" | "other"): boolean {
     const round = this.#round;
-    round.pushedBack ||= outcome === "pushedBack";
+    round.pushedBack ||= outcome === "pushedBack" || outcome === "late";
     if (outcome === "taken") {
       round.took += now - sent;
       round.count++;

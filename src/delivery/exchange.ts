@@ -5,12 +5,12 @@ import type { HttpRequest } from "../plugin/index.js";
 
 /**
  * There is no answer: its message says why in words, never with a byte of what was sent. `unsent`: no connection came to be,
- * so that another endpoint may take it. `stale`: a kept connection was closed as it was used again. `stopped`: by the caller.
+ * so that another endpoint may take it. `stale`: a kept connection was closed as it was used again. `stopped`: by the caller. `late`: it took too long.
  */
 export class NoAnswer extends Error {
   constructor(
     message: string,
-    readonly why: "unsent" | "stale" | "stopped" | "lost",
+    readonly why: "unsent" | "stale" | "stopped" | "late" | "lost",
     cause: unknown,
   ) {
     super(message, { cause });
@@ -96,8 +96,8 @@ export class Exchange {
     const failure = (why: NoAnswer["why"], reason: string) => new NoAnswer(`${reason} (${this.#origin})`, why, cause);
     // A time limit of the caller's is no stop: the endpoint was too slow for it.
     if (signal?.aborted && signal.reason?.name !== "TimeoutError") return failure("stopped", "stopped");
-    if (signal?.aborted) return failure("lost", "no complete answer in time");
-    if (this.#late) return failure("lost", `no complete answer within ${Number((timeout / 1000).toFixed(1))} s`);
+    if (signal?.aborted) return failure("late", "no complete answer in time");
+    if (this.#late) return failure("late", `no complete answer within ${Number((timeout / 1000).toFixed(1))} s`);
     if (!this.#connected) return failure("unsent", describe(cause));
     const closed = cause.code === "ECONNRESET" || cause.code === "EPIPE";
     return failure(closed && this.#request.reusedSocket && !this.#answered ? "stale" : "lost", describe(cause));

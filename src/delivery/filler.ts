@@ -3,6 +3,7 @@ import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import type { RequestBuilder } from "./request.js";
 import type { RunnerOptions } from "./runner.js";
+import type { SizeLimit } from "./size.js";
 
 /** What our members and the far end's framing add to an event, about. */
 const MEMBERS = 512;
@@ -16,15 +17,24 @@ export class Filler {
   readonly #now: () => number;
   readonly #select: RunnerOptions["select"];
   readonly #maxBytes: number;
+  readonly #size: SizeLimit;
   readonly #maxEvents: number;
   readonly #onFailed: OnFailed;
   readonly #frames: Frames;
 
-  constructor(sink: SendingSink, { now }: Host, { select, request }: RunnerOptions, onFailed: OnFailed) {
+  /** @param size how large requests may be now */
+  constructor(
+    sink: SendingSink,
+    { now }: Host,
+    { select, request }: RunnerOptions,
+    size: SizeLimit,
+    onFailed: OnFailed,
+  ) {
     this.#sink = sink;
     this.#now = now;
     this.#select = select;
     this.#maxBytes = request.maxBytes;
+    this.#size = size;
     this.#maxEvents = Math.min(request.maxEvents, sink.maxEvents ?? request.maxEvents);
     this.#onFailed = onFailed;
     this.#frames = new Frames(sink);
@@ -33,10 +43,10 @@ export class Filler {
   /** True if a request has no room for this event beside what it has. */
   isFull(builder: RequestBuilder, batch: Batch, row: number): boolean {
     if (builder.count === 0) return false;
-    return builder.bytes + sizeIn(batch.table, row) > this.#maxBytes || builder.count >= this.#maxEvents;
+    return builder.bytes + sizeIn(batch.table, row) > this.#size.current || builder.count >= this.#maxEvents;
   }
 
-  /** True for an event that is larger than a request is to be. */
+  /** True for an event that is larger than any request is to be. */
   isOversized(batch: Batch, row: number): boolean {
     return sizeIn(batch.table, row) > this.#maxBytes;
   }
@@ -68,7 +78,7 @@ export class Filler {
   /** One past the last of the rows from `first` on that are selected, have one frame, and have room in this request. */
   #runEnd(batch: Batch, first: number, builder: RequestBuilder): number {
     const { table, time } = batch;
-    let room = this.#maxBytes - builder.bytes;
+    let room = this.#size.current - builder.bytes;
     // A line of many events may have filled it beyond its bound.
     const left = Math.max(0, this.#maxEvents - builder.count);
     const end = Math.min(batch.count, first + left);

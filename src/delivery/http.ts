@@ -52,16 +52,19 @@ class Http implements HttpClient {
   async request(request: HttpRequest): Promise<HttpAnswer> {
     const prepared = await this.#prepare(request);
     const failures: string[] = [];
+    let why: NoAnswer["why"] | undefined;
     for (const endpoint of this.#endpoints.choose(request.spread ?? false)) {
       if (prepared.deadline <= performance.now()) break;
       try {
         return await this.#ask(endpoint, request, prepared);
       } catch (error) {
         failures.push((error as Error).message);
-        if (!(error instanceof NoAnswer && error.why === "unsent")) break;
+        why = whyOf(error);
+        if (why !== "unsent") break;
       }
     }
-    throw new Error(failures.join("; "));
+    const message = failures.join("; ");
+    throw why === "late" ? new DOMException(message, "TimeoutError") : new Error(message);
   }
 
   async close(): Promise<void> {
@@ -89,8 +92,9 @@ class Http implements HttpClient {
       else this.#endpoints.answered(endpoint);
       return answer;
     } catch (error) {
-      const why = error instanceof NoAnswer ? error.why : undefined;
-      if (why === "unsent" || why === "lost") this.#endpoints.failed(endpoint, (error as Error).message);
+      const why = whyOf(error);
+      if (why === "unsent" || why === "late" || why === "lost")
+        this.#endpoints.failed(endpoint, (error as Error).message);
       // The other connections that nobody uses are likely closed, too: the next one is to be a fresh one.
       if (why === "stale") this.#closeIdle();
       if (why !== "stale" || again || request.method === "POST") throw error;
@@ -140,6 +144,8 @@ interface Prepared {
   /** When it is to be answered, by whichever endpoint; by `performance.now()`. */
   deadline: number;
 }
+
+const whyOf = (error: unknown) => (error instanceof NoAnswer ? error.why : undefined);
 
 /** `#send` bounds the whole request; this is for connections that nobody uses. */
 const AGENT = { keepAlive: true, timeout: KEEP_ALIVE };

@@ -2,7 +2,8 @@ import type { Host, Verdict } from "../plugin/index.js";
 import type { PendingRequest } from "./request.js";
 
 /** What the outcome of a request says about load: one that an operator must mend, or that was too large, says nothing. */
-export function loadOf(verdicts: readonly Verdict[]): "taken" | "pushedBack" | "other" {
+export function loadOf(verdicts: readonly Verdict[]): "taken" | "late" | "pushedBack" | "other" {
+  if (verdicts.some((verdict) => verdict.kind === "retry" && verdict.late)) return "late";
   if (verdicts.some((verdict) => verdict.kind === "retry" && !verdict.slow)) return "pushedBack";
   return verdicts.some(({ kind }) => kind === "retry" || kind === "split") ? "other" : "taken";
 }

@@ -220,6 +220,11 @@ export class PendingRequest implements Request {
     };
   }
 
+  /** Its bytes before compression, as {@link RequestBuilder.bytes} counts them. */
+  get bytes(): number {
+    return this.items.end(this.count - 1) + this.kept.length;
+  }
+
   /** Bytes of memory that it holds. */
   get memory(): number {
     return this.#bodyBytes + this.kept.buffer.byteLength;

@@ -19,6 +19,7 @@ import { countOutcome, countTaken, loadOf, sort } from "./outcome.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
 import { HOLD, Runner, type RunnerOptions, type Snapshot } from "./runner.js";
+import { SizeLimit } from "./size.js";
 
 export interface SendingDeps extends BurialDeps {
   /** Lends memory for the bodies of requests; without, each has its own. */
@@ -34,6 +35,7 @@ export class SendingRunner extends Runner {
   readonly #sink: SendingSink;
   readonly #deps: SendingDeps;
   readonly #limit: ConcurrencyLimit;
+  readonly #size: SizeLimit;
   readonly #outbox: Outbox;
   readonly #filler: Filler;
   readonly #refusals = new Refusals();
@@ -47,10 +49,12 @@ export class SendingRunner extends Runner {
     this.#sink = sink;
     this.#deps = deps;
     this.#burial = new Burial(sink, host, deps);
-    this.#filler = new Filler(sink, host, options, (...failed) => this.#putAside(...failed));
+    this.#size = new SizeLimit(options.request.maxBytes);
+    this.#filler = new Filler(sink, host, options, this.#size, (...failed) => this.#putAside(...failed));
     this.#limit = new ConcurrencyLimit(sink.ordered ? 1 : options.concurrency);
     this.#outbox = new Outbox(options.request.maxBytes, options.memory, (left) => this.#deliver(left), deps.bodies);
     this.#adapt();
+    this.#showSize();
   }
 
   /** Opens its dead letters, before anything else. If that cannot be done now, it starts parked, and tries on. */
@@ -128,8 +132,7 @@ export class SendingRunner extends Runner {
   async #sendSoon(gathering: Gathering, patient: boolean): Promise<boolean> {
     const { builder } = gathering;
     if (builder.count === 0) return true;
-    if (gathering.pending === 0 || builder.bytes >= this.options.request.maxBytes)
-      return this.#enqueue(gathering, patient);
+    if (gathering.pending === 0 || builder.bytes >= this.#size.current) return this.#enqueue(gathering, patient);
     if (gathering.timer === undefined) {
       const left = builder.since + this.options.request.maxWait - this.host.now();
       gathering.timer = setTimeout(() => void this.#enqueue(gathering, true), Math.max(0, left));
@@ -215,8 +218,10 @@ export class SendingRunner extends Runner {
     for (const request of left) request.release();
   }
 
-  /** Sends it once; what is to be sent (again). */
+  /** Sends it once, or not, if it is too large by now; what is to be sent (again). */
   async #attempt(request: PendingRequest): Promise<PendingRequest[]> {
+    if (request.count > 1 && !this.#size.admits(request.bytes))
+      return halves(request, [...Array(request.count).keys()]);
     if (this.options.compression === "gzip" && this.#sink.gzip) {
       await request.compress();
       this.#outbox.makeRoom();
@@ -260,7 +265,9 @@ export class SendingRunner extends Runner {
     const verdicts = await this.#ask(request);
     const now = performance.now();
     meter.observe("auditship_sink_request_seconds", (now - started) / 1000, this.name);
-    if (this.#limit.ended(started, now, loadOf(Array.isArray(verdicts) ? verdicts : [verdicts]))) this.#adapt();
+    const load = loadOf(Array.isArray(verdicts) ? verdicts : [verdicts]);
+    if (this.#limit.ended(started, now, load)) this.#adapt();
+    if (this.#size.ended(request.bytes, started, now, load)) this.#showSize();
     return verdicts;
   }
 
@@ -272,7 +279,8 @@ export class SendingRunner extends Runner {
       return retry(`answer has ${answer.length} verdicts for ${request.count} events`);
     } catch (error) {
       request.unanswered = true;
-      return retry((error as Error).message);
+      const { message, name } = error as Error;
+      return { ...retry(message), late: name === "TimeoutError" };
     }
   }
 
@@ -280,6 +288,10 @@ export class SendingRunner extends Runner {
     const { current } = this.#limit;
     this.#outbox.concurrency = current + Math.min(this.#held, this.options.concurrency);
     this.host.meter.set("auditship_sink_concurrency_limit", current, this.name);
+  }
+
+  #showSize(): void {
+    this.host.meter.set("auditship_sink_request_limit_bytes", Math.floor(this.#size.current), this.name);
   }
 
   /** Acknowledges, puts aside, and gives back what is to be sent (again), after the backoff it needs. */

@@ -229,6 +229,12 @@ export const METRICS = {
     help: "Most requests in flight at present: adapts to how fast the sink answers, from 1 to its concurrency.",
     labels: ["sink"],
   },
+  auditship_sink_request_limit_bytes: {
+    type: "gauge",
+    help: "Largest request at present, before compression: halved when no answer comes in time, from request.maxBytes down to one event, and larger again as requests are answered.",
+    labels: ["sink"],
+    unit: "bytes",
+  },
   auditship_sink_endpoint_up: {
     type: "gauge",
     help: "1 if an endpoint (host and port as configured) answered the last request, 0 since it failed.",

@@ -53,7 +53,10 @@ export interface HttpAnswer {
   url: string;
 }
 
-/** Never throws for a status; throws an Error with a readable message if no endpoint answered. Redirects are not followed. */
+/**
+ * Never throws for a status; throws an Error with a readable message if no endpoint answered, of the name `TimeoutError` if none
+ * did in time. Redirects are not followed.
+ */
 export interface HttpClient {
   request(request: HttpRequest): Promise<HttpAnswer>;
 }

@@ -50,7 +50,8 @@ export interface SendingSink extends Upkeep {
    */
   frame?(day: string): Frame | undefined;
   /**
-   * Delivers; one verdict for all, or one per item in order. A throw is `retry` (no answer: `unsure`). Once it has settled, nothing may
+   * Delivers; one verdict for all, or one per item in order. A throw is `retry` (no answer: `unsure`), one of the
+   * name `TimeoutError` is `late`. Once it has settled, nothing may
    * read the request's body any more: its memory is used again. The host's HTTP client sees to that.
    */
   send(request: Request, signal: AbortSignal): Promise<Verdict | Verdict[]>;

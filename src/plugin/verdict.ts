@@ -3,8 +3,8 @@ export type Verdict =
   | { kind: "done" }
   /** It was stored already, under our id. If it was never sent before, that is counted separately (`conflict`) and logged. */
   | { kind: "duplicate" }
-  /** Try again: the far end's or our rights' fault, not the document's. `after` = milliseconds, if the far end said. `unsure`: it may have been taken. */
-  | { kind: "retry"; reason: string; after?: number; slow?: boolean; unsure?: boolean }
+  /** Try again: the far end's or our rights' fault, not the document's. `after` = milliseconds, if the far end said. `unsure`: it may have been taken. `late`: it took too long, so that smaller requests may get through. */
+  | { kind: "retry"; reason: string; after?: number; slow?: boolean; unsure?: boolean; late?: boolean }
   /** This document will never be taken: safe shape once if the sink has one, then dead letter. */
   | { kind: "reject"; reason: string }
   /** Too large, or one of the items will never be accepted and nobody says which: halve the request; a single item is a reject. */
@@ -27,6 +27,9 @@ export const stop = (reason: string): Stop => ({ kind: "stop", reason });
 
 /** The same verdict on something that may have been accepted nevertheless: the next try says so (`Request.unsure`). */
 export const unsure = (verdict: Retry | Split): Verdict => ({ ...verdict, unsure: true });
+
+/** The same verdict on what a server or proxy gave up for its time: 408, 504 (RFC 9110 §15.5.9, §15.6.5). */
+export const late = (verdict: Retry): Retry => ({ ...verdict, late: true });
 
 /** `Retry-After` (seconds or HTTP date) in milliseconds from `now`; undefined if absent or nonsense. RFC 9110 §10.2.3. */
 export function retryAfter(header: string | undefined, now: number): number | undefined {

@@ -357,6 +357,15 @@ test("a server that never answers, or never ends its answer, is given up after t
   await expect(client({ urls: [slow], timeout: 100 }).request(get)).rejects.toThrow("no complete answer within 0.1 s");
 });
 
+test("what took too long is a TimeoutError, as anybody's; nothing else is", async () => {
+  const silent = await serve(() => {});
+  const late = client({ urls: [await deadUrl(), silent], timeout: 100 }).request(get);
+  await expect(late).rejects.toMatchObject({ name: "TimeoutError" });
+  await expect(client({ urls: [await deadUrl()] }).request(get)).rejects.toMatchObject({ name: "Error" });
+  const cut = await serve((_, response) => void response.destroy());
+  await expect(client({ urls: [cut] }).request(get)).rejects.toMatchObject({ name: "Error" });
+});
+
 test("a server that switches protocols in place of an answer is an error, not waited for without end", async () => {
   const server = createTcpServer((socket) => {
     socket.on("error", () => {});

@@ -237,6 +237,12 @@ describe("a whole request", () => {
       () => ({ do: "status", status: 503, headers: { "retry-after": new Date(NOW + 5000).toUTCString() } }),
       { kind: "retry", after: 5000 },
     ],
+    ["408", () => ({ do: "status", status: 408 }), { kind: "retry", late: true, reason: "busy (408)" }],
+    [
+      "504",
+      () => ({ do: "status", status: 504 }),
+      { kind: "retry", late: true, unsure: true, reason: "the server fails (504)" },
+    ],
     [
       "502 in HTML",
       () => ({ do: "status", status: 502, body: "<html>hunter2" }),

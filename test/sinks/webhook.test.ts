@@ -166,11 +166,12 @@ describe("an answer", () => {
     [403, { kind: "reject", reason: "refused (403)" }],
     [404, { kind: "reject", reason: "refused (404)" }],
     [422, { kind: "split", reason: "refused (422)" }],
-    [408, { kind: "retry" }],
+    [408, { kind: "retry", late: true }],
     [425, { kind: "retry" }],
     [429, { kind: "retry" }],
     [500, { kind: "retry", reason: "the receiver is busy or failing (500)" }],
     [503, { kind: "retry" }],
+    [504, { kind: "retry", late: true }],
     [410, { kind: "stop", reason: "the receiver is gone (410)" }],
     [413, { kind: "split" }],
   ])("of %i gets its verdict", async (status, expected) => {

@@ -1,6 +1,7 @@
 import {
   DONE,
   type HttpAnswer,
+  late,
   reject,
   retry,
   retryAfter,
@@ -19,8 +20,10 @@ export function verdictOf({ status, headers, url }: HttpAnswer, now: number): Ve
   if (status === 413) return split("the request is too large (413)");
   // What one event holds must not cost those beside it their delivery: halved until it is alone.
   if (CONTENT.has(status)) return split(`refused (${status})`);
-  if (status >= 500 || RETRIED.has(status))
-    return retry(`the receiver is busy or failing (${status})`, retryAfter(headers["retry-after"], now));
+  if (status >= 500 || RETRIED.has(status)) {
+    const verdict = retry(`the receiver is busy or failing (${status})`, retryAfter(headers["retry-after"], now));
+    return status === 408 || status === 504 ? late(verdict) : verdict;
+  }
   return reject(`refused (${status})`);
 }
 
