@@ -220,7 +220,6 @@ describe("a whole request", () => {
       () => ({ do: "status", status: 401, body: refused("security_exception"), headers: json }),
       { kind: "retry", slow: true, reason: "the credentials are refused (401 security_exception)" },
     ],
-    ["403", () => ({ do: "status", status: 403 }), { kind: "retry", slow: true, reason: "no right to write (403)" }],
     ["404", () => ({ do: "status", status: 404 }), { kind: "retry", slow: true }],
     [
       "a redirect",
@@ -242,6 +241,20 @@ describe("a whole request", () => {
       "504",
       () => ({ do: "status", status: 504 }),
       { kind: "retry", late: true, unsure: true, reason: "the server fails (504)" },
+    ],
+    [
+      "403 of a firewall, which search servers say in JSON",
+      () => ({ do: "status", status: 403, body: "<html>hunter2", headers: { server: "awselb/2.0" } }),
+      {
+        kind: "retry",
+        slow: true,
+        reason: "a proxy or firewall refuses the whole request (403 in HTML, awselb/2.0)",
+      },
+    ],
+    [
+      "403 of a cloud's rights",
+      () => ({ do: "status", status: 403, body: '{"Message":"hunter2 is not authorized"}', headers: json }),
+      { kind: "retry", slow: true, reason: "no right to write (403)" },
     ],
     [
       "502 in HTML",

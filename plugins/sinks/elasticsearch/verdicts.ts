@@ -120,9 +120,14 @@ function requestVerdict(answer: HttpAnswer, now: number): Verdict {
   if (status === 504) return unsure(late(retry(`the server fails (${said})`, after)));
   if (status >= 500) return unsure(retry(`the server fails (${said})`, after));
   if (status >= 300 && status < 400) return unsure(retrySlowly(`redirected (${said}); redirects are not followed`));
+  if (status === 403 && /^text\/html/i.test(headers["content-type"] ?? ""))
+    return retrySlowly(`a proxy or firewall refuses the whole request (403 in HTML${signed(headers.server)})`);
   if (status === 403) return retrySlowly(`no right to write (${said})`);
   return unsure(retrySlowly(`not the answer of a search server (${said})`));
 }
+
+/** Who says of itself that it answered, as far as that is a name. */
+const signed = (server = ""): string => (/^[\w./-]{1,40}$/.test(server) ? `, ${server}` : "");
 
 /** The machine word for an error, never a sentence: those quote values. */
 function typeOf(error: ServerError): string {
