@@ -66,6 +66,7 @@ export abstract class Runner {
   ) {
     this.name = host.name;
     this.#show();
+    this.#stick(undefined);
   }
 
   get state(): RunnerState {
@@ -141,7 +142,7 @@ export abstract class Runner {
   /** Parks it for what only an operator can mend: `/readyz` says so, and it rests for up to `rest` milliseconds before a probe. */
   protected giveUp(reason: string, rest = 0): void {
     if (!this.taking) return;
-    this.#stuck = reason;
+    this.#stick(reason);
     this.#park(reason, rest);
   }
 
@@ -200,7 +201,7 @@ export abstract class Runner {
     if (!isAll) return;
     if (this.#answered && (this.#stuck === undefined || !this.taking)) return;
     this.#answered = true;
-    if (this.taking) this.#stuck = undefined;
+    if (this.taking) this.#stick(undefined);
     this.onAnswered();
   }
 
@@ -210,7 +211,7 @@ export abstract class Runner {
     if (this.#failing !== reason) {
       this.host.log.warn({ sink: this.name, reason }, "Sink does not take some events; retrying.");
     }
-    this.#stuck = reason;
+    this.#stick(reason);
     this.onHindered();
   }
 
@@ -261,7 +262,7 @@ export abstract class Runner {
         await this.onResumed();
         this.succeeded();
         if (this.#state !== "parked") return;
-        this.#stuck = undefined;
+        this.#stick(undefined);
         this.#become("catching-up");
         this.host.log.info({ sink: this.name }, "Sink answers again; catching up.");
         this.onReady();
@@ -286,7 +287,11 @@ export abstract class Runner {
     for (const state of ["live", "catching-up", "parked", "stopped"]) {
       this.host.meter.set("auditship_sink_state", state === this.#state ? 1 : 0, this.name, state);
     }
-    this.host.meter.set("auditship_sink_stuck", this.#stuck === undefined ? 0 : 1, this.name);
+  }
+
+  #stick(reason: string | undefined): void {
+    this.#stuck = reason;
+    this.host.meter.set("auditship_sink_stuck", reason === undefined ? 0 : 1, this.name);
   }
 }
 

@@ -56,14 +56,16 @@ function run(
     slow?: number;
     random?: () => number;
     warnings?: object[];
+    gauges?: Map<string, number>;
   } = {},
 ) {
   const { maxEvents = 100, stallAfter = 2000, compression = "none", retry: initial = 1, concurrency = 1 } = options;
   const { memory = 32 << 20 } = options;
   const warn = (fields: object) => void options.warnings?.push(fields);
+  const set = (name: string, value: number) => void options.gauges?.set(name, value);
   const runner = new SendingRunner(
     sink,
-    { ...host, log: { ...host.log, warn } },
+    { ...host, log: { ...host.log, warn }, meter: { ...host.meter, set } },
     {
       request: { maxBytes: 1 << 20, maxEvents, maxWait: 20 },
       retry: { initial, max: options.retryMax ?? Math.max(2, initial), slow: options.slow ?? 2 },
@@ -596,10 +598,16 @@ describe("events that wait for what only an operator can mend", () => {
             ? retrySlowly("a disk is full, so the index takes no writes (429)")
             : retry("busy (429)"),
       );
-    const { runner, ledger } = run(sink);
+    const gauges = new Map<string, number>();
+    const { runner, ledger } = run(sink, { gauges });
     const told: (string | undefined)[] = [];
-    runner.onHindered = () => told.push(runner.stuck);
-    runner.onAnswered = () => told.push(runner.stuck);
+    const shown: (number | undefined)[] = [];
+    const note = () => {
+      told.push(runner.stuck);
+      shown.push(gauges.get("auditship_sink_stuck"));
+    };
+    runner.onHindered = note;
+    runner.onAnswered = note;
     const batch = batchOf(lines(0, 4));
     await runner.offer(batch, ledger, true);
     await expect.poll(() => sink.requests.length).toBeGreaterThan(2);
@@ -610,6 +618,7 @@ describe("events that wait for what only an operator can mend", () => {
     mended = true;
     await runner.drain();
     expect(told.slice(1)).toEqual([undefined]);
+    expect(shown).toEqual([1, 0]);
     expect(ledger.cursor).toEqual(batch.end);
   });
 });
