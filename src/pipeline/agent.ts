@@ -47,6 +47,7 @@ export interface AgentEnd {
 
 /** What readiness waits for, apart from the sinks. */
 const STARTING = "agent";
+const STATE = "state";
 
 /** The whole of a running agent: sources, stages, sinks, and what goes on between them. */
 export class Agent {
@@ -79,6 +80,8 @@ export class Agent {
   #checkpoints!: Checkpoints;
   #stages!: StageSet;
   #server: ObserveServer | undefined;
+  /** False while it is not on disk where the sinks begin: a kill would let some of them begin anew. */
+  #isPlaced = true;
   #end!: (end: AgentEnd) => void;
   #stopping: Promise<void> | undefined;
   #failed = false;
@@ -167,6 +170,8 @@ export class Agent {
     await this.#store.open();
     this.#checkpoints = new Checkpoints(this.#store, () => this.#feeds.values(), log);
     this.#checkpoints.onLocked = (error) => this.#fail(error);
+    this.#checkpoints.onFailed = (reason) => this.#readiness.note(STATE, reason);
+    this.#checkpoints.onWritten = () => this.#written();
     this.#readiness.await(STARTING, "not all of it runs yet");
     this.#server = await serveObservation(config.observe.listen, { metrics, readiness: this.#readiness });
     metrics.beforeScrape(() => this.#measure());
@@ -180,17 +185,31 @@ export class Agent {
     this.#stages = await this.#makeStages(this.#loaded);
     this.#options.onLoaded?.();
     for (const source of this.#loaded.sources) this.#feeds.set(source.name, this.#feed(await this.#openSource(source)));
-    await this.#sinks.add(await this.#makeSinks(this.#loaded), this.#loaded.sources);
-    this.#readiness.met(STARTING);
+    this.#isPlaced = await this.#sinks.add(await this.#makeSinks(this.#loaded), this.#loaded.sources);
+    if (this.#isPlaced) this.#started();
+    else this.#readiness.await(STARTING, "where its sinks begin is not written down yet");
     await this.#forgetRemoved();
     this.#live?.follow(() => this.#followCluster());
-    log.info(
+  }
+
+  /** The state is on disk. */
+  #written(): void {
+    this.#readiness.met(STATE);
+    if (this.#isPlaced) return;
+    this.#isPlaced = true;
+    this.#started();
+  }
+
+  #started(): void {
+    const { config } = this.#loaded;
+    this.#readiness.met(STARTING);
+    this.#options.log.info(
       {
         version: VERSION,
         sources: this.#loaded.sources.map(({ name }) => name),
         sinks: this.#loaded.sinks.map(({ name }) => name),
         rules: this.#rules.set.size,
-        metrics: this.#server.url && `${this.#server.url}/metrics`,
+        metrics: this.#server?.url && `${this.#server.url}/metrics`,
         state: config.state,
       },
       "Agent started.",

@@ -14,18 +14,26 @@ const MOST_PAUSE = 2000;
 export class Checkpoints {
   /** Called when another agent writes the same state: this one must stop. */
   onLocked: (error: AuditshipError) => void = () => {};
+  /** Called when something cannot be written, with the reason, once for each. */
+  onFailed: (reason: string) => void = () => {};
+  /** Called when everything is written. */
+  onWritten: () => void = () => {};
   readonly #store: StateStore;
   readonly #feeds: () => Iterable<Feed>;
   readonly #log: Logger;
   readonly #sinks = new Set<Runner>();
   /** What was stored of each sink at startup: cursors of sources that are not configured now are kept. */
   readonly #restored = new Map<string, SinkRecord>();
+  /** Sinks of which something was written. */
+  readonly #stored = new WeakSet<Runner>();
   #sources = false;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<boolean> | undefined;
   #written = Date.now();
   /** Milliseconds that the last write took. */
   #took = 0;
+  /** Why writes failed since the last that was whole. */
+  readonly #failures = new Set<string>();
 
   constructor(store: StateStore, feeds: () => Iterable<Feed>, log: Logger) {
     this.#store = store;
@@ -44,6 +52,11 @@ export class Checkpoints {
     if (runner) this.#sinks.add(runner);
     this.#sources = true;
     this.#schedule(Math.max(COALESCE, Math.min(MOST_PAUSE, PAUSE * this.#took)));
+  }
+
+  /** True once something of the sink was written. */
+  has(runner: Runner): boolean {
+    return this.#stored.has(runner);
   }
 
   /** Seconds since everything was last written. */
@@ -65,6 +78,9 @@ export class Checkpoints {
     else {
       this.#written = Date.now();
       for (const feed of this.#feeds()) feed.written();
+      if (this.#failures.size > 0) this.#log.info({}, "State is written again.");
+      this.#failures.clear();
+      this.onWritten();
     }
     return whole;
   }
@@ -112,6 +128,7 @@ export class Checkpoints {
     const { cursors, state, flush } = snapshot;
     await flush();
     await this.#store.writeSink(runner.name, { cursors, ...(state && { state }) });
+    this.#stored.add(runner);
     return true;
   }
 
@@ -130,11 +147,15 @@ export class Checkpoints {
     } catch (error) {
       const failure = error instanceof AuditshipError ? error : undefined;
       if (failure?.code === "AUDITSHIP_STATE_LOCKED") this.onLocked(failure);
-      this.#log.error(
-        { error: failure?.line() ?? (error as Error).message },
-        "Cannot write state; delivery goes on, trying again.",
-      );
+      this.#fail(failure?.line() ?? (error as Error).message);
       return false;
     }
+  }
+
+  #fail(reason: string): void {
+    if (this.#failures.has(reason)) return;
+    this.#failures.add(reason);
+    this.#log.error({ error: reason }, "Cannot write state; delivery goes on, trying again.");
+    this.onFailed(reason);
   }
 }

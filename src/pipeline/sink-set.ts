@@ -24,6 +24,8 @@ export class SinkSet {
   readonly #sinks = new Map<string, RunningSink>();
   /** Sinks that were ended, and keep their places in the sources until those that may go on there are added. */
   readonly #ended = new Set<Runner>();
+  /** Sinks with state of their own that is not on disk as it was when they began: they take nothing before it is. */
+  readonly #unplaced = new Set<Runner>();
 
   constructor(deps: SinkSetDeps) {
     this.#deps = deps;
@@ -43,10 +45,10 @@ export class SinkSet {
 
   /**
    * Starts sinks, then puts them on the sources in one go, so that those at one place share a lane; nothing is kept any more for
-   * those that were removed. Resolves when where they begin is written down: what is written to a log from then on is theirs,
-   * also after a kill.
+   * those that were removed. Resolves to true when where they begin is written down: what is written to a log from then on is theirs,
+   * also after a kill. To false if that cannot be written now.
    */
-  async add(sinks: readonly MadeSink[], sources: readonly LoadedSource[]): Promise<void> {
+  async add(sinks: readonly MadeSink[], sources: readonly LoadedSource[]): Promise<boolean> {
     const checkpoints = this.#deps.checkpoints();
     const started: { running: RunningSink; record: SinkRecord | undefined }[] = [];
     for (const made of sinks) {
@@ -60,10 +62,11 @@ export class SinkSet {
     for (const { running, record } of started)
       if (!record || running.sink.mode === "fold") checkpoints.touch(running.runner);
     await checkpoints.flush();
+    for (const { running, record } of started) if (this.#isUnplaced(running, record)) this.#holdBack(running.runner);
     for (const { running, record } of started) this.#attach(running, record, sources);
     this.#forgetEnded();
     await Promise.all([...this.#deps.feeds.values()].map((feed) => feed.begun()));
-    await checkpoints.flush();
+    return (await checkpoints.flush()) || started.every(({ record }) => record !== undefined);
   }
 
   /**
@@ -104,6 +107,17 @@ export class SinkSet {
     this.#ended.clear();
   }
 
+  /** True if after a kill now it would not be cut back to where it begins. */
+  #isUnplaced({ sink, runner }: RunningSink, record: SinkRecord | undefined): boolean {
+    if (sink.mode !== "fold" || this.#deps.checkpoints().has(runner)) return false;
+    return JSON.stringify(record?.state) !== JSON.stringify(sink.state());
+  }
+
+  #holdBack(runner: Runner): void {
+    this.#unplaced.add(runner);
+    runner.park(UNWRITTEN);
+  }
+
   #attach({ loaded, runner }: RunningSink, record: SinkRecord | undefined, sources: readonly LoadedSource[]): void {
     for (const source of sources) {
       const start = startPoint(loaded.common.startAt ?? source.common.startAt);
@@ -135,10 +149,12 @@ export class SinkSet {
       for (const feed of feeds.values()) feed.leave(runner);
     };
     runner.onStopped = (reason) => hold(`stopped: ${reason}`);
-    runner.onResumed = () => {
+    runner.onResumed = async () => {
       const checkpoints = this.#deps.checkpoints();
       checkpoints.touch(runner);
-      return checkpoints.flush();
+      await checkpoints.flush();
+      if (this.#unplaced.has(runner) && !checkpoints.has(runner)) throw new Error(UNWRITTEN);
+      this.#unplaced.delete(runner);
     };
     runner.onReady = () => {
       readiness.met(condition);
@@ -146,6 +162,8 @@ export class SinkSet {
     };
   }
 }
+
+const UNWRITTEN = "where it begins cannot be written to the state directory";
 
 /** What readiness calls it. */
 const conditionOf = (name: string): string => `sink ${name}`;

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { appendFile, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
@@ -104,4 +104,48 @@ it("A webhook source takes nothing before it is on disk where its sinks begin: o
   const answer = await fetch(url, { method: "POST", body: '{"items":[{"auditID":"late"}]}' });
   expect(answer.status).toBe(200);
   await vi.waitFor(async () => expect(await readFile(at("folded"), "utf8")).toBe("1"), { timeout: 10_000 });
+});
+
+it("An agent whose state directory has no room begins when it has: it has not started, is not ready, and a sink that folds waits", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "auditship-first-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const at = (...names: string[]) => join(directory, ...names);
+  await writeFile(at("audit.log"), `${auditLine(1)}\n`);
+  const config = {
+    sources: { apiserver: { path: "audit.log" } },
+    state: "state",
+    sinks: { local: { type: "file", path: "out.ndjson", retry: { initial: "1ms", max: "10ms" } } },
+    observe: { listen: "127.0.0.1:0" },
+  };
+  await writeFile(at("auditship.yaml"), JSON.stringify(config));
+  // Where the state is written to before it is renamed; the same for all users, root too.
+  for (const file of ["sources/apiserver.json.tmp", "sinks/local.json.tmp"])
+    await mkdir(at("state", file), { recursive: true });
+  const said: string[] = [];
+  const log = createLog({
+    level: "info",
+    pretty: false,
+    to: { write: (line) => void said.push(JSON.parse(line).msg) },
+  });
+  const loaded = await loadConfig(at("auditship.yaml"), { env: {} });
+  const agent = await Agent.start(loaded, { once: false, log, metrics: new Metrics() });
+  onTestFinished(() => agent.stop());
+  const ready = async () => {
+    const answer = await fetch(`${agent.observeUrl}/readyz`);
+    return [answer.status, await answer.text()] as const;
+  };
+  await vi.waitFor(() => expect(said).toContain("Sink does not take events; retrying."), { timeout: 10_000 });
+  expect(said).not.toContain("Agent started.");
+  const [status, reasons] = await ready();
+  expect(status).toBe(503);
+  expect(reasons).toContain("agent: where its sinks begin is not written down yet");
+  expect(reasons).toMatch(/^state: .*the state directory cannot be used: EISDIR/m);
+  expect(existsSync(at("out.ndjson")) && readFileSync(at("out.ndjson"), "utf8")).toBeFalsy();
+
+  for (const file of ["sources/apiserver.json.tmp", "sinks/local.json.tmp"]) await rmdir(at("state", file));
+  await vi.waitFor(() => expect(readFileSync(at("out.ndjson"), "utf8")).toContain("000000000001"), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await ready()).toEqual([200, "ok\n"]), { timeout: 10_000 });
+  expect(said.indexOf("State is written again.")).toBeGreaterThan(0);
+  expect(said.filter((message) => message === "Agent started.")).toHaveLength(1);
+  expect(said.filter((message) => message.startsWith("Cannot write state"))).toHaveLength(2);
 });
