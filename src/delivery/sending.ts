@@ -42,6 +42,8 @@ export class SendingRunner extends Runner {
   readonly #burial: Burial;
   /** Requests that wait for an operator. */
   #held = 0;
+  /** True when a stop has left something undelivered that nothing may come before. */
+  #isCut = false;
   #toldConflict = false;
 
   constructor(sink: SendingSink, host: Host, options: RunnerOptions, deps: SendingDeps, random?: () => number) {
@@ -208,9 +210,11 @@ export class SendingRunner extends Runner {
   /** Sends a request and what becomes of it (its retries, halves, safe shapes) until nothing is left or the sink parks. */
   async #deliver(left: Left): Promise<void> {
     this.host.meter.set("auditship_sink_in_flight", this.#outbox.pending, this.name);
-    while (left.length > 0 && this.taking) {
+    while (left.length > 0 && this.taking && !this.#isCut) {
       const [request] = left;
-      const next = this.finishing && request.attempt > 0 ? [] : await this.#attempt(request);
+      const isGivenUp = this.finishing && request.attempt > 0;
+      if (isGivenUp && this.#sink.ordered) this.#isCut = true;
+      const next = isGivenUp ? [] : await this.#attempt(request);
       left.splice(0, 1, ...next);
       if (!next.includes(request)) request.release();
       this.#outbox.makeRoom();

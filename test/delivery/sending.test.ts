@@ -712,6 +712,16 @@ describe("a sink whose far end is gone", () => {
     expect(ledger.cursor).toEqual({ file: batch.file, offset: 0 });
   });
 
+  it("that keeps order gets nothing before what a stop leaves undelivered: neither other requests nor halves", async () => {
+    const sink = new FarEnd();
+    sink.answer = (_, numbers) => (numbers.length > 2 ? split("too large") : numbers.includes(2) ? retry("503") : DONE);
+    const { runner, ledger } = run(sink, { maxEvents: 6, retry: 3_600_000 });
+    await runner.offer(batchOf(lines(0, 12)), ledger, true);
+    await expect.poll(() => sink.requests.at(-1)).toEqual([2]);
+    await runner.finish();
+    expect(sink.requests).toEqual([[0, 1, 2, 3, 4, 5], [0, 1, 2], [0, 1], [2]]);
+  });
+
   it("waits on for a slow far end that does not fail when it is alone", async () => {
     const sink = new FarEnd();
     let release = () => {};
