@@ -1,9 +1,16 @@
-import { type Batch, type EventView, type Host, ROW_WORDS, Row, type SendingSink } from "../plugin/index.js";
+import {
+  type Batch,
+  type EventView,
+  type Host,
+  ROW_WORDS,
+  Row,
+  type SendingSink,
+  type SizeLimit,
+} from "../plugin/index.js";
 import { Frames } from "./frames.js";
 import type { Ledger, LedgerEntry } from "./ledger.js";
 import type { RequestBuilder } from "./request.js";
 import type { RunnerOptions } from "./runner.js";
-import type { SizeLimit } from "./size.js";
 
 /** What our members and the far end's framing add to an event, about. */
 const MEMBERS = 512;

@@ -6,6 +6,7 @@ import {
   Row,
   retry,
   type SendingSink,
+  SizeLimit,
   type Verdict,
 } from "../plugin/index.js";
 import type { BodyMemory } from "./body-memory.js";
@@ -19,7 +20,6 @@ import { countOutcome, countTaken, loadOf, sort } from "./outcome.js";
 import { Refusals } from "./refusals.js";
 import { type PendingRequest, RequestBuilder } from "./request.js";
 import { HOLD, Runner, type RunnerOptions, type Snapshot } from "./runner.js";
-import { SizeLimit } from "./size.js";
 
 export interface SendingDeps extends BurialDeps {
   /** Lends memory for the bodies of requests; without, each has its own. */

@@ -578,6 +578,23 @@ describe("an Alertmanager that is down", () => {
     expect(am.sent).toHaveLength(1);
   });
 
+  it("or is behind a link too slow for a whole request, is told in smaller ones", async () => {
+    const am = new Alertmanager();
+    const { request } = am;
+    am.request = async (asked) => {
+      // Milliseconds.
+      const all = 80 * JSON.parse(String(asked.body)).length;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(5000, all)));
+      if (all > 5000) throw new DOMException("no complete answer within 5 s", "TimeoutError");
+      return request.call(am, asked);
+    };
+    const { sink } = started({}, undefined, [am]);
+    fold(sink, users(250));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(new Set(am.sent.map(({ labels }) => labels.user)).size).toBe(250);
+    expect(am.posts.length).toBeLessThan(30);
+  });
+
   it("is told all that is active when it answers again, since it may have forgotten it", async () => {
     const { sink, am } = started({ resolveAfter: 7_200_000, resendEvery: 3_600_000 });
     fold(sink, [event({ verb: "old" })]);

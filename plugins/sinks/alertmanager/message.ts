@@ -13,7 +13,7 @@ export interface Message {
 }
 
 const REQUEST_ALERTS = 500;
-const REQUEST_BYTES = 1024 * 1024;
+export const REQUEST_BYTES = 1024 * 1024;
 
 /** An alert as Alertmanager takes it; `endsAt` (epoch milliseconds) is when it ends if nothing more is heard of it. */
 export function writeAlert(alert: Alert, rendering: Rendering, now: number, endsAt: number): string {
@@ -25,8 +25,8 @@ export function writeAlert(alert: Alert, rendering: Rendering, now: number, ends
   });
 }
 
-/** Alertmanager bounds no request: it holds all of it in memory, so we do. */
-export function* requests(messages: Iterable<Message>): Generator<Message[]> {
+/** Alertmanager bounds no request: it holds all of it in memory, so we do. `most`: bytes of the next one. */
+export function* requests(messages: Iterable<Message>, most: () => number): Generator<Message[]> {
   let request: Message[] = [];
   let bytes = 0;
   for (const message of messages) {
@@ -35,7 +35,7 @@ export function* requests(messages: Iterable<Message>): Generator<Message[]> {
       continue;
     }
     const length = Buffer.byteLength(message.json) + 1;
-    if (request.length === REQUEST_ALERTS || (request.length > 0 && bytes + length > REQUEST_BYTES)) {
+    if (request.length === REQUEST_ALERTS || (request.length > 0 && bytes + length > most())) {
       yield request;
       request = [];
       bytes = 0;

@@ -1,5 +1,5 @@
-import { type HttpAnswer, type HttpClient, retryAfter, type SinkHost } from "../../../src/plugin/index.js";
-import { type Message, requests, writeAlert } from "./message.js";
+import { type HttpAnswer, type HttpClient, retryAfter, type SinkHost, SizeLimit } from "../../../src/plugin/index.js";
+import { type Message, REQUEST_BYTES, requests, writeAlert } from "./message.js";
 import type { Alert, AlertTable } from "./table.js";
 
 export interface PeerOptions {
@@ -52,6 +52,7 @@ export class Peer {
   #failures = 0;
   #retryAt = 0;
   #refusals = 0;
+  readonly #size = new SizeLimit(REQUEST_BYTES);
   #closed = false;
 
   constructor(table: AlertTable, http: HttpClient, host: SinkHost, options: PeerOptions) {
@@ -164,7 +165,7 @@ export class Peer {
     try {
       const messages: Message[] = [];
       for (const [key, alert] of alerts) if (due(key, alert)) messages.push(this.#message(key, alert, now));
-      for (const request of requests(messages)) await this.#send(request);
+      for (const request of requests(messages, () => this.#size.current)) await this.#send(request);
     } catch (error) {
       this.#failed(error as Error);
     }
@@ -202,10 +203,17 @@ export class Peer {
       else if (isRefusal(answer)) outcome = "failed";
       else throw new Unavailable(said(answer), retryAfter(answer.headers["retry-after"], this.#host.now()));
       return outcome === "ok" ? undefined : said(answer);
+    } catch (error) {
+      if ((error as Error).name === "TimeoutError") outcome = "late";
+      throw error;
     } finally {
-      meter.observe("auditship_sink_request_seconds", (performance.now() - started) / 1000, name);
-      meter.add("auditship_sink_requests_total", 1, name, outcome);
-      if (outcome === "ok") meter.add("auditship_sink_bytes_total", Buffer.byteLength(body), name);
+      const now = performance.now();
+      const bytes = Buffer.byteLength(body);
+      meter.observe("auditship_sink_request_seconds", (now - started) / 1000, name);
+      meter.add("auditship_sink_requests_total", 1, name, outcome === "late" ? "retry" : outcome);
+      if (outcome === "ok") meter.add("auditship_sink_bytes_total", bytes, name);
+      if (outcome === "ok" || outcome === "late")
+        this.#size.ended(bytes, started, now, outcome === "ok" ? "taken" : "late");
     }
   }
 

@@ -6,7 +6,7 @@ const GROWTH = 17 / 16;
 const SLACK = 1024;
 
 /**
- * How large a sink's requests may be, found by trying: over a slow link a large one does not arrive in time. Half of what was too
+ * How large requests may be, found by trying: over a slow link a large one does not arrive in time. Half of what was too
  * late, down to one event; more again when requests that fill it are answered, at most `max`. From `max` only the second that is
  * late in a row makes it less: what arrived, and was answered too slowly, is repeated as it was, which the far end may know again.
  */
