@@ -1,5 +1,5 @@
 import type { SpawnOptions } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -93,16 +93,34 @@ export class Site {
 
   /** Every line of a `file` sink's archive, the rotated files first. */
   async archive(name: string): Promise<string[]> {
-    const base = name.split(".")[0];
-    const own = (file: string) =>
-      file === name || (file.startsWith(`${base}-`) && file.endsWith(name.slice(base.length)));
-    const names = (await readdir(this.directory)).filter(own);
+    const names = await this.#archives(name);
     names.sort((a, b) => Number(a === name) - Number(b === name) || a.localeCompare(b));
     const contents = names.map(async (file) => {
       const bytes = await readFile(this.at(file));
       return file.endsWith(".gz") && bytes.length > 0 ? gunzipSync(bytes).toString() : bytes.toString();
     });
     return (await Promise.all(contents)).join("").split("\n").slice(0, -1);
+  }
+
+  /** Bytes of a `file` sink's archive, the rotated files too; 0 where there is none. */
+  async archived(name: string): Promise<number> {
+    const names = await this.#archives(name);
+    // One may be rotated away between the two looks.
+    const sizes = names.map((file) =>
+      stat(this.at(file)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    );
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  }
+
+  /** Names of the files of a `file` sink's archive. */
+  async #archives(name: string): Promise<string[]> {
+    const base = name.split(".")[0];
+    const own = (file: string) =>
+      file === name || (file.startsWith(`${base}-`) && file.endsWith(name.slice(base.length)));
+    return (await readdir(this.directory)).filter(own);
   }
 }
 
