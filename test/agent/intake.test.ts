@@ -1,12 +1,12 @@
 import { readdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { events } from "../../src/simulate/events.js";
 import type { Program } from "../cli/fixture.js";
-import { freePort } from "../support/ports.js";
-import { bundledProgram, Site, simulated } from "./fixture.js";
+import { lastingPort } from "../support/ports.js";
+import { bundledProgram, Site } from "./fixture.js";
 
 const program = bundledProgram();
-const lines = simulated(11, 600);
 
 /** Posts as kube-apiserver does: the same body again until it is taken. */
 async function post(port: number, events: readonly string[]): Promise<void> {
@@ -25,25 +25,32 @@ async function post(port: number, events: readonly string[]): Promise<void> {
 }
 
 it("what is posted to an agent that is killed again and again arrives once, in order, and leaves no spool behind", async () => {
-  const port = await freePort();
+  const port = await lastingPort();
   const site = await Site.make();
   await site.configure({
     sources: { hook: { type: "webhook", listen: `127.0.0.1:${port}`, auth: "none", spoolSize: "2MiB" } },
     sinks: { archive: { type: "file", path: "archive.ndjson" } },
   });
   let agent: Program = program.start(site);
+  const log = events(11);
+  const lines: string[] = [];
+  // There is always more to come, however late it is killed.
+  let killing = true;
   const sent = (async () => {
-    for (let at = 0; at < lines.length; at += 10) await post(port, lines.slice(at, at + 10));
+    while (killing) {
+      const some = Array.from({ length: 10 }, () => log.next().value);
+      lines.push(...some);
+      await post(port, some);
+    }
   })();
   for (let kill = 0; kill < 3; kill++) {
     const before = (await site.archive("archive.ndjson")).length;
-    await expect
-      .poll(async () => (await site.archive("archive.ndjson")).length, { timeout: 10_000 })
-      .toBeGreaterThan(before);
+    await expect.poll(async () => (await site.archive("archive.ndjson")).length).toBeGreaterThan(before);
     agent.child.kill("SIGKILL");
     await agent.exited;
     agent = program.start(site);
   }
+  killing = false;
   await sent;
   agent.child.kill("SIGTERM");
   expect(await agent.exited, agent.err).toBe(0);
