@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { events } from "../../src/simulate/events.js";
 import type { Program } from "../cli/fixture.js";
-import { lastingPort } from "../support/ports.js";
+import { freePort } from "../support/ports.js";
 import { bundledProgram, Site } from "./fixture.js";
 
 const program = bundledProgram();
@@ -25,7 +25,7 @@ async function post(port: number, events: readonly string[]): Promise<void> {
 }
 
 it("what is posted to an agent that is killed again and again arrives once, in order, and leaves no spool behind", async () => {
-  const port = await lastingPort();
+  const port = await freePort();
   const site = await Site.make();
   await site.configure({
     sources: { hook: { type: "webhook", listen: `127.0.0.1:${port}`, auth: "none", spoolSize: "2MiB" } },

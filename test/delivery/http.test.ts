@@ -12,16 +12,11 @@ import { createHttp } from "../../src/delivery/http.js";
 import { type HttpOptions, httpShape } from "../../src/plugin/index.js";
 import { quietHost } from "../support/far-end.js";
 import { ENDS, LateReader } from "../support/late-reader.js";
+import { freePort } from "../support/ports.js";
 import { serve } from "../support/serve.js";
 
 /** An address where nobody listens. */
-async function deadUrl(): Promise<string> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}`;
-}
+const deadUrl = async () => `http://127.0.0.1:${await freePort()}`;
 
 function client(options: HttpOptions, warnings: string[] = []) {
   const log = { debug() {}, info() {}, warn: (_: object, message: string) => warnings.push(message), error() {} };
@@ -163,7 +158,7 @@ test("requests that are spread use every endpoint; one that is down is left out,
   expect(Math.min(first.seen.length, second.seen.length)).toBeGreaterThan(1);
 
   await serve((_, response) => response.end(), Number(gone.port));
-  await expect.poll(async () => (await http.request(spread)).url, { timeout: 10_000 }).toBe(gone.origin);
+  await expect.poll(async () => (await http.request(spread)).url).toBe(gone.origin);
 });
 
 test("an endpoint that is too slow for a probe's own time limit is passed over by the next probe", async () => {
@@ -188,7 +183,7 @@ test("an endpoint that takes no connection leaves time for another one within th
   const mute = createTcpServer(() => {});
   const tls = (await serve(mute)).replace("http:", "https:");
   const { url } = await recorder();
-  expect((await client({ urls: [tls, url], timeout: 400 }).request(get)).url).toBe(url);
+  expect((await client({ urls: [tls, url], timeout: 3000 }).request(get)).url).toBe(url);
 });
 
 /** A server that closes its first connection as soon as a second request comes over it. */
@@ -315,7 +310,7 @@ test("a server that answers and hangs up before the body was read ends nothing b
 test.each(ENDS)("a body is not read any more when its request is over: %s", async (end) => {
   const server = new LateReader(end);
   const url = await serve(server.listener);
-  const http = client({ urls: [url], timeout: end === "late" ? 300 : 20_000 });
+  const http = client({ urls: [url], timeout: end === "late" ? 2000 : 20_000 });
   const { bytes, spoilt } = await server.run((sending) => http.request({ method: "POST", path: "", ...sending }));
   expect(bytes).toBeGreaterThan(0);
   expect(spoilt).toBe(false);

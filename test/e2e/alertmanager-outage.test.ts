@@ -2,7 +2,8 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { ALERTMANAGERS, active, freePort, OwnAlertmanager } from "./alertmanager-server.js";
+import { freePort } from "../support/ports.js";
+import { ALERTMANAGERS, active, OwnAlertmanager } from "./alertmanager-server.js";
 import { Agent } from "./program.js";
 import { SCRIPTS } from "./scripts.js";
 

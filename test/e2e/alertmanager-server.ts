@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, vi } from "vitest";
+import { freePort } from "../support/ports.js";
 import { script } from "./scripts.js";
 
 /** An Alertmanager that tests may use, and what `alertmanager-up` takes to have another one of its version. */
@@ -81,13 +81,4 @@ export class OwnAlertmanager {
     if (this.#child?.exitCode === null && this.#child.signalCode === null) await this.signal("SIGKILL");
     rmSync(this.#directory, { recursive: true, force: true });
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
 }

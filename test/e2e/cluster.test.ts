@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { lastingPort } from "../support/ports.js";
+import { freePort } from "../support/ports.js";
 import { LoadedAgent } from "./loaded-agent.js";
 import { killNode, nodeDirectory, SCRIPTS, type Script, script } from "./scripts.js";
 import { SearchServer } from "./search-server.js";
@@ -55,7 +55,7 @@ describe.skipIf(!SCRIPTS).each<[string, Script, discovery: string]>([
   }
 
   beforeAll(async () => {
-    port = await lastingPort(2 * NAMES.length);
+    port = await freePort(2 * NAMES.length);
     await start("voter");
     await Promise.all([start("left"), start("right")]);
     await servers.voter.ask("PUT", `/${INDEX}`, { settings: { number_of_shards: 2, number_of_replicas: 1 } });

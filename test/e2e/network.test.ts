@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, it } from "vitest";
-import { lastingPort } from "../support/ports.js";
+import { freePort } from "../support/ports.js";
 import { TcpProxy, type Toxic } from "../support/tcp-proxy.js";
 import { LoadedAgent } from "./loaded-agent.js";
 import { killNode, nodeDirectory, SCRIPTS, script } from "./scripts.js";
@@ -55,7 +55,7 @@ describe.skipIf(!SCRIPTS)(`an Elasticsearch that is killed ${KILLS} times under 
   });
 
   it("has every event once when it is back", { timeout: (KILLS + 8) * 120_000 }, async () => {
-    env.PORT = String(await lastingPort());
+    env.PORT = String(await freePort());
     const server = new SearchServer("its own", await up());
     agent = new LoadedAgent(index, { urls: [server.url!] });
     for (let i = 0; i < KILLS; i++) {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { match } from "../sinks/support.js";
 import { type Receiver, receiver, request, signal, sink } from "../sinks/webhook-receiver.js";
-import { freePort } from "./alertmanager-server.js";
+import { freePort } from "../support/ports.js";
 import { SCRIPTS, script } from "./scripts.js";
 
 /** Path of a falcosidekick. */

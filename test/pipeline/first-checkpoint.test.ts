@@ -8,6 +8,7 @@ import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
 import { auditLine } from "../support/batches.js";
+import { patience } from "../support/patience.js";
 import { freePort } from "../support/ports.js";
 
 /** A sink whose state is its place; it notes in `seen`, at a fold, which one the agent has stored. */
@@ -103,7 +104,7 @@ it("A webhook source takes nothing before it is on disk where its sinks begin: o
   expect(await readFile(at("answers"), "utf8")).toBe("503 after 1");
   const answer = await fetch(url, { method: "POST", body: '{"items":[{"auditID":"late"}]}' });
   expect(answer.status).toBe(200);
-  await vi.waitFor(async () => expect(await readFile(at("folded"), "utf8")).toBe("1"), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await readFile(at("folded"), "utf8")).toBe("1"), patience);
 });
 
 it("An agent whose state directory has no room begins when it has: it has not started, is not ready, and a sink that folds waits", async () => {
