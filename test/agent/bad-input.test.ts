@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { appendFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Answer, startBulkServer } from "../support/bulk-server.js";
+import { patience } from "../support/patience.js";
 import { added, bundledProgram, Site, simulated, started, text } from "./fixture.js";
 
 const program = bundledProgram();
@@ -9,7 +10,6 @@ const good = simulated(11, 24).filter((line) => line.length < 20_000);
 /** Stands in every bad line: no byte of one may leave. */
 const CANARY = "hunter2-canary";
 const BEGINNING = '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata"';
-const patience = { timeout: 15_000, interval: 20 };
 
 /** Bad lines, and why they are no events; undefined for those that are nothing at all. */
 const BAD: [name: string, line: Buffer, reason?: string][] = [

@@ -2,10 +2,10 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { auditLine } from "../support/batches.js";
 import { Lumberjack } from "../support/lumberjack.js";
+import { patience } from "../support/patience.js";
 import { added, bundledProgram, type Lines, Site } from "./fixture.js";
 
 const program = bundledProgram();
-const patience = { timeout: 15_000, interval: 20 };
 
 /** Writes numbered events into a rotating log until it is stopped, a few each millisecond or so. */
 class Load {

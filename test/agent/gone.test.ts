@@ -1,12 +1,12 @@
 import { appendFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { expect, it, vi } from "vitest";
+import { patience } from "../support/patience.js";
 import { serve } from "../support/serve.js";
 import { bundledProgram, Site, simulated, started, text } from "./fixture.js";
 
 const program = bundledProgram();
 const lines = simulated(11, 20);
-const patience = { timeout: 15_000, interval: 20 };
 
 /** A receiver that answers as told, and keeps the number of events it took. */
 async function receiver() {

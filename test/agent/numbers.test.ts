@@ -1,11 +1,11 @@
 import { appendFile, rename, rm } from "node:fs/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { startBulkServer } from "../support/bulk-server.js";
+import { patience } from "../support/patience.js";
 import { bundledProgram, Site, simulated, started, text } from "./fixture.js";
 
 const program = bundledProgram();
 const lines = simulated(47, 40);
-const patience = { timeout: 15_000, interval: 20 };
 const SOURCE = '{source="apiserver"}';
 const ARCHIVE = '{source="apiserver",sink="archive"}';
 const FILE = '{source="apiserver",sink="file"}';

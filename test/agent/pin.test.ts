@@ -2,12 +2,12 @@ import { appendFile, readdir, rename, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { expect, it, vi } from "vitest";
 import type { Program } from "../cli/fixture.js";
+import { patience } from "../support/patience.js";
 import { serve } from "../support/serve.js";
 import { added, bundledProgram, Site, simulated, started, text } from "./fixture.js";
 
 const program = bundledProgram();
 const lines = simulated(31, 60);
-const patience = { timeout: 15_000, interval: 20 };
 const backup = "audit-2026-11-21T09-00-00.000.log";
 
 async function site(source: object): Promise<Site> {

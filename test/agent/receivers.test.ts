@@ -1,11 +1,11 @@
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { expect, it, vi } from "vitest";
+import { patience } from "../support/patience.js";
 import { serve } from "../support/serve.js";
 import { bundledProgram, Site, started } from "./fixture.js";
 
 const program = bundledProgram();
-const patience = { timeout: 15_000, interval: 20 };
 
 /** A receiver that takes all, and keeps what was posted to which path. */
 async function receiver() {

@@ -2,11 +2,11 @@ import { appendFile } from "node:fs/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { startBulkServer } from "../support/bulk-server.js";
 import { Fifo } from "../support/fifo.js";
+import { patience } from "../support/patience.js";
 import { bundledProgram, Site, simulated, text } from "./fixture.js";
 
 const program = bundledProgram();
 const lines = simulated(11, 20);
-const patience = { timeout: 15_000, interval: 20 };
 
 it("an agent whose log nobody reads ships on, and ends when it is told to", async () => {
   const server = await startBulkServer();

@@ -243,7 +243,7 @@ describe("a run whose standard output", () => {
     const agent = start("run", "-c", "auditship.yaml");
     agent.child.stdout!.pause();
     await agent.until(({ err }) => err.includes("Sink parked"));
-    await expect.poll(async () => await cursorOf("archive"), { timeout: 10_000 }).toBe(many.length);
+    await expect.poll(async () => await cursorOf("archive")).toBe(many.length);
     expect(await archived()).toHaveLength(3000);
     expect(await cursorOf("out")).toBeUndefined();
     agent.child.kill("SIGTERM");
@@ -259,7 +259,7 @@ describe("a run whose standard output", () => {
     agent.child.stdout!.destroy();
     await agent.until(({ err }) => err.includes("Sink stopped until a reload or a restart"));
     expect(agent.err).toContain("standard output is closed: the program that read it has ended");
-    await expect.poll(async () => await cursorOf("archive"), { timeout: 10_000 }).toBe(many.length);
+    await expect.poll(async () => await cursorOf("archive")).toBe(many.length);
     agent.child.kill("SIGTERM");
     expect(await agent.exited).toBe(0);
   });

@@ -6,6 +6,7 @@ import { StandardError } from "../../src/observe/standard-error.js";
 import { Program } from "../cli/fixture.js";
 import { temporaryDirectory } from "../sinks/support.js";
 import { Fifo } from "../support/fifo.js";
+import { patience } from "../support/patience.js";
 
 const MIB = 1024 ** 2;
 
@@ -20,13 +21,10 @@ it("keeps a MiB of lines that nobody reads, and says how many it left out when s
   const lines = numbered(MIB / 1024 + 7);
   for (const line of lines) stderr.write(line);
   let read = "";
-  await vi.waitFor(
-    () => {
-      read += fifo.read();
-      expect(dropped).toEqual([7]);
-    },
-    { timeout: 20_000, interval: 5 },
-  );
+  await vi.waitFor(() => {
+    read += fifo.read();
+    expect(dropped).toEqual([7]);
+  }, patience);
   expect(read + fifo.read()).toBe(lines.slice(0, -7).join(""));
 
   stderr.write("one more\n");
@@ -46,6 +44,6 @@ it("a process that ends waits for a reader that is late", async () => {
   const loader = ["--import", import.meta.resolve("tsx"), "--input-type=module", "-e", code];
   const program = new Program([], directory, {}, loader, { stdio: ["ignore", "pipe", fifo.open()] });
   await program.until(({ out }) => out === "ending");
-  await vi.waitFor(() => expect(fifo.read()).toBe("the last line\n"), { interval: 5 });
+  await vi.waitFor(() => expect(fifo.read()).toBe("the last line\n"), patience);
   expect(await program.exited).toBe(3);
 });

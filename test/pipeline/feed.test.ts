@@ -171,7 +171,7 @@ describe("sinks on one source", () => {
     const sink = new FarEnd();
     await addSink("one", sink);
     source.append(lines(0, 5));
-    await expect.poll(() => sink.received, { timeout: 10_000 }).toEqual(range(0, 5));
+    await expect.poll(() => sink.received).toEqual(range(0, 5));
     expect(counted).toEqual([false, true]);
   });
 
@@ -286,7 +286,7 @@ describe("sinks on one source", () => {
     back.requests.length = 0;
     back.answer = () => DONE;
     back.reachable = true;
-    await expect.poll(() => back.received.length, { timeout: 10_000 }).toBe(400);
+    await expect.poll(() => back.received.length).toBe(400);
     source.append(lines(400, 500));
     await expect.poll(() => back.received).toEqual(range(0, 500));
     stuck.answer = () => DONE;
@@ -410,7 +410,7 @@ describe("whatever comes and goes", () => {
             else for (let i = 0; i < step.count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
           }
           for (const sink of sinks) sink.reachable = true;
-          for (const numbers of taken) await expect.poll(() => numbers.length, { timeout: 10_000 }).toBe(written);
+          for (const numbers of taken) await expect.poll(() => numbers.length).toBe(written);
           for (const numbers of taken) expect(numbers).toEqual(range(0, written));
           for (const runner of runners.splice(0)) runner.close();
           await feed.close();

@@ -11,13 +11,13 @@ import { Agent } from "../../src/pipeline/agent.js";
 import { AuditshipError } from "../../src/plugin/index.js";
 import { ApiServer, fail } from "../kubernetes/api-server.js";
 import { auditLine } from "../support/batches.js";
+import { patience } from "../support/patience.js";
 
 const GROUP = "/apis/auditing.kubesphere.io/v1alpha1";
 const rulesOf = (namespace: string) => `${GROUP}/namespaces/${namespace}/rules`;
 const RULES = rulesOf("kubesphere-logging-system");
 const WEBHOOKS = `${GROUP}/webhooks`;
 const EVENTS = "/api/v1/namespaces/kubesphere-logging-system/events";
-const patience = { timeout: 10_000, interval: 20 };
 
 let api: ApiServer;
 let directory: string;

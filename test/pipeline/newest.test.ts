@@ -309,7 +309,7 @@ describe("a sink that takes the newest first", () => {
     await begun.over;
     alerts.reachable = true;
     // Its backlog is read once it is on a live lane.
-    await expect.poll(() => alerts.taken.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(() => alerts.taken.length).toBeGreaterThan(0);
     source.append(lines(501, 511));
     await expect.poll(() => alerts.taken.filter((number) => number > 500)).toEqual(range(501, 511));
     stuck.end();
@@ -385,7 +385,7 @@ describe("whatever comes and goes, is killed and starts again", () => {
           const shelf = life.shelves.get("shelf")!;
           for (const { name, taken } of ends) {
             const got = () => new Set(name === "shelf" ? shelf.numbers : taken).size;
-            await expect.poll(got, { timeout: 8_000, message: name }).toBe(written);
+            await expect.poll(got, { message: name }).toBe(written);
           }
           expect(sorted(shelf.numbers)).toEqual(range(0, written));
           for (const check of acknowledged) check();

@@ -8,6 +8,7 @@ import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
 import { auditLine } from "../support/batches.js";
 import { numberOf } from "../support/far-end.js";
+import { patience } from "../support/patience.js";
 
 it("An agent starts though an archive cannot be opened, says so, serves the others, and delivers when it can", async () => {
   const directory = await mkdtemp(join(tmpdir(), "auditship-parked-"));
@@ -39,7 +40,7 @@ it("An agent starts though an archive cannot be opened, says so, serves the othe
     Agent.start(loaded, { once: false, log: createLog({ level: "warn", pretty: false, to }), metrics: new Metrics() });
 
   const first = await start();
-  await vi.waitFor(async () => expect(await archived("healthy.ndjson")).toHaveLength(100), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await archived("healthy.ndjson")).toHaveLength(100), patience);
   expect(log.join("")).toContain("Sink parked");
   expect(log.join("")).toContain("cannot write the archive");
   await first.stop();
@@ -49,8 +50,8 @@ it("An agent starts though an archive cannot be opened, says so, serves the othe
   const second = await start();
   onTestFinished(() => second.stop());
   const all = Array.from({ length: 150 }, (_, i) => i);
-  await vi.waitFor(async () => expect(await archived("occupied/archive.ndjson")).toEqual(all), { timeout: 10_000 });
-  await vi.waitFor(async () => expect(await archived("healthy.ndjson")).toEqual(all), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await archived("occupied/archive.ndjson")).toEqual(all), patience);
+  await vi.waitFor(async () => expect(await archived("healthy.ndjson")).toEqual(all), patience);
   await second.stop();
 });
 
@@ -75,12 +76,12 @@ it("An agent starts though one sink's dead letters cannot be opened; /readyz say
   const received = (name: string) => readFile(at(name), "utf8").catch(() => "");
   const ready = async () => (await fetch(`${agent.observeUrl}/readyz`)).text();
 
-  await vi.waitFor(async () => expect(await received("healthy")).toBe("2"), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await received("healthy")).toBe("2"), patience);
   expect(await ready()).toContain("sink stuck: the dead letters cannot be read or written: EISDIR");
   expect(await (await fetch(`${agent.observeUrl}/metrics`)).text()).toContain('auditship_sink_stuck{sink="stuck"} 1');
   await rm(at("state/dead-letters/stuck.ndjson"), { recursive: true });
-  await vi.waitFor(async () => expect(await received("stuck")).toBe("2"), { timeout: 10_000 });
-  await vi.waitFor(async () => expect(await ready()).not.toContain("stuck"), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await received("stuck")).toBe("2"), patience);
+  await vi.waitFor(async () => expect(await ready()).not.toContain("stuck"), patience);
 });
 
 it("An archive that can be opened only later has its first state on disk before its first event", async () => {
@@ -109,9 +110,7 @@ it("An archive that can be opened only later has its first state on disk before 
   const agent = await Agent.start(loaded, { once: false, log: createLog({ level: "silent" }), metrics: new Metrics() });
   onTestFinished(() => agent.stop());
   await rm(at("occupied"));
-  await vi.waitFor(async () => expect(await readFile(at("seen"), "utf8")).toContain('"opened":true'), {
-    timeout: 10_000,
-  });
+  await vi.waitFor(async () => expect(await readFile(at("seen"), "utf8")).toContain('"opened":true'), patience);
 });
 
 /** A sink that writes down how many events it was sent. */

@@ -7,6 +7,7 @@ import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
 import { auditLine } from "../support/batches.js";
+import { patience } from "../support/patience.js";
 
 let directory: string;
 let said: string[];
@@ -96,15 +97,12 @@ async function document(): Promise<{ auditship: Record<string, unknown> }> {
   const line = auditLine(++written, { objectRef: { resource: "pods", namespace: "shop" } });
   const { auditID } = JSON.parse(line);
   await appendFile(at("audit.log"), `${line}\n`);
-  return vi.waitFor(
-    async () => {
-      const lines = (await readFile(at("archive.ndjson"), "utf8")).trim().split("\n");
-      const own = lines.filter((line) => line.includes(auditID));
-      expect(own).toHaveLength(1);
-      return JSON.parse(own[0]);
-    },
-    { timeout: 10_000 },
-  );
+  return vi.waitFor(async () => {
+    const lines = (await readFile(at("archive.ndjson"), "utf8")).trim().split("\n");
+    const own = lines.filter((line) => line.includes(auditID));
+    expect(own).toHaveLength(1);
+    return JSON.parse(own[0]);
+  }, patience);
 }
 
 const count = (text: string) => said.filter((line) => line.includes(text)).length;
@@ -194,7 +192,7 @@ describe("a reload", () => {
       const { body } = JSON.parse(await readFile(at("state/sinks/late.json"), "utf8"));
       return body.cursors.apiserver?.offset;
     };
-    await vi.waitFor(async () => expect(await cursor()).toBeGreaterThan(0), { timeout: 10_000 });
+    await vi.waitFor(async () => expect(await cursor()).toBeGreaterThan(0), patience);
     const taken = await cursor();
     await document();
     await agent.reload(await config({ shutdownTimeout: "1ms" }));
@@ -210,7 +208,7 @@ describe("a reload", () => {
       const { body } = JSON.parse(await readFile(at("state/sinks/hanging.json"), "utf8"));
       return body.cursors.apiserver?.offset;
     };
-    await vi.waitFor(async () => expect(await cursor()).toBeGreaterThan(0), { timeout: 10_000 });
+    await vi.waitFor(async () => expect(await cursor()).toBeGreaterThan(0), patience);
     const taken = await cursor();
     await document();
     const reloading = agent.reload(await config({ shutdownTimeout: "1ms" }));

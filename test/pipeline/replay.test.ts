@@ -8,6 +8,7 @@ import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
 import { auditLine } from "../support/batches.js";
+import { patience } from "../support/patience.js";
 
 /** Refuses everything while there is a file `refuse`; writes down the ids of what it takes. */
 const SINK = `
@@ -77,7 +78,7 @@ it("Dead letters are replayed beside a running agent, which goes on with its own
   const loaded = await loadConfig(at("auditship.yaml"), { env: {} });
   const agent = await Agent.start(loaded, { once: false, log: createLog({ level: "silent" }), metrics });
   onTestFinished(() => agent.stop());
-  await vi.waitFor(async () => expect(await listed()).toHaveLength(2), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await listed()).toHaveLength(2), patience);
   const first = await listed();
   expect(await replay()).toEqual({ left: 2 });
 
@@ -87,9 +88,9 @@ it("Dead letters are replayed beside a running agent, which goes on with its own
 
   await refuse();
   await appendFile(at("audit.log"), `${auditLine(3)}\n`);
-  await vi.waitFor(async () => expect(await listed()).toHaveLength(1), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await listed()).toHaveLength(1), patience);
   // It is counted when it is known to be on disk.
-  await vi.waitFor(() => expect(metrics.get("auditship_dead_letters", "picky")).toBe(1), { timeout: 10_000 });
+  await vi.waitFor(() => expect(metrics.get("auditship_dead_letters", "picky")).toBe(1), patience);
   const second = await listed();
   await agent.stop();
   await mend();

@@ -7,6 +7,7 @@ import { loadConfig } from "../../src/config/load.js";
 import { createLog } from "../../src/observe/log.js";
 import { Metrics } from "../../src/observe/meter.js";
 import { Agent } from "../../src/pipeline/agent.js";
+import { patience } from "../support/patience.js";
 
 /** A sink whose state changes when nothing is folded: when the process is told to, and when it is closed. */
 const SINK = `
@@ -44,7 +45,7 @@ it("What a sink's state has new without a fold is written down, but not after it
   };
   expect(await changes()).toBe(0);
   (process as EventEmitter).emit("restless");
-  await vi.waitFor(async () => expect(await changes()).toBe(1), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await changes()).toBe(1), patience);
   await agent.stop();
   expect(await changes()).toBe(1);
 });

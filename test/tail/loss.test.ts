@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import type { Position, Source, StartPoint, StoredPosition } from "../../src/plugin/index.js";
 import { Lumberjack } from "../support/lumberjack.js";
+import { patience } from "../support/patience.js";
 import { line, lines, openSource, readAll, readOnce, stored, tempDirectory, textOf } from "./harness.js";
 
 const START = Date.UTC(2026, 10, 20);
@@ -159,7 +160,7 @@ describe("bytes that were deleted before they were read", () => {
     writer.delete(backup);
     writer.rotate();
     writer.write(lines(20, 30));
-    await vi.waitUntil(() => source.lag(undefined).bytes === size(10, 30));
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(10, 30), patience);
     expect(await readAll(await source.reader({ at: "beginning" }), size(10, 30))).toBe(lines(10, 30));
     expect(recorded.losses).toMatchObject([{ reason: "deleted", bytes: size(0, 10) }]);
   });
@@ -283,7 +284,7 @@ describe("what there is on disk", () => {
     writer.write(lines(10, 20));
     writer.rotate();
     writer.write(lines(20, 25));
-    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 25));
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 25), patience);
     // 20 events' bytes are kept; 15 events' were written in the 2 seconds since event 10.
     expect(told()).toEqual([size(20, 25), (size(0, 20) / size(10, 25)) * 2]);
   });
@@ -293,7 +294,7 @@ describe("what there is on disk", () => {
     writer.write(lines(0, 10));
     const { source, recorded } = await openSource(path, { maxSize: size(0, 10) });
     const warned = () => recorded.metrics.get("auditship_source_errors_total{apiserver,unrotated}");
-    const seen = (bytes: number) => vi.waitUntil(() => source.lag(undefined).bytes === bytes);
+    const seen = (bytes: number) => vi.waitUntil(() => source.lag(undefined).bytes === bytes, patience);
     await seen(size(0, 10));
     expect(warned()).toBeUndefined();
     writer.write(line(10));

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Position } from "../../src/plugin/index.js";
 import { Lumberjack } from "../support/lumberjack.js";
+import { patience } from "../support/patience.js";
 import { lines, type Options, openSource, readAll, readOnce, stored, tempDirectory } from "./harness.js";
 
 const size = (from: number, to: number) => lines(from, to).length;
@@ -114,7 +115,7 @@ describe("pinned files", () => {
     for (const backup of backups) writer.delete(backup);
     writer.rotate();
     writer.write(lines(30, 31));
-    await vi.waitUntil(() => recorded.metrics.get("auditship_pinned_bytes{apiserver}") === size(10, 20));
+    await vi.waitUntil(() => recorded.metrics.get("auditship_pinned_bytes{apiserver}") === size(10, 20), patience);
     const late = await source.reader(stored(position));
     expect(await readAll(late, size(10, 31))).toBe(lines(10, 31));
     expect(recorded.losses).toEqual([{ reason: "deleted", bytes: size(4, 10), file: position.file.id }]);
@@ -175,7 +176,7 @@ describe("pinned files", () => {
     const later = await openSource(path, { ...pin, restored });
     const second = writer.rotate();
     writer.write(lines(20, 30));
-    await vi.waitUntil(() => later.source.lag(undefined).bytes === size(0, 30));
+    await vi.waitUntil(() => later.source.lag(undefined).bytes === size(0, 30), patience);
     await later.source.close();
     writer.rotate();
     for (const backup of [first, second, ...writer.backups()]) writer.delete(backup);

@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Reader } from "../../src/plugin/index.js";
 import { Lumberjack } from "../support/lumberjack.js";
+import { patience } from "../support/patience.js";
 import { line, lines, openSource, type Recorded, readAll, readOnce, stored, tempDirectory, textOf } from "./harness.js";
 
 const size = (from: number, to: number) => lines(from, to).length;
@@ -69,7 +70,7 @@ describe("what is not there", () => {
     const { source, recorded } = await openSource(path);
     const reader = await source.reader({ at: "beginning" });
     const waiting = next(reader);
-    await vi.waitUntil(() => errors(recorded, "missing") >= 3);
+    await vi.waitUntil(() => errors(recorded, "missing") >= 3, patience);
     writer.write(lines(0, 3));
     expect(await waiting).toBe(lines(0, 3));
     expect(said(recorded, "missing")).toEqual(["warn", "info"]);
@@ -93,7 +94,10 @@ describe("what is not there", () => {
     const steps = writer.rotation();
     steps.next();
     steps.next();
-    await vi.waitUntil(() => (source.state(undefined) as { files: { base?: string }[] }).files[0].base !== undefined);
+    await vi.waitUntil(
+      () => (source.state(undefined) as { files: { base?: string }[] }).files[0].base !== undefined,
+      patience,
+    );
     steps.next();
     writer.write(lines(3, 5));
     expect(await waiting).toBe(lines(3, 5));
@@ -108,7 +112,7 @@ describe("what is not there", () => {
     expect(await next(reader)).toBe(lines(0, 3));
     const waiting = next(reader);
     fs.rmSync(dirname(path), { recursive: true });
-    await vi.waitUntil(() => errors(recorded, "missing") > 0);
+    await vi.waitUntil(() => errors(recorded, "missing") > 0, patience);
     writer.close();
     writer.write(lines(3, 5));
     expect(await waiting).toBe(lines(3, 5));
@@ -138,7 +142,7 @@ describe("what is not there", () => {
     writer.write(lines(3, 5));
     expect(await waiting).toBe(lines(3, 5));
     const again = next(reader);
-    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 5));
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 5), patience);
     writer.write(line(5));
     expect(await again).toBe(line(5));
     expect(errors(recorded, "unlinked")).toBeGreaterThan(0);
@@ -154,7 +158,7 @@ describe("what cannot be read", () => {
     const { source, recorded } = await openSource(path);
     const reader = await source.reader({ at: "beginning" });
     const waiting = next(reader);
-    await vi.waitUntil(() => errors(recorded, "list") >= 3);
+    await vi.waitUntil(() => errors(recorded, "list") >= 3, patience);
     forbidden = false;
     expect(await waiting).toBe(lines(0, 3));
     expect(said(recorded, "list")).toEqual(["warn", "info"]);
@@ -175,7 +179,7 @@ describe("what cannot be read", () => {
     const { source, recorded } = await openSource(path);
     const reader = await source.reader({ at: "beginning" });
     const waiting = readAll(reader, size(0, 5));
-    await vi.waitUntil(() => errors(recorded, "open") >= 3);
+    await vi.waitUntil(() => errors(recorded, "open") >= 3, patience);
     forbidden = false;
     expect(await waiting).toBe(lines(0, 5));
     expect(said(recorded, "open")).toEqual(["warn", "info"]);
@@ -189,7 +193,7 @@ describe("what cannot be read", () => {
     let broken = true;
     failWith("readSync", "EIO", () => broken);
     const waiting = next(reader);
-    await vi.waitUntil(() => errors(recorded, "read") >= 3);
+    await vi.waitUntil(() => errors(recorded, "read") >= 3, patience);
     broken = false;
     expect(await waiting).toBe(lines(0, 3));
     expect(said(recorded, "read")).toEqual(["warn", "info"]);
@@ -216,7 +220,7 @@ describe("what cannot be read", () => {
     const { source, recorded } = await openSource(path);
     makeStale(path);
     writer.write(lines(3, 6));
-    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 6));
+    await vi.waitUntil(() => source.lag(undefined).bytes === size(0, 6), patience);
     expect(errors(recorded, "read")).toBeGreaterThan(0);
     expect(await next(await source.reader({ at: "beginning" }))).toBe(lines(0, 6));
   });
@@ -268,7 +272,7 @@ describe("a file that is not the one it was", () => {
     fs.truncateSync(path);
     fs.appendFileSync(path, lines(20, 40));
     const files = () => (source.state(undefined) as { files: { size: number; gone?: string }[] }).files;
-    await vi.waitUntil(() => files().length === 2);
+    await vi.waitUntil(() => files().length === 2, patience);
     expect(files()).toMatchObject([{ size: size(0, 3), gone: "overwritten" }, { size: size(20, 40) }]);
   });
 
@@ -313,7 +317,7 @@ describe("a file that is not the one it was", () => {
     expect(await readAll(reader, size(0, 6), size(0, 6))).toBe(lines(0, 6));
     fs.truncateSync(path, size(0, 4));
     fs.appendFileSync(path, lines(20, 21));
-    await vi.waitUntil(() => errors(recorded, "replaced") > 0);
+    await vi.waitUntil(() => errors(recorded, "replaced") > 0, patience);
     fs.appendFileSync(path, lines(21, 30));
     expect(await next(reader)).toContain(lines(21, 30).slice(size(0, 1)));
     expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(6, 10) }]);
@@ -330,9 +334,9 @@ describe("a file that is not the one it was", () => {
     expect(await readAll(reader, size(0, 10))).toBe(lines(0, 10));
     fs.truncateSync(path, size(0, 4));
     fs.appendFileSync(path, lines(20, 21));
-    if (!readFirst) await vi.waitUntil(() => errors(recorded, "replaced") > 0);
+    if (!readFirst) await vi.waitUntil(() => errors(recorded, "replaced") > 0, patience);
     expect(await readAll(reader, size(20, 21))).toContain(lines(20, 21));
-    await vi.waitUntil(() => source.lag(reader.position()).bytes === 0);
+    await vi.waitUntil(() => source.lag(reader.position()).bytes === 0, patience);
     expect(recorded.losses).toEqual([]);
   });
 
