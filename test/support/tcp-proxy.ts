@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./ports.js";
 
 /** What a network does to the bytes that pass; all of it both ways. */
 export interface Toxic {
@@ -24,15 +25,16 @@ export class TcpProxy {
   readonly #target: { host: string; port: number };
   readonly #sockets = new Set<Socket>();
   #server!: Server;
-  #port = 0;
+  readonly #port: number;
 
-  private constructor({ hostname, port }: URL) {
+  private constructor({ hostname, port }: URL, own: number) {
     this.#target = { host: hostname, port: Number(port) };
+    this.#port = own;
   }
 
   /** @param target URL of a server */
   static async to(target: string): Promise<TcpProxy> {
-    const proxy = new TcpProxy(new URL(target));
+    const proxy = new TcpProxy(new URL(target), await freePort());
     await proxy.listen();
     return proxy;
   }
@@ -46,7 +48,6 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#join(client));
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
-    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   /** Refuses connections, and cuts those there are. */
