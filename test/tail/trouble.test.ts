@@ -41,7 +41,7 @@ function makeStale(path: string): void {
       return false;
     }
   };
-  const stale = new Set(Array.from({ length: 256 }, (_, fd) => fd).filter(isOpen));
+  const stale = new Set(fs.readdirSync("/proc/self/fd").map(Number).filter(isOpen));
   for (const method of ["readSync", "fstatSync", "closeSync"] as const) {
     const real = fs[method] as (fd: number, ...args: unknown[]) => unknown;
     const spy = vi.spyOn(fs, method).mockImplementation(((fd: number, ...args: unknown[]) => {
