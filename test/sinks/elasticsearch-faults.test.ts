@@ -183,7 +183,7 @@ test("a connection that the server closes between two requests costs nothing", a
     response.socket!.end();
     answered++;
   });
-  const { counted, ids } = await deliver([url]);
+  const { counted, ids } = await deliver([url], { timeout: "20s" });
   expect([...stored].sort()).toEqual(ids.sort());
   expect([events(counted, "created"), answered]).toEqual([20, 2]);
 });
