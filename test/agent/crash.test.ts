@@ -47,7 +47,8 @@ it.each([
   "quotes no event: $what",
   async ({ crash, code, options }) => {
     const site = await Site.make();
-    const lines = [...canaryLines(Math.floor(Math.random() * 2 ** 31), 2 * PLACE_NAMES.length)];
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const lines = [...canaryLines(seed, 2 * PLACE_NAMES.length)];
     expect(leaks(text(lines)).length).toBeGreaterThan(10);
     await site.writeLog(lines);
     await writeFile(site.at("crashing.mjs"), stage(crash));
@@ -66,7 +67,7 @@ it.each([
     const reports = (await readdir(site.directory)).filter((name) => /^report\..*\.json$/.test(name));
     expect(reports).toHaveLength(code === null ? 1 : 0);
     const said = await Promise.all(reports.map((name) => readFile(site.at(name), "utf8")));
-    expect(leaks([agent.out, agent.err, ...said].join("\n"))).toEqual([]);
+    expect(leaks([agent.out, agent.err, ...said].join("\n")), `seed ${seed}`).toEqual([]);
   },
   60_000,
 );

@@ -14,6 +14,12 @@ function redacted(lines: readonly string[], profile: Profile): string {
   return documentsOf(batch);
 }
 
+it("An id of ours is no secret, whatever letters its hash comes to; what begins like gzip elsewhere may be one", () => {
+  const id = "5R0vMDyaHOvdbcqqAAAAAeKfAAAAAH4sIJmF_12Q";
+  expect(leaks(`{"auditship":{"id":"${id}"}}`)).toEqual([]);
+  expect(leaks(`{"auditship":{"id":"${id}"},"release":"H4sI"}`)).toHaveLength(1);
+});
+
 describe("Planted secrets", () => {
   it("stand in every event before redaction", () => {
     const lines = [...canaryLines(1, PLACE_NAMES.length)];
@@ -21,11 +27,12 @@ describe("Planted secrets", () => {
   });
 
   it.each(PLACE_NAMES.map((name, n) => [name, n] as const))("leave no trace in: %s", (_, n) => {
-    const lines = [...canaryLines(Math.floor(Math.random() * 2 ** 31), 20 * PLACE_NAMES.length)];
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const lines = [...canaryLines(seed, 20 * PLACE_NAMES.length)];
     const own = lines.filter((_, index) => index % PLACE_NAMES.length === n);
     for (const profile of ["default", "strict"] as const) {
       const text = redacted(own, profile);
-      expect(leaks(text)).toEqual([]);
+      expect(leaks(text), `seed ${seed}`).toEqual([]);
       for (const line of text.trimEnd().split("\n")) expect(JSON.parse(line).auditship.redaction).toBeUndefined();
     }
   });

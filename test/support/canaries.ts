@@ -326,10 +326,12 @@ export function encodedForms(text: string): string[] {
 /** The mark in every encoding; and the beginning of gzip in base64. */
 const FORMS: readonly string[] = [...encodedForms(MARK), "H4sI", "SDRzS"];
 
+/** What is made of hashes, of which one in some hundred thousand holds four given letters by chance: redacted values, and our ids. */
+const HASHES = /hmac:[\w-]{8}:[\w-]{22}|[\w-]{16}AA[\w-]{6}AAAA[\w-]{12}/g;
+
 /** What is planted and stands in a text: some of the places, for people. */
 export function leaks(said: string): string[] {
-  // Of some hundred thousand hashes one holds four given letters by chance.
-  const text = said.replaceAll(/hmac:[\w-]{8}:[\w-]{22}/g, "hmac");
+  const text = said.replaceAll(HASHES, "hash");
   return FORMS.flatMap((form) => {
     const at = text.indexOf(form);
     return at < 0 ? [] : [text.slice(Math.max(0, at - 200), at + 60)];
