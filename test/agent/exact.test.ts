@@ -99,7 +99,7 @@ function acceptance(read: () => Lines): void {
     } finally {
       await server.close();
     }
-  }, 60_000);
+  }, 120_000);
 }
 
 describe("a simulated log of 3,000 events in rotated files", () => {

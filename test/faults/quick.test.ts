@@ -16,7 +16,7 @@ afterAll(() => rm(directory, { recursive: true }));
 
 describe("nothing is lost, nothing stored twice, and what is gone is counted, in scenario", () => {
   for (const scenario of SCENARIOS.filter(({ quick }) => quick)) {
-    it(scenario.name, { timeout: 60_000 }, async ({ skip }) => {
+    it(scenario.name, { timeout: 120_000 }, async ({ skip }) => {
       const reason = scenario.skip?.();
       if (reason) skip(reason);
       expect((await play(scenario, entry())).problems).toEqual([]);
