@@ -346,10 +346,10 @@ test("an answer as long as the bound is whole", async () => {
 test("a server that never answers, or never ends its answer, is given up after the timeout", async () => {
   const silent = await serve(() => {});
   const slow = await serve((_, response) => void response.write("{"));
-  await expect(client({ urls: [silent], timeout: 100 }).request(get)).rejects.toThrow(
-    `no complete answer within 0.1 s (${silent})`,
+  await expect(client({ urls: [silent], timeout: 1000 }).request(get)).rejects.toThrow(
+    `no complete answer within 1 s (${silent})`,
   );
-  await expect(client({ urls: [slow], timeout: 100 }).request(get)).rejects.toThrow("no complete answer within 0.1 s");
+  await expect(client({ urls: [slow], timeout: 1000 }).request(get)).rejects.toThrow("no complete answer within 1 s");
 });
 
 test("what took too long is a TimeoutError, as anybody's; nothing else is", async () => {

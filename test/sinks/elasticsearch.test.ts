@@ -303,10 +303,10 @@ describe("a whole request", () => {
     ["never answered", () => ({ do: "never" })],
     ["reset", () => ({ do: "reset", stored: true })],
     ["cut in the middle of its answer", () => ({ do: "cut", stored: true })],
-    ["answered too late", () => ({ do: "store", late: 2000 })],
+    ["answered too late", () => ({ do: "store", late: 5000 })],
   ])("that is %s throws: nobody knows what became of it", async (_, script) => {
     const bulk = await server(script);
-    const es = await sink(bulk.url, { timeout: 200 });
+    const es = await sink(bulk.url, { timeout: 1000 });
     await expect(es.send(request(es, [event(0)]), signal)).rejects.toThrow(/no complete answer|connection closed/);
   });
 
