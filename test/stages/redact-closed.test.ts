@@ -208,5 +208,5 @@ describe("The stage", () => {
         `{"requestObject":{"note":${text},"args":["-c",${text}],"env":[{"name":"X","value":${text}}]},"requestURI":${text}}`,
       );
     }
-  }, 60_000);
+  }, 120_000);
 });
