@@ -37,7 +37,7 @@ const condition = fc
   .array(fc.tuple(fc.constantFrom("and", "or"), fc.boolean(), oneTest), { minLength: 1, maxLength: 5 })
   .map((parts) => parts.map(([op, no, test], i) => `${i ? ` ${op} ` : ""}${no ? `(not ${test})` : test}`).join(""));
 
-describe("a set of rules", { timeout: 60_000 }, () => {
+describe("a set of rules", { timeout: 180_000 }, () => {
   it("finds by verb and resource exactly the rules that match when each is tried", () => {
     fc.assert(
       fc.property(fc.array(condition, { maxLength: 6 }), fc.array(line, { maxLength: 6 }), (conditions, lines) => {
