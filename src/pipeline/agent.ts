@@ -195,7 +195,7 @@ export class Agent {
   /** The state is on disk. */
   #written(): void {
     this.#readiness.met(STATE);
-    if (this.#isPlaced) return;
+    if (this.#isPlaced || this.#stopping) return;
     this.#isPlaced = true;
     this.#started();
   }

@@ -24,7 +24,7 @@ export class SinkSet {
   readonly #sinks = new Map<string, RunningSink>();
   /** Sinks that were ended, and keep their places in the sources until those that may go on there are added. */
   readonly #ended = new Set<Runner>();
-  /** Sinks with state of their own that is not on disk as it was when they began: they take nothing before it is. */
+  /** Sinks with state of their own, in order, that is not on disk as it was when they began: they take nothing before it is. */
   readonly #unplaced = new Set<Runner>();
 
   constructor(deps: SinkSetDeps) {
@@ -107,9 +107,10 @@ export class SinkSet {
     this.#ended.clear();
   }
 
-  /** True if after a kill now it would not be cut back to where it begins. */
-  #isUnplaced({ sink, runner }: RunningSink, record: SinkRecord | undefined): boolean {
-    if (sink.mode !== "fold" || this.#deps.checkpoints().has(runner)) return false;
+  /** True if after a kill now it would not be cut back to where it begins. What takes events in any order takes one twice, too. */
+  #isUnplaced({ loaded, sink, runner }: RunningSink, record: SinkRecord | undefined): boolean {
+    if (sink.mode !== "fold" || loaded.plugin.anyOrder || !runner.taking) return false;
+    if (this.#deps.checkpoints().has(runner)) return false;
     return JSON.stringify(record?.state) !== JSON.stringify(sink.state());
   }
 
