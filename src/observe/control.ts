@@ -8,7 +8,7 @@ import { makeDirectory } from "../plugin/make-directory.js";
 
 const NAME = "control.sock";
 /** Milliseconds that a client waits, and a server for a client's line. */
-const PATIENCE = 2000;
+const PATIENCE = 5000;
 /** Most bytes of a request or an answer. */
 const MAX_REQUEST = 1024;
 const MAX_ANSWER = 1 << 20;
