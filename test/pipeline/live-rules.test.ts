@@ -259,10 +259,10 @@ describe("a rule that is watched and has an error", () => {
     const many = { apiVersion: "auditing.kubesphere.io/v1alpha1", kind: "Rule", metadata, spec: { rules: bad } };
     await writeFile(at("rules/many.json"), JSON.stringify(many));
     await start();
-    expect([logged("Rule refused"), logged("More is wrong")]).toEqual([50, 1]);
+    expect([logged("Rule refused"), logged("There are more errors")]).toEqual([50, 1]);
     put("a", [item("A"), item("OneMore", "Verb (")]);
     await eventually(["A"]);
-    expect([logged("Rule refused"), logged("More is wrong")]).toEqual([51, 1]);
+    expect([logged("Rule refused"), logged("There are more errors")]).toEqual([51, 1]);
     expect(logged("a.OneMore: ")).toBe(1);
   });
 
