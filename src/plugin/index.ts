@@ -23,7 +23,7 @@ export * from "./needles.js";
 export * from "./position.js";
 export * from "./registry.js";
 export * from "./sink.js";
-export * from "./size.js";
+export * from "./size-limit.js";
 export * from "./source.js";
 export * from "./stage.js";
 export * from "./sync-directory.js";

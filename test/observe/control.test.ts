@@ -125,7 +125,7 @@ describe("the control socket", () => {
     });
     await expect(askStatus(directory)).rejects.toMatchObject({
       code: "AUDITSHIP_STATUS",
-      message: expect.stringContaining("an agent does not answer within 2 s"),
+      message: expect.stringContaining("an agent does not answer within 5 s"),
     });
   });
 
