@@ -5,6 +5,8 @@ import { AuditshipError } from "../plugin/index.js";
 
 /** The files of a directory that are taken for audit logs. */
 const LOG_FILE = /\.(log|json|jsonl|ndjson)(\.gz)?$/;
+/** Files of a log that are open at once, its newest: those that rotation renames and compresses. */
+const MOST_OPEN = 1000;
 /** So many listings in a row may differ before the files are taken as they are. */
 const MOST_LISTINGS = 20;
 
@@ -41,8 +43,9 @@ export function openLog(list: () => readonly string[]): InputFile[] {
 
 /** @param lenient files that are not there are left out */
 function open(names: readonly string[], lenient: boolean): InputFile[] {
-  const files: InputFile[] = [];
-  for (const name of names) {
+  const older = names.slice(0, -MOST_OPEN);
+  const files: InputFile[] = older.map((name) => ({ name }));
+  for (const name of names.slice(older.length)) {
     try {
       files.push({ name, descriptor: openSync(name, "r") });
     } catch (cause) {
@@ -55,7 +58,7 @@ function open(names: readonly string[], lenient: boolean): InputFile[] {
 }
 
 function close(files: readonly InputFile[]): void {
-  for (const { descriptor } of files) closeSync(descriptor!);
+  for (const { descriptor } of files) if (descriptor !== undefined) closeSync(descriptor);
 }
 
 function logsIn(directory: string): string[] {

@@ -122,6 +122,14 @@ describe("files of a directory", () => {
     expect((await readAll(files)).ids).toEqual(["1", "2", "3"]);
   });
 
+  it("are open only as far as they are the newest 1,000: so many descriptors are there everywhere", async () => {
+    const name = (n: number) => `audit-2026-11-20T10-00-${String(n).padStart(6, "0")}.log`;
+    await Promise.all(Array.from({ length: 1010 }, (_, n) => file(name(n), n % 500 === 0 ? event(n) : "")));
+    const files = await inputFiles([directory]);
+    expect(files.map(({ descriptor }) => descriptor !== undefined).lastIndexOf(false)).toBe(9);
+    expect((await readAll(files)).ids).toEqual(["0", "500", "1000"]);
+  });
+
   it("are no pipes, which would be waited for, and no links that lead nowhere", async () => {
     await file("a.log", event(1));
     execFileSync("mkfifo", [join(directory, "b.log")]);
