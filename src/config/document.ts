@@ -24,7 +24,11 @@ export class PlacedDocument {
   readonly #substituted = new Set<Node>();
 
   /** Parses `text` and replaces `${NAME}` in its string values. `file` is only a name for {@link Place}. */
-  constructor(text: string, file: string, env: Environment) {
+  constructor(
+    readonly text: string,
+    file: string,
+    env: Environment,
+  ) {
     this.#file = file;
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
     for (const error of this.#document.errors) {

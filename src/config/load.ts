@@ -88,9 +88,8 @@ export async function loadConfig(
   { env = process.env, registry = builtins() }: LoadOptions = {},
 ): Promise<LoadedConfig> {
   const path = resolve(file);
-  const text = await read(path, file);
-  const loaded = await new Loader(path, new PlacedDocument(text, file, env), registry).load();
-  return { ...loaded, text };
+  const document = new PlacedDocument(await read(path, file), file, env);
+  return new Loader(path, document, registry).load();
 }
 
 async function read(path: string, name: string): Promise<string> {
@@ -123,7 +122,7 @@ class Loader {
     this.#registry = registry;
   }
 
-  async load(): Promise<Omit<LoadedConfig, "text">> {
+  async load(): Promise<LoadedConfig> {
     this.#stopOnErrors(this.#document.errors);
     const config = this.#check(configSchema, []);
     const raw = this.#document.data() as { sources?: object; stages?: unknown; sinks?: object };
@@ -136,12 +135,7 @@ class Loader {
     return this.#loaded(config as Config, sources, stages, sinks);
   }
 
-  #loaded(
-    config: Config,
-    sources: LoadedSource[],
-    stages: LoadedStage[],
-    sinks: LoadedSink[],
-  ): Omit<LoadedConfig, "text"> {
+  #loaded(config: Config, sources: LoadedSource[], stages: LoadedStage[], sinks: LoadedSink[]): LoadedConfig {
     const directory = this.#directory;
     const absolute = (path: string) => resolve(directory, path);
     config.node ||= hostname();
@@ -152,6 +146,7 @@ class Loader {
     if (config.rules.auditPolicy !== undefined) config.rules.auditPolicy = absolute(config.rules.auditPolicy);
     return {
       path: this.#path,
+      text: this.#document.text,
       directory,
       config,
       sources,

@@ -28,8 +28,14 @@ export const stop = (reason: string): Stop => ({ kind: "stop", reason });
 /** The same verdict on something that may have been accepted nevertheless: the next try says so (`Request.unsure`). */
 export const unsure = (verdict: Retry | Split): Verdict => ({ ...verdict, unsure: true });
 
-/** The same verdict on what a server or proxy gave up for its time: 408, 504 (RFC 9110 §15.5.9, §15.6.5). */
-export const late = (verdict: Retry): Retry => ({ ...verdict, late: true });
+/** What a server or proxy answers that gave a request up for its time. RFC 9110 §15.5.9, §15.6.5. */
+const TOO_LONG = new Set([408, 504]);
+
+/** `retry` of what was answered with this HTTP status. */
+export const retryStatus = (status: number, reason: string, after?: number): Retry => ({
+  ...retry(reason, after),
+  ...(TOO_LONG.has(status) && { late: true }),
+});
 
 /** `Retry-After` (seconds or HTTP date) in milliseconds from `now`; undefined if absent or nonsense. RFC 9110 §10.2.3. */
 export function retryAfter(header: string | undefined, now: number): number | undefined {

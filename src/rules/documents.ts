@@ -50,7 +50,7 @@ export async function listFiles(path: string, above: readonly string[] = []): Pr
     });
     return (await Promise.all(lists)).flat();
   } catch (error) {
-    throw readError(path, error);
+    throw readError(path, error, "The rules");
   }
 }
 
@@ -66,7 +66,7 @@ export async function readRuleFile(file: string, what = "The rules"): Promise<st
 }
 
 /** The path may stand in a configuration or in a command. */
-function readError(file: string, cause: unknown, what = "The rules"): AuditshipError {
+function readError(file: string, cause: unknown, what: string): AuditshipError {
   if (cause instanceof AuditshipError) return cause;
   const message = `${what} cannot be read: ${(cause as Error).message}. Check the path and the rights to it.`;
   return new AuditshipError("AUDITSHIP_RULE_READ", message, { file }, { cause });

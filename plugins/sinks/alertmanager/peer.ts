@@ -196,6 +196,7 @@ export class Peer {
     const { meter, name } = this.#host;
     const headers = { "content-type": "application/json" };
     let outcome = "retry";
+    let isLate = false;
     try {
       const signal = this.#abort.signal;
       const answer = await this.#http.request({ method: "POST", path: "/api/v2/alerts", headers, body, signal });
@@ -204,16 +205,15 @@ export class Peer {
       else throw new Unavailable(said(answer), retryAfter(answer.headers["retry-after"], this.#host.now()));
       return outcome === "ok" ? undefined : said(answer);
     } catch (error) {
-      if ((error as Error).name === "TimeoutError") outcome = "late";
+      isLate = (error as Error).name === "TimeoutError";
       throw error;
     } finally {
       const now = performance.now();
       const bytes = Buffer.byteLength(body);
       meter.observe("auditship_sink_request_seconds", (now - started) / 1000, name);
-      meter.add("auditship_sink_requests_total", 1, name, outcome === "late" ? "retry" : outcome);
+      meter.add("auditship_sink_requests_total", 1, name, outcome);
       if (outcome === "ok") meter.add("auditship_sink_bytes_total", bytes, name);
-      if (outcome === "ok" || outcome === "late")
-        this.#size.ended(bytes, started, now, outcome === "ok" ? "taken" : "late");
+      this.#size.ended(bytes, started, now, outcome === "ok" ? "taken" : isLate ? "late" : "other");
     }
   }
 

@@ -2,11 +2,11 @@ import {
   DONE,
   DUPLICATE,
   type HttpAnswer,
-  late,
   reject,
   retry,
   retryAfter,
   retrySlowly,
+  retryStatus,
   split,
   unsure,
   type Verdict,
@@ -113,12 +113,10 @@ function requestVerdict(answer: HttpAnswer, now: number): Verdict {
   if (status === 413) return split("the request is too large (413)");
   const cause = clusterFault(status, error);
   if (cause !== undefined) return retrySlowly(`${cause} (${said})`);
-  if (status === 408) return late(retry(`busy (${said})`, after));
-  if (status === 429) return retry(`busy (${said})`, after);
+  if (status === 408 || status === 429) return retryStatus(status, `busy (${said})`, after);
   // A server that reads the request while it comes may have taken what was before the fault.
   if (status === 400) return unsure(split(`the request is refused (${said})`));
-  if (status === 504) return unsure(late(retry(`the server fails (${said})`, after)));
-  if (status >= 500) return unsure(retry(`the server fails (${said})`, after));
+  if (status >= 500) return unsure(retryStatus(status, `the server fails (${said})`, after));
   if (status >= 300 && status < 400) return unsure(retrySlowly(`redirected (${said}); redirects are not followed`));
   if (status === 403 && /^text\/html/i.test(headers["content-type"] ?? ""))
     return retrySlowly(`a proxy or firewall refuses the whole request (403 in HTML${signed(headers.server)})`);

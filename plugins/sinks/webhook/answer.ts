@@ -1,11 +1,10 @@
 import {
   DONE,
   type HttpAnswer,
-  late,
   reject,
-  retry,
   retryAfter,
   retrySlowly,
+  retryStatus,
   split,
   stop,
   type Verdict,
@@ -21,8 +20,8 @@ export function verdictOf({ status, headers, url }: HttpAnswer, now: number): Ve
   // What one event holds must not cost those beside it their delivery: halved until it is alone.
   if (CONTENT.has(status)) return split(`refused (${status})`);
   if (status >= 500 || RETRIED.has(status)) {
-    const verdict = retry(`the receiver is busy or failing (${status})`, retryAfter(headers["retry-after"], now));
-    return status === 408 || status === 504 ? late(verdict) : verdict;
+    const after = retryAfter(headers["retry-after"], now);
+    return retryStatus(status, `the receiver is busy or failing (${status})`, after);
   }
   return reject(`refused (${status})`);
 }
