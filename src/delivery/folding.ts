@@ -60,8 +60,7 @@ export class FoldingRunner extends Runner {
 
   async snapshot<Cursors>(cursors: () => Cursors): Promise<Snapshot<Cursors> | undefined> {
     while (this.#folding) {
-      const over = await Promise.race([this.#folding.then(() => true), this.wait(MOST_WAIT).then(() => false)]);
-      if (!over) return undefined;
+      if (!(await this.within(MOST_WAIT, this.#folding))) return undefined;
     }
     if (this.#owed) return { cursors: cursors(), state: this.#owed.state, flush: async () => {} };
     return { cursors: cursors(), state: this.#sink.state(), flush: () => this.#sink.flush() };
@@ -83,8 +82,7 @@ export class FoldingRunner extends Runner {
   /** True when the fold is over; false if it takes longer than `stallAfter` (a patient lane waits on). */
   async #settles(folding: Promise<unknown>, patient: boolean): Promise<boolean> {
     for (;;) {
-      const over = await Promise.race([folding.then(() => true), this.wait(this.options.stallAfter).then(() => false)]);
-      if (over) return true;
+      if (await this.within(this.options.stallAfter, folding)) return true;
       if (!patient || !this.taking) return false;
     }
   }

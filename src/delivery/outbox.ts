@@ -115,11 +115,15 @@ export class Outbox {
     this.#pending.add(left);
     gathering.pending++;
     gathering.waiting++;
-    const send = () => {
+    const send = async () => {
       gathering.waiting--;
       if (gathering === this.#usual) this.#passed = 0;
       this.makeRoom();
-      return this.#deliver(left).finally(() => this.#end(left, gathering));
+      try {
+        await this.#deliver(left);
+      } finally {
+        this.#end(left, gathering);
+      }
     };
     return this.#queue.add(send, { priority });
   }

@@ -234,6 +234,22 @@ export abstract class Runner {
     });
   }
 
+  /** True when `event` resolves; false if that takes longer than `ms`, or the sink's state changes before. Leaves no timer behind. */
+  protected async within(ms: number, event: Promise<unknown>): Promise<boolean> {
+    let late = () => {};
+    const tooLate = new Promise<false>((resolve) => {
+      late = () => resolve(false);
+    });
+    const timer = setTimeout(late, ms);
+    this.#wakers.add(late);
+    try {
+      return await Promise.race([event.then(() => true), tooLate]);
+    } finally {
+      clearTimeout(timer);
+      this.#wakers.delete(late);
+    }
+  }
+
   /** Waits as long as the far end asked for; if the sink parks meanwhile, so do its probes. */
   protected waitAsked(ms: number): Promise<void> {
     this.#notBefore = performance.now() + ms;

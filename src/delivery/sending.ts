@@ -147,14 +147,13 @@ export class SendingRunner extends Runner {
     gathering.stopTimer();
     gathering.wanting++;
     try {
-      let stalled: Promise<boolean> | undefined;
+      let since = performance.now();
       while (!this.#outbox.hasRoom(gathering)) {
         if (!this.taking) return false;
-        stalled ??= this.wait(this.#patience(patient)).then(() => true);
-        const changed = this.#outbox.roomChanged().then(() => false);
-        if (!(await Promise.race([changed, stalled]))) continue;
+        const left = since + this.#patience(patient) - performance.now();
+        if (left > 0 && (await this.within(left, this.#outbox.roomChanged()))) continue;
         if (!patient || this.failing) return false;
-        stalled = undefined;
+        since = performance.now();
       }
       if (this.taking && gathering.builder.count > 0) this.#put(gathering);
       return this.taking;
@@ -183,8 +182,7 @@ export class SendingRunner extends Runner {
     try {
       while (this.#outbox.pending > 0) {
         if (!this.taking) return false;
-        const idle = this.#outbox.idle().then(() => true);
-        if (await Promise.race([idle, this.wait(this.#patience(patient)).then(() => false)])) break;
+        if (await this.within(this.#patience(patient), this.#outbox.idle())) break;
         if (!patient || this.failing) return false;
       }
       return this.taking;

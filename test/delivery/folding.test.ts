@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { FoldingRunner } from "../../src/delivery/folding.js";
 import { Ledger } from "../../src/delivery/ledger.js";
 import { createSelect } from "../../src/delivery/select.js";
@@ -52,6 +52,18 @@ function run(sink: FoldingSink, select = "all", stallAfter = 30) {
 }
 
 describe("a sink that folds", () => {
+  it("leaves no timer of its patience behind: with many batches a second there would be thousands", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const { runner, ledger } = run(new Shelf(), "all", 60_000);
+      for (const offset of [0, 1000, 2000]) await runner.offer(batchOf([auditLine(0)], offset), ledger, true);
+      await runner.snapshot(() => undefined);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("parks at once for what only an operator can mend, says so, and comes back without a rest", async () => {
     const shelf = new Shelf();
     const full = Object.assign(new Error("no space left"), { slow: true });

@@ -532,6 +532,20 @@ describe("an event that the far end says it has", () => {
   });
 });
 
+describe("waiting for room", () => {
+  it("leaves no timer of the sink's patience behind: with many requests a second there would be thousands", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const { runner, ledger } = run(new FarEnd(), { maxEvents: 1, stallAfter: 60_000 });
+      await runner.offer(batchOf(lines(0, 20)), ledger, true);
+      await runner.drain();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
 describe("the next try", () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
