@@ -125,7 +125,7 @@ class Elasticsearch implements SendingSink {
     const answer = await this.#http.request({
       method: "POST",
       path: this.#bulk,
-      headers: encoding === "gzip" ? { ...HEADERS, "content-encoding": "gzip" } : HEADERS,
+      headers: HEADERS[encoding],
       body,
       signal,
       spread: true,
@@ -177,7 +177,8 @@ class Elasticsearch implements SendingSink {
 }
 
 /** Plain NDJSON and JSON: the one form that Elasticsearch 8, 9 and OpenSearch all take. */
-const HEADERS = { "content-type": "application/x-ndjson", accept: "application/json" };
+const PLAIN = { "content-type": "application/x-ndjson", accept: "application/json" };
+const HEADERS = { identity: PLAIN, gzip: { ...PLAIN, "content-encoding": "gzip" } };
 /** Of a probe: somebody is there, who does not let us ask. */
 const ANSWERS = new Set([403, 404, 405, 501]);
 /** A bulk answer says at most some hundred bytes about a refused item. */

@@ -55,7 +55,7 @@ export class Exchange {
       const answered = new Promise<IncomingMessage>((resolve, reject) => {
         request.once("response", resolve).on("error", reject);
         // Of an answer that nobody asked for, 101 with an upgrade, Node tells nothing but that all is over.
-        request.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
+        request.once("close", () => this.#answered || reject(closed()));
       });
       if (signal?.aborted) stop();
       else request.end(body);
@@ -103,6 +103,8 @@ export class Exchange {
     return failure(closed && this.#request.reusedSocket && !this.#answered ? "stale" : "lost", describe(cause));
   }
 }
+
+const closed = () => Object.assign(new Error("closed"), { code: "ECONNRESET" });
 
 /** Nearly always one is enough. */
 const TURNS = 4;

@@ -32,6 +32,8 @@ class Http implements HttpClient {
   readonly #authorization: ReturnType<typeof createAuthorization>;
   readonly #tls: ReturnType<typeof createTls>;
   readonly #endpoints: Endpoints;
+  /** Headers of the last request, and what they were made of. */
+  #last: Merged | undefined;
   /** Connections with other certificates are others to them: a renewed one is used at once. */
   readonly #agents = { "http:": new HttpAgent(AGENT), "https:": new HttpsAgent(AGENT) };
 
@@ -74,13 +76,18 @@ class Http implements HttpClient {
   /** The certificates of now, and the headers with the credentials of now. */
   async #prepare(request: HttpRequest): Promise<Prepared> {
     const tls = await this.#tls();
-    const authorization = await this.#authorization();
-    // A request's own come last, and win: to Node, names that differ only in case are one.
-    const headers =
-      authorization === undefined
-        ? { ...this.#headers, ...request.headers }
-        : { ...this.#headers, authorization, ...request.headers };
+    const headers = this.#headersOf(request.headers, await this.#authorization());
     return { tls, headers, deadline: performance.now() + this.#timeout };
+  }
+
+  /** Most requests of a sink have the same ones: they are put together once. */
+  #headersOf(own: HttpRequest["headers"], authorization: string | undefined): Record<string, string> {
+    if (!this.#last || this.#last.own !== own || this.#last.authorization !== authorization) {
+      // A request's own come last, and win: to Node, names that differ only in case are one.
+      const headers = { ...this.#headers, ...(authorization !== undefined && { authorization }), ...own };
+      this.#last = { own, authorization, headers };
+    }
+    return this.#last.headers;
   }
 
   /** Asks one endpoint and notes how it does. */
@@ -135,6 +142,13 @@ class Http implements HttpClient {
     const options = { protocol, hostname, port, method, path: endpoint.pathOf(path), headers, agent };
     return protocol === "https:" ? httpsRequest({ ...options, ...tls }) : httpRequest(options);
   }
+}
+
+/** Headers of a request. */
+interface Merged {
+  own: HttpRequest["headers"];
+  authorization: string | undefined;
+  headers: Record<string, string>;
 }
 
 /** What the requests of a moment have in common. */
