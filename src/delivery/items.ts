@@ -20,6 +20,19 @@ export interface Run {
   left: number;
 }
 
+/** Consecutive items of one run whose documents lie in one place. Their ids are of one length, since they are of one file. */
+interface Part {
+  readonly run: Run;
+  /** Index of its first item. */
+  readonly first: number;
+  count: number;
+  /** Where its first id begins. */
+  readonly ids: number;
+  readonly idLength: number;
+  /** True if their documents lie beside the body. */
+  readonly kept: boolean;
+}
+
 /** Where an item's native document lies: its start, where our members begin, its end. */
 export interface DocumentSpan {
   readonly start: number;
@@ -43,19 +56,14 @@ export class Items {
   count = 0;
   /** {@link SPAN_WORDS} for each. */
   #spans: Uint32Array;
-  /** One past the last byte of each one's id in the ids. */
-  #idEnds: Uint32Array;
-  /** Twice the index of each one's run; one more if its document lies beside the body. */
-  #runOf: Uint32Array;
   /** All ids, one behind the other. */
   readonly #ids: ByteWriter;
-  readonly #runs: Run[] = [];
+  /** In the order of their items. */
+  readonly #parts: Part[] = [];
 
   /** @param capacity items that there is room for at first */
   constructor(capacity: number) {
     this.#spans = new Uint32Array(capacity * SPAN_WORDS);
-    this.#idEnds = new Uint32Array(capacity);
-    this.#runOf = new Uint32Array(capacity);
     this.#ids = new ByteWriter(capacity * 40);
   }
 
@@ -63,43 +71,36 @@ export class Items {
   clear(): void {
     this.count = 0;
     this.#ids.clear();
-    this.#runs.length = 0;
+    this.#parts.length = 0;
   }
 
   /** Adds the event that was just encoded into `out`; `kept` is where its document was put, if that is not in there. */
   add(event: EventView, out: ByteWriter, kept: ByteWriter | undefined, ledger: Ledger, entry: LedgerEntry): void {
-    this.#joinRows(event.batch, event.row, event.row, ledger, entry);
+    const run = this.#joinRows(event.batch, event.row, event.row, ledger, entry);
+    const before = this.#ids.length;
     event.writeId(this.#ids);
-    this.#push(out.length, kept !== undefined, (kept ?? out).document);
+    this.#setSpan(out.length, (kept ?? out).document);
+    this.#extend(1, run, this.#ids.length - before, kept !== undefined);
   }
 
   /** Adds the events of rows from `first` on that were just written at once. */
   addFramed(batch: Batch, first: number, documents: FramedDocuments, ledger: Ledger, entry: LedgerEntry): void {
     const { count, ids, idLength, spans } = documents;
-    this.#joinRows(batch, first, first + count - 1, ledger, entry);
-    let idEnd = this.#ids.length;
+    const run = this.#joinRows(batch, first, first + count - 1, ledger, entry);
     this.#ids.copy(ids, 0, count * idLength);
-    while (this.#runOf.length < this.count + count) this.#grow();
+    this.#reserve(count);
     this.#spans.set(spans.subarray(0, count * SPAN_WORDS), this.count * SPAN_WORDS);
-    this.#runOf.fill(2 * (this.#runs.length - 1), this.count, this.count + count);
-    const idEnds = this.#idEnds;
-    for (const end = this.count + count; this.count < end; this.count++) {
-      idEnd += idLength;
-      idEnds[this.count] = idEnd;
-    }
+    this.#extend(count, run, idLength, false);
   }
 
   /** Adds an item of another request, which ends at `end` here, and whose document lies `by` bytes further on. */
   addOf(items: Items, index: number, end: number, kept: boolean, by: number): void {
-    const run = items.#run(index);
-    if (this.#runs[this.#runs.length - 1] !== run) this.#runs.push(run);
-    this.#ids.copy(items.#ids.bytes, items.#idStart(index), items.#idEnds[index]);
-    const document = items.document(index);
-    this.#push(end, kept, {
-      start: document.start + by,
-      members: document.members + by,
-      end: document.end + by,
-    });
+    const { run, idLength } = items.#part(index);
+    const id = items.#idStart(index);
+    this.#ids.copy(items.#ids.bytes, id, id + idLength);
+    const { start, members, end: documentEnd } = items.document(index);
+    this.#setSpan(end, { start: start + by, members: members + by, end: documentEnd + by });
+    this.#extend(1, run, idLength, kept);
   }
 
   start(index: number): number {
@@ -120,36 +121,32 @@ export class Items {
 
   /** True if its document lies beside the body. */
   isKept(index: number): boolean {
-    return (this.#runOf[index] & 1) === 1;
+    return this.#part(index).kept;
   }
 
   id(index: number): string {
-    return this.#ids.bytes.toString("latin1", this.#idStart(index), this.#idEnds[index]);
+    const start = this.#idStart(index);
+    return this.#ids.bytes.toString("latin1", start, start + this.#part(index).idLength);
   }
 
   /** True if the item may have been sent before this request. */
   unsure(index: number): boolean {
-    return this.#run(index).entry.unsure;
+    return this.#part(index).run.entry.unsure;
   }
 
   /** True if any may have been. */
   get anyUnsure(): boolean {
-    return this.#runs.some(({ entry }) => entry.unsure);
+    return this.#parts.some(({ run }) => run.entry.unsure);
   }
 
   /** One item is delivered or a dead letter: its run is acknowledged with its last one. */
   acknowledge(index: number): void {
-    this.#acknowledge(this.#run(index), 1);
+    this.#acknowledge(this.#part(index).run, 1);
   }
 
   /** All are delivered: so are their runs, as far as they are in no other request. */
   acknowledgeAll(): void {
-    for (let index = 0; index < this.count; ) {
-      const first = index;
-      const run = this.#run(first);
-      while (index < this.count && this.#run(index) === run) index++;
-      this.#acknowledge(run, index - first);
-    }
+    for (const { run, count } of this.#parts) this.#acknowledge(run, count);
   }
 
   #acknowledge(run: Run, count: number): void {
@@ -157,8 +154,16 @@ export class Items {
     if (run.left === 0) run.ledger.acknowledge(run.entry, run.from, run.to);
   }
 
-  #run(index: number): Run {
-    return this.#runs[this.#runOf[index] >> 1];
+  /** The part that an item is in: found by halving, since a request of many batches has many. */
+  #part(index: number): Part {
+    const parts = this.#parts;
+    let [low, high] = [0, parts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (parts[middle].first <= index) low = middle;
+      else high = middle - 1;
+    }
+    return parts[low];
   }
 
   #word(index: number, word: Word): number {
@@ -166,46 +171,48 @@ export class Items {
   }
 
   #idStart(index: number): number {
-    return index === 0 ? 0 : this.#idEnds[index - 1];
+    const { first, ids, idLength } = this.#part(index);
+    return ids + (index - first) * idLength;
   }
 
   /** Makes the events of the rows [first, last] part of the last run, or of a new one. */
-  #joinRows(batch: Batch, first: number, last: number, ledger: Ledger, entry: LedgerEntry): void {
+  #joinRows(batch: Batch, first: number, last: number, ledger: Ledger, entry: LedgerEntry): Run {
     const to = batch.offset + batch.table[last * ROW_WORDS + Row.lineEnd] + 1;
     const count = last - first + 1;
-    const run = this.#runs[this.#runs.length - 1];
+    const run = this.#parts.at(-1)?.run;
     if (run?.entry === entry) {
       run.to = to;
       run.left += count;
-      return;
+      return run;
     }
-    this.#runs.push({ ledger, entry, from: batch.offset + batch.table[first * ROW_WORDS + Row.line], to, left: count });
     entry.outstanding++;
+    return { ledger, entry, from: batch.offset + batch.table[first * ROW_WORDS + Row.line], to, left: count };
+  }
+  /** Makes items of the ids and spans that were just appended. */
+  #extend(count: number, run: Run, idLength: number, kept: boolean): void {
+    const last = this.#parts.at(-1);
+    if (last && last.run === run && last.kept === kept) last.count += count;
+    else this.#parts.push({ run, first: this.count, count, ids: this.#ids.length - count * idLength, idLength, kept });
+    this.count += count;
   }
 
-  /** Adds an item of the last run, whose id was appended. */
-  #push(end: number, kept: boolean, document: DocumentSpan): void {
-    const index = this.count++;
-    if (index === this.#runOf.length) this.#grow();
-    const at = index * SPAN_WORDS;
+  /** The span of the next item. */
+  #setSpan(end: number, document: DocumentSpan): void {
+    this.#reserve(1);
+    const at = this.count * SPAN_WORDS;
     const spans = this.#spans;
     spans[at + Word.documentStart] = document.start;
     spans[at + Word.documentMembers] = document.members;
     spans[at + Word.documentEnd] = document.end;
     spans[at + Word.end] = end;
-    this.#idEnds[index] = this.#ids.length;
-    this.#runOf[index] = 2 * (this.#runs.length - 1) + (kept ? 1 : 0);
   }
 
-  #grow(): void {
-    this.#spans = doubled(this.#spans);
-    this.#idEnds = doubled(this.#idEnds);
-    this.#runOf = doubled(this.#runOf);
+  /** Makes room for the spans of so many items more. */
+  #reserve(count: number): void {
+    while (this.#spans.length < (this.count + count) * SPAN_WORDS) {
+      const grown = new Uint32Array(2 * this.#spans.length);
+      grown.set(this.#spans);
+      this.#spans = grown;
+    }
   }
-}
-
-function doubled(words: Uint32Array): Uint32Array {
-  const grown = new Uint32Array(2 * words.length);
-  grown.set(words);
-  return grown;
 }

@@ -73,6 +73,26 @@ describe("a request", () => {
     );
   });
 
+  it("knows ids of any length, which are those of one file", () => {
+    const ledger = new Ledger();
+    const builder = new RequestBuilder(64);
+    const ids = [testFile, { ...testFile, fingerprint: "cd".repeat(32), id: "longer-than-the-other" }].flatMap(
+      (file) => {
+        const batch = batchOf([auditLine(0), auditLine(1), auditLine(2)], 0, file);
+        const entry = ledger.open({ file, offset: 0 }, batch.end);
+        return Array.from({ length: batch.count }, (_, row) => {
+          builder.add(sink, batch.at(row), ledger, entry);
+          return batch.at(row).id();
+        });
+      },
+    );
+    expect(new Set(ids.map((id) => id.length)).size).toBe(2);
+    const request = builder.take();
+    expect(all(request).map((index) => request.id(index))).toEqual(ids);
+    const picked = request.pick([0, 2, 4]);
+    expect(all(picked).map((index) => picked.id(index))).toEqual([ids[0], ids[2], ids[4]]);
+  });
+
   it("moves the cursor when each of its events is acknowledged, by whichever request it went with", () => {
     const { request, ledger } = requestOf([3, 2]);
     const [first, second] = [request.pick([0, 3]), request.pick([1, 2, 4])];
