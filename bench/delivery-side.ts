@@ -31,7 +31,6 @@ const { values: options } = parseArgs({
     compression: { type: "string", default: "none" },
     url: { type: "string", default: "" },
     size: { type: "string", default: "1024" },
-    "warm-up": { type: "string", default: "512" },
   },
 });
 const compression = options.compression as "gzip" | "none";
@@ -41,6 +40,11 @@ const BODIES = 64 * 1024 ** 2;
 /** Requests that the floor has in flight. */
 const IN_FLIGHT = 4;
 const MAX_BYTES = 4 * 1024 ** 2;
+/**
+ * MB of the log before anything counts, in requests of so many bytes, as an agent that follows a log sends them: it has sent thousands
+ * long before it comes to a backlog, and V8 has compiled what runs once for each request.
+ */
+const WARM_UP = { size: 512, maxBytes: 64 * 1024 };
 /** For requests, as the program has it for one sink. */
 const MEMORY = 29 * 1024 ** 2;
 
@@ -70,6 +74,8 @@ async function makeBatches(): Promise<EventBatch[]> {
   for (const batch of batches) await parse.run(batch);
   return batches;
 }
+
+const batches = await makeBatches();
 
 /**
  * Has the processor's caches hold what the agent's have: a batch was scanned and worked on just before it is offered. What
@@ -102,7 +108,6 @@ async function createSink(http?: HttpClient): Promise<SendingSink> {
 /** What delivery has of others: documents and ids. Gives what writes those of so many bytes of the log. */
 async function createDocuments(): Promise<(bytes: number) => void> {
   const sink = await createSink();
-  const batches = await makeBatches();
   // Bodies that are never sent, as many in turn as there may be at once.
   const bodies = Array.from({ length: Math.floor(MEMORY / MAX_BYTES) }, () => arena.take(MAX_BYTES)!);
   const out = new ByteWriter(0);
@@ -130,15 +135,14 @@ function writeAll(batch: EventBatch, sink: SendingSink, out: ByteWriter): void {
   }
 }
 
-/** Our delivery over an HTTP client; gives what sends all batches so many times. */
-async function delivery(http: HttpClient, compression: "gzip" | "none"): Promise<Work> {
+/** Our delivery over an HTTP client. */
+async function delivery(http: HttpClient, compression: "gzip" | "none", maxBytes: number): Promise<Work> {
   const sink = await createSink(http);
-  const batches = await makeBatches();
   const runner = new SendingRunner(
     sink,
     host,
     {
-      request: { maxBytes: MAX_BYTES, maxEvents: 5000, maxWait: 1000 },
+      request: { maxBytes, maxEvents: 5000, maxWait: 1000 },
       retry: { initial: 500, max: 30_000, slow: 60_000 },
       concurrency: 16,
       memory: MEMORY,
@@ -166,7 +170,7 @@ async function delivery(http: HttpClient, compression: "gzip" | "none"): Promise
 type Work = (times: number) => Promise<void>;
 
 /** The bodies of our requests, before compression, for {@link BODIES} of the log. */
-async function bodies(): Promise<Buffer[]> {
+async function bodies(maxBytes: number): Promise<Buffer[]> {
   const all: Buffer[] = [];
   const collecting = {
     async request({ body }: { body: Uint8Array }) {
@@ -178,13 +182,13 @@ async function bodies(): Promise<Buffer[]> {
       return { status: 200, headers: {}, body: Buffer.from(`{"items":[${items}]}`), truncated: false, url: "" };
     },
   } as unknown as HttpClient;
-  await (await delivery(collecting, "none"))(Math.ceil(BODIES / log.bytes));
+  await (await delivery(collecting, "none", maxBytes))(Math.ceil(BODIES / log.bytes));
   return all;
 }
 
 /** The same bodies by undici's pool; `beforePost` is told how much of the log the next one has. */
-async function floor(beforePost: (bytes: number) => void = () => {}): Promise<Work> {
-  const all = await bodies();
+async function floor(maxBytes: number, beforePost: (bytes: number) => void = () => {}): Promise<Work> {
+  const all = await bodies(maxBytes);
   const pool = new Pool(options.url, { connections: IN_FLIGHT });
   const pack = promisify(gzip);
   const headers = { "content-type": "application/x-ndjson", accept: "application/json" };
@@ -211,16 +215,20 @@ async function floor(beforePost: (bytes: number) => void = () => {}): Promise<Wo
   };
 }
 
-const sides: Record<string, () => Promise<Work>> = {
-  floor: () => floor(),
-  documents: async () => floor(await createDocuments()),
-  delivery: () => delivery(createHttp({ urls: [options.url] }, host), compression),
+const documents = options.side === "documents" ? await createDocuments() : undefined;
+/** Each side with requests of at most so many bytes. */
+const sides: Record<string, (maxBytes: number) => Promise<Work>> = {
+  floor: (maxBytes) => floor(maxBytes),
+  documents: (maxBytes) => floor(maxBytes, documents),
+  delivery: (maxBytes) => delivery(createHttp({ urls: [options.url] }, host), compression, maxBytes),
 };
-const work = await sides[options.side]();
+const side = sides[options.side];
 /** How often the log makes so many MB. */
-const timesFor = (size: string) => Math.ceil((Number(size) * 1024 ** 2) / log.bytes);
-const times = timesFor(options.size);
-await work(timesFor(options["warm-up"]));
+const timesFor = (size: number) => Math.ceil((size * 1024 ** 2) / log.bytes);
+const times = timesFor(Number(options.size));
+await (await side(WARM_UP.maxBytes))(timesFor(WARM_UP.size));
+const work = await side(MAX_BYTES);
+await work(timesFor(WARM_UP.size));
 warming = 0;
 const before = process.cpuUsage();
 await work(times);

@@ -1,7 +1,7 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import type { HttpRequest } from "../plugin/index.js";
+import type { HttpAnswer, HttpRequest } from "../plugin/index.js";
 
 /**
  * There is no answer: its message says why in words, never with a byte of what was sent. `unsent`: no connection came to be,
@@ -43,7 +43,12 @@ export class Exchange {
    * Sends the body and reads the answer up to `max` bytes, all within `timeout` ms; with 0 its head is all that is waited for.
    * Throws {@link NoAnswer}.
    */
-  async run(body: HttpRequest["body"], max: number, timeout: number, signal: AbortSignal | undefined) {
+  async run(
+    body: HttpRequest["body"],
+    max: number,
+    timeout: number,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpAnswer> {
     const request = this.#request;
     const stop = () => request.destroy(new Error("stopped"));
     const timer = setTimeout(() => {
@@ -61,9 +66,10 @@ export class Exchange {
       else request.end(body);
       const response = await answered;
       this.#answered = true;
-      const answer = max === 0 ? await discard(response) : await read(response, max);
+      const { bytes, truncated } = max === 0 ? await discard(response) : await read(response, max);
       await this.#finish();
-      return { response, ...answer };
+      const { statusCode: status = 0, headers } = response;
+      return { status, headers: flatten(headers), body: bytes, truncated, url: this.#origin };
     } catch (cause) {
       throw this.#failure(cause as NodeJS.ErrnoException, timeout, signal);
     } finally {
@@ -109,8 +115,15 @@ const closed = () => Object.assign(new Error("closed"), { code: "ECONNRESET" });
 /** Nearly always one is enough. */
 const TURNS = 4;
 
+/** The body of an answer. */
+interface Body {
+  bytes: Uint8Array;
+  /** True if there was more. */
+  truncated: boolean;
+}
+
 /** What is beyond `max` is not read: the connection is cut. */
-function read(response: IncomingMessage, max: number): Promise<{ body: Uint8Array; truncated: boolean }> {
+function read(response: IncomingMessage, max: number): Promise<Body> {
   const chunks: Buffer[] = [];
   let length = 0;
   return new Promise((resolve, reject) => {
@@ -118,16 +131,16 @@ function read(response: IncomingMessage, max: number): Promise<{ body: Uint8Arra
       chunks.push(chunk);
       length += chunk.length;
       if (length <= max) return;
-      resolve({ body: Buffer.concat(chunks, max), truncated: true });
+      resolve({ bytes: Buffer.concat(chunks, max), truncated: true });
       response.destroy();
     });
-    response.once("end", () => resolve({ body: Buffer.concat(chunks, length), truncated: false }));
+    response.once("end", () => resolve({ bytes: Buffer.concat(chunks, length), truncated: false }));
     response.once("error", reject);
   });
 }
 
 /** Lets a body go that nobody wants: to its end if that comes soon, since the connection can be used again only then. */
-async function discard(response: IncomingMessage): Promise<{ body: Uint8Array; truncated: boolean }> {
+async function discard(response: IncomingMessage): Promise<Body> {
   const timer = setTimeout(() => response.destroy(), DISCARD_TIME);
   let length = 0;
   try {
@@ -140,7 +153,13 @@ async function discard(response: IncomingMessage): Promise<{ body: Uint8Array; t
   } finally {
     clearTimeout(timer);
   }
-  return { body: Buffer.alloc(0), truncated: length > 0 };
+  return { bytes: Buffer.alloc(0), truncated: length > 0 };
+}
+
+/** All but cookies are one text each already. */
+function flatten(headers: IncomingHttpHeaders): Record<string, string> {
+  const cookies = headers["set-cookie"];
+  return (cookies ? { ...headers, "set-cookie": cookies.join(", ") } : headers) as Record<string, string>;
 }
 
 /** Milliseconds. */

@@ -1,4 +1,4 @@
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { ConnectionOptions } from "node:tls";
 import type { Host, HttpAnswer, HttpClient, HttpOptions, HttpRequest } from "../plugin/index.js";
@@ -111,21 +111,12 @@ class Http implements HttpClient {
     return this.#ask(endpoint, request, prepared, true);
   }
 
-  async #send(endpoint: Endpoint, request: HttpRequest, prepared: Prepared): Promise<HttpAnswer> {
-    const { origin } = endpoint;
+  #send(endpoint: Endpoint, request: HttpRequest, prepared: Prepared): Promise<HttpAnswer> {
     const { body, signal, maxAnswer = MAX_ANSWER } = request;
     const timeout = prepared.deadline - performance.now();
     const connectTimeout = Math.min(CONNECT_TIMEOUT, timeout / 2);
-    const exchange = new Exchange(this.#open(endpoint, request, prepared), origin, connectTimeout);
-    const answer = await exchange.run(body, maxAnswer, timeout, signal);
-    const { statusCode = 0, headers } = answer.response;
-    return {
-      status: statusCode,
-      headers: flatten(headers),
-      body: answer.body,
-      truncated: answer.truncated,
-      url: origin,
-    };
+    const exchange = new Exchange(this.#open(endpoint, request, prepared), endpoint.origin, connectTimeout);
+    return exchange.run(body, maxAnswer, timeout, signal);
   }
 
   #closeIdle(): void {
@@ -163,12 +154,6 @@ const whyOf = (error: unknown) => (error instanceof NoAnswer ? error.why : undef
 
 /** `#send` bounds the whole request; this is for connections that nobody uses. */
 const AGENT = { keepAlive: true, timeout: KEEP_ALIVE };
-
-/** All but cookies are one text each already. */
-function flatten(headers: IncomingHttpHeaders): Record<string, string> {
-  const cookies = headers["set-cookie"];
-  return (cookies ? { ...headers, "set-cookie": cookies.join(", ") } : headers) as Record<string, string>;
-}
 
 function lowerCased(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
