@@ -1,6 +1,7 @@
 import { type ByteWriter, Field, type Frame, SPAN_WORDS } from "../plugin/index.js";
 import { ID_TAIL } from "./id.js";
 import { MatchTemplates, TEMPLATES } from "./match-templates.js";
+import { PIECE_WORDS, Pieces } from "./pieces.js";
 
 /** What `assembly/document.ts` exports. Addresses and lengths are in bytes. */
 export interface DocumentExports {
@@ -30,13 +31,15 @@ const WINDOW = 256 * 1024;
 const PADDING = 16;
 /** Bytes of an id at most. */
 const ID = 128;
-/** Bytes of what is written for the rows of one call: further members, and lines that were edited. */
-const PREPARED = 128 * 1024;
+/** Bytes of what is written for the rows of one call: further members, and what replaces parts of lines. */
+const PREPARED = 96 * 1024;
+/** Most pieces that the edited lines of one call are made of. */
+const MAX_PIECES = 4096;
 /**
  * Words of a row's parts: address and length of its line without the closing brace, and of its further members; the address of its
- * matches' template, or 0.
+ * matches' template, or 0; how many {@link Pieces} its line is made of, which stand at its address then, or 0.
  */
-export const PART_WORDS = 5;
+export const PART_WORDS = 6;
 /** Most bytes of each text: the three of the frame, our members up to the offset, the file's part of ids. */
 const TEXTS = [1024, 256, 256, 8192, 64];
 
@@ -50,6 +53,7 @@ const REGIONS = {
   spans: MAX_DOCUMENTS * SPAN_WORDS * 4,
   prepared: PREPARED + PADDING,
   parts: MAX_DOCUMENTS * PART_WORDS * 4,
+  pieces: MAX_PIECES * PIECE_WORDS * 4,
   places: TEXTS.length * 8,
   templates: TEMPLATES + PADDING,
   texts: TEXTS.reduce((sum, size) => sum + size + PADDING, 0),
@@ -75,6 +79,7 @@ export class DocumentMemory {
   /** Filled before a call: what rows are made of beside what stands in the batch, and the parts of each row. */
   readonly prepared: Buffer;
   readonly parts: Uint32Array;
+  readonly pieces: Pieces;
   /** What the matches of rows are written by. */
   readonly templates: MatchTemplates;
   /** Address of the batch's bytes. */
@@ -96,7 +101,8 @@ export class DocumentMemory {
     const spans = ids + REGIONS.ids;
     const prepared = spans + REGIONS.spans;
     const parts = prepared + REGIONS.prepared;
-    const places = parts + REGIONS.parts;
+    const pieces = parts + REGIONS.parts;
+    const places = pieces + REGIONS.pieces;
     const templates = places + REGIONS.places;
     let text = templates + REGIONS.templates;
     this.#window = Buffer.from(memory, at, WINDOW + PADDING);
@@ -104,6 +110,7 @@ export class DocumentMemory {
     this.spans = new Uint32Array(memory, spans, MAX_DOCUMENTS * SPAN_WORDS);
     this.prepared = Buffer.from(memory, prepared, PREPARED);
     this.parts = new Uint32Array(memory, parts, MAX_DOCUMENTS * PART_WORDS);
+    this.pieces = new Pieces(new Uint32Array(memory, pieces, MAX_PIECES * PIECE_WORDS), bytes, this.prepared);
     this.templates = new MatchTemplates(memory, templates);
     this.bytes = bytes;
     this.#texts = TEXTS.map((size) => {

@@ -64,6 +64,7 @@ export class Framing implements FramedDocuments {
     this.#prepared.bytes = memory.prepared;
     this.#prepared.length = 0;
     memory.templates.begin(this.batch.rules);
+    memory.pieces.count = 0;
     let room = space;
     let row = first;
     for (; row < last && room > 0; row++) {
@@ -77,6 +78,7 @@ export class Framing implements FramedDocuments {
       parts[part + 1] = length;
       parts[part + 3] = 0;
       parts[part + 4] = 0;
+      parts[part + 5] = 0;
       if ((flags & CHANGED) !== 0 && !this.#change(row, flags, memory, part)) return row;
       room -= length + around;
     }
@@ -84,27 +86,32 @@ export class Framing implements FramedDocuments {
   }
 
   /** Writes what stages made of a row; false if that cannot be had here. */
-  #change(row: number, flags: number, { prepared, parts, templates }: DocumentMemory, part: number): boolean {
+  #change(row: number, flags: number, memory: DocumentMemory, part: number): boolean {
+    const { prepared, parts, templates } = memory;
     const out = this.#prepared;
     const event = this.batch.at(row);
-    const before = out.length;
     try {
       const template = this.#template(event, flags, templates);
-      if ((flags & Flag.edited) !== 0 && !event.writeEdited(out)) return false;
-      const line = out.length;
+      if ((flags & Flag.edited) !== 0 && !this.#cut(event, memory, part)) return false;
+      const before = out.length;
+      parts[part + 2] = prepared.byteOffset + before;
       event.writeAdded(out, template === 0 ? flags : flags & ~Flag.matched);
-      if (line > before) {
-        parts[part] = prepared.byteOffset + before;
-        parts[part + 1] = line - before;
-      }
-      parts[part + 2] = prepared.byteOffset + line;
-      parts[part + 3] = out.length - line;
+      parts[part + 3] = out.length - before;
       parts[part + 4] = template;
     } catch {
       return false;
     }
     // It grew out of its place.
     return out.bytes === prepared;
+  }
+
+  /** Cuts an edited line into pieces; false if they cannot be had here. */
+  #cut(event: RowView, { parts, pieces }: DocumentMemory, part: number): boolean {
+    const before = pieces.count;
+    parts[part] = pieces.address;
+    parts[part + 1] = event.cutEdited(pieces, this.#prepared);
+    parts[part + 5] = pieces.count - before;
+    return parts[part + 1] > 0 && pieces.fit;
   }
 
   /** Where the template of a row's matches lies; 0 if they have none, or show what was redacted. */

@@ -27,7 +27,7 @@ interface Given {
   latency: number;
   workspace: string | undefined;
   rules: RuleMatch[];
-  edit: "none" | "key" | "time" | "long";
+  edit: "none" | keyof typeof EDITS;
 }
 
 const text = fc.string({ unit: "binary", maxLength: 60 });
@@ -60,7 +60,7 @@ const given: fc.Arbitrary<Given> = fc.record({
   ),
   workspace: fc.option(fc.string({ maxLength: 20 }), { nil: undefined }),
   rules: fc.array(fc.oneof(shown, shown, rendered), { maxLength: 3 }),
-  edit: fc.constantFrom("none", "none", "key", "time", "long"),
+  edit: fc.constantFrom("none", "none", "key", "time", "long", "many"),
 });
 
 function ruleOf(message: string): RuleMatch {
@@ -79,21 +79,37 @@ function shownBy(parts: (string | ShownField)[]): RuleMatch {
 }
 
 /** What redaction may do: bytes of a row, and what takes their place. */
-const EDITS: Record<"key" | "time" | "long", (batch: EventBatch, row: number) => [number, number, Buffer]> = {
-  key(batch, row) {
+const EDITS = {
+  key(batch: EventBatch, row: number): Edit[] {
     const start = batch.table[row * ROW_WORDS + Row.start];
-    return [start + 1, start + 2, Buffer.from(' "')];
+    return [[start + 1, start + 2, Buffer.from(' "')]];
   },
-  time(batch, row) {
+  time(batch: EventBatch, row: number): Edit[] {
     const event = batch.at(row);
     const field = event.start(Field.stageTimestamp) === 0 ? Field.verb : Field.stageTimestamp;
-    return [event.start(field), event.end(field), Buffer.from('"2020-01-01T00:00:00Z"')];
+    return [[event.start(field), event.end(field), Buffer.from('"2020-01-01T00:00:00Z"')]];
   },
-  long(batch, row) {
+  long(batch: EventBatch, row: number): Edit[] {
     const event = batch.at(row);
-    return [event.start(Field.verb), event.end(Field.verb), Buffer.from(`"${"y".repeat(6000)}"`)];
+    return [[event.start(Field.verb), event.end(Field.verb), Buffer.from(`"${"y".repeat(6000)}"`)]];
+  },
+  /** One or two bytes of the verb at a time, some next to each other, some replaced by nothing. */
+  many(batch: EventBatch, row: number): Edit[] {
+    const event = batch.at(row);
+    const edits: Edit[] = [];
+    for (let at = event.start(Field.verb) + 1; at + 2 < event.end(Field.verb); at += 2 + (at % 2)) {
+      edits.push([at, at + 1 + (at % 2), Buffer.from(["", "z", "-----"][at % 3])]);
+    }
+    return edits;
   },
 };
+
+/** [start, end) of a batch's bytes, and what replaces them. */
+type Edit = [start: number, end: number, replacement: Buffer];
+
+function applyEdits(batch: EventBatch, row: number, edits: readonly Edit[]): void {
+  for (const edit of edits) batch.edit(row, ...edit);
+}
 
 /** Does to the rows of a batch what stages do. */
 function applyStages(batch: EventBatch, all: readonly Given[]): void {
@@ -102,7 +118,7 @@ function applyStages(batch: EventBatch, all: readonly Given[]): void {
     batch.latency[row] = latency;
     if (workspace !== undefined) batch.annotate(row, "workspace", workspace);
     for (const rule of rules) batch.addMatch(row, rule);
-    if (edit !== "none") batch.edit(row, ...EDITS[edit](batch, row));
+    if (edit !== "none") applyEdits(batch, row, EDITS[edit](batch, row));
   }
 }
 
@@ -126,11 +142,11 @@ function expectedOf(batch: EventBatch): string {
 function framed(batch: EventBatch): { text: string; together: number } {
   const out = new ByteWriter();
   let together = 0;
-  for (let row = 0; row < batch.count; row++) {
+  for (let row = 0; row < batch.count; ) {
     const { count } = batch.writeFramed(row, batch.count, FRAME, out);
     together += count;
-    row += count;
-    if (row < batch.count) writeAlone(batch, row, out);
+    if (count === 0) writeAlone(batch, row, out);
+    row += Math.max(1, count);
   }
   return { text: Buffer.from(out.view()).toString("latin1"), together };
 }
@@ -163,11 +179,23 @@ describe("documents that are written many at once", () => {
   it("are all of the usual rows: also the edited, matched and annotated ones", () => {
     const batch = loadOwn(linesOf(Array.from({ length: 100 }, () => EVENT)));
     for (let row = 0; row < batch.count; row++) batch.latency[row] = row;
-    for (let row = 0; row < batch.count; row += 7) batch.edit(row, ...EDITS.key(batch, row));
+    for (let row = 0; row < batch.count; row += 7) applyEdits(batch, row, EDITS.key(batch, row));
     for (let row = 0; row < batch.count; row += 3) batch.annotate(row, "workspace", "retail");
     for (let row = 0; row < batch.count; row += 5) batch.addMatch(row, ruleOf(`Somebody read "secrets" ${row}`));
     const { text, together } = framed(batch);
     expect(together).toBe(100);
+    expect(text).toBe(expectedOf(batch));
+  });
+
+  it("are all of the rows with many edits, as long as one call has room for all of a row's", () => {
+    const verbs = [200, 200, 12_000, ...Array.from({ length: 100 }, () => 200)];
+    const batch = loadOwn(linesOf(verbs.map((length) => ({ ...EVENT, verb: "v".repeat(length) }))));
+    batch.latency.fill(1, 0, batch.count);
+    for (let row = 0; row < batch.count; row++) applyEdits(batch, row, EDITS.many(batch, row));
+    expect(batch.writeFramed(0, batch.count, FRAME, new ByteWriter()).count).toBe(2);
+    expect(batch.writeFramed(2, batch.count, FRAME, new ByteWriter()).count).toBe(0);
+    const { text, together } = framed(batch);
+    expect(together).toBe(batch.count - 1);
     expect(text).toBe(expectedOf(batch));
   });
 

@@ -48,7 +48,8 @@ let texts: usize = 0;
 /**
  * Says where things are: room for ids, one behind the other; for the spans of each document (its start, the comma before our
  * members, its end, the end of its frame); for each row the parts that it is made of: address and length of its line without
- * the closing brace, and of its further members, and the template of its matches, or 0; and for the places of the texts.
+ * the closing brace, and of its further members, the template of its matches, or 0, and of how many pieces its line is made, whose
+ * addresses and lengths then stand at the line's address, or 0; and for the places of the texts.
  */
 export function beginOutput(idsAt: usize, spansAt: usize, partsAt: usize, textsAt: usize): void {
   ids = idsAt;
@@ -83,7 +84,7 @@ const LATENCY_LENGTH: usize = 13;
 const REST: usize = 128;
 
 /** Bytes of a row's parts. */
-const PART: usize = 20;
+const PART: usize = 24;
 
 /** Bytes that the last call wrote, and whether it stopped before matches that cannot be written here. */
 export let written: u32 = 0;
@@ -126,7 +127,8 @@ export function writeDocuments(
     to = copy(to, id, idEnd - id);
     to = text(to, BETWEEN);
     store<u32>(span, <u32>(to - origin));
-    to = copy(to, load<u32>(part), length);
+    const pieces = load<u32>(part, 20);
+    to = pieces === 0 ? copy(to, load<u32>(part), length) : copyPieces(to, load<u32>(part), pieces);
     store<u32>(span, <u32>(to - origin), 4);
     to = copy(to, TIMESTAMP, TIMESTAMP_LENGTH);
     to = copy(to, bytes + time, timeLength);
@@ -155,6 +157,15 @@ export function writeDocuments(
   }
   written = <u32>(to - out);
   return row - first;
+}
+
+/** Appends pieces, whose addresses and lengths stand at `piece`. */
+function copyPieces(to: usize, piece: usize, count: u32): usize {
+  for (; count > 0; count--) {
+    to = copy(to, load<u32>(piece), load<u32>(piece, 4));
+    piece += 8;
+  }
+  return to;
 }
 
 function textsLength(): usize {
