@@ -2,14 +2,14 @@ import { z } from "zod";
 import { AuditshipError } from "../plugin/index.js";
 import { parseDocuments, readRuleFile } from "./documents.js";
 
-/** What an event holds, from least to most. `None` is not logged. */
+/** How much of a request an event records, from least to most. `None`: the request is not logged. */
 export const LEVELS = ["None", "Metadata", "Request", "RequestResponse"] as const;
-/** Those that an event can have. */
+/** The levels that a recorded event can have. */
 export const RECORDED_LEVELS = ["Metadata", "Request", "RequestResponse"] as const;
 export const STAGES = ["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** A kind of requests. What is undefined may be anything. */
+/** A kind of request. An undefined member may be anything. */
 export interface RequestKind {
   readonly resource?: string;
   readonly group?: string;
@@ -18,7 +18,7 @@ export interface RequestKind {
   readonly verb?: string;
 }
 
-/** How a request may be recorded. */
+/** One way in which a request may be recorded. */
 export interface Recording {
   readonly level: (typeof RECORDED_LEVELS)[number];
   readonly stages: readonly string[];
@@ -44,7 +44,10 @@ const policySchema = z.looseObject({
 type PolicyRule = z.infer<typeof ruleSchema>;
 type Applies = "always" | "sometimes" | "never";
 
-/** kube-apiserver's audit policy (`audit.k8s.io/v1` Policy): what of a request is recorded. The first rule that fits decides. */
+/**
+ * kube-apiserver's audit policy (`audit.k8s.io/v1` Policy): how much of each request is recorded. The first rule that applies
+ * decides.
+ */
 export class AuditPolicy {
   constructor(
     readonly file: string,
@@ -70,7 +73,7 @@ export class AuditPolicy {
     return new AuditPolicy(file, parsed.data.rules, parsed.data.omitStages ?? []);
   }
 
-  /** The ways in which such requests may be recorded; none if they are not. */
+  /** The ways in which requests of this kind may be recorded; empty if they never are. */
   recordings(request: RequestKind): Recording[] {
     const found: Recording[] = [];
     for (const rule of this.rules) {
@@ -113,7 +116,7 @@ function appliesToVerb({ verbs }: PolicyRule, { verb }: RequestKind): Applies {
   return verbs.includes(verb) ? "always" : "never";
 }
 
-/** As kube-apiserver's `ruleMatchesResource` (apiserver/pkg/audit/policy/checker.go) has it. */
+/** The same logic as kube-apiserver's `ruleMatchesResource` (apiserver/pkg/audit/policy/checker.go). */
 function appliesToResource({ resources }: PolicyRule, request: RequestKind): Applies {
   if (!has(resources)) return "always";
   const parts = resources.map((entry): Applies => {

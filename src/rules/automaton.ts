@@ -2,53 +2,62 @@ import { BACKSLASH, QUOTE } from "../plugin/index.js";
 import { NumberedSets } from "./numbered-sets.js";
 import { isExact } from "./spans.js";
 
-/** A text to look for; `begins`: only where a string begins, `ends`: where one ends. */
+/** A text to look for; with `begins` only at the start of a string, with `ends` only at its end. */
 export interface Needle {
   readonly text: string;
   readonly begins: boolean;
   readonly ends: boolean;
 }
 
-/** A string's quote, as opposed to one in it. */
+/** The symbol for a quote that delimits a string, as opposed to an escaped one inside it. */
 const EDGE = 256;
-/** The class of a backslash, which is no symbol of its own. */
+/** The class of a backslash, which starts an escape and is no symbol itself. */
 const ESCAPE = 255;
-/** The class of what an automaton for any case does not look at: a byte of a letter that may have a lower case in ASCII. */
+/**
+ * The class of bytes that a case-insensitive automaton gives up on: all non-ASCII ones, because the lower case of a non-ASCII
+ * letter may be ASCII.
+ */
 const OPAQUE = 254;
 const MAX_STATES = 16_384;
 const MAX_CLASSES = 200;
 const FOUND = 1 << 31;
 const UNKNOWN = -1;
-/** What escapes of one letter stand for. */
+/** What each one-letter escape stands for, by the code of its letter. */
 const SIMPLE = new Map([...'"\\/bfnrt'].map((letter, i) => [letter.charCodeAt(0), '"\\/\b\f\n\r\t'.charCodeAt(i)]));
 
 /**
- * Says which of many texts occur in a piece of JSON, in one pass over its bytes and whatever escapes it is written with
- * (Aho and Corasick's automaton). Each set of needles that is found together has a number; 0 is the empty one.
+ * Finds which of many texts occur in a piece of JSON, in one pass over its bytes, however they are escaped (the Aho–Corasick
+ * automaton). Each set of needles that occurs together has a number; 0 is the empty set.
  */
 export class Automaton {
-  /** The needles as they stand in JSON. */
+  /** The needles as bytes of JSON. */
   readonly texts: Buffer[] = [];
   private readonly needles = new Map<string, number>();
-  /** By state, its transitions by symbol; only until the first run. */
+  /** For each state, its transitions by symbol class. Emptied by the first run. */
   private readonly trie: Map<number, number>[] = [new Map()];
-  /** By state, the needles that end there. */
+  /** For each state, the needles that end there. */
   private readonly found: number[][] = [[]];
-  /** Classes of symbols: 0 is all that no needle holds. As they stand in JSON, and as what an escape stands for. */
+  /**
+   * The class of a byte; 0 if no needle holds it. `raw` is for bytes as they are in JSON, `decoded` for the bytes that an escape
+   * stands for.
+   */
   private readonly raw = new Uint8Array(256);
   private readonly decoded = new Uint8Array(256);
-  /** 1 for a byte, as it stands in JSON, that no needle begins with. */
+  /** 1 for each byte of JSON that no needle begins with. */
   private readonly passes = new Uint8Array(256);
   private width = 1;
   private edge = 0;
-  /** By state (times `width`) and class: the next state, times `width`, with {@link FOUND} if needles end there. */
+  /**
+   * The transition table, indexed by state (a multiple of `width`) plus class: the next state, also a multiple of `width`, with
+   * {@link FOUND} set if needles end there.
+   */
   private table: Int32Array | undefined;
   private readonly sets = new NumberedSets();
 
-  /** @param anyCase needles are in lower case, and what is looked at counts so; of what is not all ASCII nothing is told */
+  /** @param anyCase ignore case: needles must be in lower case, and a value that is not all ASCII gets no answer */
   constructor(private readonly anyCase = false) {}
 
-  /** Only before the first run. Returns the needle's number; -1 if it cannot be looked for, or there is no room for it. */
+  /** Allowed only before the first run. Returns the needle's number, or -1 if it cannot be looked for or there is no room for it. */
   add(needle: Needle): number {
     const { text, begins, ends } = needle;
     const key = `${begins}${ends}${text}`;
@@ -76,8 +85,8 @@ export class Automaton {
   }
 
   /**
-   * The set of needles in bytes [start, end), a JSON value: its number, -1 if that cannot be told. A NUL is the end of a text to
-   * some who look for one.
+   * The number of the set of needles that occur in the JSON value at bytes [start, end), or -1 if that cannot be told. A value with
+   * an escaped NUL gets -1, because to some tests a NUL ends the text.
    */
   run(bytes: Uint8Array, start: number, end: number): number {
     const table = this.table ?? this.build();
@@ -107,7 +116,10 @@ export class Automaton {
     return set;
   }
 
-  /** The state behind a character of several bytes: needles hold whole ones. */
+  /**
+   * The state after an escaped character of several bytes in UTF-8. No needle ends within a character, so only the last state
+   * counts.
+   */
   private follow(table: Int32Array, from: number, code: number): number {
     let state = from;
     for (const byte of Buffer.from(String.fromCharCode(code))) state = table[(state & ~FOUND) + this.decoded[byte]];
@@ -127,7 +139,7 @@ export class Automaton {
     return added;
   }
 
-  /** Makes the table, breadth first: where a state has no transition, it takes that of its longest suffix that is a state. */
+  /** Builds the table breadth first. Where a state has no transition, it inherits that of its longest suffix that is also a state. */
   private build(): Int32Array {
     const { trie, found, width } = this;
     const table = new Int32Array(trie.length * width);
@@ -164,10 +176,10 @@ export class Automaton {
 }
 
 const LOWER_U = 0x75;
-/** ASCII without upper case. */
+/** ASCII without upper-case letters. */
 const IS_LOWER = /^[\x20-@[-\x7f]*$/;
 
-/** What the escape at `at` stands for; -1 for half of a surrogate pair, and for what is no escape. */
+/** The character code that the escape at `at` stands for; -1 for half of a surrogate pair and for an invalid escape. */
 export function escaped(bytes: Uint8Array, at: number): number {
   if (bytes[at + 1] !== LOWER_U) return SIMPLE.get(bytes[at + 1]) ?? -1;
   let code = 0;

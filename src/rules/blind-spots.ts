@@ -5,12 +5,12 @@ import type { Rule } from "./rule.js";
 import { canMatch, OTHER, type Scenario, textsOf } from "./scenario.js";
 import { type Expression, testsOf } from "./tree.js";
 
-/** Larger conditions are not looked at: it would take long. */
+/** Larger conditions are skipped, because checking them would take too long. */
 const MAX_TESTS = 2000;
-/** Nor are those that have so many tests over all kinds of requests. */
+/** Conditions that need more tests than this, summed over all kinds of requests, are skipped too. */
 const MAX_WORK = 50_000;
 
-/** What a rule does not see, though it was meant to. */
+/** Warnings about events that a rule was meant to match but cannot. */
 export function blindSpots(rule: Rule, policy: AuditPolicy | undefined): string[] {
   let tests = 0;
   for (const _ of testsOf(rule.condition)) if (++tests > MAX_TESTS) return [];
@@ -21,7 +21,7 @@ export function blindSpots(rule: Rule, policy: AuditPolicy | undefined): string[
 
 const SESSIONS = ["exec", "attach", "portforward"];
 
-/** kubectl 1.30 and later (portforward: 1.31) opens them by WebSocket, which begins as a GET. */
+/** kubectl 1.30 and later (portforward: 1.31) opens sessions by WebSocket, which begins with a GET. */
 function sessionsByWebSocket(condition: Expression): string | undefined {
   const named = textsOf(condition, Field.objectRefSubresource);
   const session = (subresource: string, verb: string): Scenario => ({
@@ -68,7 +68,7 @@ function notRecorded({ condition, stages = STAGES }: Rule, policy: AuditPolicy, 
   return `it never matches under the audit policy ${policy.file}: ${why}.`;
 }
 
-/** A kind of requests, as the policy and as a condition see it. */
+/** A kind of request, as the policy names it and as the field values that a condition sees. */
 interface Kind {
   readonly resource?: string;
   readonly group?: string;
@@ -77,7 +77,7 @@ interface Kind {
   readonly values: ReadonlyMap<Field, string | typeof OTHER>;
 }
 
-/** The kinds of requests that a condition tells apart by resource, subresource and verb, and all others. */
+/** Every kind of request that a condition tells apart by resource, subresource and verb, and one for all others. */
 function* kindsOf(condition: Expression, policy: AuditPolicy): Generator<Kind> {
   const resources = [...textsOf(condition, Field.objectRefResource), OTHER] as const;
   const asked = textsOf(condition, Field.objectRefSubresource);

@@ -3,7 +3,7 @@ import type { Level } from "./audit-policy.js";
 import type { Rule } from "./rule.js";
 import { type Source, testsOf } from "./tree.js";
 
-/** What an event of a level does not have. */
+/** The fields that an event of each level lacks. */
 export const ABSENT: Record<Level, ReadonlySet<Field>> = {
   None: new Set(),
   Metadata: new Set([Field.requestObject, Field.responseObject]),
@@ -11,14 +11,14 @@ export const ABSENT: Record<Level, ReadonlySet<Field>> = {
   RequestResponse: new Set(),
 };
 
-/** The bodies that a rule looks into, in its condition or for its message. */
+/** The bodies that a rule reads, in its condition or for its message. */
 export function bodiesOf(rule: Rule): Set<Field> {
   const bodies = new Set<Field>();
   for (const source of sourcesOf(rule)) for (const field of bodiesIn(source)) bodies.add(field);
   return bodies;
 }
 
-/** What a rule asks an event for. */
+/** All sources that a rule reads. */
 export function sourcesOf({ condition, paths }: Rule): Source[] {
   return [...[...testsOf(condition)].map(({ path }) => path), ...paths].map(({ source }) => source);
 }

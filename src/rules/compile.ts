@@ -12,37 +12,37 @@ import { type Expression, type Extraction, type FieldSource, invert, Outcome, ty
 import { ownField, stringsTest, valuesTest } from "./values.js";
 import { compileWalk, hasValue } from "./walk.js";
 
-/** A compiled condition: what the interpreter says, off the event's bytes. */
+/** A compiled condition: gives the same answer as the interpreter, read directly from the event's bytes. */
 export type Check = (event: EventView) => Outcome;
 
 const { no, yes, failed } = Outcome;
 const NULL = 0x6e;
 
 /**
- * Compiles trees to closures that read an event's bytes. All conditions of one compiler share what they learn about the
- * values of an event; call {@link next} before each event.
+ * Compiles trees to closures that read an event's bytes. All conditions of one compiler share what they learn about an event's
+ * values; call {@link next} before each event.
  */
 export class Compiler {
-  /** The event at hand. */
+  /** The current event. */
   readonly turn = new Turn();
   private readonly interners = new Map<Field, Interner>();
-  /** By what they ask: equal tests of different rules are one. */
+  /** Checks by what they test, so that equal tests of different rules share one. */
   private readonly tests = new Map<string, Check>();
   private readonly checks = new WeakMap<TestNode, Check>();
   private readonly lists = new Map<readonly string[], number>();
   private readonly extractors = new Map<string, Extractor>();
 
-  /** The next event begins. */
+  /** Moves on to the next event. */
   next(event: EventView): void {
     this.turn.next(event);
   }
 
-  /** A condition of which only "yes" counts, as a rule's does: "no" may stand for "failed". */
+  /** A condition of which only "yes" matters, such as a rule's: it may return "no" where it has failed. */
   condition(expression: Expression): Check {
     return this.compile(expression, true);
   }
 
-  /** Numbers the values of a field with few of them. */
+  /** The interner of a field with few different values. */
   interner(field: Field): Interner {
     let interner = this.interners.get(field);
     if (!interner) {
@@ -53,8 +53,8 @@ export class Compiler {
   }
 
   /**
-   * `lenient`: "no" may stand for "failed", so that an `and` may stop at its first "no". Elsewhere operands that can fail
-   * are looked at even if the others decide: one failure fails the whole rule.
+   * With `lenient`, "no" may stand for "failed", so an `and` may stop at its first "no". Otherwise operands that can fail are
+   * evaluated even if the others decide, because one failure fails the whole rule.
    */
   private compile(expression: Expression, lenient: boolean): Check {
     switch (expression.type) {
@@ -96,7 +96,7 @@ export class Compiler {
     return check;
   }
 
-  /** Rules that refer to one list share its array. */
+  /** The number of a list. Rules that refer to the same list share its array. */
   private idOf(texts: readonly string[]): number {
     const id = this.lists.get(texts) ?? this.lists.size;
     this.lists.set(texts, id);
@@ -136,7 +136,7 @@ export class Compiler {
     }
   }
 
-  /** What is extracted once is known to all tests of the event. */
+  /** An extractor whose result is shared by all tests of the same event. */
   private extractor(extraction: Extraction): Extractor {
     const key = JSON.stringify(extraction);
     let shared = this.extractors.get(key);
@@ -161,7 +161,7 @@ export class Compiler {
   }
 }
 
-/** The same check, done once per value of the one field that it looks at. */
+/** The same check, run once per value of the one field that it reads. */
 function memoized(check: Check, interner: Interner): Check {
   const memo = interner.memo();
   return (event) => {
@@ -174,7 +174,7 @@ function memoized(check: Check, interner: Interner): Check {
   };
 }
 
-/** A test of a number that is no part of the line, without a way around its text. */
+/** A test of the latency, which is not part of the line: it compares numbers without going through text. */
 function latencyTest({ negated }: TestNode, { compare, value }: Extract<TestNode["test"], { op: "number" }>): Check {
   return (event) => {
     const latency = latencyOf(event);
@@ -182,7 +182,7 @@ function latencyTest({ negated }: TestNode, { compare, value }: Extract<TestNode
   };
 }
 
-/** A test of a value that is no part of the line. */
+/** A test of a value that is not part of the line. */
 function valueTest({ test, negated }: TestNode, read: (event: EventView) => unknown): Check {
   if (test.op === "exists") return (event) => (read(event) === undefined ? no : yes);
   const holds = textTest(test, negated);
@@ -236,7 +236,7 @@ function stepsTest({ path, test, negated }: TestNode, { field, unset }: FieldSou
   };
 }
 
-/** True if the field is not there, or null. */
+/** True if the field is missing or null. */
 function isAbsent(event: EventView, field: Field): boolean {
   const start = event.start(field);
   return start === 0 || event.batch.bytes[start] === NULL;
@@ -262,14 +262,14 @@ function folded({ fold }: FieldSource, plain: SpanTest, text: TextTest): SpanTes
   return plain;
 }
 
-/** True if a string token has the shape `"2024-05-01T02:03:04.120000Z"`: it is then its own canonical form. */
+/** True if a string token has the shape `"2024-05-01T02:03:04.120000Z"`, and so already is in canonical form. */
 function isCanonicalTime(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start !== 29 || bytes[end - 2] !== 0x5a || bytes[start + 11] !== 0x54 || bytes[start + 20] !== 0x2e)
     return false;
   return isPlain(bytes, start, end);
 }
 
-/** False if the condition gives an answer for every event. */
+/** False if the condition has an answer for every event. */
 export function canFail(expression: Expression): boolean {
   for (const { test, path } of testsOf(expression))
     if (test.op === "number" || test.op === "boolean" || path.steps.some(({ type }) => type === "items")) return true;
@@ -286,7 +286,7 @@ function untilNo(operands: readonly Check[]): Check {
   };
 }
 
-/** `decides`: the outcome that settles it, whatever the others say, unless one of those that can fail does. */
+/** `decides` is the outcome that settles the result, whatever the other operands say, unless one of those that can fail does fail. */
 function joined(operands: readonly Check[], fallible: readonly boolean[], decides: Outcome): Check {
   return (event) => {
     let outcome = invert(decides);
@@ -300,7 +300,7 @@ function joined(operands: readonly Check[], fallible: readonly boolean[], decide
   };
 }
 
-/** A check that throws has failed. */
+/** Runs a check; one that throws has failed. */
 export function tryCheck(check: Check, event: EventView): Outcome {
   try {
     return check(event);

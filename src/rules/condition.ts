@@ -12,8 +12,8 @@ export interface ConditionOptions {
 }
 
 /**
- * Compiles a condition of the configuration (`select:`, `drop:`) in KubeSphere's dialect. Throws AuditshipError with line
- * and column in the text. An event that the condition fails on does not match.
+ * Compiles a condition from the configuration (`select:`, `drop:`), written in KubeSphere's dialect. An event on which it fails
+ * does not match. Throws AuditshipError with line and column in the text.
  */
 export function compileCondition(text: string, options: ConditionOptions = {}): Predicate {
   const origin = conditionOrigin(text);
@@ -25,7 +25,7 @@ export function compileCondition(text: string, options: ConditionOptions = {}): 
   return predicateOf(expression);
 }
 
-/** A tree as a predicate. */
+/** Turns a tree into a predicate. */
 export function predicateOf(expression: Expression): Predicate {
   const compiler = new Compiler();
   const check = compiler.condition(expression);

@@ -1,7 +1,7 @@
 import { type EventView, Field, type RuleMatch } from "../plugin/index.js";
 import { utcText } from "./text.js";
 
-/** One line of `match`'s output. `n` counts events from 1. */
+/** One line of `match`'s output. `n` is the number of the event, counted from 1. */
 export function describeMatch(match: RuleMatch, event: EventView, n: number): object {
   return {
     n,
@@ -19,12 +19,12 @@ export function describeMatch(match: RuleMatch, event: EventView, n: number): ob
   };
 }
 
-/** Whatever it is, as text. */
+/** The auditID as text, whatever type it has. */
 export function auditIDOf(event: EventView): string | null {
   return event.text(Field.auditID) ?? null;
 }
 
-/** UTC with nine digits; the file's time for an event that has none. */
+/** The event's time in UTC with nine decimals, or the file's time if the event has none. */
 function timeOf(event: EventView): string {
   const field = event.timestampField();
   const own = field === undefined ? undefined : utcText(event.text(field) ?? "", 9);

@@ -6,47 +6,47 @@ import { foldCondition, isOutcome, type Knowledge } from "./fold.js";
 import { type Expression, Outcome, type TestNode, testsOf } from "./tree.js";
 import { ValueFacet } from "./value-facet.js";
 
-/** An entry (rule) that an event leaves possible. */
+/** An entry (rule) that may still match an event. */
 export interface Candidate<Entry> {
   readonly entry: Entry;
-  /** What its condition still asks of such events; undefined if it is met. */
+  /** The part of its condition that is still to be evaluated; undefined if the condition is met. */
   readonly check: Check | undefined;
 }
 
-/** What is left of an entry's condition: an outcome, if that is settled. "No" is left out. */
+/** What is left of an entry's condition, or its outcome once that is settled. Entries whose outcome is "no" are dropped. */
 interface Rest<Entry> {
   readonly entry: Entry;
   readonly rest: Expression | Outcome;
 }
 
-/** Events that are alike in all facets asked so far. */
+/** A node of the decision tree: all events that have had the same classes in every facet asked so far. */
 interface Node<Entry> {
-  /** What is asked next; undefined where no facet could say more. */
+  /** The facet to ask next; undefined where no facet could say more. */
   readonly facet: Facet | undefined;
-  /** The same, if it is the value of a field, as most are: of one class, it is called much faster. */
+  /** The same facet if it is a ValueFacet, as most are: a call through one class is much faster. */
   readonly value: ValueFacet | undefined;
-  /** Where its classes lead. */
+  /** The next node, by class. */
   readonly next: (Node<Entry> | undefined)[];
   readonly candidates: readonly Candidate<Entry>[];
-  /** Nothing is asked any more: neither a facet nor a check. */
+  /** Nothing is left to evaluate: no facet and no check. */
   readonly isSettled: boolean;
   readonly rests: readonly Rest<Entry>[];
-  /** Facets that were asked on the way here, and this one's. */
+  /** The facets asked on the way here, including this node's. */
   readonly asked: ReadonlySet<Facet>;
 }
 
-/** Most tests that are folded, over all kinds, from one start to the next: bounds the time. */
+/** Most tests folded, over all kinds, before the tree may start over: bounds the time. */
 const MAX_FOLDED = 1 << 23;
-/** Most nodes and rests that are kept: bounds the memory. */
+/** Most nodes and rests kept: bounds the memory. */
 const MAX_KEPT = 1 << 18;
-/** Events from one start to the next, at least: there is little to learn from events of ever new kinds. */
+/** Fewest events between two starts: when events keep being of new kinds, there is little to learn from them. */
 const MIN_EVENTS = 1 << 17;
 
 /**
- * Finds the entries that an event leaves possible, and what their conditions still ask, by a decision tree that it learns
- * from the events: a node asks one {@link Facet}; for each class that comes up, all conditions are folded once with what
- * that tells. Most turn out "no" or "yes"; what they no longer ask about is not looked at. The leaves hold what is left:
- * tests of what differs from event to event.
+ * Finds the entries that may match an event, and what is left of their conditions, with a decision tree that it learns from the
+ * events. Each node asks one {@link Facet}. When a class comes up for the first time, all conditions are folded once with what it
+ * tells. Most become "no" or "yes", and values that no remaining test asks about are not read. The leaves hold the tests of what
+ * differs from event to event.
  */
 export class Dispatch<Entry> {
   private readonly whole: readonly Candidate<Entry>[];
@@ -54,15 +54,15 @@ export class Dispatch<Entry> {
   private readonly facets: Facets;
   private root: Node<Entry>;
   private readonly likeness: Likeness;
-  /** Where facets that go by an event's kind lead, by kind; see {@link Batch.kinds}. */
+  /** For each kind of event, the node where the facets that depend only on the kind lead; see {@link Batch.kinds}. */
   private readonly byKind: (Node<Entry> | undefined)[] = new Array(MAX_KINDS).fill(undefined);
-  /** 1 for kinds that leave no entry possible. */
+  /** 1 for kinds that no entry can match. */
   private readonly idle = new Uint8Array(MAX_KINDS);
   private kinds: Uint16Array = new Uint16Array(0);
   private numbering: object = this;
   private folded = 0;
   private kept = 0;
-  /** Events since the last start. */
+  /** Events since the tree last started over. */
   private events = 0;
 
   constructor(
@@ -77,7 +77,7 @@ export class Dispatch<Entry> {
     this.root = this.node(this.rests, new Set());
   }
 
-  /** The events of a batch begin. */
+  /** Starts a batch. */
   begin(batch: Batch): void {
     const { numbers, numbering } = batch.kinds(this.likeness);
     if (numbering !== this.numbering) this.forgetKinds();
@@ -86,12 +86,12 @@ export class Dispatch<Entry> {
     this.events += batch.count;
   }
 
-  /** True if an event of the batch that has begun leaves no entry possible, as most do: known without a look at it. */
+  /** True if no entry can match this event of the current batch, which holds for most: its kind tells, without reading it. */
   isIdle(row: number): boolean {
     return this.idle[this.kinds[row]] === 1;
   }
 
-  /** Of an event of the batch that has begun; in order of definition. */
+  /** The candidates for an event of the current batch, in order of definition. */
   candidates(event: EventView): readonly Candidate<Entry>[] {
     let node = this.byKind[this.kinds[event.row]];
     if (node?.isSettled) return node.candidates;
@@ -107,7 +107,7 @@ export class Dispatch<Entry> {
     }
   }
 
-  /** Goes down from the root as far as the event's kind decides, and remembers where that is. */
+  /** Walks from the root as far as the event's kind decides, and remembers that node for the kind. */
   private start(event: EventView): Node<Entry> {
     let node = this.root;
     for (let { facet } = node; facet?.alike !== undefined; { facet } = node) {
@@ -129,7 +129,7 @@ export class Dispatch<Entry> {
     this.idle.fill(0);
   }
 
-  /** Makes events of this class known; as long as there is no room for them, all entries are candidates. */
+  /** Adds a node for events of this class. Undefined if there is no room for it: then all entries are candidates. */
   private learn(from: Node<Entry>, facet: Facet, valueClass: number, event: EventView): Node<Entry> | undefined {
     if (this.folded >= MAX_FOLDED || this.kept >= MAX_KEPT) {
       if (this.events < MIN_EVENTS) return undefined;
@@ -176,7 +176,7 @@ export class Dispatch<Entry> {
     };
   }
 
-  /** The tests that are left and that a facet knows of. */
+  /** The remaining tests that a facet can decide. */
   private testsFor(facet: Facet, rests: readonly Rest<Entry>[]): TestNode[] {
     const tests = rests.flatMap(({ rest }) => (isOutcome(rest) ? [] : [...testsOf(rest)]));
     return tests.filter((test) => this.facets.of(test).includes(facet));
@@ -187,7 +187,7 @@ export class Dispatch<Entry> {
     return { entry, check: isOutcome(rest) ? () => rest : this.compiler.condition(rest) };
   }
 
-  /** The facet that most conditions ask about, for what it costs; before all others those that an event's kind decides. */
+  /** The facet that most conditions ask about in relation to its cost. Facets that depend only on the event's kind come first. */
   private choose(rests: readonly Rest<Entry>[], asked: ReadonlySet<Facet>): Facet | undefined {
     const asking = new Map<Facet, number>();
     for (const { rest } of rests) {

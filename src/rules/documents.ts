@@ -5,33 +5,36 @@ import { AuditshipError, type Place } from "../plugin/index.js";
 
 /** Larger rule files are refused, in bytes. */
 const MAX_FILE = 16 * 1024 * 1024;
-/** More uses of YAML anchors in one document are refused. */
+/** A document that uses YAML anchors more often than this is refused. */
 const MAX_ALIASES = 1000;
 const RULE_FILE = /\.(ya?ml|json)$/i;
 
-/** Keys and indices that lead to a value of a document. */
+/** Keys and indices that lead to a value in a document. */
 export type Keys = readonly (string | number)[];
 
 /** One YAML document of a rule file. */
 export interface RuleDocument {
   readonly file: string;
-  /** Namespace of what is watched in a cluster: its definitions know each other only. Undefined for files. */
+  /**
+   * The namespace of a resource that is watched in a cluster; definitions are visible within one namespace only. Undefined for
+   * files.
+   */
   readonly namespace?: string;
   readonly value: unknown;
-  /** The same with numbers and booleans as they are spelt; null stays null. For dialects whose values are all texts. */
+  /** The value with numbers and booleans as they are spelt; null stays null. For dialects in which every value is text. */
   readonly spelling: unknown;
-  /** Where a value stands; the nearest thing around it that stands anywhere if it is not there. */
+  /** The place of a value; if it does not exist, that of the nearest enclosing value that does. */
   place(keys: Keys): Place;
-  /** Where a character of the last key stands. */
+  /** The place of a character of the last key. */
   placeOfKey(keys: Keys, offset?: number): Place;
-  /** Where a character of a string value stands, however the string is quoted or folded. */
+  /** The place of a character of a string value, however the string is quoted or folded. */
   placeIn(keys: Keys, offset: number): Place;
 }
 
 /**
- * The rule files that a path names: itself, or all below it that end in .yaml, .yml or .json, by name, through links too. A pipe or the
- * like is one only if it is named itself: nobody may ever write to it.
- * @param above real paths of the directories it was come through: a link to one of them leads in a circle
+ * The rule files that a path names: the file itself, or all .yaml, .yml and .json files below a directory, by name, links followed.
+ * A pipe and the like counts only if it is named itself, because reading it may never end.
+ * @param above real paths of the directories that lead here: a link back to one of them would be a circle
  */
 export async function listFiles(path: string, above: readonly string[] = []): Promise<string[]> {
   try {
@@ -39,13 +42,13 @@ export async function listFiles(path: string, above: readonly string[] = []): Pr
     const real = await realpath(path);
     if (above.includes(real)) return [];
     const names = await readdir(path);
-    // A ConfigMap's volume holds links to what lies in a directory whose name begins with `..`.
+    // A ConfigMap's volume holds links into a directory whose name begins with `..`.
     const visible = names.filter((name) => !name.startsWith(".")).sort();
     const lists = visible.map(async (name) => {
       const below = join(path, name);
       const found = await stat(below).catch(() => undefined);
       if (found?.isDirectory()) return listFiles(below, [...above, real]);
-      // Reading tells what is wrong with a link that leads nowhere.
+      // A broken link is kept: reading it reports what is wrong.
       return RULE_FILE.test(name) && found?.isFile() !== false ? [below] : [];
     });
     return (await Promise.all(lists)).flat();
@@ -54,7 +57,7 @@ export async function listFiles(path: string, above: readonly string[] = []): Pr
   }
 }
 
-/** Reads a rule file, or another that rules go by (`what`); throws AUDITSHIP_RULE_READ. */
+/** Reads a rule file, or another file that rules depend on (`what`). Throws AUDITSHIP_RULE_READ. */
 export async function readRuleFile(file: string, what = "The rules"): Promise<string> {
   try {
     const { size } = await stat(file);
@@ -65,14 +68,14 @@ export async function readRuleFile(file: string, what = "The rules"): Promise<st
   }
 }
 
-/** The path may stand in a configuration or in a command. */
+/** A message that fits a path from a configuration as well as one from a command. */
 function readError(file: string, cause: unknown, what: string): AuditshipError {
   if (cause instanceof AuditshipError) return cause;
   const message = `${what} cannot be read: ${(cause as Error).message}. Check the path and the rights to it.`;
   return new AuditshipError("AUDITSHIP_RULE_READ", message, { file }, { cause });
 }
 
-/** The documents of a file's text, and what is wrong with others. */
+/** The documents in a file's text, and the errors of those that cannot be parsed. */
 export function parseDocuments(file: string, text: string): { documents: RuleDocument[]; errors: AuditshipError[] } {
   const lines = new LineCounter();
   const errors: AuditshipError[] = [];
@@ -89,7 +92,7 @@ export function parseDocuments(file: string, text: string): { documents: RuleDoc
   return { documents, errors };
 }
 
-/** A document that was read elsewhere: all of it stands in one place. */
+/** A document that was read elsewhere: everything in it has the same place. */
 export function documentOf(name: string, value: unknown, namespace?: string): RuleDocument {
   const place = () => ({ file: name });
   return { file: name, namespace, value, spelling: value, place, placeOfKey: place, placeIn: place };
@@ -170,12 +173,12 @@ class YamlDocument implements RuleDocument {
   }
 }
 
-/** How many characters of a text are no white space: what folding and indentation leave alone. */
+/** The number of characters that are not white space, which folding and indentation leave alone. */
 function ink(text: string): number {
   return text.replace(/\s/g, "").length;
 }
 
-/** The offset of the first visible character in [from, to) behind `count` others. */
+/** The offset in [from, to) of the first visible character after `count` others. */
 function skipInk(text: string, from: number, to: number, count: number): number {
   let left = count;
   for (let i = from; i < to; i++) if (!/\s/.test(text[i]) && left-- === 0) return i;

@@ -15,7 +15,7 @@ import { sigmaConditions } from "./dialects/sigma/conditions.js";
 import { parseDocuments, type RuleDocument } from "./documents.js";
 import type { ConditionReader } from "./reader.js";
 
-/** Makes the reader of a dialect's conditions, which may name what some documents define. Throws AuditshipError. */
+/** Makes the reader of a dialect's conditions, which may use names that some documents define. Throws AuditshipError. */
 const READERS: Record<EvaluatorOptions["dialect"], (documents: readonly RuleDocument[]) => ConditionReader> = {
   kubesphere: kubeSphereConditions,
   falco: falcoConditions,
@@ -24,22 +24,22 @@ const READERS: Record<EvaluatorOptions["dialect"], (documents: readonly RuleDocu
 
 export interface EvaluatorOptions {
   dialect: Dialect;
-  /** Macros, lists and aliases that conditions may name, as a rule of that file may. */
+  /** A rules file whose macros, lists and aliases the conditions may use. */
   rulesFile?: string;
   openTape: OpenTape;
-  /** Views a JSON text as an event; undefined if it is none. */
+  /** Views a JSON text as an event; undefined if it is not one. */
   viewOf(bytes: Uint8Array): EventView | undefined;
 }
 
 /** One line of `eval`'s output. */
 export type Evaluation = { result: boolean } | { error: { message: string; line: number; column: number } };
 
-/** Most compiled conditions that are kept. */
+/** Most compiled conditions kept. */
 const MAX_CONDITIONS = 1000;
 
 /**
- * Answers lines of `{"condition","event"}`: the event counts as the bytes in the line, which hold no line break. Throws
- * AuditshipError if the rules file cannot be read.
+ * Answers lines of `{"condition","event"}`. The event is read from its bytes within the line, so they must not contain a line
+ * break. Throws AuditshipError if the rules file cannot be read.
  */
 export function createEvaluator(options: EvaluatorOptions): (line: Uint8Array) => Evaluation {
   const { openTape, viewOf } = options;
@@ -81,7 +81,7 @@ export function createEvaluator(options: EvaluatorOptions): (line: Uint8Array) =
   }
 }
 
-/** A place in another file than the condition counts as the condition's start. */
+/** An error. A place in another file than the condition is reported as the condition's start. */
 function problem(message: string, { file, line = 1, column = 1 }: Place = {}): Evaluation {
   return { error: { message, line: file ? 1 : line, column: file ? 1 : column } };
 }

@@ -1,21 +1,21 @@
 import { type Batch, type EventView, Flag } from "../plugin/index.js";
 import type { Rule } from "./rule.js";
 
-/** True for a rule of which the condition or the message names `evt.num`. */
+/** True if the rule's condition or message uses `evt.num`. */
 export function asksForNumber({ condition, paths }: Rule): boolean {
   return JSON.stringify([condition, paths]).includes('"evt.num"');
 }
 
-/** How many events came before a batch. */
+/** How many events came before each batch. */
 const before = new WeakMap<Batch, number>();
 
-/** Notes how many events came before this batch; returns how many have come with it. */
+/** Notes how many events came before this batch; returns the total including its own. */
 export function numberBatch(batch: Batch, earlier: number): number {
   before.set(batch, earlier);
   return earlier + eventsBefore(batch, batch.count);
 }
 
-/** The number of an event, the first of all being 1; of those in its batch if that was not numbered. */
+/** The number of an event, counted from 1. If its batch was not numbered, counting starts with the batch. */
 export function numberOf({ batch, row }: EventView): number {
   return (before.get(batch) ?? 0) + eventsBefore(batch, row) + 1;
 }

@@ -4,17 +4,17 @@ import { interpret } from "./interpreter.js";
 import { render } from "./render.js";
 import { type Expression, Outcome, type TestNode } from "./tree.js";
 
-/** What a condition, or a part of it, says of an event. */
+/** What a condition, or a part of it, evaluates to for an event. */
 export interface Explanation {
-  /** `and`, `or`, `not`, or the test as it is written. */
+  /** `and`, `or`, `not`, or the test as written. */
   readonly text: string;
   readonly outcome: "yes" | "no" | "failed";
-  /** Of a test: the text that it saw, as the view shows it now (after `redact`: redacted); null if there was none. */
+  /** For a test: the text that it saw, as the view shows it now (redacted, after `redact`); null if there was none. */
   readonly saw?: string | null;
   readonly parts: readonly Explanation[];
 }
 
-/** Says of every part of a condition what it comes to, whether that decided or not. */
+/** Evaluates every part of a condition, whether or not it decided the result. */
 export function explain(expression: Expression, event: EventView): Explanation {
   const outcome = OUTCOMES[tryCheck((view) => interpret(expression, view), event)];
   switch (expression.type) {

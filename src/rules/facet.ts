@@ -3,20 +3,20 @@ import type { Knowledge } from "./fold.js";
 import type { TestNode } from "./tree.js";
 
 /**
- * Something that is cheap to find out about an event and decides tests: events of one class are alike to all tests of a
- * facet. Of class 0 nothing is known.
+ * Something cheap to find out about an event that decides tests. It sorts events into classes: all tests of the facet give events
+ * of one class the same outcome. Class 0 means that nothing is known.
  */
 export interface Facet {
-  /** What it costs to ask, roughly: 1 is one look-up. */
+  /** Rough cost of asking; 1 is one look-up. */
   readonly cost: number;
-  /** Events that are alike so (`Batch.kinds`) are of one class; undefined if that takes more. */
+  /** Events with this likeness in common (`Batch.kinds`) are in one class; undefined if their kind alone does not tell. */
   readonly alike: Likeness | undefined;
-  /** How many tests it knows of. */
+  /** The number of tests that it can decide. */
   readonly size: number;
-  /** Only before the first event. False if it has nothing to say of the test. */
+  /** Allowed only before the first event. False if the facet says nothing about the test. */
   add(test: TestNode): boolean;
   classOf(event: EventView): number;
-  /** What tells the same of these tests, which it knows of, for less; itself if there is no such thing. */
+  /** A cheaper facet that tells the same about these tests, which must be among its own; itself if there is none. */
   narrow?(tests: readonly TestNode[]): Facet;
   /** Adds what is known of events of this class, of which `event` is one. */
   tell(valueClass: number, event: EventView, known: Knowledge): void;

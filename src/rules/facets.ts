@@ -11,7 +11,7 @@ import { TimeFacet } from "./time-facet.js";
 import type { Extraction, ExtractionSource, Test, TestNode, ValuesSource } from "./tree.js";
 import { ValueFacet } from "./value-facet.js";
 
-/** Makes the facets of tests: one for each field that they ask about, shared by all that ask about it. */
+/** Creates the facets: one for each field that tests ask about, shared by all tests that do. */
 export class Facets {
   private readonly all = new Map<string, Facet>();
   private readonly byTest = new Map<TestNode, readonly Facet[]>();
@@ -31,7 +31,7 @@ export class Facets {
     return this.byTest.get(test) ?? NONE;
   }
 
-  /** What makes events alike to all facets that go by it. */
+  /** What events must have in common to be alike for all facets that depend only on the kind. */
   likeness(): Likeness {
     const all = [...this.all.values()].flatMap(({ alike }) => alike ?? []);
     return new Likeness(
@@ -62,7 +62,7 @@ export class Facets {
     const isBody = names.length > 0;
     if (!isBody && INTERNED.has(root)) return [this.facet(`value ${root}`, () => new ValueFacet(root, this.compiler))];
     const text = this.facet(`text ${root} ${isBody}`, () => new TextFacet(root, isBody));
-    // A field that is null has the shape of one that is not there.
+    // A null field has the same shape as a missing one.
     if (!isBody && test.op === "exists" && test.what !== undefined) return [text];
     const shape = this.facet(`shape ${root}`, () => new ShapeFacet(root, this.compiler));
     return isBody ? [shape, this.facet(`keys ${root}`, () => new KeyFacet(root)), text] : [shape, text];

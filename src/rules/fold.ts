@@ -1,17 +1,17 @@
 import { canFail } from "./compile.js";
 import { type Expression, invert, Outcome, type TestNode } from "./tree.js";
 
-/** What is known of an event. */
+/** What is known about an event. */
 export interface Knowledge {
-  /** What tests say of it. */
+  /** The outcomes of tests. */
   readonly outcomes: Map<TestNode, Outcome>;
-  /** Tests that do not say "yes" of it: they say "no" or fail. */
+  /** Tests that are known not to say "yes": each says "no" or fails. */
   readonly refuted: Set<TestNode>;
 }
 
 /**
- * What is left of a condition of which only "yes" counts when some of its tests are known: its outcome, or a smaller
- * condition that says the same. "No" may stand for "failed" if other tests are left, as everywhere with such conditions.
+ * What is left of a condition once the outcomes of some of its tests are known: its outcome, or a smaller condition that says the
+ * same. Only "yes" matters: as long as tests are left, "no" may stand for "failed".
  */
 export function foldCondition(condition: Expression, known: Knowledge): Expression | Outcome {
   const rest = fold(condition, known);
@@ -36,7 +36,7 @@ function fold(expression: Expression, known: Knowledge): Expression | Outcome {
   }
 }
 
-/** What "no" and "yes" are as expressions. */
+/** The outcomes "no" and "yes" as expressions. */
 const NEVER: TestNode = {
   type: "test",
   path: { text: "", source: { kind: "nothing" }, steps: [] },
@@ -46,7 +46,7 @@ const NEVER: TestNode = {
 };
 const ALWAYS: Expression = { type: "not", operand: NEVER };
 
-/** An operand that decides settles it but for those that can fail: they stay, together with what it says. */
+/** An operand that decides replaces all others except those that can fail; they stay beside it. */
 function foldOperands(expression: Extract<Expression, { type: "and" | "or" }>, known: Knowledge): Expression | Outcome {
   const { type, operands } = expression;
   const decides = type === "and" ? Outcome.no : Outcome.yes;
@@ -66,7 +66,7 @@ function foldOperands(expression: Extract<Expression, { type: "and" | "or" }>, k
   return isSame ? expression : { type, operands: rest };
 }
 
-/** False if the expression cannot have that outcome, "yes" or "no". */
+/** False if the expression cannot have this outcome ("yes" or "no"). */
 function canBe(outcome: Outcome, expression: Expression, known: Knowledge): boolean {
   switch (expression.type) {
     case "test":

@@ -12,10 +12,10 @@ import {
 } from "../plugin/index.js";
 import { wordsOf } from "./words.js";
 
-/** Fields with few different values: a test of one is done once per value, not once per event. */
+/** Fields with few different values: a test of one runs once per value, not once per event. */
 export const INTERNED: ReadonlySet<Field> = new Set(NUMBERED);
 
-/** The field, and the object that it is a member of, if it has one: what tells an unset field from an absent one. */
+/** The field and, if there is one, the object that it is a member of: together they tell an unset field from an absent one. */
 export function withParent(field: Field): readonly Field[] {
   const parent = parentOf(field);
   return parent === undefined ? [field] : [field, parent];
@@ -32,21 +32,21 @@ export function isObject(event: EventView, field: Field): boolean {
   return start !== 0 && event.batch.bytes[start] === OPEN_BRACE;
 }
 
-/** The half of a slot that is hash; ids fit into the other. */
+/** The half of a slot that holds part of the hash; the id is in the other half. */
 const UPPER = 0xffff_0000 | 0;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** The event that is looked at: shared by all who keep something for as long as it is. */
+/** The current event, shared by everything that caches results for one event. */
 export class Turn {
-  /** Tells one event from the next. */
+  /** Changes with each event. */
   now = 0;
-  /** The bytes of its batch, four at a time. */
+  /** The bytes of its batch, for reading four at a time. */
   words: DataView = new DataView(NO_BYTES.buffer);
   /** See {@link Batch.numbering}. */
   numbering: object = this;
   private numbers: Uint16Array = new Uint16Array(0);
-  /** Where those of the event begin. */
+  /** Where the numbers of the event's values begin. */
   private numbersAt = 0;
   private table: Uint32Array = new Uint32Array(0);
   /** Where the spans of its fields begin in the table. */
@@ -54,7 +54,7 @@ export class Turn {
   private bytes: Uint8Array = NO_BYTES;
   private readonly memos: Uint16Array[] = [];
 
-  /** The next event begins. */
+  /** Moves on to the next event. */
   next({ batch, row }: EventView): void {
     this.now = (this.now + 1) | 0;
     this.fields = row * ROW_WORDS + ROW_HEADER;
@@ -72,14 +72,14 @@ export class Turn {
     this.words = wordsOf(this.bytes);
   }
 
-  /** Something by the numbers of a field's values; it is all 0 again when they stand for others. */
+  /** An array for results by the numbers of a field's values. It is zeroed when the numbers come to stand for other values. */
   byNumber(): Uint16Array {
     const memo = new Uint16Array(NUMBERS);
     this.memos.push(memo);
     return memo;
   }
 
-  /** The number of the value of NUMBERED[index]; 0 if it has none. */
+  /** The number of the value of field NUMBERED[index]; 0 if it has none. */
   number(index: number): number {
     return this.numbers[this.numbersAt + index];
   }
@@ -100,21 +100,21 @@ const FEW_IDS = 32;
 const MAX_LENGTH = 512;
 const SLOTS = 16_384;
 const ARENA = 192 * 1024;
-/** Slots that are looked at: values made to collide are not kept, and slow nothing down. */
+/** Most slots probed: values chosen to collide are not kept, and slow nothing down. */
 const MAX_PROBES = 8;
-/** The id of what is not kept. */
+/** The id of values that are not kept. */
 const UNKNOWN = 0;
-/** The ids of a field that is absent, with the object that it stands in there or not. */
+/** The ids of a missing field: `ABSENT` if the object that it belongs in is missing too, `UNSET` if that is present. */
 const ABSENT = 1;
 const UNSET = 2;
 const FIRST = 3;
 
-/** Small numbers (up to 65,534) by the ids of an interner. */
+/** Small numbers (up to 65,534), stored by the ids of an interner. */
 export class Memo {
-  /** The number plus one; 0 where there is none. Empty until one is set. */
+  /** The number plus one; 0 where there is none. Allocated with the first `set`. */
   private numbers = new Uint16Array(0);
 
-  /** The number of an id, -1 if none is known. */
+  /** The number stored for an id; -1 if there is none. */
   get(id: number): number {
     return id < this.numbers.length ? this.numbers[id] - 1 : -1;
   }
@@ -125,7 +125,7 @@ export class Memo {
     this.numbers[id] = number + 1;
   }
 
-  /** A test has one of these: most fields have few values, and a condition may have tens of thousands of tests. */
+  /** Starts small, because each test has a Memo: most fields have few values, and a condition may have tens of thousands of tests. */
   private grow(id: number): void {
     const numbers = new Uint16Array(Math.max(FEW_IDS, 2 ** (32 - Math.clz32(id))));
     numbers.set(this.numbers);
@@ -138,13 +138,13 @@ export class Memo {
 }
 
 /**
- * A number for each different value of a field, in bounded memory: when it is full it starts over. Nothing is decoded and
- * nothing allocated for a value that was seen before.
+ * Gives each different value of a field an id, in bounded memory: when it is full it starts over. A value that was seen before is
+ * looked up without decoding or allocating.
  */
 export class Interner {
-  /** Open addressing: the upper half of a value's hash, and its id. */
+  /** Open addressing: each slot holds the upper half of a value's hash, and the value's id. */
   private readonly slots = new Uint32Array(SLOTS);
-  /** By id, where its value begins in the arena, and its length. */
+  /** For each id, where its value begins in the arena, and its length. */
   private readonly spans = new Uint32Array(2 * MAX_IDS);
   private readonly arena = new DataView(new ArrayBuffer(ARENA));
   private readonly memos: Memo[] = [];
@@ -153,11 +153,11 @@ export class Interner {
   private readonly index: number;
   private used = 0;
   private next = FIRST;
-  /** The turn that `id` is of. */
+  /** The turn for which `id` was looked up. */
   private seen = -1;
   private id = UNKNOWN;
 
-  /** The object that the field is a member of, if it has one. */
+  /** The object that the field is a member of, if there is one. */
   private readonly within: Field | undefined;
 
   constructor(
@@ -169,7 +169,7 @@ export class Interner {
     this.index = NUMBERED.indexOf(field);
   }
 
-  /** What is kept by id is forgotten when the ids are. */
+  /** A memo by id, cleared when the ids are. */
   memo(): Memo {
     const memo = new Memo();
     this.memos.push(memo);
@@ -187,7 +187,7 @@ export class Interner {
     return this.id;
   }
 
-  /** The id of a value that has a number, which is looked up once per number. */
+  /** The id of a numbered value, looked up once per number. */
   private idOfNumber(number: number, start: number): number {
     const known = this.byNumber[number];
     if (known !== UNKNOWN) return known;
@@ -235,7 +235,7 @@ export class Interner {
   }
 }
 
-/** A hash of a token's length and four of its words; the bytes tell values of one hash apart. */
+/** A hash of a token's length and four of its words. Values with equal hashes are told apart by their bytes. */
 function sampleHash(words: DataView, start: number, length: number): number {
   let hash = length;
   if (length < 4) {

@@ -21,8 +21,8 @@ import {
 import { isScalar, itemsOf, LIKE, outsideValue } from "./values.js";
 
 /**
- * The meaning of a tree, in plain sight: reads every value with JSON.parse and looks at both operands, always. The compiler
- * is fuzzed against it.
+ * Defines what a tree means, as simply as possible: parses every value with JSON.parse and always evaluates both operands. The
+ * compiler is fuzzed against it.
  */
 export function interpret(expression: Expression, event: EventView): Outcome {
   switch (expression.type) {
@@ -87,7 +87,7 @@ function valueHolds(test: Exclude<Test, { op: "exists" }>, negated: boolean, sou
 const inCase = (source: Source, text: string): string =>
   "fold" in source && source.fold === "lower" ? lowerText(text) : text;
 
-/** What the names lead to: arrays are looked through, neighbouring names joined in every way. */
+/** The values that the names lead to. Arrays are searched item by item; neighbouring names may be joined by dots. */
 function foundValues({ root, names }: ValuesSource, event: EventView): unknown[] {
   const value = typeof root === "string" ? outsideValue(root, event) : json(root, event);
   return value === undefined ? [] : below(value, names);
@@ -105,7 +105,7 @@ function below(value: unknown, names: readonly string[]): unknown[] {
     );
 }
 
-/** Every string of the line that is no key. */
+/** Every string in the line that is not a key. */
 function stringsOf(event: EventView): string[] {
   const { table, bytes } = event.batch;
   const row = event.row * ROW_WORDS;
@@ -116,7 +116,7 @@ function stringsOf(event: EventView): string[] {
 
 const lineAsRead = (event: EventView): Json => lineJson(event, textAsRead);
 
-/** Without the short way by the field table. */
+/** The extraction without the shortcut through the field table. */
 function plain(extraction: Extraction): Extraction {
   if (extraction.type === "field") return { ...extraction, field: undefined };
   return extraction.type === "text" ? extraction : { ...extraction, parts: extraction.parts.map(plain) };
@@ -128,7 +128,7 @@ interface Leaf {
   holds: TextTest;
 }
 
-/** Undefined: an array's item lacks the key. */
+/** Undefined if an array's item lacks the key. */
 function follow(value: unknown, steps: readonly Step[], leaf: Leaf, inItem = false): Outcome | undefined {
   if (steps.length === 0) return testLeaf(value, leaf, inItem);
   const [step, ...rest] = steps;
@@ -176,7 +176,7 @@ function flat(value: unknown, names: readonly string[]): unknown {
   return undefined;
 }
 
-/** True if the flattened value has a key that is the names joined, or begins with them and a dot, and is not null. */
+/** True if the flattened value has a non-null key that equals the joined names, or begins with them and a dot. */
 function hasFlat(value: unknown, names: readonly string[]): boolean {
   const wanted = names.join(".");
   return leavesOf(value).some(([key, leaf]) => leaf !== null && (key === wanted || key.startsWith(`${wanted}.`)));
@@ -203,7 +203,7 @@ function structIsThere(path: Path, value: unknown): boolean {
   return path.source.kind === "field" && path.source.struct === true && isObject(value);
 }
 
-/** A source's value; undefined or null if there is none. */
+/** The value of a source; undefined or null if there is none. */
 function sourceValue(source: Source, event: EventView): unknown {
   switch (source.kind) {
     case "field":
@@ -232,7 +232,7 @@ function fieldValue(source: FieldSource, event: EventView): unknown {
   return value;
 }
 
-/** From the line as read, whatever redaction has made of it since. */
+/** A field's value from the line as it was read, before any redaction. */
 function json(field: Field, event: EventView): unknown {
   const start = event.start(field);
   return start === 0 ? undefined : JSON.parse(utf8(event.batch.bytes, start, event.end(field)));

@@ -5,30 +5,30 @@ import { endedKeys } from "./needs.js";
 import { NumberedSets } from "./numbered-sets.js";
 import { Outcome, type TestNode } from "./tree.js";
 
-/** What keys have to be in a body for a test to say "yes". */
+/** The keys that a body must have for a test to say "yes". */
 interface Need {
   readonly keys: readonly number[];
-  /** What it says if one is not there; undefined if it may also fail. */
+  /** The test's outcome if one of them is missing; undefined if the test may also fail. */
   readonly missed: Outcome | undefined;
 }
 
-/** Most keys that are looked for. */
+/** Most keys looked for. */
 const MAX_KEYS = 500;
-/** Most sets of few keys that are looked for instead, where a node of the decision tree needs no others, and most keys of those. */
+/** Most narrowed facets, which look only for the few keys that a node of the decision tree needs, and most keys of each. */
 const MAX_NARROWED = 16;
 const FEW_KEYS = 16;
 
-/** Which of the keys that tests follow are in a body: found much faster than texts, and most of them are not there. */
+/** Which of the keys that tests follow occur in a body. Keys are found much faster than texts, and most are missing. */
 export class KeyFacet implements Facet {
   readonly alike = undefined;
   readonly cost = 20;
   private readonly needs = new Map<TestNode, Need>();
-  /** By name, as one member of a list: what a set grows by. */
+  /** The number of each key, as a list of one, because that is what a set is extended by. */
   private readonly numbers = new Map<string, readonly [number]>();
   private readonly members: (readonly [number])[] = [];
   private readonly sets = new NumberedSets();
   private keys: Keys | undefined;
-  /** By the numbers of their keys. */
+  /** Narrowed facets, by the numbers of their keys. */
   private readonly narrowed = new Map<string, KeyFacet>();
 
   constructor(private readonly field: Field) {}
@@ -47,7 +47,7 @@ export class KeyFacet implements Facet {
     return true;
   }
 
-  /** Looks for the keys of these tests alone: what few bodies have is sooner told to be in none than counted with the rest. */
+  /** Looks only for the keys of these tests. A search for keys that few bodies have usually ends at once, because there are none. */
   narrow(tests: readonly TestNode[]): KeyFacet {
     const needed = new Set(tests.flatMap((test) => this.needs.get(test)!.keys));
     if (needed.size > FEW_KEYS || needed.size === this.numbers.size) return this;
@@ -92,7 +92,7 @@ export class KeyFacet implements Facet {
     return added;
   }
 
-  /** A narrowed facet's keys have the numbers of the whole one's. */
+  /** A narrowed facet's keys keep the numbers that they have in the whole one. */
   private lookFor(name: string, number: readonly [number]): void {
     this.numbers.set(name, number);
     this.members.push(number);

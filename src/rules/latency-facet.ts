@@ -4,11 +4,11 @@ import type { Facet } from "./facet.js";
 import type { Knowledge } from "./fold.js";
 import type { TestNode } from "./tree.js";
 
-/** Where an event's latency lies among those that tests compare it with. */
+/** Where an event's latency lies among the values that tests compare it with. */
 export class LatencyFacet implements Facet {
   readonly cost = 0.1;
   private readonly tests: TestNode[] = [];
-  /** What tests compare with, in milliseconds. */
+  /** The values that tests compare with, in milliseconds. */
   private readonly bounds: number[] = [];
   readonly alike = new Likeness([], this.bounds);
 
@@ -26,7 +26,7 @@ export class LatencyFacet implements Facet {
     return true;
   }
 
-  /** By how it compares with each bound. */
+  /** Encodes how the latency compares with each bound. */
   classOf({ batch, row }: EventView): number {
     const latency = batch.latency[row];
     if (Number.isNaN(latency)) return 0;

@@ -1,7 +1,7 @@
 import { type EventView, Field, parseTime, QUOTE } from "../plugin/index.js";
 import { decodeString, isPlain } from "./text.js";
 
-/** stageTimestamp − requestReceivedTimestamp in milliseconds, from `parse` if it has run; undefined if either is missing. */
+/** stageTimestamp − requestReceivedTimestamp in milliseconds, from `parse` if that has run; undefined if either time is missing. */
 export function latencyOf(event: EventView): number | undefined {
   const parsed = event.batch.latency[event.row];
   if (!Number.isNaN(parsed)) return parsed;

@@ -1,13 +1,14 @@
 import type { Needle } from "./automaton.js";
 
 /**
- * Texts of which one is in every match of an RE2 pattern, the longest that are easy to see; none if there are no such. Looks at what
- * stands side by side, and at groups of plain alternatives there; a pattern with other alternatives or flags has none.
+ * Texts of which at least one occurs in every match of an RE2 pattern: the longest that are easy to see, or none. It considers
+ * letters that follow each other, and groups of plain alternatives among them. A pattern with other alternatives or with flags has
+ * none.
  */
 export function literalsOf(pattern: string): readonly Needle[] {
   if (pattern.length > MAX_LENGTH) return [];
   let best: readonly Needle[] = [];
-  /** What was just passed, in each way that it may be spelt. */
+  /** The run of literal text just passed, in each of its spellings. */
   let texts = [""];
   let begins = false;
   const end = (ends: boolean) => {
@@ -45,16 +46,19 @@ export function literalsOf(pattern: string): readonly Needle[] {
 const shortest = (texts: readonly string[]): number =>
   texts.length === 0 ? 0 : Math.min(...texts.map(({ length }) => length));
 
-/** Longer patterns are not looked at. */
+/** Longer patterns are skipped. */
 const MAX_LENGTH = 1000;
-/** Most texts that are told apart. */
+/** Most spellings kept apart. */
 const MAX_TEXTS = 16;
 
-/** One thing at the start of a pattern; what is not here (alternatives, flags, odd escapes) has no literal. */
+/**
+ * One element at the start of a pattern. A pattern with an element that this does not match (alternatives, flags, unusual escapes)
+ * has no literal.
+ */
 const ATOM =
   /^(?<all>(?<begin>\^)|(?<end>\$)|(?<group>\((?!\?[^:]))|\.|(?<set>\[\^?\]?(?:[^[\]\\]|\\[^\n]|\[:\^?\w+:\])*\])|\\[dDwWsSbB]|\\(?<escaped>[!-/:-@[-`{-~])|(?<plain>[^\\|()[\]{}*+?^$.]))/u;
 
-/** What a group of nothing but plain alternatives stands for; none for everything else. */
+/** The alternatives of a group that consists only of plain ones; none for any other. */
 function alternativesOf(group: string): readonly string[] {
   const inner = /^\((?:\?:)?(?<inner>(?:[^\\|()[\]{}*+?^$.]|\\[!-/:-@[-`{-~]|\|)*)\)$/u.exec(group)?.groups?.inner;
   if (inner === undefined) return [];
@@ -66,7 +70,7 @@ function alternativesOf(group: string): readonly string[] {
   return texts;
 }
 
-/** The length of the group that begins at `at`, brackets and all; undefined if it is one with flags, or not simple. */
+/** The length of the group that begins at `at`, parentheses included; undefined if the group has flags or is not simple. */
 function groupLength(pattern: string, at: number): number | undefined {
   let depth = 0;
   for (let i = at; i < pattern.length; ) {

@@ -22,25 +22,25 @@ import { WithUnseenBody } from "./unseen-body.js";
 import type { Webhook } from "./webhook.js";
 
 export interface LoadOptions {
-  /** Files or directories (all .yaml, .yml and .json below them, by name), in this order. */
+  /** Files or directories (all .yaml, .yml and .json files below them, by name), in this order. */
   paths: readonly string[];
   /** Archiving rules below this priority archive nothing. */
   archivingPriority: string;
   /** Alerting rules below this priority archive but do not alert. */
   alertingPriority: string;
-  /** Audit stages that rules look at; without it they look at all. */
+  /** Audit stages that rules look at. Default: all. */
   stages?: readonly string[];
-  /** How KubeSphere's `like` is read; `upstream` if it is left out. */
+  /** How KubeSphere's `like` matches. Default: `upstream`. */
   like?: Like;
-  /** How Falco's rules run; the first that matches, of all priorities, if it is left out. */
+  /** How Falco's rules run. Default: the first that matches, of all priorities. */
   falco?: Partial<FalcoOptions>;
-  /** How Sigma's rules are read; without names and placeholders of one's own if it is left out. */
+  /** How Sigma's rules are read. Default: without extra field names and placeholders. */
   sigma?: Partial<SigmaOptions>;
-  /** What an earlier load found at `paths`, which is then not read again. */
+  /** What an earlier load found at `paths`; with it they are not read again. */
   files?: RuleFiles;
-  /** Resources that stand in no file, read after the paths: what is watched in a cluster. */
+  /** Resources that are watched in a cluster, read after the paths. */
   resources?: readonly LiveResource[];
-  /** kube-apiserver's audit policy: rules that never match under it are warned of. */
+  /** File with kube-apiserver's audit policy: rules that can never match under it cause a warning. */
   auditPolicy?: string;
   /** Load only this dialect's rules. */
   dialect?: Dialect;
@@ -48,12 +48,12 @@ export interface LoadOptions {
 
 /** A resource as the API server gives it. */
 export interface LiveResource {
-  /** Stands for the file in errors: `rules.auditing.kubesphere.io/kubesphere-logging-system/shop`. */
+  /** Stands for the file name in errors: `rules.auditing.kubesphere.io/kubesphere-logging-system/shop`. */
   readonly name: string;
-  /** Of a Rule resource: those of other namespaces and of files neither know nor replace it. */
+  /** The namespace of a Rule resource. Rules of other namespaces and of files can neither use nor replace its definitions. */
   readonly namespace?: string;
   readonly value: unknown;
-  /** Why it is refused unread. */
+  /** Why it is refused without being read. */
   readonly problem?: string;
 }
 
@@ -63,7 +63,7 @@ export interface RuleFiles {
   readonly errors: readonly AuditshipError[];
 }
 
-/** What is odd about a rule that runs nevertheless, or a file that holds none. */
+/** What is odd about a rule that runs nevertheless, or about a file without rules. */
 export interface RuleWarning {
   readonly message: string;
   readonly place: Place;
@@ -71,7 +71,7 @@ export interface RuleWarning {
   line(): string;
 }
 
-/** What the rules look at, so that a configuration can be checked against it. */
+/** What the rules need, so that a configuration can be checked against it. */
 export interface Needs {
   /** The stage `workspace`, before `match`. */
   readonly workspace: boolean;
@@ -85,7 +85,7 @@ export interface LoadedRules {
   readonly set: RuleSet;
   /** The rules that run, in order of definition. */
   readonly running: readonly Rule[];
-  /** Every rule that was read, those that are turned off or do nothing included, in order of definition. */
+  /** Every rule that was read, including those that are turned off or do nothing, in order of definition. */
   readonly rules: readonly RuleInfo[];
   /** Rules and files that were left out; the others run. */
   readonly refused: readonly AuditshipError[];
@@ -94,20 +94,20 @@ export interface LoadedRules {
   readonly files: RuleFiles;
   /** KubeSphere's Webhook resource, if there is one. */
   readonly webhook: Webhook | undefined;
-  /** Its selectors that select nothing; among the warnings, too. */
+  /** Warnings about its selectors that select nothing; they are also in `warnings`. */
   readonly selectors: readonly RuleWarning[];
-  /** Who else is told of alerts, as a resource among the rules says. */
+  /** Further receivers of alerts, defined by a resource among the rules. */
   readonly receivers: readonly Receiver[];
   /** True if some rule may archive. */
   readonly archiving: boolean;
 }
 
-/** One for each dialect. A document is read by the first that accepts it. */
+/** One reader per dialect. A document is read by the first that accepts it. */
 const READERS: readonly (new (context: ReaderContext) => Reader)[] = [KubeSphereReader, FalcoReader, SigmaReader];
 
 const UNREAD = "This document holds no rules that auditship knows; it is left out.";
 
-/** Loads and compiles rules. Throws only for a priority that is none; what is wrong in files is in `refused`. */
+/** Loads and compiles rules. Throws only for an unknown priority; errors in files are in `refused`. */
 export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
   const found: Found = { rules: [], refused: [], warnings: [], selectors: [] };
   const context = contextOf(options, found);
@@ -135,7 +135,7 @@ export async function loadRules(options: LoadOptions): Promise<LoadedRules> {
   };
 }
 
-/** What readers find beside the rules that run. */
+/** What readers find besides the rules that run. */
 interface Found {
   readonly rules: RuleInfo[];
   readonly refused: AuditshipError[];
@@ -143,7 +143,7 @@ interface Found {
   readonly selectors: RuleWarning[];
 }
 
-/** The options as readers take them, and where they put what they find. */
+/** The options in the form that readers take, and where readers put what they find. */
 function contextOf(options: LoadOptions, { rules, refused, warnings, selectors }: Found): ReaderContext {
   return {
     archivingRank: threshold("archivingPriority", options.archivingPriority),
@@ -162,7 +162,7 @@ function contextOf(options: LoadOptions, { rules, refused, warnings, selectors }
   };
 }
 
-/** Rules that ask KubeSphere's own events for what the Webhook resource takes out of them. */
+/** Warns of rules that need parts of KubeSphere's own events which the Webhook resource's `auditLevel` removes. */
 function warnOfLevel(rules: readonly Rule[], { webhook, warn }: ReaderContext): void {
   const level = webhook?.auditLevel;
   if (level === undefined || ABSENT[level].size === 0) return;
@@ -185,7 +185,7 @@ async function warnOfBlindSpots(
   }
 }
 
-/** Without it the rules run all the same. */
+/** Loads the policy. If that fails, it warns, and the rules run all the same. */
 async function loadPolicy(file: string, warn: ReaderContext["warn"]): Promise<AuditPolicy | undefined> {
   try {
     return await AuditPolicy.load(file);

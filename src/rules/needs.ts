@@ -3,26 +3,26 @@ import type { Knowledge } from "./fold.js";
 import { literalsOf } from "./literal.js";
 import { Outcome, type Path, type TestNode } from "./tree.js";
 
-/** What has to be in a value, by the automaton's numbers, for a test to say "yes" of it. */
+/** What must occur in a value for a test to say "yes". Texts are given by their numbers in the automaton. */
 interface Need {
   readonly test: TestNode;
-  /** One of each group has to be there. */
+  /** At least one text of each group must occur. */
   readonly groups: readonly (readonly number[])[];
-  /** What the test says if it is all there; undefined if that depends. */
+  /** The test's outcome if they all do; undefined if that is not enough to tell. */
   readonly found: Outcome | undefined;
-  /** What the test says if it is not; undefined if it may also fail. */
+  /** The test's outcome if they do not; undefined if the test may also fail. */
   readonly missed: Outcome | undefined;
 }
 
 /** Most texts of one `in` that are looked for. */
 const MAX_TEXTS = 500;
 
-/** Tests of one value that can be decided, or ruled out, by the texts that occur in its bytes: all in one pass over them. */
+/** Tests of one value that can be decided, or ruled out, by the texts that occur in its bytes. One pass finds all texts. */
 export class Needs {
   private readonly automaton: Automaton;
   private readonly needs: Need[] = [];
 
-  /** @param anyCase the texts of tests are in lower case, and values count so */
+  /** @param anyCase ignore case: the texts of tests are in lower case */
   constructor(anyCase = false) {
     this.automaton = new Automaton(anyCase);
   }
@@ -31,12 +31,12 @@ export class Needs {
     return this.needs.length;
   }
 
-  /** What is looked for, as it stands in JSON. */
+  /** The texts to look for, as bytes of JSON. */
   get texts(): readonly Buffer[] {
     return this.automaton.texts;
   }
 
-  /** Only before the first run. False if no text decides the test. */
+  /** Allowed only before the first run. False if no text decides the test. */
   add(node: TestNode): boolean {
     const { source, steps } = node.path;
     const isMember = source.kind === "values" ? source.names.length > 0 : steps.length > 0;
@@ -46,12 +46,12 @@ export class Needs {
     return true;
   }
 
-  /** A number for what bytes [start, end) hold of what the tests need; -1 if that cannot be told. */
+  /** A number for the set of needed texts that occur in bytes [start, end); -1 if that cannot be told. */
   run(bytes: Uint8Array, start: number, end: number): number {
     return this.automaton.run(bytes, start, end);
   }
 
-  /** Adds what is known of values that hold this. */
+  /** Adds what is known of values that contain this set. */
   tell(set: number, known: Knowledge): void {
     for (const { test, groups, found, missed } of this.needs) {
       const isThere = groups.every((group) => group.some((needle) => this.automaton.has(set, needle)));
@@ -61,7 +61,7 @@ export class Needs {
     }
   }
 
-  /** Of a test of a whole string. */
+  /** What a test of a whole string needs. */
   private needOfText(node: TestNode): Need | undefined {
     const { test, negated } = node;
     const group = this.group(textsOf(node, true));
@@ -71,7 +71,7 @@ export class Needs {
     return { test: node, groups: [group], found: decides ? hit : undefined, missed: miss };
   }
 
-  /** Of a test of what lies below a value: without the keys there is nothing to say "yes" to, negated or not. */
+  /** What a test of a value below a body needs. Without the keys there is no value, so even a negated test cannot say "yes". */
   private needOfMember(node: TestNode): Need | undefined {
     const { path, test, negated } = node;
     const groups = keysOf(path, test.op === "exists").map((key) => this.group([key]));
@@ -80,7 +80,7 @@ export class Needs {
     if (texts.every(({ text }) => isOnlyString(text))) groups.push(this.group(texts));
     const usable = groups.filter((group) => group !== undefined);
     if (usable.length === 0) return undefined;
-    // What is no array, or no object in one, fails.
+    // A value that is not an array, or an item that is not an object, fails the test.
     const canFail = path.steps.some(({ type }) => type === "items");
     return { test: node, groups: usable, found: undefined, missed: canFail ? undefined : Outcome.no };
   }
@@ -92,7 +92,10 @@ export class Needs {
   }
 }
 
-/** Texts of which one is in every value that the test holds for; `whole`: between the quotes of a string. */
+/**
+ * Texts of which one occurs in every value that the test holds for. `whole`: the value is a string and nothing else, so the text
+ * can be tied to its quotes.
+ */
 function textsOf({ test }: TestNode, whole: boolean): readonly Needle[] {
   const needle = (text: string, isWhole: boolean) => ({ text, begins: isWhole, ends: isWhole });
   switch (test.op) {
@@ -115,8 +118,8 @@ function textsOf({ test }: TestNode, whole: boolean): readonly Needle[] {
 }
 
 /**
- * The last keys on a path. One outside of arrays may be joined to those before it by dots, and before `exists` go on so; those of
- * named values may be joined to any.
+ * The last keys of a path. A key outside of arrays may be written joined by dots to those before it and, under `exists`, to further
+ * ones; a key of named values may be joined to any.
  */
 function keysOf({ source, steps }: Path, exists: boolean): readonly Needle[] {
   if (source.kind === "values") {
@@ -132,7 +135,7 @@ function keysOf({ source, steps }: Path, exists: boolean): readonly Needle[] {
   return keys.slice(-2);
 }
 
-/** The names that keys on a path end with. Without such keys in a body there is nothing to say "yes" to, negated or not. */
+/** The names that the keys of a path end with. A body without such keys has no value, so even a negated test cannot say "yes". */
 export function endedKeys({ source, steps }: Path, exists: boolean): readonly string[] {
   if (source.kind === "values") return source.names.slice(-1);
   return steps.flatMap((step, index) => {
@@ -143,7 +146,7 @@ export function endedKeys({ source, steps }: Path, exists: boolean): readonly st
   });
 }
 
-/** True for a text that only strings can hold: no part of a number, true, false, or how arrays and objects are written. */
+/** True for a text that occurs only in strings: not in a number, in true or false, or in the text of arrays and objects. */
 function isOnlyString(text: string): boolean {
   return /^[\w./@-]{4,}$/.test(text) && !/^[-+.\deEInf]*$/.test(text) && !"true false".includes(text);
 }

@@ -1,11 +1,11 @@
 const MAX_SETS = 4000;
 const MAX_UNIONS = 1 << 16;
 
-/** Sets of numbers that grow by what is found, in bounded memory: each has a number; 0 is the empty one. */
+/** Numbered sets of numbers that grow by what is found, in bounded memory; 0 is the empty set. */
 export class NumberedSets {
   private readonly sets: ReadonlySet<number>[] = [new Set()];
   private readonly setOf = new Map<string, number>([["", 0]]);
-  /** By set and key. */
+  /** The union of a set with a key's members, by set and key. */
   private readonly unions: Map<number, number>[] = [new Map()];
   private kept = 0;
 
@@ -13,7 +13,7 @@ export class NumberedSets {
     return this.sets[set].has(member);
   }
 
-  /** The set with these members too, which `key` always stands for; -1 when there are too many sets. */
+  /** The set extended by these members; the same `key` must always come with the same members. -1 if there are too many sets. */
   union(set: number, key: number, members: readonly number[]): number {
     return this.unions[set].get(key) ?? this.add(set, key, members);
   }

@@ -1,21 +1,22 @@
 import { RE2JS } from "re2js";
 
-/** A pattern in RE2 syntax: it takes linear time, whatever it is. */
+/** A pattern in RE2 syntax, which takes linear time whatever it is. */
 export interface Pattern {
   isIn(text: string): boolean;
   isWhole(text: string): boolean;
 }
 
-/** Longer patterns, in UTF-16 units, are refused: they take long to compile. */
+/** Longer patterns are refused, because they take long to compile. In UTF-16 units. */
 const MAX_LENGTH = 20_000;
-/** So are those of more instructions, which is about one for each letter and each repetition: most have less than 100. */
+/** Patterns of more instructions are refused too. There is about one for each letter and each repetition; most have fewer than 100. */
 const MAX_PROGRAM = 3000;
 /**
- * Where the states of a pattern get too many to be kept, as random text can make them, each instruction is tried at each character:
- * so many times at most, which takes 4 s. A pattern of 100 instructions is then looked for in texts of up to 1.3 million characters.
+ * Most instructions tried in one search, which takes 4 s. When a pattern has too many states to keep, as random text can cause, the
+ * engine tries each instruction at each character. A pattern of 100 instructions is then searched in texts of up to 1.3 million
+ * characters.
  */
 const MAX_TRIED = 1 << 27;
-/** Patterns that are kept compiled: a condition is parsed several times before it runs, and rules share patterns. */
+/** Most compiled patterns kept: a condition is parsed several times before it runs, and rules share patterns. */
 const MAX_COMPILED = 1000;
 const compiled = new Map<string, Pattern>();
 
@@ -42,7 +43,7 @@ function compile(source: string): Pattern {
   return { isIn: (text) => pattern.test(text), isWhole: (text) => pattern.matches(text) };
 }
 
-/** The engine's slow way finds nothing in texts that are longer; it has no such bound of its own. */
+/** Makes the engine's slow path, which has no such limit of its own, find nothing in longer texts. */
 function bound(engine: ReturnType<RE2JS["re2"]>, longest: number): void {
   const slowly = engine.doExecuteNFA.bind(engine);
   engine.doExecuteNFA = (input: { endPos(): number }, ...rest: [number, number, number]) =>

@@ -1,6 +1,6 @@
 import { nearest } from "../plugin/nearest.js";
 
-/** One order over all ecosystems: KubeSphere's, Falco's and Sigma's names by rank. */
+/** The names of KubeSphere's, Falco's and Sigma's priorities, in one order by rank. */
 const NAMES: readonly (readonly string[])[] = [
   ["DEBUG", "Debug", "informational"],
   ["INFO", "Informational", "Notice", "low"],
@@ -14,8 +14,8 @@ const NAMES: readonly (readonly string[])[] = [
 const RANKS = new Map<string, number>(NAMES.flatMap((names, rank) => names.map((name) => [name, rank] as const)));
 
 /**
- * The rank of a priority, 0 to 6; undefined if no ecosystem has that name. Names count in any case, but for `informational`,
- * which is Sigma's lowest, and `Informational`, which is Falco's.
+ * The rank of a priority, 0 to 6; undefined if no ecosystem has that name. Case is ignored, except that `informational` is Sigma's
+ * lowest priority and `Informational` is Falco's.
  */
 export function rankOf(name: string): number | undefined {
   const exact = RANKS.get(name);
@@ -24,7 +24,7 @@ export function rankOf(name: string): number | undefined {
   return found < 0 ? undefined : found;
 }
 
-/** The known name that is most like this one. */
+/** The known name that resembles this one most. */
 export function nearestPriority(name: string): string | undefined {
   return nearest(name, RANKS.keys());
 }

@@ -6,61 +6,61 @@ import type { Webhook } from "./webhook.js";
 
 /** How Falco's rules run. */
 export interface FalcoOptions {
-  /** Of its rules that match an event, only the first counts, or all do. */
+  /** Whether only the first rule that matches an event counts, or all do. */
   readonly matching: "first" | "all";
-  /** Rules of a priority below it are not loaded. */
+  /** Rules of a lower priority are not loaded. */
   readonly minPriority: string;
 }
 
 /**
- * KubeSphere's `like`: found anywhere in the text, as upstream's engine has it, or the whole text is like the pattern, as
- * its documentation says.
+ * How KubeSphere's `like` matches: anywhere in the text, as its engine does (`upstream`), or the whole text, as its documentation
+ * says (`anchored`).
  */
 export type Like = "upstream" | "anchored";
 
 /** How Sigma's rules are read. */
 export interface SigmaOptions {
-  /** Rules of another status are left out; one that has none never is. */
+  /** Rules of any other status are left out; rules without a status never are. */
   readonly status: readonly string[];
-  /** Where the fields lie that rules call by names of their own. */
+  /** The fields of an audit event that names in rules stand for. */
   readonly fields: Readonly<Record<string, readonly string[]>>;
   /** Values of placeholders (`expand`), by name. */
   readonly placeholders: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What is read if nothing else is said. */
+/** The options if none are given. */
 export const SIGMA_DEFAULTS: SigmaOptions = {
   status: ["stable", "test", "experimental"],
   fields: {},
   placeholders: {},
 };
 
-/** What a reader is told, and tells. */
+/** What a reader is given, and where it reports what it finds. */
 export interface ReaderContext {
-  /** Ranks from which archiving rules archive and alerting rules alert. What is read may set them, before rules are made. */
+  /** The ranks at which archiving rules begin to archive and alerting rules to alert. A document may set them, before rules are made. */
   archivingRank: number;
   alertingRank: number;
-  /** KubeSphere's Webhook resource, if one is read. */
+  /** KubeSphere's Webhook resource, once it has been read. */
   webhook?: Webhook;
-  /** How KubeSphere's `like` is read. */
+  /** How KubeSphere's `like` matches. */
   readonly like: Like;
-  /** Audit stages that rules look at, where the dialect does not choose its own; undefined for all. */
+  /** Audit stages that rules look at, for dialects that do not choose their own; undefined for all. */
   readonly stages: readonly string[] | undefined;
   readonly falco: FalcoOptions;
   readonly sigma: SigmaOptions;
-  /** A rule that was read, whether it runs or not. */
+  /** Reports a rule that was read, whether or not it runs. */
   info(info: RuleInfo): void;
-  /** What is left out, and why; the rest is read. */
+  /** Reports what is left out, and why; the rest is read. */
   refuse(error: AuditshipError): void;
   warn(message: string, place: Place): void;
   /** Warns of a selector of the Webhook resource that selects nothing. */
   warnOfSelector(message: string, place: Place): void;
 }
 
-/** Reads a condition that stands for itself. Throws AuditshipError with the place in its text. */
+/** Reads a condition on its own. Throws AuditshipError with the place in its text. */
 export type ConditionReader = (text: string) => Expression;
 
-/** For a reader whose definitions are all that is wanted. Throws what is wrong with them. */
+/** A context for reading only definitions. Throws what is wrong with them. */
 export function definitionsOnly(): ReaderContext {
   return {
     archivingRank: 0,

@@ -1,12 +1,12 @@
 import type { Place } from "../plugin/index.js";
 
-/** A receiver of alerts that stands among the rules: KubeSphere's Webhook resource has them. */
+/** A receiver of alerts that is defined among the rules, in KubeSphere's Webhook resource. */
 export interface Receiver {
-  /** Fit to be a sink's name. */
+  /** Valid as a sink's name. */
   readonly name: string;
   readonly type: "alertmanager" | "webhook";
   readonly url: string;
-  /** Certificates (PEM) in base64. */
+  /** PEM certificates in base64. */
   readonly caBundle?: string;
   readonly place: Place;
 }

@@ -8,8 +8,8 @@ import { shownValues } from "./values.js";
 import { findFlat, joinedNames } from "./walk.js";
 
 /**
- * The value at a path as people read it, from what the view shows now: redacted after `redact`. Missing values and null are
- * "", arrays are joined by `, `, objects are their JSON.
+ * The value at a path as readable text, from what the view shows now (redacted, after `redact`). Missing values and null are "",
+ * arrays are joined by `, `, objects are their JSON.
  */
 export function render(path: Path, event: EventView): string {
   const { source, steps } = path;
@@ -50,7 +50,7 @@ function renderField({ field, fold }: FieldSource, event: EventView): string {
   }
 }
 
-/** The string of an array `["…"]` that holds nothing else, as sourceIPs usually does, without opening it. */
+/** The string in an array `["…"]` of one item, as sourceIPs usually is, without opening the array. */
 function onlyString(array: string | undefined): string | undefined {
   return array === undefined ? undefined : /^\["([^"\\]*)"\]$/.exec(array)?.[1];
 }

@@ -9,11 +9,11 @@ import { ownField } from "./values.js";
 /** Stands for any value that no test names. */
 export const OTHER = Symbol("other");
 
-/** What is known of a kind of events; of what is not said here everything is possible. */
+/** What is known of a kind of event; everything not given here is possible. */
 export interface Scenario {
   /** Values of fields. */
   readonly values: ReadonlyMap<Field, string | typeof OTHER>;
-  /** Fields that such events do not have. */
+  /** Fields that such events lack. */
   readonly absent?: ReadonlySet<Field>;
 }
 
@@ -39,7 +39,7 @@ export function textsOf(condition: Expression, field: Field): Set<string> {
   return texts;
 }
 
-/** The field whose whole value, and nothing else, a test looks at. */
+/** The field whose whole value a test reads, if it reads nothing else. */
 function fieldOf({ path: { source, steps }, test }: TestNode): Field | undefined {
   if (source.kind === "field" && steps.length === 0) return source.field;
   return source.kind === "values" ? ownField(source, test) : onlyField(source, test);
@@ -57,10 +57,10 @@ function wanted({ test }: TestNode): readonly string[] {
   return test.op === "in" || test.op === "someIn" || test.op === "allIn" ? test.texts : [];
 }
 
-/** Undefined if the test does not tell. */
+/** Undefined if the outcome cannot be told. */
 function outcomeOf(node: TestNode, value: string | typeof OTHER): Outcome | undefined {
   const { test, negated, path } = node;
-  // What is empty is not there, but for KubeSphere's rules.
+  // Except in KubeSphere's rules, an empty value counts as missing.
   if (path.source.kind === "values" && (value === "" || (test.op === "exists" && test.what === "null")))
     return Outcome.no;
   const texts = wanted(node);

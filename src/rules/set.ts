@@ -8,7 +8,7 @@ import { type Expression, Outcome, type TestNode } from "./tree.js";
 
 const NOT_EVENTS = Flag.invalid | Flag.dropped;
 
-/** Compiles rules to a set. Those that do nothing are left out. */
+/** Compiles rules to a set. Rules that do nothing are left out. */
 export function compileSet(rules: readonly Rule[]): RuleSet {
   const active = rules.filter(({ info }) => info.actions.length > 0);
   return new CompiledSet(active);
@@ -19,9 +19,9 @@ class CompiledSet implements RuleSet {
   readonly size: number;
   private readonly compiler = new Compiler();
   private readonly dispatch: Dispatch<Rule>;
-  /** Some rule asks for an event's number. */
+  /** Some rule needs an event's number. */
   private readonly numbered: boolean;
-  /** That were looked at so far, if so. */
+  /** Events seen so far, counted only if some rule needs their number. */
   private events = 0;
 
   constructor(rules: readonly Rule[]) {
@@ -57,13 +57,13 @@ class CompiledSet implements RuleSet {
   }
 }
 
-/** False if the event is of a stage that the rule does not look at, whatever its condition. */
+/** False if the rule does not look at the event's stage, whatever its condition. */
 export function looksAt({ stages }: Rule, event: EventView): boolean {
   const stage = event.text(Field.stage) ?? "";
   return stages === undefined || stages.includes(stage) || !STAGES.includes(stage);
 }
 
-/** The rule's condition, of the stages that it looks at. No rule is kept from looking at stages that nobody knows. */
+/** The rule's condition, limited to the stages that it looks at. Every rule looks at unknown stages. */
 function stagedCondition({ condition, stages }: Rule): Expression {
   const others = stages ? STAGES.filter((stage) => !stages.includes(stage)) : [];
   if (others.length === 0) return condition;
@@ -79,7 +79,7 @@ function stagedCondition({ condition, stages }: Rule): Expression {
 
 const STAGES = ["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"];
 
-/** Short hash of all that decides which events match, and what is said of them. */
+/** Short hash of everything that decides which events match, and what is said about them. */
 function hashOf(rules: readonly Rule[]): string {
   const hash = createHash("sha256");
   for (const { match, condition, output, paths, stages, exclusive } of rules) {

@@ -10,16 +10,16 @@ const NULL = 0x6e;
 /** Classes of {@link ShapeFacet}. */
 enum Shape {
   unknown,
-  /** Not there or null; the object that the field is a member of is neither. */
+  /** Missing or null, and so is the object that the field is a member of. */
   absent,
-  /** The same, but that object is there. */
+  /** Missing or null, but that object is present. */
   unset,
   object,
   array,
   scalar,
 }
 
-/** Whether a field is there and how its value begins: decides the tests that look for something else. */
+/** Whether a field is present and how its value begins: decides the tests that require something else. */
 export class ShapeFacet implements Facet {
   readonly cost = 0.1;
   readonly alike: Likeness;
@@ -61,7 +61,7 @@ export class ShapeFacet implements Facet {
   }
 }
 
-/** Whether a field is there: if not, no test of what is extracted from it holds. */
+/** Whether a field is present: if not, no test of what is extracted from it holds. */
 export class PresenceFacet implements Facet {
   readonly cost = 0.1;
   private readonly tests: TestNode[] = [];
@@ -81,7 +81,7 @@ export class PresenceFacet implements Facet {
     return this.tests.length;
   }
 
-  /** 1: it is not there. */
+  /** 1 if it is missing. */
   classOf(event: EventView): number {
     return event.start(this.field) === 0 ? 1 : 0;
   }
@@ -91,7 +91,7 @@ export class PresenceFacet implements Facet {
   }
 }
 
-/** What a test says of a value of this shape, whatever is in it; undefined if that depends. */
+/** The outcome of a test for any value of this shape; undefined if it depends on the value. */
 function outcomeOf({ path, test }: TestNode, shape: Shape): Outcome | undefined {
   if (path.source.kind === "values")
     return path.source.names.length > 0 && shape === Shape.scalar ? Outcome.no : undefined;

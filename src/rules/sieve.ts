@@ -2,34 +2,34 @@ import { BACKSLASH } from "../plugin/index.js";
 import { escaped } from "./automaton.js";
 import { wordsOf } from "./words.js";
 
-/** Bytes that are looked at together. */
+/** Bytes looked at together. */
 const GRAM = 4;
-/** Most bytes from one place that is looked at to the next. */
+/** Largest distance in bytes between two places that are looked at. */
 const MAX_STRIDE = 4;
-/** Bits of the table for each gram, so that few others pass for one. */
+/** Bits of the table per gram, so that few other grams pass for one. */
 const BITS_PER_GRAM = 64;
 const HASH = 0x9e3779b1 | 0;
-/** Of each byte of a word: the highest bit, the lowest, the one that makes letters lower case, a backslash. */
+/** In each byte of a word: the highest bit, the lowest bit, the bit that makes a letter lower case, a backslash. */
 const HIGH = 0x80808080 | 0;
 const LOW = 0x01010101;
 const LOWER = 0x20202020;
 const BACKSLASHES = 0x5c5c5c5c;
 
 /**
- * Says of most values that none of many texts is in them, in whatever case. Looks at four bytes in a row (a gram), and only at every
- * so many places: as few as there can be, so that a text that is there has one of its last grams at such a place.
+ * Proves for most values that none of many texts occurs in them, ignoring case. It looks at four bytes at a time (a gram), at as
+ * few places as possible: wherever a text occurs, one of its last grams is at such a place.
  */
 export class Sieve {
-  /** Bytes from one place to the next; 0 if a text is shorter than a gram. */
+  /** Bytes from one place to the next; 0 if some text is shorter than a gram. */
   private readonly stride: number;
   private readonly grams: ReadonlySet<number>;
   /** A bit for the hash of each gram. */
   private readonly bits: Int32Array;
   private readonly shift: number;
-  /** 1 for a byte in lower case that some text holds. */
+  /** 1 for each byte, in lower case, that some text contains. */
   private readonly held = new Uint8Array(256);
 
-  /** @param texts as they stand in JSON */
+  /** @param texts as bytes of JSON */
   constructor(texts: readonly Buffer[]) {
     const shortest = Math.min(...texts.map(({ length }) => length));
     this.stride = Math.max(0, Math.min(MAX_STRIDE, shortest - GRAM + 1));
@@ -44,7 +44,7 @@ export class Sieve {
     for (const text of texts) for (const byte of text) this.held[byte | 0x20] = 1;
   }
 
-  /** True if none of the texts is in bytes [start, end), a JSON value, for sure. */
+  /** True if certainly none of the texts occurs in the JSON value at bytes [start, end). */
   isClear(bytes: Uint8Array, start: number, end: number): boolean {
     const { stride, bits, shift } = this;
     const last = end - GRAM;
@@ -62,7 +62,10 @@ export class Sieve {
     }
   }
 
-  /** True if the four bytes at `at` are ASCII, and an escape that begins there stands for ASCII that no text holds. */
+  /**
+   * True if the four bytes at `at` are ASCII, and every escape that begins there stands for an ASCII character that no text
+   * contains.
+   */
   private isPlain(bytes: Uint8Array, at: number): boolean {
     for (let i = at; i < at + GRAM; i++) {
       if (bytes[i] >= 0x80) return false;
@@ -73,7 +76,10 @@ export class Sieve {
     return true;
   }
 
-  /** One of them is at a place that is looked at, wherever the text is. */
+  /**
+   * The last grams of a text, one for each offset within the stride: wherever the text occurs, one of them is at a place that is
+   * looked at.
+   */
   private lastGrams(text: Buffer): number[] {
     return Array.from({ length: this.stride }, (_, back) => text.readInt32LE(text.length - GRAM - back) | LOWER);
   }

@@ -4,8 +4,8 @@ import { compareNumbers, type TextTest, textTest } from "./text-test.js";
 import { Outcome, type Test } from "./tree.js";
 
 /**
- * A test of a scalar (no null) as it stands in `bytes`, quotes included. Compares bytes where that gives the answer;
- * a string with escapes, and whatever else needs its text, takes the way of {@link textTest}.
+ * A test of a scalar (not null) as it is in `bytes`, quotes included. It compares bytes where that gives the answer; a string with
+ * escapes, and whatever else needs its text, goes through {@link textTest}.
  */
 export type SpanTest = (bytes: Uint8Array, start: number, end: number) => Outcome;
 
@@ -43,7 +43,7 @@ const viaText =
   (bytes, start, end) =>
     test(textOf(bytes, start, end));
 
-/** False for text that more than one sequence of bytes decodes to: what holds U+FFFD or lone surrogates. */
+/** False for a text that several byte sequences decode to: one with U+FFFD or lone surrogates. */
 export function isExact(text: string): boolean {
   return !/[\ufffd\ud800-\udfff]/u.test(text);
 }
@@ -83,7 +83,7 @@ function contains(literal: Uint8Array, hit: Outcome, miss: Outcome, slow: SpanTe
   };
 }
 
-/** For each order of a value and a text (before, same, after), whether the comparison holds. */
+/** For each order of value and text (before, same, after), whether the comparison holds. */
 const ORDERS = {
   less: [true, false, false],
   lessOrEqual: [true, true, false],
@@ -114,7 +114,7 @@ function isIn(literals: ByteSet, hit: Outcome, miss: Outcome, slow: SpanTest): S
   };
 }
 
-/** A number token of at most 15 digits and nothing else, as a number; else -1. */
+/** The value of a number token of at most 15 digits and nothing else; otherwise -1. */
 function smallInteger(bytes: Uint8Array, start: number, end: number): number {
   if (end - start > 15) return -1;
   let value = 0;
@@ -133,9 +133,9 @@ function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   return hash ^ (hash >>> 15);
 }
 
-/** A fixed set of texts that is asked for bytes. */
+/** A fixed set of texts that can be looked up by bytes. */
 class ByteSet {
-  /** Bytes of the longest text. */
+  /** Length of the longest text in bytes. */
   readonly longest: number;
   private readonly slots: (Uint8Array | undefined)[];
   private readonly mask: number;

@@ -7,18 +7,18 @@ import { Sieve } from "./sieve.js";
 import type { ExtractionSource, TestNode } from "./tree.js";
 
 const MAX_CLASSES = 1 << 13;
-/** More than {@link Needs} has numbers, the one for what cannot be told counted. */
+/** More than {@link Needs} has numbers, including -1 for what cannot be told. */
 const NUMBERS = 1 << 13;
 
-/** Which of the texts that tests look for are in a value. */
+/** Which of the texts that tests look for occur in a value. */
 export class TextFacet implements Facet {
   readonly alike = undefined;
   readonly cost: number;
   private readonly asItIs = new Needs();
   private readonly inLowerCase = new Needs(true);
-  /** Knows most values that hold none; of strings only. */
+  /** Recognises most strings that contain none of the texts. */
   private sieve: Sieve | undefined;
-  /** By class, what is in the value: a number of each of the two, -1 where it cannot be told. */
+  /** For each class, what the value contains: a number from each of the two, -1 where it cannot be told. */
   private readonly found: (readonly [asItIs: number, inLowerCase: number])[] = [
     [-1, -1],
     [0, 0],
@@ -27,7 +27,7 @@ export class TextFacet implements Facet {
     this.found.map(([a, b], index) => [(a + 1) * NUMBERS + b + 1, index]),
   );
 
-  /** @param isBody tests of what lies below the field; else of its value, which is a string */
+  /** @param isBody tests look below the field; otherwise at its value, which is a string */
   constructor(
     private readonly field: Field,
     private readonly isBody: boolean,
@@ -78,11 +78,11 @@ export class TextFacet implements Facet {
   }
 }
 
-/** Classes that there are from the start. */
+/** The classes that exist from the start. */
 const UNKNOWN = 0;
 const CLEAR = 1;
 
-/** True for a test of the one text of a field. */
+/** True for a test of a field's only text. */
 function isOneField(source: ExtractionSource, { test }: TestNode): boolean {
   return onlyField(source, test) !== undefined && source.extraction.type === "field" && !source.extraction.list;
 }

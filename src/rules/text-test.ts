@@ -10,7 +10,7 @@ export type TextTest = (text: string) => Outcome;
 
 const outcome = (holds: boolean): Outcome => (holds ? Outcome.yes : Outcome.no);
 
-/** A test made ready: what is slow (sets, patterns) is done once. `exists` has no text to look at and isn't one. */
+/** Prepares a test: the slow parts (sets, patterns) are built once. `exists` looks at no text, so it is not one. */
 export function textTest(test: Exclude<Test, { op: "exists" }>, negated: boolean): TextTest {
   const holds = prepare(test);
   return (text) => {
@@ -19,7 +19,7 @@ export function textTest(test: Exclude<Test, { op: "exists" }>, negated: boolean
   };
 }
 
-/** Undefined: the text is not what the test asks for. */
+/** The test returns undefined if the text is not of the type that it asks for. */
 function prepare(test: Exclude<Test, { op: "exists" }>): (text: string) => boolean | undefined {
   switch (test.op) {
     case "equals":
@@ -112,12 +112,12 @@ export function lowerAscii(text: string): string {
   return /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text;
 }
 
-/** Byte by byte, as UTF-8. */
+/** Compares byte by byte, as UTF-8. */
 export function compareTexts(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** The spellings of Go's `strconv.ParseBool`. */
+/** The spellings that Go's `strconv.ParseBool` accepts. */
 const BOOLEANS = new Map<string, boolean>([
   ...["1", "t", "T", "TRUE", "true", "True"].map((text) => [text, true] as const),
   ...["0", "f", "F", "FALSE", "false", "False"].map((text) => [text, false] as const),
@@ -126,11 +126,11 @@ const BOOLEANS = new Map<string, boolean>([
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 const HEXADECIMAL = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)p([+-]?\d+)$/i;
-/** Stand between two digits; the x of `0x` counts as one. */
+/** Underscores between two digits; the x of `0x` counts as a digit. */
 const UNDERSCORES = /(?<=\d)_(?=\d)/g;
 const HEXADECIMAL_UNDERSCORES = /(?<=[\da-fx])_(?=[\da-f])/gi;
 
-/** Go's `strconv.ParseFloat`: undefined for what it refuses, out of range included. */
+/** Go's `strconv.ParseFloat`; undefined for what it refuses, including numbers out of range. */
 function parseNumber(text: string): number | undefined {
   const underscores = /^[+-]?0x/i.test(text) ? HEXADECIMAL_UNDERSCORES : UNDERSCORES;
   const plain = text.includes("_") ? text.replace(underscores, "") : text;

@@ -1,15 +1,15 @@
 import { BACKSLASH, Kind, parseTime, QUOTE, type Tape } from "../plugin/index.js";
 
 /**
- * Values as text, the way Go's `fmt.Sprint` writes what `encoding/json` read: what KubeSphere's engine compares
- * (event-rule-engine, `visitor/eventrule.go`). Once for tapes and once for JavaScript values, which the fuzz tests hold
- * equal.
+ * Values as text, the way Go's `fmt.Sprint` writes what `encoding/json` read: that is what KubeSphere's engine compares
+ * (event-rule-engine, `visitor/eventrule.go`). There is one version for tapes and one for JavaScript values; fuzz tests check that
+ * they agree.
  */
 
-/** What lies deeper in arrays and objects is written as `…`. */
+/** Deeper values in arrays and objects are written as `…`. */
 const MAX_DEPTH = 200;
 
-/** The content of a JSON string in [start, end) of `bytes`, quotes included, decoded. Lone surrogates become U+FFFD. */
+/** The decoded content of the JSON string at bytes [start, end), which include its quotes. Lone surrogates become U+FFFD. */
 export function decodeString(bytes: Uint8Array, start: number, end: number): string {
   const raw = utf8(bytes, start + 1, end - 1);
   return raw.includes("\\") ? wellFormed(unescapeJson(raw)) : raw;
@@ -19,14 +19,14 @@ export function utf8(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
 }
 
-/** In lower case, letter by letter, whatever stands around them. */
+/** In lower case, letter by letter, regardless of context. */
 export function lowerText(text: string): string {
   return IS_ASCII.test(text) ? text.toLowerCase() : Array.from(text, (letter) => letter.toLowerCase()).join("");
 }
 
 const IS_ASCII = /^[\x00-\x7f]*$/;
 
-/** Lone surrogates as U+FFFD, as Go reads them. */
+/** Replaces lone surrogates by U+FFFD, as Go does when it reads them. */
 function wellFormed(text: string): string {
   return /[\ud800-\udfff]/.test(text) ? Buffer.from(text, "utf8").toString("utf8") : text;
 }
@@ -39,7 +39,7 @@ function unescapeJson(raw: string): string {
   );
 }
 
-/** A scalar token as text: strings decoded, numbers as {@link numberText}, true, false and null as they stand. */
+/** A scalar token as text: strings are decoded, numbers are as {@link numberText} writes them, true, false and null stay as they are. */
 export function scalarText(bytes: Uint8Array, start: number, end: number): string {
   const first = bytes[start];
   if (first === QUOTE) return decodeString(bytes, start, end);
@@ -47,7 +47,10 @@ export function scalarText(bytes: Uint8Array, start: number, end: number): strin
   return first === 0x2d || (first >= 0x30 && first <= 0x39) ? numberText(raw) : raw;
 }
 
-/** A JSON number as a 64-bit float's shortest digits; an exponent below 1e-4 and from 1e21 on. Beyond its range: infinite. */
+/**
+ * A JSON number with the fewest digits that identify it as a 64-bit float; with an exponent below 1e-4 and from 1e21 on. Numbers
+ * beyond its range are infinite.
+ */
 export function numberText(raw: string): string {
   if (/^[1-9]\d{0,14}$/.test(raw)) return raw;
   const value = Number(raw);
@@ -78,14 +81,14 @@ export function nodeText(tape: Tape, node: number, depth = 0): string {
   }
 }
 
-/** An object's members; of a key that is there twice the last. */
+/** An object's members; of a repeated key, the last. */
 export function membersOf(tape: Tape, node: number): Map<string, number> {
   const members = new Map<string, number>();
   for (let child = node + 1; child < tape.next(node); child = tape.next(child)) members.set(tape.key(child), child);
   return members;
 }
 
-/** The same of a value that `JSON.parse` gave. */
+/** The same for a value that `JSON.parse` returned. */
 export function valueText(value: unknown, depth = 0): string {
   if (depth > MAX_DEPTH) return "…";
   if (value === null) return "<nil>";
@@ -102,7 +105,7 @@ function mapText(members: [string, string][]): string {
   return `map[${sorted.map(([key, text]) => `${key}:${text}`).join(" ")}]`;
 }
 
-/** An RFC 3339 time in UTC with that many digits (the rest is cut off); undefined if it is none. */
+/** An RFC 3339 time in UTC with this many decimals (further ones are cut off); undefined if the text is not a time. */
 export function utcText(time: string, digits: number): string | undefined {
   const [, before, fraction = "", zone] = /^([^.]*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(time) ?? [];
   const seconds = Buffer.from(`${before}${zone}`);
@@ -111,7 +114,7 @@ export function utcText(time: string, digits: number): string | undefined {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}.${fraction.padEnd(digits, "0").slice(0, digits)}Z`;
 }
 
-/** True if a string token in [start, end) has no escapes: its bytes are its text. */
+/** True if the string token at bytes [start, end) has no escapes, so that its bytes are its text. */
 export function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start + 1; i < end - 1; i++) if (bytes[i] === BACKSLASH) return false;
   return true;

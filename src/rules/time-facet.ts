@@ -5,14 +5,14 @@ import type { Knowledge } from "./fold.js";
 import { Outcome, type TestNode } from "./tree.js";
 
 /**
- * Whether an event has a time, and that it is none of those that tests look for: Falco's rules turn others on and off by
- * `jevt.rawtime exists` and `jevt.rawtime=0`.
+ * Whether an event has a time that no test looks for. Falco's rules switch other rules on and off by `jevt.rawtime exists` and
+ * `jevt.rawtime=0`.
  */
 export class TimeFacet implements Facet {
   readonly alike = undefined;
   readonly cost = 2;
   private readonly tests: TestNode[] = [];
-  /** In milliseconds, and the ones behind them: what is nearly a millisecond more is rounded. */
+  /** Times that tests look for, in milliseconds, each with the millisecond after it, to which a time just below it may be rounded. */
   private readonly wanted = new Set<number>();
 
   get size(): number {
@@ -28,7 +28,7 @@ export class TimeFacet implements Facet {
     return true;
   }
 
-  /** 1: it has a time that no test looks for. */
+  /** 1 if the event has a time that no test looks for. */
   classOf(event: EventView): number {
     const time = easyTime(event);
     return Number.isNaN(time) || this.wanted.has(time) ? 0 : 1;

@@ -3,7 +3,7 @@ import type { TimePart } from "./tree.js";
 
 const DAY = 24 * 60 * 60 * 1000;
 
-/** A part of an RFC 3339 time, in UTC; undefined if the text is none. */
+/** A part of an RFC 3339 time, in UTC; undefined if the text is not a time. */
 export function timePart(text: string, part: TimePart): number | undefined {
   const utc = utcText(text, 6);
   return utc === undefined ? undefined : PARTS[part](new Date(`${utc.slice(0, 19)}Z`));
@@ -18,7 +18,7 @@ const PARTS: Record<TimePart, (time: Date) => number> = {
   year: (time) => time.getUTCFullYear(),
 };
 
-/** The week that a day is in: that of its Thursday, counted from the first Thursday of the year. */
+/** The ISO week of a day: that of its Thursday, counted from the first Thursday of the year. */
 function isoWeek(time: Date): number {
   const day = Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), time.getUTCDate());
   const thursday = new Date(day + (4 - (time.getUTCDay() || 7)) * DAY);

@@ -19,19 +19,19 @@ const PRIORITY = "WARNING";
 const RANK = rankOf(PRIORITY)!;
 const VERBS: ReadonlySet<string> = new Set(["create", "update", "patch"]);
 const BODIES = [Field.requestObject, Field.responseObject] as const;
-/** A body of fewer bytes can always be opened: the tape has room for more nodes. */
+/** A smaller body, in bytes, can always be opened, because the tape has room for more nodes. */
 const ALWAYS_OPENS = 1_000_000;
 const NOT_EVENTS = Flag.invalid | Flag.dropped;
 
 export interface UnseenBodyOptions {
   alertingRank: number;
-  /** Audit stages that it looks at; all if undefined. */
+  /** Audit stages that it looks at; undefined for all. */
   stages: readonly string[] | undefined;
 }
 
 /**
- * The built-in rule: a create, update or patch whose body no rule has seen, because its line was longer than `maxLine` or it
- * holds more values than can be opened. Padding an object must not hide it. Looks after `set` has.
+ * The built-in rule: a create, update or patch whose body no rule has seen, because its line was longer than `maxLine` or it holds
+ * more values than can be opened. Otherwise padding an object would hide it. Runs after the rules of `set`.
  */
 export class WithUnseenBody implements RuleSet {
   readonly #set: RuleSet;
@@ -77,7 +77,7 @@ export class WithUnseenBody implements RuleSet {
   }
 }
 
-/** False for what nearly all rows are: no event, or one with bodies that can always be opened. */
+/** False for nearly all rows: those that are not events, and events whose bodies can always be opened. */
 function mayBeUnseen({ table }: Batch, row: number): boolean {
   const base = row * ROW_WORDS;
   const flags = table[base + Row.flags];
@@ -105,7 +105,7 @@ function isUnseen(event: EventView, field: Field): boolean {
   return event.end(field) - event.start(field) >= ALWAYS_OPENS && isClosed(event, field);
 }
 
-/** True if it is more than a text, and cannot be opened. */
+/** True if the body is more than a text, and cannot be opened. */
 function isClosed(event: EventView, field: Field): boolean {
   const kind = event.kind(field);
   return (kind === Kind.object || kind === Kind.array) && event.open(field) === undefined;

@@ -6,29 +6,29 @@ import { type Interner, type Memo, type Turn, withParent } from "./intern.js";
 import { TextFacet } from "./text-facet.js";
 import type { Outcome, Test, TestNode } from "./tree.js";
 
-/** Most classes of one field, and tests of it that tell them apart; the rest stays in the conditions. */
+/** Most classes of one field, and most tests that tell them apart; further tests stay in the conditions. */
 const MAX_CLASSES = 1000;
 const MAX_TESTS = 2000;
-/** A new value is put to all tests at once, and patterns are slow: most of those that no text rules out. */
+/** Most patterns that no text rules out: a new value is put to all tests at once, and patterns are slow. */
 const MAX_PATTERNS = 50;
 const PATTERNS: ReadonlySet<Test["op"]> = new Set<Test["op"]>(["matches", "matchesWhole", "glob"]);
 
-/** The value of a field with few values: two are of one class if all tests say the same of them. */
+/** The value of a field with few values. Two values are in one class if all tests say the same about them. */
 export class ValueFacet implements Facet {
   readonly cost = 0.1;
   readonly alike: Likeness;
   private readonly interner: Interner;
   private readonly known: Memo;
-  /** Classes plus one by the numbers of values: what most events are answered by. */
+  /** The class plus one, by the number of a value: this answers for most events. */
   private readonly byNumber: Uint16Array;
   private readonly index: number;
   private readonly turn: Turn;
-  /** Tests that are equal have one check. */
+  /** Equal tests share one check. */
   private readonly tests = new Map<Check, TestNode[]>();
-  /** Decides most of them for a new value at once. */
+  /** Decides most of the tests for a new value at once. */
   private readonly texts: TextFacet;
   private readonly classes = new Map<string, number>();
-  /** By class, what each test says. */
+  /** For each class, the outcome of each test. */
   private readonly outcomes: (readonly Outcome[])[] = [[]];
   private patterns = 0;
 

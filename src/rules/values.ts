@@ -20,22 +20,22 @@ import { textTest } from "./text-test.js";
 import { Outcome, type StringsSource, type Test, type TestNode, type ValuesSource } from "./tree.js";
 import { hasValue, joinedNames } from "./walk.js";
 
-/** Tests of all values that names lead to, and of all strings of an event: what Sigma's rules ask. */
+/** Tests for Sigma's rules: of all values that names lead to, and of all strings of an event. */
 
 type Check = (event: EventView) => Outcome;
-/** A test of a value that is no array. */
+/** A test of a value that is not an array. */
 type ValueTest = (tape: Tape, node: number) => boolean;
 
 const { no, yes } = Outcome;
 const outcome = (holds: boolean): Outcome => (holds ? yes : no);
 const NULL = 0x6e;
 
-/** The field of the table whose value a test looks at, if it looks at that and nothing else. */
+/** The field of the table whose value a test reads, if it reads nothing else. */
 export function ownField({ root, names }: ValuesSource, test: Test): Field | undefined {
   return typeof root === "string" || names.length > 0 || test.op === "likeValue" ? undefined : root;
 }
 
-/** How a text may be like another one. */
+/** How two texts may be alike. */
 export const LIKE: Record<"equals" | "contains" | "startsWith" | "endsWith", (text: string, other: string) => boolean> =
   {
     equals: (text, other) => text === other,
@@ -44,7 +44,7 @@ export const LIKE: Record<"equals" | "contains" | "startsWith" | "endsWith", (te
     endsWith: (text, other) => text.endsWith(other),
   };
 
-/** Whether a test holds for one of the values, off the event's bytes. */
+/** Whether a test holds for one of the values, read directly from the event's bytes. */
 export function valuesTest({ test, negated }: TestNode, source: ValuesSource): Check {
   const { root } = source;
   if (test.op === "likeValue") return likeTest(test, negated, source);
@@ -75,7 +75,7 @@ export function stringsTest({ test, negated }: TestNode, { fold }: StringsSource
 }
 
 interface Leaf {
-  /** For a field that is no array and no object: null too. */
+  /** For a field that is neither an array nor an object; it may be null. */
   readonly scalar: SpanTest;
   readonly node: ValueTest;
 }
@@ -96,7 +96,7 @@ function reading(root: Field, names: readonly string[], member: boolean, leaf: L
   };
 }
 
-/** Goes from a node along the names from `from` on; an array stands for its items, those of arrays in it too. */
+/** Follows the names from index `from` on below a node. An array stands for its items, at any depth of nesting. */
 function walk(names: readonly string[], member: boolean, holds: ValueTest) {
   const keys = joinedNames(names);
   const leads = (tape: Tape, node: number, from: number): boolean => {
@@ -135,7 +135,7 @@ function existsTest(what: "member" | "null" | undefined): SpanTest {
   return (bytes, start) => outcome((bytes[start] === NULL) === (what === "null"));
 }
 
-/** A test of a scalar as it stands in the bytes; it does not hold for null. */
+/** A test of a scalar's bytes; it does not hold for null. */
 function scalarTest(test: Exclude<Test, { op: "exists" }>, negated: boolean, fold: "lower" | undefined): SpanTest {
   const plain = fold === undefined ? spanTest(test, negated) : lowered(textTest(test, negated));
   return (bytes, start, end) => (bytes[start] === NULL ? no : plain(bytes, start, end));
@@ -151,7 +151,7 @@ const onScalars =
   (tape, node) =>
     tape.kind(node) !== Kind.object && scalar(tape.bytes, tape.start(node), tape.end(node)) === yes;
 
-/** One of the values is like one that lies elsewhere. */
+/** Whether one of the values is like one elsewhere in the event. */
 function likeTest(test: Extract<Test, { op: "likeValue" }>, negated: boolean, source: ValuesSource): Check {
   const read = textsOf(source, source.fold);
   const others = test.of.map((other) => textsOf(other, source.fold));
@@ -187,7 +187,7 @@ function textsOf({ root, names }: ValuesSource, fold: "lower" | undefined): (eve
   };
 }
 
-/** The values as the view shows them, redacted after `redact`; objects as their JSON. Nothing of members outside of the table. */
+/** The values as the view shows them (redacted, after `redact`), objects as their JSON. Empty for members that the table lacks. */
 export function shownValues({ root, names }: ValuesSource, event: EventView): string[] {
   if (typeof root === "string") return itemsOf(event.annotation(root) ?? []).map(String);
   const texts: string[] = [];
@@ -224,7 +224,7 @@ function outsideTest(
   };
 }
 
-/** What a stage has added under a name, or the event's own member that the field table does not have. */
+/** What a stage added under a name, or the event's own member that the field table lacks. */
 export function outsideValue(name: string, event: EventView): unknown {
   const added = event.annotation(name);
   if (added !== undefined || (event.flags() & Flag.irregular) === 0) return added;
@@ -235,7 +235,7 @@ export function outsideValue(name: string, event: EventView): unknown {
   return value;
 }
 
-/** What the names lead to. */
+/** The values that the names lead to. */
 function valuesBelow(value: unknown, names: readonly string[], from = 0): unknown[] {
   if (value === undefined) return [];
   if (from === names.length) return [value];
@@ -250,7 +250,7 @@ function valuesBelow(value: unknown, names: readonly string[], from = 0): unknow
   return found;
 }
 
-/** The value itself, or an array's items, those of arrays in it too. */
+/** The value itself or, for an array, its items, at any depth of nesting. */
 export function itemsOf(value: unknown): unknown[] {
   if (!Array.isArray(value)) return [value];
   const items: unknown[] = [];
@@ -263,7 +263,7 @@ export function itemsOf(value: unknown): unknown[] {
   return items;
 }
 
-/** True if the value is not null, or an object that holds such a value. */
+/** True if the value is neither null nor an object, or is an object with such a value anywhere in it. */
 function isThere(value: unknown): boolean {
   const open = [value];
   while (open.length > 0) {

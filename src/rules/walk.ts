@@ -10,7 +10,7 @@ export interface Leaf {
   readonly exists: boolean;
   /** For strings, numbers, true and false. */
   readonly scalar: SpanTest;
-  /** For arrays, for objects in arrays, and for null in arrays if `nulls`. */
+  /** For arrays, for objects in arrays, and for null in arrays if `nulls` is set. */
   readonly text: TextTest;
   /** Null in an array has a text too (`contains`). */
   readonly nulls: boolean;
@@ -18,16 +18,16 @@ export interface Leaf {
 
 export type Walk = (tape: Tape, node: number) => Outcome;
 
-/** What an item without the key counts as: nothing. */
+/** The outcome for an item without the key: it does not count. */
 const SKIP = -1;
 type Answer = Outcome | typeof SKIP;
 type Walker = (tape: Tape, node: number) => Answer;
 
 const { no, yes, failed } = Outcome;
 
-/** Makes the walk from a node along the steps to the values they lead to. */
+/** Makes the walk from a node along the steps to the values that they lead to. */
 export function compileWalk(steps: readonly Step[], leaf: Leaf): Walk {
-  // The first step is never `member`, so that nothing is skipped at the top.
+  // The first step is never `member`, so nothing is skipped at the top.
   return walkFrom(steps, 0, leaf) as Walk;
 }
 
@@ -91,14 +91,14 @@ function leafTest(leaf: Leaf, inItem: boolean): Walk {
   };
 }
 
-/** `keys[i][n]` is the names from `i` on, `n + 1` of them, joined by dots. */
+/** `keys[i][n]` is the `n + 1` names from `i` on, joined by dots. */
 export function joinedNames(names: readonly string[]): readonly (readonly string[])[] {
   return names.map((_, from) => names.slice(from).map((_, count) => names.slice(from, from + count + 1).join(".")));
 }
 
 /**
- * The member that the names from `from` on lead to, joined in whatever way, if it is not null, nor an object unless
- * `objects`; or -1. `keys` are the names as {@link joinedNames} gives them.
+ * The member that the names from index `from` on lead to, joined by dots in any way, if it is not null, nor an object unless
+ * `objects` is set; otherwise -1. `keys` comes from {@link joinedNames}.
  */
 export function findFlat(
   tape: Tape,
@@ -121,7 +121,7 @@ export function findFlat(
 
 const isValue = (kind: Kind, objects: boolean): boolean => kind !== Kind.null && (objects || kind !== Kind.object);
 
-/** True if some value other than null lies at the joined names or below them. */
+/** True if there is a value other than null at the joined names or below them. */
 function hasFlat(names: readonly string[]): Walk {
   const wanted = names.map((_, from) => names.slice(from).join("."));
   const keys = joinedNames(names);
@@ -140,7 +140,7 @@ function hasFlat(names: readonly string[]): Walk {
   return (tape, node) => (has(tape, node, 0) ? yes : no);
 }
 
-/** True if the value is an array or scalar, or an object with such a value anywhere in it; null is none. */
+/** True if the value is an array, a scalar other than null, or an object with such a value anywhere in it. */
 export function hasValue(tape: Tape, node: number): boolean {
   const open = [node];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -6,8 +6,8 @@ import type { Receiver } from "./receiver.js";
 export type Selector = Readonly<Record<string, string>>;
 
 /**
- * What a Webhook resource (CRD `webhooks.auditing.kubesphere.io`) says. Of rules what it lacks is undefined: the configuration's
- * then holds.
+ * The content of a Webhook resource (CRD `webhooks.auditing.kubesphere.io`). A rule setting that it lacks is undefined: the
+ * configuration's value then applies.
  */
 export interface Webhook {
   readonly place: Place;
@@ -15,12 +15,12 @@ export interface Webhook {
   readonly alertingRank?: number;
   readonly archivingLabels?: Selector;
   readonly alertingLabels?: Selector;
-  /** Who else is told of alerts. */
+  /** Further receivers of alerts. */
   readonly receivers: readonly Receiver[];
   /** What is kept of the events that KubeSphere's API server writes. */
   readonly auditLevel?: Level;
   /** True if KubeSphere's API server leaves requests for Kubernetes to kube-apiserver's own audit log. */
   readonly k8sAuditingEnabled?: boolean;
-  /** Keys that say how KubeSphere runs its own webhook. */
+  /** Keys about how KubeSphere runs its own webhook. */
   readonly unused: readonly string[];
 }
