@@ -7,16 +7,19 @@ import { lineJson, textAsShown } from "./json.js";
 
 /** A field that is not in the event's JSON: its time, its number, where it comes from. */
 export interface EventProperty extends Omit<FieldDefinition, "read" | "path" | "looksAt"> {
-  /** Digits in a message, at least. */
+  /** Fewest digits in a message. */
   readonly digits?: number;
   read(event: EventView): Texts;
-  /** In an alert's fields, where that is not its text: times are nanoseconds there, as in Falco's JSON. */
+  /** The value in an alert's fields if that differs from its text: times are in nanoseconds there, as in Falco's JSON. */
   value?(event: EventView): string | undefined;
 }
 
 const one = (text: string | undefined): Texts => (text === undefined ? undefined : [text]);
 
-/** The event's time in UTC with nine digits; undefined if it has none. Where Falco has only stageTimestamp, any of its times. */
+/**
+ * The event's time in UTC with nine decimals; undefined if it has none. Any of the event's times will do, where Falco reads only
+ * stageTimestamp.
+ */
 export function timeOf(event: EventView): string | undefined {
   const field = event.timestampField();
   return field === undefined ? undefined : utcText(event.text(field) ?? "", 9);
@@ -30,21 +33,21 @@ function nanosecondsOf(event: EventView): bigint | undefined {
     : BigInt(Date.parse(`${time.slice(0, 19)}Z`)) * 1_000_000n + BigInt(time.slice(20, 29));
 }
 
-/** The event's time in whole milliseconds, if that is easily told; else NaN. */
+/** The event's time in whole milliseconds if the fast parser can read it; otherwise NaN. */
 export function easyTime(event: EventView): number {
   const field = event.timestampField();
   if (field === undefined) return Number.NaN;
   return Math.floor(parseTime(event.batch.bytes, event.start(field) + 1, event.end(field) - 1));
 }
 
-/** The text of a time in nanoseconds as whole milliseconds; undefined if it is no such text. */
+/** The whole milliseconds in a text of nanoseconds; undefined if it is not such a text. */
 export function millisecondsOf(nanoseconds: string): number | undefined {
   return /^(?:0|[1-9]\d{0,18})$/.test(nanoseconds) ? Number(BigInt(nanoseconds) / 1_000_000n) : undefined;
 }
 
 const nanoseconds = (event: EventView): string | undefined => nanosecondsOf(event)?.toString();
 
-/** A time as text, made of `2018-10-25T13:58:49.736141000Z`. */
+/** A time as text, derived from `2018-10-25T13:58:49.736141000Z`. */
 function shownTime(name: string, show: (time: string) => string): EventProperty {
   return {
     name,
@@ -70,7 +73,7 @@ function count(name: string, of: (nanoseconds: bigint) => bigint, digits?: numbe
 
 const SECOND = 1_000_000_000n;
 
-/** `sinsp_filtercheck_gen_event.cpp` of libs 0.25.4, and the time of the plugin json. Times are shown in UTC. */
+/** The fields of `sinsp_filtercheck_gen_event.cpp` of libs 0.25.4, and the time of the plugin json. Times are shown in UTC. */
 const PROPERTIES: readonly EventProperty[] = [
   { name: "jevt.rawtime", read: (event) => one(nanoseconds(event)) },
   { name: "json.rawtime", read: (event) => one(nanoseconds(event)) },
@@ -89,13 +92,13 @@ const PROPERTIES: readonly EventProperty[] = [
   { name: "evt.asynctype", read: () => undefined },
   { name: "evt.plugininfo", read: (event) => [lineJson(event, textAsShown).text()] },
   { name: "evt.hostname", read: () => [hostname()] },
-  // Since the first event of a capture, which there is none of.
+  // Absent, because they count from the first event of a capture, and there is no capture.
   ...["evt.reltime", "evt.reltime.s", "evt.reltime.ns"].map(
     (name): EventProperty => ({ name, type: "number", read: () => undefined }),
   ),
 ];
 
-/** By name. */
+/** The same, by name. */
 export const EVENT_PROPERTIES: ReadonlyMap<string, EventProperty> = new Map(
   PROPERTIES.map((property) => [property.name, property]),
 );

@@ -6,13 +6,13 @@ import { EVENT_FIELDS } from "./fields.js";
 import { getopt } from "./getopt.js";
 import { EventJson, fieldJson, type Json, type TextOf } from "./json.js";
 
-/** Reads an extraction off an event. */
+/** Reads an extraction from an event. */
 export type Extractor = (event: EventView) => Texts;
 
-/** Where an event's JSON comes from. */
+/** Gives access to an event's JSON. */
 export type RootOf = (event: EventView) => Json;
 
-/** Makes the reading of an extraction ready: what its names stand for is looked up once. */
+/** Prepares an extraction: the names in it are looked up once. */
 export function extractor(extraction: Extraction, textOf: TextOf, rootOf: RootOf = eventJson(textOf)): Extractor {
   switch (extraction.type) {
     case "field": {
@@ -46,7 +46,7 @@ export function extractor(extraction: Extraction, textOf: TextOf, rootOf: RootOf
   }
 }
 
-/** The value of a field of the table, and nothing else. */
+/** Reads exactly the value of a field of the table. */
 function wholeField(field: Field, isList: boolean, textOf: TextOf): Extractor {
   return (event) => {
     const found = fieldJson(event, field, textOf);
@@ -61,7 +61,7 @@ function eventJson(textOf: TextOf): RootOf {
   return (event) => new EventJson(event, textOf);
 }
 
-/** Absent if one of them is. */
+/** Absent if any of the parts is. */
 function collect(parts: readonly Extractor[], event: EventView): Texts {
   const texts: string[] = [];
   for (const part of parts) {
@@ -75,8 +75,8 @@ function collect(parts: readonly Extractor[], event: EventView): Texts {
 type Transform = (inputs: readonly (readonly string[])[]) => Texts;
 
 /**
- * The transformers of `sinsp_filter_transformers` and `sinsp_filtercheck_multivalue_transformer.cpp`. What upstream changes text
- * by text ends in a NUL from then on, and that counts where texts are compared by their length (`text-set` tests).
+ * The transformers of `sinsp_filter_transformers` and `sinsp_filtercheck_multivalue_transformer.cpp`. As in upstream, a text
+ * changed by a transformer ends in a NUL from then on, which matters where texts are compared by length (`text-set` tests).
  */
 function transformer({ name, argument }: Extract<Extraction, { type: "transform" }>): Transform {
   switch (name) {
@@ -114,7 +114,7 @@ function eachText(change: (text: string) => string | undefined): Transform {
   };
 }
 
-/** With padding or without; undefined if it is none, or has bits left over. */
+/** Decodes with or without padding; undefined if the text is not Base64 or has bits left over. */
 function decodeBase64(text: string): string | undefined {
   const content = text.replace(/==?$/, "");
   if (content === "") return text === "" ? "" : undefined;
@@ -122,13 +122,13 @@ function decodeBase64(text: string): string | undefined {
   return bytes.toString("base64").replace(/=+$/, "") === content ? bytes.toString() : undefined;
 }
 
-/** As C reads it. */
+/** The text as C reads it. */
 export function untilNul(text: string): string {
   const nul = text.indexOf("\0");
   return nul < 0 ? text : text.slice(0, nul);
 }
 
-/** Without those at its end. */
+/** The text without the NULs at its end. */
 export function withoutNuls(text: string): string {
   let end = text.length;
   while (text.charCodeAt(end - 1) === 0) end--;

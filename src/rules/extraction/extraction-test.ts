@@ -7,18 +7,18 @@ import { type Extractor, untilNul, withoutNuls } from "./extract.js";
 import { compileGlob } from "./glob.js";
 import { rawText } from "./json.js";
 
-/** A test of what was extracted. */
+/** A test of extracted texts. */
 export type TextsTest = (texts: readonly string[], event: EventView) => Outcome;
 
 const { no, yes } = Outcome;
 
-/** The field of the table that a test looks at, if it looks at that and nothing else. */
+/** The field of the table that a test reads, if it reads nothing else. */
 export function onlyField(source: TestNode["path"]["source"], test: Test): Field | undefined {
   if (source.kind !== "extraction" || source.extraction.type !== "field" || test.op === "compared") return undefined;
   return source.extraction.field;
 }
 
-/** A test of an extraction, off the event's bytes where these give the answer. */
+/** A test of an extraction, which compares the event's bytes where they give the answer. */
 export function extractionTest(
   { test, negated }: TestNode,
   source: ExtractionSource,
@@ -41,7 +41,7 @@ export function extractionTest(
   };
 }
 
-/** Bytes are compared where nothing is escaped: a text ends at a NUL, whatever stands behind it. */
+/** Compares bytes if nothing is escaped. An escaped NUL would end the text, whatever follows it. */
 function plainTest(test: Exclude<Test, { op: "exists" }>, negated: boolean): SpanTest {
   const plain = spanTest(test, negated, rawText);
   const escaped = textTest(test, negated);
@@ -49,7 +49,7 @@ function plainTest(test: Exclude<Test, { op: "exists" }>, negated: boolean): Spa
     isPlain(bytes, start, end) ? plain(bytes, start, end) : escaped(rawText(bytes, start, end));
 }
 
-/** A test made ready. Texts may end in a NUL or hold some, which count where upstream compares by length. */
+/** Prepares a test. Texts may contain NULs, which count where upstream compares by length. */
 export function textsTest(test: Test, negated: boolean, extract: (extraction: Extraction) => Extractor): TextsTest {
   switch (test.op) {
     case "exists":
@@ -73,7 +73,7 @@ export function textsTest(test: Test, negated: boolean, extract: (extraction: Ex
     default: {
       const holds = textTest(test, negated);
       const read = test.op === "in" || test.op === "matchesWhole" || test.op === "below" ? withoutNuls : untilNul;
-      // A list that is empty after all, as getopt gives it, has no text to test.
+      // An empty list, which getopt can return, has no text to test.
       return ([text]) => (text === undefined ? no : holds(read(text)));
     }
   }
@@ -101,7 +101,7 @@ const COMPARED: Record<Comparison, Compared> = {
   endsWith: onFirst((a, b) => a.endsWith(b)),
   glob: onFirst((a, b) => compileGlob(b)(a)),
   globAnyCase: onFirst((a, b) => compileGlob(b, true)(a)),
-  // By their lengths: of what has been transformed, only one side drops the NUL at its end.
+  // Upstream compares by length, and of transformed texts only one side drops the NUL at its end.
   same: ([a], [b]) => a !== undefined && withoutNuls(a) === b,
   allIn: (texts, others) => {
     const wanted = new Set(others);

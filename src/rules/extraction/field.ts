@@ -1,6 +1,6 @@
 import type { Json } from "./json.js";
 
-/** What a field says of an event: no text if it is absent, one, or those of a list. A list is never empty. */
+/** A field's texts for an event: undefined if it is absent, otherwise one, or those of a list. A list is never empty. */
 export type Texts = readonly string[] | undefined;
 
 /** A field that Falco's rules may name. */
@@ -8,19 +8,19 @@ export interface FieldDefinition {
   readonly name: string;
   /** Has several texts. */
   readonly list?: boolean;
-  /** What may stand in brackets: an index, or any text. */
+  /** What brackets may contain: an index, or any text. */
   readonly argument?: "index" | "key";
   readonly argumentRequired?: boolean;
-  /** Texts of another kind: whole numbers from 0 to 2^64 - 1, or true and false. */
+  /** If its texts are of another type: whole numbers from 0 to 2^64 - 1, or true and false. */
   readonly type?: "number" | "boolean";
-  /** The place of a value in the event, for fields that are nothing but that. */
+  /** The path of a value in the event, for fields that are exactly that value. */
   readonly path?: readonly string[];
-  /** Parts of the event that it looks at, if it looks at any. */
+  /** The body that it reads, if it reads one. */
   readonly looksAt?: "requestObject" | "responseObject";
   read(event: Json, argument: string | undefined): Texts;
 }
 
-/** What of the bodies lies at a place. */
+/** The body that a path leads into. */
 export function bodyOf([first]: readonly string[]): FieldDefinition["looksAt"] {
   return first === "requestObject" || first === "responseObject" ? first : undefined;
 }

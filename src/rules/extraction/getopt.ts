@@ -1,4 +1,4 @@
-/** Options that a getopt(3) option string names. */
+/** The options in a getopt(3) option string. */
 interface Options {
   readonly valid: ReadonlySet<string>;
   readonly withValue: ReadonlySet<string>;
@@ -6,7 +6,7 @@ interface Options {
 
 /**
  * Short options in a list of arguments: each option's letter, followed by its value if it takes one; `?` for unknown ones. With
- * `selected`, the last value (or letter) of that option alone; undefined if it is not there. As the engine's `getopt()`.
+ * `selected`, the last value (or letter) of only that option; undefined if it is missing. Like the engine's `getopt()`.
  */
 export function getopt(words: readonly string[], optionString: string, selected?: string): string[] | undefined {
   const options = parseOptions(optionString);
@@ -40,7 +40,7 @@ export function getopt(words: readonly string[], optionString: string, selected?
   return selected !== undefined && results.length === 0 ? undefined : results;
 }
 
-/** Letters, those that take a value followed by a colon. */
+/** Letters; those that take a value are followed by a colon. */
 function parseOptions(text: string): Options {
   const valid = new Set<string>();
   const withValue = new Set<string>();

@@ -1,9 +1,9 @@
 import { BACKSLASH, CLOSE_BRACKET, COLON, MINUS, OPEN_BRACKET, QUESTION, STAR } from "../../plugin/index.js";
 
 /**
- * fnmatch(3) without flags in the C locale, over the text's bytes: `*` and `?` match anything, slashes and leading dots
- * included; `[a-z]`, `[!a]`, `[^a]` and `[[:alpha:]]` one byte; a backslash takes the next byte as it is. In time linear in the text times the
- * pattern.
+ * fnmatch(3) without flags in the C locale, over the text's bytes: `*` and `?` match anything, including slashes and leading dots;
+ * `[a-z]`, `[!a]`, `[^a]` and `[[:alpha:]]` match one byte; a backslash makes the next byte literal. The time is linear in the
+ * length of the text times that of the pattern.
  */
 export function compileGlob(pattern: string, anyCase = false): (text: string) => boolean {
   const parts = parse(bytesOf(pattern, anyCase), anyCase);
@@ -11,7 +11,7 @@ export function compileGlob(pattern: string, anyCase = false): (text: string) =>
   return (text) => match(parts, bytesOf(text, anyCase));
 }
 
-/** Bytes that one place of the pattern stands for; undefined for `*`. */
+/** The bytes that one part of the pattern matches; undefined for `*`. */
 type Part = ((byte: number) => boolean) | undefined;
 
 function bytesOf(text: string, anyCase: boolean): Buffer {
@@ -34,7 +34,7 @@ function parse(pattern: Buffer, anyCase: boolean): Part[] | undefined {
     } else if (byte === QUESTION) parts.push(() => true);
     else if (byte === OPEN_BRACKET) {
       const set = parseSet(pattern, at + 1, anyCase);
-      // A bracket that is never closed stands for itself.
+      // A bracket that is never closed is literal.
       parts.push(set ? set.has : (other) => other === OPEN_BRACKET);
       if (set) at = set.end - 1;
     } else if (byte === BACKSLASH) {
@@ -46,7 +46,7 @@ function parse(pattern: Buffer, anyCase: boolean): Part[] | undefined {
   return parts;
 }
 
-/** Behind a [; undefined if there is no ] for it. */
+/** Called behind a [; undefined if there is no matching ]. */
 function parseSet(
   pattern: Buffer,
   start: number,
@@ -100,7 +100,7 @@ function className(pattern: Buffer, start: number): { pattern: RegExp; end: numb
   return Object.hasOwn(CLASSES, name) ? { pattern: CLASSES[name], end: end + 2 } : undefined;
 }
 
-/** Goes back to the last `*` only: what an earlier one could take, the last can take too. */
+/** Backtracks only to the last `*`: whatever an earlier one could take, the last can take too. */
 function match(parts: readonly Part[], text: Buffer): boolean {
   let part = 0;
   let at = 0;

@@ -1,7 +1,7 @@
 import { type FieldDefinition, one, type Texts } from "./field.js";
 import { type Json, MAX_LEVELS, valueAt } from "./json.js";
 
-/** By RFC 6901, without the rule that an index has no leading zero. The slash in front may be left out. */
+/** Splits a JSON pointer (RFC 6901), except that an index may have leading zeros and the first slash may be left out. */
 export function pointerPath(pointer: string): string[] {
   const path = pointer.startsWith("/") ? pointer.slice(1) : pointer;
   return path.split("/").map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
@@ -11,13 +11,13 @@ function readPointer(event: Json, pointer = ""): Texts {
   return one(pointer === "" ? event : valueAt(event, pointerPath(pointer)));
 }
 
-/** The fields of the plugin json 0.7.4 but for the time, under both of their names. */
+/** The fields of the plugin json 0.7.4 except the time, under both of their names. */
 export const JSON_FIELDS: readonly FieldDefinition[] = ["json", "jevt"].flatMap((prefix): FieldDefinition[] => [
   { name: `${prefix}.value`, argument: "key", argumentRequired: true, read: readPointer },
   { name: `${prefix}.obj`, read: (event) => [indented(event.text())] },
 ]);
 
-/** As Go's `json.Indent` with two blanks. */
+/** Like Go's `json.Indent` with two spaces. */
 function indented(json: string): string {
   const lines: string[] = [];
   let line = "";

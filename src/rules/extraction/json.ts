@@ -18,12 +18,12 @@ import {
 import { utf8 } from "../text.js";
 
 /**
- * JSON values as Falco's plugins see them, by the library they read with (valyala/fastjson): the first of several equal keys
- * counts, numbers keep their text, and so does what is escaped inside of objects and arrays.
+ * JSON values as Falco's plugins see them, through the library that they read with (valyala/fastjson): the first of several equal
+ * keys counts, numbers keep their text, and escapes inside objects and arrays stay escaped.
  */
 export interface Json {
   readonly kind: Kind;
-  /** An object's member; an array's item by its index in decimal digits. */
+  /** An object's member, or an array's item by its index in decimal digits. */
   get(key: string): Json | undefined;
   /** An array's items. */
   items(): Json[];
@@ -33,16 +33,16 @@ export interface Json {
   text(): string;
 }
 
-/** Events that are nested deeper are none to Falco (`fastjson.MaxDepth`), and arrays of arrays end there. */
+/** Falco ignores events that are nested deeper (`fastjson.MaxDepth`); arrays within arrays are followed only this far. */
 export const MAX_LEVELS = 300;
 
-/** What a span of an event's bytes says. */
+/** The text of a span of an event's bytes. */
 export type TextOf = (event: EventView, start: number, end: number) => string;
 
-/** As read, whatever redaction has made of it since: what conditions look at. */
+/** As it was read, before any redaction: for conditions. */
 export const textAsRead: TextOf = (event, start, end) => rawText(event.batch.bytes, start, end);
 
-/** As the view shows it, redacted after `redact`: what messages say. */
+/** As the view shows it (redacted, after `redact`): for messages. */
 export const textAsShown: TextOf = (event, start, end) => {
   const raw = utf8(event.batch.bytes, start, end);
   const shown = event.textAt(start, end);
@@ -50,7 +50,7 @@ export const textAsShown: TextOf = (event, start, end) => {
   return /^[{[]/.test(shown) ? compact(shown) : shown;
 };
 
-/** The value that some names lead to, one below the other. */
+/** The value at a path of names. */
 export function valueAt(value: Json | undefined, path: readonly string[]): Json | undefined {
   let found = value;
   for (const key of path) found = found?.get(key);
@@ -78,7 +78,7 @@ function stringText(token: string): string {
 
 const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 
-/** Half of a surrogate pair stays as it is spelt; two that make no pair are one U+FFFD. */
+/** An unpaired half of a surrogate pair stays as it is spelt; two escapes that form no pair become one U+FFFD. */
 function unescapeJson(content: string): string {
   return content.replace(/\\(?:u([0-9a-fA-F]{4})(?:\\u([0-9a-fA-F]{4}))?|(.))/gs, (spelt, high, low, simple) => {
     if (simple !== undefined) return ESCAPES[simple] ?? simple;
@@ -113,7 +113,7 @@ export function compact(json: string): string {
 const BLANK = /[ \t\r\n]/;
 const BLANKS = /[ \t\r\n]+/g;
 
-/** The index that a key means, as Go's `strconv.Atoi` reads it; -1 for none. */
+/** The index in a key, read like Go's `strconv.Atoi`; -1 if it is not one. */
 function indexOf(key: string): number {
   return /^\+?[0-9]{1,15}$/.test(key) ? Number(key) : -1;
 }
@@ -169,7 +169,7 @@ class TapeJson implements Json {
   }
 }
 
-/** A value as a span of the event's bytes: scalars that need no tape, and what lies outside of the field table. */
+/** A value as a span of the event's bytes: a scalar, which needs no tape, or something outside of the field table. */
 export class SpanJson implements Json {
   constructor(
     private readonly event: EventView,
@@ -215,7 +215,7 @@ export class SpanJson implements Json {
   }
 }
 
-/** The event itself. Its members are those of the field table, and behind them whatever else stands in the line. */
+/** The event itself. Its members are those of the field table, then any others in the line. */
 export class EventJson implements Json {
   readonly kind = Kind.object;
 
@@ -246,7 +246,7 @@ export class EventJson implements Json {
   }
 }
 
-/** The event as it stands in the line. */
+/** The event as it is in the line. */
 export function lineJson(event: EventView, textOf: TextOf): SpanJson {
   const row = event.row * ROW_WORDS;
   const { table } = event.batch;

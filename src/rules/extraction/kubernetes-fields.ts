@@ -5,7 +5,7 @@ import { queryParameter } from "./uri.js";
 
 const absent = undefined;
 
-/** A field that is a value of the event: a scalar, or the items of an array. */
+/** A field that is exactly one value of the event: a scalar, or the items of an array. */
 function value(name: string, ...path: string[]): FieldDefinition {
   return { ...at(path), name, read: (event) => one(valueAt(event, path)) };
 }
@@ -18,7 +18,7 @@ function at(path: readonly string[]): Pick<FieldDefinition, "path" | "looksAt"> 
   return { path, looksAt: bodyOf(path) };
 }
 
-/** A list without texts is absent. */
+/** A list without texts counts as absent. */
 function some(texts: Texts): Texts {
   return texts?.length === 0 ? absent : texts;
 }
@@ -27,12 +27,12 @@ function itemTexts(found: Json | undefined): Texts {
   return found?.kind === Kind.array ? some(found.items().map((item) => item.text())) : absent;
 }
 
-/** Undefined: something was missing on the way to it. */
+/** Undefined if something was missing on the path to it. */
 type Found = Json | undefined;
 
 /**
- * All values at a path, arrays on the way taken item by item, or one item of each by `index`. Undefined if there is none at
- * all. Source: `getValuesRecursive` of k8saudit's extract.go.
+ * All values at a path. Of arrays on the path, every item is followed, or only the one at `index`. Undefined if there is no value
+ * at all. Source: `getValuesRecursive` of k8saudit's extract.go.
  */
 function valuesAt(start: Json, index: number | undefined, path: readonly string[], level = 0): Found[] | undefined {
   if (level > MAX_LEVELS) return undefined;
@@ -60,7 +60,7 @@ function indexOf(argument: string | undefined): number | undefined {
   return argument === undefined ? undefined : Number(argument);
 }
 
-/** A list field below an object of the request, with an index for what lies in arrays. */
+/** A list field below an object of the request; its index selects items of arrays on the path. */
 function listBelow(
   name: string,
   path: readonly string[],
@@ -78,17 +78,17 @@ function listBelow(
   };
 }
 
-/** None at all if one container lacks it. */
+/** Undefined if any container lacks the value. */
 function allTexts(found: readonly Found[]): string[] | undefined {
   return found.every((each) => each !== undefined) ? texts(found) : undefined;
 }
 
-/** `registry/name` of `registry/name:tag@digest`: what stands before the first colon, a registry's port included. */
+/** `registry/name` of `registry/name:tag@digest`: everything before the first colon, even if that is before a registry's port. */
 function repository(image: string): string {
   return image.split(":")[0].split("@")[0];
 }
 
-/** Arrays of strings, each joined by blanks; none at all if one is anything else. */
+/** Arrays of strings, each joined by spaces; absent if any value is something else. */
 function joinedWords(found: readonly Found[]): Texts {
   const lines: string[] = [];
   for (const each of found) {
@@ -118,7 +118,7 @@ function containerFields(list: string): FieldDefinition[] {
   const field = (name: string, path: string[], read?: (found: readonly Found[], event: Json) => Texts) =>
     listBelow(`ka.req.pod.${list}.${name}`, ["spec", list, ...path], read);
   const secured = (name: string, ...path: string[]) => field(name, ["securityContext", ...path]);
-  // As upstream has it: neither of the two is looked for in a security context.
+  // As in upstream, neither of the two is looked for in a security context.
   const effective = (name: string, key: string) =>
     field(name, [key], (found, event) => {
       const fallback = valueAt(event, ["requestObject", "spec", key])?.text() ?? "0";
@@ -181,7 +181,7 @@ function firstImage(event: Json): string | undefined {
   return valuesAt(event, 0, FIRST_IMAGE)?.[0]?.text();
 }
 
-/** The fields of the plugin k8saudit 0.18.0, by its `fields.go` and `extract.go`. */
+/** The fields of the plugin k8saudit 0.18.0, from its `fields.go` and `extract.go`. */
 export const KUBERNETES_FIELDS: readonly FieldDefinition[] = [
   value("ka.auditid", "auditID"),
   value("ka.stage", "stage"),
@@ -223,7 +223,7 @@ export const KUBERNETES_FIELDS: readonly FieldDefinition[] = [
   value("ka.response.code", "responseStatus", "code"),
   value("ka.response.reason", "responseStatus", "reason"),
   value("ka.resp.name", "responseObject", "metadata", "name"),
-  // Upstream looks for the addresses in a role's rules, so that it never finds any.
+  // Upstream looks for the addresses in a role's rules, so it never finds any.
   roleField("ka.sourceips", "sourceIPs"),
 
   listOf("ka.req.binding.subjects", "requestObject", "subjects"),
@@ -306,7 +306,7 @@ function stringAt(event: Json, key: string): string {
   return found?.kind === Kind.string ? found.text() : "";
 }
 
-/** Up to a NUL, where the engine's strings end. */
+/** The text up to a NUL, where the engine's strings end. */
 function cString(text: string): string {
   const nul = text.indexOf("\0");
   return nul < 0 ? text : text.slice(0, nul);

@@ -1,18 +1,18 @@
 import { compileGlob } from "./glob.js";
 
-/** A directory of the search: what goes on below it, by name and by pattern. */
+/** A directory in the tree of paths: what follows it, by name and by pattern. */
 interface Node {
   readonly names: Map<string, Node | "end">;
   readonly patterns: Map<string, { readonly match: (text: string) => boolean; below: Node | "end" }>;
 }
 
 /**
- * Tells whether one of some paths is a prefix of a path, part by part; parts with `?`, `*` or `[` are globs. As libsinsp's
+ * Tells whether one of some paths is a prefix of a given path, part by part. Parts with `?`, `*` or `[` are globs. Like libsinsp's
  * `path_prefix_map`.
  */
 export class PathPrefixes {
   private readonly root: Node = newNode();
-  /** The empty path is a prefix of all. */
+  /** The empty path is a prefix of every path. */
   private all = false;
 
   constructor(paths: readonly string[]) {
@@ -29,7 +29,7 @@ export class PathPrefixes {
     for (const [index, part] of parts.entries()) {
       const isLast = index === parts.length - 1;
       const known = childOf(node, part);
-      // A shorter path is there already: this one adds nothing.
+      // A shorter path is there already, so this one adds nothing.
       if (known === "end") return;
       const child = isLast ? "end" : (known ?? newNode());
       if (isPattern(part)) node.patterns.set(part, { match: compileGlob(part), below: child });

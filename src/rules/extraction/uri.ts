@@ -1,6 +1,6 @@
 /**
- * The first value of a parameter in a request's URI; undefined if it has none or cannot be parsed. Go's `url.Parse` and
- * `url.ParseQuery` (1.23), whose first error spoils the whole query.
+ * The first value of a parameter in a request's URI; undefined if it has none or cannot be parsed. Parses like Go's `url.Parse` and
+ * `url.ParseQuery` (1.23); the first error that these report spoils the whole query.
  */
 export function queryParameter(uri: string, name: string): string | undefined {
   const query = queryOf(uri);
@@ -18,7 +18,7 @@ export function queryParameter(uri: string, name: string): string | undefined {
   return value;
 }
 
-/** What stands behind the ?; undefined if the URI is none. */
+/** The text after the ?; undefined if the URI is invalid. */
 function queryOf(uri: string): string | undefined {
   if (hasControls(uri)) return undefined;
   const [, before, fragment = ""] = /^([^#]*)#?(.*)$/s.exec(uri) as RegExpExecArray;
@@ -26,7 +26,7 @@ function queryOf(uri: string): string | undefined {
   const scheme = /^[a-zA-Z][a-zA-Z0-9+.-]*:/.exec(before)?.[0] ?? "";
   const [, path, query = ""] = /^([^?]*)\??(.*)$/s.exec(before.slice(scheme.length)) as RegExpExecArray;
   if (!path.startsWith("/")) {
-    // "mailto:x" is opaque: not looked at any further.
+    // "mailto:x" is opaque, and not parsed any further.
     if (scheme !== "") return query;
     if (path.split("/", 1)[0].includes(":")) return undefined;
   }
@@ -43,14 +43,14 @@ function escapesAreValid(text: string): boolean {
   return !/%(?![0-9a-fA-F]{2})/.test(text);
 }
 
-/** `user:password@host:port`, roughly: what a request to kube-apiserver never has. */
+/** `user:password@host:port`, roughly: a request to kube-apiserver never has one. */
 function isAuthority(authority: string): boolean {
   return /^(?:[\w.~!$&'()*+,;=:%-]*@)?(?:\[[^\]%]*\]|[\w.~!$&'()*+,;="<>-]|[\x80-\uffff]|%(?:25|[89a-fA-F][0-9a-fA-F]))*(?::\d*)?$/.test(
     authority,
   );
 }
 
-/** + is a blank, %XX a byte; undefined if a % is followed by anything else. */
+/** Decodes + as a space and %XX as a byte; undefined if a % is followed by anything else. */
 function decode(text: string): string | undefined {
   if (!escapesAreValid(text)) return undefined;
   const plain = text.replaceAll("+", " ");

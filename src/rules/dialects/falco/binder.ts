@@ -16,10 +16,10 @@ import { fromPosix } from "./posix.js";
 import { type At, type CheckSyntax, type Operand, type Syntax, show, showOperand } from "./syntax.js";
 import { SyntaxProblem } from "./syntax-problem.js";
 
-/** Constants of that many bytes are refused, as upstream does (`s_max_filter_value_buf_size`). */
+/** Constants of this many bytes or more are refused, as in upstream (`s_max_filter_value_buf_size`). */
 const MAX_CONSTANT = 256;
 
-/** Without auditID, every `ka.*` field is absent: k8saudit's `ExtractFromJSON`. */
+/** Makes every `ka.*` field absent from events without auditID, as k8saudit's `ExtractFromJSON` does. */
 function withAuditID(condition: Expression): Expression {
   const needing = new Set([...testsOf(condition)].filter((test) => NEEDS_AUDIT_ID.has(test)));
   if (needing.size === 0) return condition;
@@ -56,11 +56,11 @@ const HAS_AUDIT_ID: TestNode = {
 };
 
 /**
- * Makes conditions' trees: fields looked up, operators and values held against their types. Macros have been put in. Throws
- * {@link SyntaxProblem}. Source: `sinsp_filter_compiler` of libs 0.25.4 (`filter.cpp`, `filter_compare.cpp`).
+ * Turns the syntax of conditions, with macros expanded, into trees: looks up fields and checks operators and values against their
+ * types. Throws {@link SyntaxProblem}. Source: `sinsp_filter_compiler` of libs 0.25.4 (`filter.cpp`, `filter_compare.cpp`).
  */
 export class Binder {
-  /** Equal lists are one, so that tests of them are known to be equal. */
+  /** Equal lists share one array, so that tests of them are recognised as equal. */
   private readonly lists = new Map<string, readonly string[]>();
   private doubts: (doubt: Doubt) => void = () => {};
 
@@ -129,7 +129,7 @@ export class Binder {
     return { op: "in", texts: this.shared(left.type === "number" ? texts.map(integer) : texts) };
   }
 
-  /** `oneof`: exactly one; `anyof`: at least one; `allof`: every one. Of no constants, none. */
+  /** `oneof`: exactly one constant matches; `anyof`: at least one; `allof`: every one. Without constants nothing matches. */
   private modifiedTest(left: Bound, operator: string, modifier: string, texts: readonly string[], at: At): Test {
     const isEquality = operator === "=" || operator === "==";
     if (texts.length === 0 || (isEquality && modifier === "anyof")) return this.oneOf(left, texts);
@@ -146,7 +146,7 @@ export class Binder {
   }
 }
 
-/** What is wrong with any part of a check is told of the check, as upstream does. */
+/** Reports an error in any part of a check at the check's place, as upstream does. */
 function placed<T>({ at }: CheckSyntax, make: () => T): T {
   try {
     return make();
@@ -171,7 +171,7 @@ const OPERATORS_OF: Record<Type, readonly string[]> = {
 };
 const LIST_OPERATORS = ["in", "intersects"];
 
-/** Whether an operator has a meaning for the left side's type. */
+/** Throws if an operator has no meaning for the left side's type. */
 function checkOperator(left: Bound, operator: string, check: CheckSyntax): void {
   const allowed = left.list ? LIST_OPERATORS : OPERATORS_OF[left.type];
   if (operator === "exists" || allowed.includes(operator)) return;
@@ -265,7 +265,7 @@ function regex(text: string, at: At): string {
   }
 }
 
-/** As C reads an unsigned number of 64 bits: a negative one counts from the other end. */
+/** An unsigned 64-bit number as C reads it: a negative one wraps around. */
 function integer(text: string): string {
   const value = BigInt(text.trim());
   return (value >= 1n << 64n ? (1n << 64n) - 1n : BigInt.asUintN(64, value)).toString();

@@ -6,7 +6,7 @@ import { MODIFIABLE, OPERATORS } from "./operators.js";
 import { parseCondition, parseOperand } from "./parser.js";
 import { problem } from "./problems.js";
 
-/** When something was first defined, and when it was last changed: what it sees, and who sees it. */
+/** When something was first defined and when it was last changed: this decides which definitions it sees, and which see it. */
 interface Dated {
   index: number;
   visibility: number;
@@ -14,7 +14,7 @@ interface Dated {
 
 export interface ListInfo extends Dated {
   readonly name: string;
-  /** The collector's own, which grow. */
+  /** Owned by the collector, which appends to it. */
   readonly items: string[];
   readonly place: Place;
 }
@@ -25,19 +25,19 @@ export interface MacroInfo extends Dated {
   readonly place: Place;
 }
 
-/** A text or a list of them, of lists, …: `fields`, `comps` and `values` of an exception. */
+/** A text or a list of entries, nested to any depth: `fields`, `comps` and `values` of an exception. */
 export type Entry = string | readonly Entry[];
 
 export interface ExceptionInfo {
   readonly name: string;
   readonly fields?: Entry;
   readonly comps?: Entry;
-  /** The collector's own, which grow. */
+  /** Owned by the collector, which appends to it. */
   readonly values: Entry[];
   readonly place: Place;
 }
 
-/** A rule as it stands after all that was read so far. */
+/** A rule as it is after everything read so far. */
 export interface RuleInfo extends Dated {
   readonly name: string;
   readonly source: string;
@@ -52,7 +52,7 @@ export interface RuleInfo extends Dated {
   exceptions: readonly ExceptionInfo[];
 }
 
-/** What an item changes of a rule; what is undefined stays. */
+/** What an item changes in a rule; undefined members stay as they are. */
 export interface RuleChange {
   readonly name: string;
   /** "" if the item names none. */
@@ -68,12 +68,12 @@ export interface RuleChange {
   readonly exceptions?: readonly ExceptionInfo[];
 }
 
-/** The one source of events whose fields are known. */
+/** The only event source whose fields are known. */
 export const SOURCE = "k8s_audit";
 
 /**
- * Lists, macros and rules as they are defined, redefined, appended to and replaced, in the order of the files. A redefinition
- * takes the place of the first. Throws AuditshipError. Source: `rule_loader_collector.cpp` of Falco 0.44.1.
+ * Lists, macros and rules, as the files define, redefine, append to and replace them, in that order. A redefinition keeps the place
+ * of the first definition. Throws AuditshipError. Source: `rule_loader_collector.cpp` of Falco 0.44.1.
  */
 export class Collector {
   readonly lists = new Map<string, ListInfo>();
@@ -112,7 +112,7 @@ export class Collector {
     this.rules.set(rule.name, { ...rule, exceptions, ...this.dated(this.rules.get(rule.name)) });
   }
 
-  /** Texts are appended behind a blank, tags and exceptions added, values added to exceptions that are there. */
+  /** Appends texts after a space, adds tags and exceptions, and adds values to existing exceptions. */
   appendRule(change: RuleChange): void {
     const rule = this.earlierRule(change, "append to");
     const { condition, output, description, tags, exceptions } = change;
@@ -171,12 +171,12 @@ const REPLACEABLE = [
   "skipUnknown",
 ] as const;
 
-/** A text that is there, or a list that has something in it. */
+/** True for a text, and for a list that is not empty. */
 function isDefined(entry: Entry | undefined): boolean {
   return entry !== undefined && entry.length > 0;
 }
 
-/** A new exception of a rule, or the values of one that it has. */
+/** Adds a new exception to a rule, or values to one that it has. */
 function withException(rule: RuleInfo, added: ExceptionInfo): readonly ExceptionInfo[] {
   const { name, place } = added;
   const index = rule.exceptions.findIndex((exception) => exception.name === name);
@@ -192,7 +192,7 @@ function withException(rule: RuleInfo, added: ExceptionInfo): readonly Exception
   return rule.exceptions;
 }
 
-/** With its comparisons filled in. */
+/** Checks an exception and fills in its comparisons. */
 function validated(exception: ExceptionInfo, source: string): ExceptionInfo {
   const { name, fields = "", place } = exception;
   const comps = isDefined(exception.comps) ? exception.comps : undefined;
@@ -229,7 +229,7 @@ function isModified(operator: string): boolean {
   );
 }
 
-/** A field, or one in transformers. */
+/** Throws unless the text is a field, or a transformer of one. */
 function checkField(field: string, { name, place }: ExceptionInfo): void {
   const written = { text: field, name: "" };
   try {

@@ -7,7 +7,7 @@ import { FalcoReader } from "./reader.js";
 import { placeOf } from "./syntax.js";
 import { errorOf, SyntaxProblem } from "./syntax-problem.js";
 
-/** Reads conditions that may name the lists and macros of some documents. Throws AuditshipError for what is wrong in these. */
+/** Reads conditions that may use the lists and macros of some documents. Throws AuditshipError for errors in those documents. */
 export function falcoConditions(documents: readonly RuleDocument[]): ConditionReader {
   const reader = new FalcoReader(definitionsOnly());
   for (const document of documents) if (reader.accepts(document)) reader.read(document);

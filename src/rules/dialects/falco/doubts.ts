@@ -3,21 +3,21 @@ import { TRANSFORMER_NAMES } from "./operators.js";
 import type { WarningKind } from "./problems.js";
 import type { At, Operand } from "./syntax.js";
 
-/** What is allowed, but hardly what was meant. */
+/** Something that is allowed, but hardly what was meant. */
 export interface Doubt {
   readonly kind: WarningKind;
   readonly message: string;
   readonly at: At;
 }
 
-/** Upstream's warning is for these (`filter_warning_resolver.cpp`). */
+/** True for the checks that upstream warns about (`filter_warning_resolver.cpp`). */
 export function isUnsafe(left: Operand, operator: string): boolean {
   return left.type === "field" && /^(?:ka|jevt)\./.test(left.name) && EQUALITY.includes(operator);
 }
 
 const EQUALITY = ["=", "==", "!=", "in", "intersects", "pmatch"];
 
-/** Constants that look like something else (`check_value_and_add_warnings`). */
+/** Warnings about constants that look like something else (`check_value_and_add_warnings`). */
 export function doubtsOf(text: string, operator: string): string[] {
   const doubts: string[] = [];
   const plain = text.replace(/\s/g, "");
@@ -30,7 +30,7 @@ export function doubtsOf(text: string, operator: string): string[] {
   return doubts;
 }
 
-/** A pattern without what startswith, endswith and contains can do too. */
+/** The pattern without the parts that startswith, endswith and contains could express. */
 function withoutEnds(pattern: string): string {
   return pattern
     .replace(/^\^/, "")

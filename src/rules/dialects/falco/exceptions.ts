@@ -4,8 +4,8 @@ import { LIST_OPERATORS } from "./operators.js";
 import { problem } from "./problems.js";
 
 /**
- * A condition with a rule's exceptions behind it: `(condition) and not (field in (value, …)) and not ((a = x and b = y) or …)`.
- * Textually, as upstream does it. Throws AuditshipError. Source: `build_rule_exception_infos` of `rule_loader_compiler.cpp`.
+ * A condition followed by its rule's exceptions: `(condition) and not (field in (value, …)) and not ((a = x and b = y) or …)`.
+ * Composed as text, as upstream does. Throws AuditshipError. Source: `build_rule_exception_infos` of `rule_loader_compiler.cpp`.
  */
 export function withExceptions(condition: MarkedText, exceptions: readonly ExceptionInfo[]): MarkedText {
   if (exceptions.length === 0) return condition;
@@ -41,7 +41,7 @@ function valueText(value: Entry, operator: string): string {
   return quoted(value);
 }
 
-/** In quotes if it has a blank in it and no quote at its start. */
+/** Adds quotes if the text contains a space and does not begin with a quote. */
 export function quoted(text: string): string {
   return text.includes(" ") && !/^["']/.test(text) ? `"${text}"` : text;
 }

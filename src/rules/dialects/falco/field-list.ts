@@ -10,8 +10,8 @@ import { SyntaxProblem } from "./syntax-problem.js";
 export type FieldLister = (event: EventView) => Record<string, Exclude<FieldValue, null>>;
 
 /**
- * Lists all `ka.*` fields that need no argument, `jevt.rawtime`, and `further` ones as conditions write them (`ka.uri.param[q]`).
- * Throws AuditshipError for one that does not exist.
+ * Lists all `ka.*` fields that need no argument, `jevt.rawtime`, and the `further` ones, written as in conditions
+ * (`ka.uri.param[q]`). Throws AuditshipError for a field that does not exist.
  */
 export function listFields(further: readonly string[]): FieldLister {
   const usual = [...EVENT_FIELDS.values()].filter(

@@ -12,8 +12,8 @@ export function isMap(value: unknown): value is Json {
 }
 
 /**
- * One mapping of a rules file, its values read as Falco's loader reads them: every scalar is a text. Throws AuditshipError for
- * what is not as it should be.
+ * One mapping of a rules file, with values read as Falco's loader reads them: every scalar is a text. Throws AuditshipError for
+ * values that are missing or of the wrong type.
  */
 export class Item {
   constructor(
@@ -34,12 +34,12 @@ export class Item {
     return this.has(key) ? this.value[key] : undefined;
   }
 
-  /** Where the item begins, or a value of it. */
+  /** The place of the item, or of one of its values. */
   place(...keys: Keys): Place {
     return this.document.place([...this.keys, ...keys]);
   }
 
-  /** A text that must be there and not be empty. */
+  /** A text that is required and must not be empty. */
   text(key: string): string {
     const text = this.optionalText(key);
     if (text === undefined) throw this.invalid(`It has no ${key}`);
@@ -54,12 +54,12 @@ export class Item {
     return value;
   }
 
-  /** `source:` may be there and be empty. */
+  /** A text that may be missing or empty, such as `source:`. */
   textOrNothing(key: string): string {
     return this.get(key) === null || this.get(key) === "" ? "" : (this.optionalText(key) ?? "");
   }
 
-  /** As yaml-cpp reads booleans. */
+  /** A boolean as yaml-cpp reads it. */
   optionalBoolean(key: string): boolean | undefined {
     const text = this.optionalText(key);
     if (text === undefined) return undefined;
@@ -69,7 +69,7 @@ export class Item {
     return value;
   }
 
-  /** A whole number of 32 bits. */
+  /** Throws unless the value is missing or a 32-bit whole number. */
   checkNumber(key: string): void {
     const text = this.optionalText(key);
     if (text !== undefined && wholeNumber(text) === undefined)
@@ -91,7 +91,7 @@ export class Item {
     });
   }
 
-  /** The mappings of a list. */
+  /** The mappings in a list. */
   items(key: string): Item[] {
     const value = this.get(key);
     if (!Array.isArray(value)) throw this.invalid(`Its ${key} is no list`, key);
@@ -101,7 +101,7 @@ export class Item {
     });
   }
 
-  /** A text that must be there, with the place of every character. */
+  /** A required text, with the place of every character. */
   marked(key: string, name: string, trim = false): MarkedText {
     const whole = this.text(key);
     const text = trim ? whole.trim() : whole;
@@ -117,7 +117,7 @@ export class Item {
     return problem("LOAD_ERR_YAML_VALIDATE", message, this.place(...keys));
   }
 
-  /** What to say of keys that mean nothing in such an item. */
+  /** A warning for each key that has no meaning in an item of this kind. */
   *unknownKeys(known: readonly string[]): Generator<[message: string, place: Place]> {
     for (const key of this.names) {
       if (known.includes(key)) continue;
@@ -132,7 +132,7 @@ const BOOLEANS = new Map([
   ...["n", "no", "false", "off"].map((word) => [word, false] as const),
 ]);
 
-/** As C++ streams read an unsigned number of 32 bits; undefined if it is none. */
+/** A 32-bit unsigned number as C++ streams read it; undefined if the text is not one. */
 export function wholeNumber(text: string): number | undefined {
   const value = /^(?:0[xX][0-9a-fA-F]+|\d+)\s*$/.test(text) ? Number(text) : Number.NaN;
   return value <= 0xffff_ffff ? value : undefined;

@@ -5,15 +5,15 @@ import { nearestPriority, priorityOf } from "./priorities.js";
 import { problem, type WarningKind } from "./problems.js";
 import { engineSatisfies, engineVersion, type PluginRequirement, parseVersion, pluginsSatisfy } from "./versions.js";
 
-/** Hears of what is odd. */
+/** Receives warnings. */
 export type Warn = (kind: WarningKind, message: string, place: Place) => void;
 
-/** The requirement of an item is not met: what follows it in its document is left out. */
+/** The item's requirement is not met: the items after it in its document are left out. */
 export class Unsatisfied extends Error {}
 
 /**
- * Reads one item of a rules file into the collector. Throws AuditshipError for what is wrong with it, and {@link Unsatisfied}.
- * Source: `rule_loader_reader.cpp` of Falco 0.44.1.
+ * Reads one item of a rules file into the collector. Throws AuditshipError for errors in it, and {@link Unsatisfied}. Source:
+ * `rule_loader_reader.cpp` of Falco 0.44.1.
  */
 export function readItem(item: Item, collector: Collector, warn: Warn): void {
   const kind = KINDS.find(({ key }) => item.has(key));
@@ -26,7 +26,7 @@ export function readItem(item: Item, collector: Collector, warn: Warn): void {
 }
 
 interface Kind {
-  /** The key that an item of this kind has. */
+  /** The key that identifies an item of this kind. */
   readonly key: string;
   readonly keys: readonly string[];
   read(item: Item, collector: Collector, warn: Warn): void;
@@ -60,7 +60,7 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** A minor version, or three numbers. */
+/** A minor version alone, or a version of three numbers. */
 function readEngineVersion(item: Item): void {
   const key = "required_engine_version";
   const text = item.text(key);
@@ -115,7 +115,7 @@ function readMacro(item: Item, collector: Collector, warn: Warn): void {
   else collector.defineMacro({ name, condition, place });
 }
 
-/** Whether a list or macro adds to the one of its name: `append: true` or `override: {<key>: append}`. */
+/** Whether a list or macro extends the earlier one of the same name: `append: true` or `override: {<key>: append}`. */
 function isAppended(item: Item, key: string, warn: Warn): boolean {
   const isFlagged = readAppend(item, warn);
   const overrides = readOverrides(item, [key], [key]);
@@ -219,14 +219,14 @@ function defineRule(item: Item, name: string, collector: Collector, warn: Warn):
   });
 }
 
-/** What concerns system calls only. */
+/** Keys that matter only for system calls: they are checked and then ignored. */
 function readIgnored(item: Item): void {
   item.optionalBoolean("capture");
   item.checkNumber("capture_duration");
   item.optionalBoolean("warn_evttypes");
 }
 
-/** What is appended comes first, then what is replaced; every key needs its entry. */
+/** Applies what is appended first, then what is replaced. Every key in `override` must have a value in the item. */
 function overrideRule(
   item: Item,
   name: string,
@@ -275,7 +275,7 @@ function readChange(
   };
 }
 
-/** In any case; `info` is Informational. */
+/** Reads a priority in any case; `info` is Informational. */
 function readPriority(item: Item): string {
   const text = item.text("priority");
   const priority = priorityOf(text);
@@ -308,7 +308,7 @@ function readExceptions(rule: Item, isAppend: boolean, warn: Warn): ExceptionInf
   return exceptions;
 }
 
-/** A text that is not empty, or a list of such. Anything else counts as nothing. */
+/** A text that is not empty, or a list of such entries. Anything else counts as missing. */
 function readEntry(item: Item, value: unknown, key: string): Entry | undefined {
   if (value === "") throw item.invalid(`A text in ${key} is empty`, key);
   if (typeof value === "string") return value;

@@ -2,35 +2,38 @@ import { nearest } from "../../../plugin/nearest.js";
 import type { At, Syntax } from "./syntax.js";
 import { SyntaxProblem } from "./syntax-problem.js";
 
-/** More checks in one condition, macros put in, are refused: what keeps macros that double from taking all the time. */
+/**
+ * Conditions with more checks than this, after macros are expanded, are refused. Otherwise macros that double each other could take
+ * unlimited time.
+ */
 const MAX_CHECKS = 200_000;
-/** The same for how deep it is nested. */
+/** The same for how deeply they are nested. */
 const MAX_DEPTH = 1500;
 
-/** How many checks a condition has, and how deep it goes; macros that occur twice count twice. */
+/** The number of checks in a condition, and its depth. A macro that occurs twice counts twice. */
 interface Extent {
   readonly checks: number;
   readonly depth: number;
 }
 
-/** Macros by name, with those that stand for something else than a condition that could be read. */
+/** Macros by name, including the names of those that could not be read. */
 export class Macros {
   private readonly conditions = new Map<string, Syntax>();
   private readonly refused = new Set<string>();
   private readonly extents = new WeakMap<Syntax, Extent>();
-  /** Conditions without macros in them. */
+  /** Conditions whose macros are expanded. */
   private readonly done = new WeakSet<Syntax>();
-  /** What is left of the work that one expansion may be. */
+  /** The work left for the current expansion. */
   private budget = 0;
-  /** Names that were referred to. */
+  /** Names that conditions refer to. */
   readonly used = new Set<string>();
 
-  /** A later condition takes the place of an earlier one. */
+  /** A later condition replaces an earlier one of the same name. */
   set(name: string, condition: Syntax): void {
     this.conditions.set(name, condition);
   }
 
-  /** A macro that could not be read: who refers to it is refused too. */
+  /** Notes a macro that could not be read; conditions that refer to it are refused too. */
   refuse(name: string): void {
     this.conditions.delete(name);
     this.refused.add(name);
@@ -44,7 +47,7 @@ export class Macros {
     return this.conditions.get(name);
   }
 
-  /** A condition with macros put in, those that are visible. Throws {@link SyntaxProblem}. */
+  /** Expands the visible macros in a condition. Throws {@link SyntaxProblem}. */
   expand(condition: Syntax, isVisible: (name: string) => boolean = () => true): Syntax {
     this.budget = 4 * MAX_CHECKS;
     const made = this.put(condition, isVisible, []);

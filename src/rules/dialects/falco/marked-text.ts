@@ -3,24 +3,24 @@ import { MAX_LENGTH } from "./parser.js";
 import type { Text } from "./syntax.js";
 import { SyntaxProblem } from "./syntax-problem.js";
 
-/** Where a character of a text, as it was written, stands. */
+/** Gives the place of a character in a text as it was written. */
 export type PlaceOf = (offset: number) => Place;
 
-/** A run of characters of a text. */
+/** A run of characters from one source. */
 interface Piece {
   readonly text: string;
   readonly placeOf: PlaceOf;
-  /** Offset of its first character in what `placeOf` counts; what was put in has one place altogether. */
+  /** Offset of its first character, as `placeOf` counts it; an inserted piece has one place for all its characters. */
   readonly from: number;
   readonly putIn: boolean;
 }
 
-/** A text made of several, of which it is known where each character comes from. */
+/** A text composed of pieces that remembers where each character came from. */
 export class MarkedText implements Text {
   private readonly count: number;
   private joined: { readonly text: string; readonly starts: readonly number[] } | undefined;
 
-  /** @param pieces of which the first are this text's: those that are appended later stand behind them */
+  /** @param pieces shared with texts that append to this one: only the pieces present now are this text's */
   constructor(
     readonly name: string,
     private readonly pieces: Piece[],
@@ -46,7 +46,7 @@ export class MarkedText implements Text {
     return this.whole().starts;
   }
 
-  /** Made when it is asked for: a rule may be appended to a thousand times before. */
+  /** Joined on demand, because a rule may first be appended to a thousand times. */
   private whole() {
     if (this.joined) return this.joined;
     const own = this.own();
@@ -70,7 +70,7 @@ export class MarkedText implements Text {
     return piece.placeOf(piece.putIn ? piece.from : piece.from + offset - this.starts[index]);
   }
 
-  /** The last piece that begins at an offset or before it. */
+  /** The last piece that begins at or before an offset. */
   private pieceAt(offset: number): number {
     let low = 0;
     let high = this.starts.length - 1;
@@ -82,22 +82,22 @@ export class MarkedText implements Text {
     return low;
   }
 
-  /** This text and another, a blank between them. */
+  /** This text and another one, separated by a space. */
   append(text: string, placeOf: PlaceOf): MarkedText {
     const pieces = this.own();
     pieces.push({ text: " ", placeOf, from: 0, putIn: true }, { text, placeOf, from: 0, putIn: false });
     return new MarkedText(this.name, pieces, this.length + 1 + text.length);
   }
 
-  /** With something before and behind it. */
+  /** This text with something before and after it. */
   wrap(before: string, behind: string, placeOf: PlaceOf): MarkedText {
     const put = (text: string): Piece => ({ text, placeOf, from: 0, putIn: true });
     return new MarkedText(this.name, [put(before), ...this.own(), put(behind)]);
   }
 
   /**
-   * With a list put in wherever its name stands alone. Textually, as upstream does it, down to which blanks and commas are
-   * taken along (`resolve_list` of `rule_loader_compiler.cpp`); undefined if the name does not stand there.
+   * Inserts a list wherever its name occurs as a word; undefined if it does not occur. Works on the text, as upstream does, and
+   * consumes the same spaces and commas (`resolve_list` of `rule_loader_compiler.cpp`).
    */
   substitute(name: string, items: string): MarkedText | undefined {
     const { text } = this;
@@ -152,7 +152,7 @@ function lengthOf(pieces: readonly Piece[]): number {
   return length;
 }
 
-/** A text in the making. */
+/** A text being composed. */
 class Output {
   readonly pieces: Piece[] = [];
 
@@ -166,7 +166,7 @@ class Output {
     if (start < end) this.pieces.push(...this.source.slice(start, end));
   }
 
-  /** Text in the place of what stood at an offset. */
+  /** Adds text in place of what was at an offset. */
   put(text: string, offset: number): void {
     const [{ placeOf, from }] = this.source.slice(offset, offset + 1);
     this.pieces.push({ text, placeOf, from, putIn: true });
@@ -189,7 +189,7 @@ function isBlank(char: string | undefined): boolean {
   return char !== undefined && BLANKS.includes(char);
 }
 
-/** The text's ends are delimiters too. */
+/** The text's ends count as delimiters too. */
 function isDelimiter(char: string | undefined): boolean {
   return char === undefined || DELIMITERS.includes(char);
 }

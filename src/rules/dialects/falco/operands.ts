@@ -9,30 +9,30 @@ import { SyntaxProblem } from "./syntax-problem.js";
 
 export type Type = "text" | "number" | "boolean";
 
-/** A field or transformer with what it gives. */
+/** A field or transformer, and the type of its values. */
 export interface Bound {
   readonly extraction: Extraction;
   readonly type: Type;
   readonly list: boolean;
-  /** It looks at requestObject or responseObject. */
+  /** It reads requestObject or responseObject. */
   readonly inBody: boolean;
-  /** Without this field it is absent. */
+  /** If this field is missing, it is absent. */
   readonly root?: Field;
   /** It is absent from events without auditID. */
   readonly needsAuditID: boolean;
-  /** Of the field behind transformers: upstream's `join`, `concat` and `getopt` look at that. */
+  /** The type of the field inside the transformers, which upstream's `join`, `concat` and `getopt` look at. */
   readonly origin: { readonly type: Type; readonly list: boolean };
 }
 
-/** There is no field or event type of that name: with `skip-if-unknown-filter`, that is a warning. */
+/** No field or event type has that name. With `skip-if-unknown-filter` this is only a warning. */
 export class UnknownField extends SyntaxProblem {}
 
-/** What an operand is, for errors. */
+/** Describes an operand, for errors. */
 export function describe({ type, list }: Bound): string {
   return list ? "list" : type;
 }
 
-/** A field or transformer with what it gives. Throws {@link SyntaxProblem}. */
+/** Looks up a field or transformer. Throws {@link SyntaxProblem}. */
 export function bindOperand(operand: Operand): Bound {
   switch (operand.type) {
     case "field":
@@ -54,7 +54,7 @@ function listOf(parts: readonly Bound[]): Extraction {
   return { type: "list", parts: parts.map(({ extraction }) => extraction) };
 }
 
-/** What is made of several things is absent if one of them is. */
+/** A value composed of several parts is absent if any of them is. */
 function union(parts: readonly Bound[]): Pick<Bound, "inBody" | "needsAuditID" | "root"> {
   return {
     inBody: parts.some(({ inBody }) => inBody),
@@ -90,7 +90,7 @@ function bindTransformer(operand: Extract<Operand, { type: "transformer" }>): Bo
   }
 }
 
-/** A transformer of one thing. */
+/** A transformer of one operand. */
 function bindChange(name: string, part: Bound, fail: (message: string) => never): Bound {
   const made = (transformer: Transformer, to: Partial<Bound> = {}): Bound => ({
     ...part,
@@ -129,7 +129,7 @@ function bindField(name: string, argument: string | undefined, at: At): Bound {
     return { ...PLAIN, type, extraction: { type: "field", name }, origin: { type, list: false } };
   }
   const field = EVENT_FIELDS.get(name);
-  // A ] in the argument ends it, as far as upstream looks.
+  // Upstream takes the first ] as the end of an argument.
   if (!field || argument?.includes("]")) throw new UnknownField(`there is no field ${name}${suggestion(name)}`, at);
   if (argument?.includes(" ")) fail(`${name}[…] takes no blanks`);
   if (argument !== undefined && !field.argument) fail(`${name} takes nothing in brackets`);
@@ -157,7 +157,7 @@ function suggestion(name: string): string {
   return found ? `; did you mean ${found}?` : "";
 }
 
-/** True for a text that is a field with its argument. */
+/** True for a text that is a field, with its argument if it has one. */
 export function isField(text: string): boolean {
   const [, name = text, argument] = /^([^[]*)\[([^\]]*)\]$/.exec(text) ?? [];
   if (!EVENT_FIELDS.has(name) && !EVENT_PROPERTIES.has(name)) return false;

@@ -1,4 +1,4 @@
-/** By upstream's convention, a word that must be followed by white space ends in a blank. */
+/** Following upstream's convention, a word that must be followed by white space ends in a space. */
 export const UNARY = ["exists"];
 export const NUMERIC = ["<=", "<", ">=", ">"];
 export const STRING = [
@@ -22,6 +22,6 @@ export const TRANSFORMERS = ["tolower(", "toupper(", "b64(", "basename(", "len("
 /** Every operator, without modifiers. */
 export const OPERATORS: readonly string[] = [...UNARY, ...NUMERIC, ...STRING, ...LIST].map((word) => word.trim());
 export const LIST_OPERATORS: readonly string[] = LIST;
-/** Operators that `oneof`, `anyof` and `allof` may follow. */
+/** Operators that may be followed by `oneof`, `anyof` or `allof`. */
 export const MODIFIABLE: readonly string[] = STRING.map((word) => word.trim());
 export const TRANSFORMER_NAMES: readonly string[] = ["val(", ...TRANSFORMERS].map((word) => word.slice(0, -1));

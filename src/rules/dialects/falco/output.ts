@@ -7,7 +7,7 @@ import { parseOperand } from "./parser.js";
 import { type Operand, showOperand, type Text } from "./syntax.js";
 import { SyntaxProblem } from "./syntax-problem.js";
 
-/** A value in an alert's fields: null if it is absent. */
+/** A value in an alert's fields; null if it is absent. */
 export type FieldValue = string | string[] | null;
 
 /** A message, and the fields that go with it. */
@@ -16,23 +16,23 @@ export interface Output {
   message(event: EventView): string;
   /** Never throws. */
   fields(event: EventView): Record<string, FieldValue>;
-  /** What it shows. */
+  /** The fields and transformers that it shows. */
   readonly shown: readonly Bound[];
 }
 
 interface Placeholder {
   readonly read: Extractor;
   readonly list: boolean;
-  /** `%12ka.verb`: cut or filled up to that many bytes; 0 for as they are. */
+  /** Of `%12ka.verb`: the number of bytes that the value is cut or padded to; 0 leaves it as it is. */
   readonly width: number;
   readonly property?: EventProperty;
 }
 
-/** What stands for a value that is absent. */
+/** Shown in place of an absent value. */
 const ABSENT = "<NA>";
-/** Upstream cuts lists in a message there, in bytes (`STRPROPERTY_STORAGE_SIZE`). */
+/** Upstream cuts lists in a message at this many bytes (`STRPROPERTY_STORAGE_SIZE`). */
 const MAX_LIST = 1023;
-/** A field's width in a message, at most. */
+/** Largest width of a field in a message. */
 const MAX_WIDTH = 65_536;
 
 /**
@@ -44,7 +44,7 @@ export function parseOutput(output: Text): Output {
   const parts: (string | Placeholder)[] = [];
   const named = new Map<string, Placeholder>();
   const shown: Bound[] = [];
-  // A * in front says that absent values are no reason not to show the message, which holds for all of them.
+  // A leading * asks to show the message even if values are absent; here every message is.
   let start = text.startsWith("*") ? 1 : 0;
   for (let at = text.indexOf("%", start); at >= 0; at = text.indexOf("%", start)) {
     if (at > start) parts.push(text.slice(start, at));
@@ -66,7 +66,7 @@ export function parseOutput(output: Text): Output {
   };
 }
 
-/** The longest field or transformer that the text goes on with. */
+/** The longest field or transformer at this position of the text. */
 function operandAt(output: Text, from: number): { operand: Operand; end: number; bound: Bound } {
   let problem: SyntaxProblem | undefined;
   let unknown: SyntaxProblem | undefined;
@@ -87,7 +87,7 @@ function operandAt(output: Text, from: number): { operand: Operand; end: number;
   throw unknown || !problem ? new UnknownField(message, at) : new SyntaxProblem(message, at);
 }
 
-/** Fields are tried up to there: what can belong to one. */
+/** The longest text that is tried as a field, in characters. */
 const MAX_OPERAND = 2048;
 
 function longest(text: string, from: number): number {
@@ -103,13 +103,13 @@ function placeholder(operand: Operand, bound: Bound, width: number): Placeholder
   };
 }
 
-/** What a field or transformer shows of an event now. */
+/** Reads what a field or transformer shows of an event as it is now. */
 function shownTexts({ extraction, needsAuditID }: Bound): Extractor {
   const read = extractor(extraction, textAsShown);
   return (event) => (needsAuditID && event.start(Field.auditID) === 0 ? undefined : read(event));
 }
 
-/** The fields in a transformer: these, not what is made of them, go with the message. */
+/** The fields inside a transformer: a message comes with their values, not with the transformed one. */
 function fieldsOf(operand: Operand): Operand[] {
   if (operand.type === "field") return [operand];
   return operand.type === "value" ? [] : operand.operands.flatMap(fieldsOf);
@@ -132,7 +132,7 @@ function messageText(field: Placeholder, event: EventView): string {
   return cut(text, field.width) + " ".repeat(Math.max(0, field.width - Buffer.byteLength(text)));
 }
 
-/** The value of one field or transformer in an alert's fields. */
+/** Reads the value of one field or transformer for an alert's fields. */
 export function fieldReader(operand: Operand): (event: EventView) => FieldValue {
   const field = placeholder(operand, bindOperand(operand), 0);
   return (event) => fieldValue(field, event);

@@ -3,9 +3,9 @@ import { Scanner } from "./scanner.js";
 import type { At, Operand, Syntax, Text } from "./syntax.js";
 import { SyntaxProblem } from "./syntax-problem.js";
 
-/** Upstream's limit, which its parser names but does not keep to (`rule_loader_compiler.cpp`). */
+/** Upstream's limit, which its parser declares but does not enforce (`rule_loader_compiler.cpp`). */
 const MAX_DEPTH = 1000;
-/** Longer conditions, lists put in, are refused. */
+/** Longer conditions, with lists expanded, are refused. */
 export const MAX_LENGTH = 2 * 1024 * 1024;
 
 const NOT = /not[\t\n\v\f\r ]+/y;
@@ -21,7 +21,7 @@ export function parseCondition(text: Text): Syntax {
   return new Parser(text).condition();
 }
 
-/** The field or transformer that a text begins with, and where it ends. Throws {@link SyntaxProblem}. */
+/** The field or transformer at the start of a text, and where it ends. Throws {@link SyntaxProblem}. */
 export function parseOperand(text: Text): { operand: Operand; end: number } {
   return new Parser(text).prefix();
 }
@@ -65,7 +65,7 @@ class Parser extends Scanner {
     return children.length === 1 ? children[0] : { type: "and", children, at };
   }
 
-  /** What stands behind an `and` or `or`: white space, or a ( without any, which takes its parenthesis and no more. */
+  /** What follows an `and` or `or`: white space, or a ( right behind it, which takes only what is in its parentheses. */
   private connective(type: "and" | "or"): " " | "(" | undefined {
     this.blank();
     if (!this.word(type)) return undefined;
@@ -115,7 +115,7 @@ class Parser extends Scanner {
     return argument;
   }
 
-  /** The name of a transformer has been read. */
+  /** Called when the transformer's name has been read. */
   private transformer(at: At): Operand {
     const name = this.token.slice(0, -1);
     this.descend();
@@ -145,7 +145,7 @@ class Parser extends Scanner {
     this.blank();
     if (this.word(")")) return { type: "list", operands, at };
     do {
-      // The first comma is not yet read: nothing but blanks before it.
+      // Only white space may precede an item: the comma is read below.
       this.blank();
       operands.push(this.listItem(at));
       this.blank();
@@ -175,7 +175,7 @@ class Parser extends Scanner {
 
   private stringComparison(left: Operand, at: At): Syntax {
     const operator = this.token;
-    // What is spelt in letters has its white space behind it already.
+    // An operator spelt in letters has consumed the white space behind it already.
     const hadBlank = /^[a-z]/.test(operator) || this.blank();
     const before = this.offset;
     if (hadBlank && this.oneOf(MODIFIERS) && this.listFollows()) {
@@ -217,7 +217,7 @@ class Parser extends Scanner {
     return this.fail(expected);
   }
 
-  /** A list in parentheses, a transformer if they are allowed, or a word. */
+  /** A list in parentheses, a transformer if those are allowed, or a word. */
   private list(withTransformers: boolean): NonNullable<Extract<Syntax, { type: "check" }>["right"]> {
     this.blank();
     const at = this.here();
@@ -230,7 +230,7 @@ class Parser extends Scanner {
     );
   }
 
-  /** The ( has been read. */
+  /** Called when the ( has been read. */
   private literals(): string[] {
     const texts: string[] = [];
     const first = this.firstLiteral();

@@ -1,10 +1,10 @@
 /**
- * A pattern in RE2's POSIX syntax as one in its usual syntax, for matching a whole text: no Perl classes, no groups but `( )`, no
- * lazy repetition (`a+?` is `(a+)?`), and `^` and `$` at every line's end. Throws an Error that says what is wrong.
+ * Translates a pattern from RE2's POSIX syntax to its usual syntax, for matching a whole text: no Perl classes, no groups but `(
+ * )`, no lazy repetition (`a+?` is `(a+)?`), and `^` and `$` match at every line's end. Throws an Error that says what is wrong.
  */
 export function fromPosix(pattern: string): string {
   let result = "";
-  /** Where what a repetition would repeat begins; whether it is a repetition already. */
+  /** Where the element begins that a repetition would repeat; whether that is a repetition already. */
   let atom = 0;
   let repeated = false;
   const groups: number[] = [];
@@ -53,7 +53,7 @@ export function fromPosix(pattern: string): string {
   return `(?m)${result}`;
 }
 
-/** `\` and what belongs to it: punctuation, an octal or hexadecimal number, or one of n, t, r, f, v, a. */
+/** A `\` and what belongs to it: punctuation, an octal or hexadecimal number, or one of n, t, r, f, v, a. */
 function escapeAt(pattern: string, at: number): string {
   const found = /^\\(?:[!-/:-@[-^`{-~\s]|0[0-7]{0,2}|[1-7][0-7]{1,2}|x[0-9a-fA-F]{2}|x\{[0-9a-fA-F]+\}|[ntrfva])/.exec(
     pattern.slice(at),
@@ -62,7 +62,7 @@ function escapeAt(pattern: string, at: number): string {
   return found[0];
 }
 
-/** One past the ] of a class. */
+/** The position after the ] of a class. */
 function classEnd(pattern: string, start: number): number {
   let at = start + 1;
   if (pattern[at] === "^") at++;

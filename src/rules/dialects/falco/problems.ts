@@ -1,6 +1,6 @@
 import { AuditshipError, type ErrorCode, type Place } from "../../../plugin/index.js";
 
-/** Kinds of errors by their names in Falco (`falco_load_result.cpp`), and by ours. */
+/** Kinds of errors by their names in Falco (`falco_load_result.cpp`), with our error codes. */
 const ERRORS = {
   LOAD_ERR_YAML_VALIDATE: "AUDITSHIP_RULE_INVALID",
   LOAD_ERR_VALIDATE: "AUDITSHIP_RULE_INVALID",
@@ -26,7 +26,7 @@ export type WarningKind =
   | "LOAD_COMPILE_CONDITION"
   | "LOAD_UNKNOWN_KEY";
 
-/** Our words, and Falco's name for it. */
+/** An error with our message and Falco's name for it. */
 export function problem(kind: ErrorKind, message: string, place: Place): AuditshipError {
   return new AuditshipError(ERRORS[kind], labelled(kind, message), place);
 }

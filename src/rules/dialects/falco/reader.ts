@@ -23,14 +23,14 @@ import { errorOf, SyntaxProblem } from "./syntax-problem.js";
 const KEYS = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
 
 /**
- * Reads Falco's rules files: lists, macros and rules in the order of the files, later ones changing earlier ones. Rules of other
- * sources than k8s_audit are left out. Where Falco refuses a file for its first error, only what is wrong is left out here.
+ * Reads Falco's rules files: lists, macros and rules in the order of the files, where later ones change earlier ones. Rules of
+ * other sources than k8s_audit are left out. Falco refuses a file at its first error; this reader leaves out only what is wrong.
  */
 export class FalcoReader implements Reader {
   readonly dialect = "falco";
-  /** All that was read. */
+  /** Everything read so far. */
   readonly collector = new Collector();
-  /** Names of lists that were put in somewhere. */
+  /** Names of lists that were used somewhere. */
   private readonly usedLists = new Set<string>();
   private resolved: Resolved | undefined;
   private readonly binder = new Binder();
@@ -74,7 +74,7 @@ export class FalcoReader implements Reader {
         continue;
       }
       foreign.set(rule.source, [...(foreign.get(rule.source) ?? []), rule]);
-      // What only such rules use is used nevertheless.
+      // Lists and macros that only such rules use still count as used.
       attempt(() => this.conditionOf(rule, resolved));
     }
     for (const [source, left] of foreign) this.warnOfSource(source, left);
@@ -83,13 +83,13 @@ export class FalcoReader implements Reader {
     return rules;
   }
 
-  /** A condition with lists and macros put in, as of a rule of these files. Throws {@link SyntaxProblem}. */
+  /** Expands lists and macros in a condition, as if it belonged to a rule of these files. Throws {@link SyntaxProblem}. */
   expand(condition: MarkedText): Syntax {
     const resolved = this.resolve();
     return resolved.macros.expand(this.parse(condition, resolved.lists));
   }
 
-  /** A rule's condition with everything put in. */
+  /** A rule's condition with exceptions, lists and macros expanded. */
   conditionOfRule(name: string): Syntax | undefined {
     const rule = this.collector.rules.get(name);
     return rule && this.conditionOf(rule, this.resolve());
@@ -117,7 +117,7 @@ export class FalcoReader implements Reader {
     return this.resolved;
   }
 
-  /** Lists in lists, one level deep: those that were defined before the last change of the one they stand in. */
+  /** Expands lists within lists, one level deep: a list gets those that were defined before it was last changed. */
   private resolveLists(): Map<string, string> {
     const { lists } = this.collector;
     const texts = new Map<string, string>();
@@ -136,7 +136,7 @@ export class FalcoReader implements Reader {
     return texts;
   }
 
-  /** All are read, then each gets those put in that were defined before its last change. */
+  /** Reads all macros first; then each is expanded with those that were defined before it was last changed. */
   private resolveMacros({ lists, macros }: Resolved): void {
     const { macros: defined } = this.collector;
     for (const { name, condition } of defined.values()) this.tryMacro(name, macros, () => this.parse(condition, lists));
@@ -200,7 +200,7 @@ export class FalcoReader implements Reader {
     };
   }
 
-  /** Undefined for what names a field that is not known, if the rule says that this may be so. */
+  /** Undefined, with a warning, if an unknown field is named and the rule allows that. */
   private attemptFor<T>(rule: RuleInfo, kind: ErrorKind, make: () => T): T | undefined {
     try {
       return make();
@@ -245,11 +245,11 @@ export class FalcoReader implements Reader {
   }
 }
 
-/** Most rules that one warning names. */
+/** Most rules named in one warning. */
 const MAX_NAMED = 5;
 
 interface Resolved {
-  /** By name, the text that stands for each. */
+  /** The text that each list's name stands for. */
   readonly lists: ReadonlyMap<string, string>;
   readonly macros: Macros;
 }
@@ -258,7 +258,7 @@ function pathOf({ extraction, inBody }: Bound): Path {
   return { text: "", source: { kind: "extraction", extraction, inBody }, steps: [] };
 }
 
-/** What an item calls itself, for errors. */
+/** The item's kind and name, for errors. */
 function titleOf(value: unknown): string {
   const item = isMap(value) ? value : {};
   const kind = ["rule", "macro", "list"].find((key) => typeof item[key] === "string");
@@ -269,7 +269,7 @@ function titled(title: string, { code, message, place }: AuditshipError): Audits
   return new AuditshipError(code, `${title}: ${message}`, place);
 }
 
-/** A text that is too long is known to be so before it is read. */
+/** Turns a SyntaxProblem into a load error: a text that is too long is rejected before it is parsed. */
 function asLoadError(error: unknown): unknown {
   return error instanceof SyntaxProblem ? errorOf(error, "LOAD_ERR_VALIDATE") : error;
 }

@@ -3,7 +3,7 @@ import { SyntaxProblem } from "./syntax-problem.js";
 
 const BLANK = /[ \t\b\r\n]+/y;
 
-/** Reads words off a text, from its beginning on. What reads none leaves the place as it was, and answers false. */
+/** Reads words from a text, starting at its beginning. A method that finds no match returns false and leaves the position as it was. */
 export class Scanner {
   protected offset = 0;
   /** The last word that was read. */
@@ -38,7 +38,7 @@ export class Scanner {
     return true;
   }
 
-  /** One of these; what ends in a blank must be followed by white space, which is read, too. */
+  /** Reads one of these words. A word that ends in a space must be followed by white space, which is read too. */
   protected oneOf(words: readonly string[]): boolean {
     const { offset, token } = this;
     for (const word of words) {
@@ -54,8 +54,8 @@ export class Scanner {
   }
 
   /**
-   * A text in quotes of either kind, unescaped. As upstream has it, it ends at the first quote that has no backslash before
-   * it, whether or not that backslash is escaped itself.
+   * Reads a text in single or double quotes, and unescapes it. As in upstream, it ends at the first quote without a backslash
+   * before it, even if that backslash is itself escaped.
    */
   protected quoted(): boolean {
     const delimiter = this.input[this.offset];
@@ -88,7 +88,7 @@ export class Scanner {
     });
   }
 
-  /** The next characters, unread. */
+  /** The next characters, without reading them. */
   protected rest(length: number): string {
     return this.input.slice(this.offset, this.offset + length);
   }
@@ -108,7 +108,7 @@ const UNESCAPES = new Map([
   ["n", "\n"],
   ["r", "\r"],
   ["t", "\t"],
-  // Upstream lets "\ " pass for a backslash, for the sake of old rules.
+  // Upstream accepts "\ " as a backslash, for the sake of old rules.
   [" ", "\\"],
   ["\\", "\\"],
   ["/", "/"],

@@ -5,24 +5,24 @@ import { canMatch, OTHER, textsOf } from "../../scenario.js";
 import { type Expression, Outcome, type TestNode, testsOf } from "../../tree.js";
 import { isBelow } from "./priorities.js";
 
-/** More rules, or larger conditions, are not looked at: it would take long. */
+/** Further rules, and larger conditions, are skipped, because checking them would take too long. */
 const MAX_RULES = 300;
 const MAX_TESTS = 500;
 
-/** What rules tell events apart by. */
+/** The fields by which rules tell events apart. */
 const FIELDS = [Field.objectRefResource, Field.verb, Field.objectRefSubresource];
-/** The field is not there. */
+/** The field is missing. */
 const ABSENT = Symbol("absent");
 
 type Value = string | typeof OTHER | typeof ABSENT;
 
-/** A rule that stands before more urgent ones and may match the same events: these do not alert then. */
+/** A rule that precedes more urgent ones and may match the same events, so that those do not alert. */
 export interface Shadow {
   readonly rule: Rule;
   readonly hidden: readonly Rule[];
 }
 
-/** Where only the first rule that matches counts, the rules that hide more urgent ones. */
+/** The rules that hide more urgent ones when only the first rule that matches counts. */
 export function* shadowsOf(rules: readonly Rule[]): Generator<Shadow> {
   const reaches = rules.slice(0, MAX_RULES).flatMap((rule): [Rule, Reach][] => {
     const condition = withTime(rule.condition);
@@ -35,7 +35,10 @@ export function* shadowsOf(rules: readonly Rule[]): Generator<Shadow> {
   }
 }
 
-/** What is left where every event has a time and none is of 1970: so rules are turned off. Undefined for one that is. */
+/**
+ * What is left of a condition given that every event has a time and none is from 1970, which is how rules are turned off. Undefined
+ * for a rule that is turned off.
+ */
 function withTime(condition: Expression): Expression | undefined {
   const outcomes = new Map<TestNode, Outcome>();
   for (const node of testsOf(condition)) {
@@ -51,7 +54,7 @@ function withTime(condition: Expression): Expression | undefined {
   return rest === Outcome.yes ? { type: "and", operands: [] } : undefined;
 }
 
-/** The values of single fields that a condition can match with. */
+/** The values of single fields with which a condition can match. */
 class Reach {
   private readonly texts: readonly ReadonlySet<string>[];
   private readonly known = new Map<Field, Map<Value, boolean>>(FIELDS.map((field) => [field, new Map()]));
@@ -60,7 +63,7 @@ class Reach {
     this.texts = FIELDS.map((field) => textsOf(condition, field));
   }
 
-  /** False if no value of some field suits both. */
+  /** False if some field has no value that suits both conditions. */
   meets(other: Reach): boolean {
     return FIELDS.every((field, index) => {
       const values: Value[] = [...this.texts[index], ...other.texts[index], OTHER, ABSENT];

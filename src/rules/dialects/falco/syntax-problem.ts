@@ -2,7 +2,7 @@ import type { AuditshipError } from "../../../plugin/index.js";
 import { type ErrorKind, problem } from "./problems.js";
 import { type At, placeOf } from "./syntax.js";
 
-/** A condition or an output that cannot be read: what is wrong with it, and where in its text. */
+/** A condition or output that cannot be read: what is wrong with it, and where in its text. */
 export class SyntaxProblem extends Error {
   constructor(
     message: string,
@@ -12,7 +12,7 @@ export class SyntaxProblem extends Error {
   }
 }
 
-/** The problem as an error: what is wrong, near what, and where. */
+/** The problem as an error: what is wrong, near which text, and at which place. */
 export function errorOf({ message, at }: SyntaxProblem, kind: ErrorKind): AuditshipError {
   const { text, offset } = at;
   const where = text.name === "" ? "" : ` in ${text.name}`;
@@ -20,7 +20,7 @@ export function errorOf({ message, at }: SyntaxProblem, kind: ErrorKind): Audits
   return problem(kind, `${message}${where}${near}`, placeOf(at));
 }
 
-/** The text at an offset, with a mark where it is. */
+/** The text around an offset, with a mark at it. */
 function excerpt(text: string, offset: number): string {
   const from = Math.max(0, offset - 20);
   const to = Math.min(text.length, offset + 24);

@@ -1,8 +1,8 @@
 import type { Place } from "../../../plugin/index.js";
 
 /**
- * A Falco condition as it is written, before lists, macros and fields are looked up: the syntax tree of libsinsp's filter
- * language (`userspace/libsinsp/filter/ast.h`).
+ * A Falco condition as written, before lists, macros and fields are looked up: the syntax tree of libsinsp's filter language
+ * (`userspace/libsinsp/filter/ast.h`).
  */
 export type Syntax =
   | { readonly type: "and" | "or"; readonly children: readonly Syntax[]; readonly at: At }
@@ -15,7 +15,7 @@ export interface CheckSyntax {
   readonly left: Operand;
   /** With its modifier: `startswith oneof`. */
   readonly operator: string;
-  /** `exists` has none. */
+  /** Missing for `exists`. */
   readonly right?: Operand | { readonly type: "values"; readonly texts: readonly string[]; readonly at: At };
   readonly at: At;
 }
@@ -33,30 +33,30 @@ export type Operand =
   /** A list of operands, as `join` takes it. */
   | { readonly type: "list"; readonly operands: readonly Operand[]; readonly at: At };
 
-/** A place in a text that was parsed. */
+/** A position in a text that was parsed. */
 export interface At {
   readonly text: Text;
   /** In UTF-16 units. */
   readonly offset: number;
 }
 
-/** A text that is parsed: a condition's, an output's. */
+/** A text to parse: a condition or an output. */
 export interface Text {
   readonly text: string;
-  /** How to speak of it in an error: "macro kevt"; "" for what needs no name. */
+  /** What errors call it: "macro kevt"; "" for a text that needs no name. */
   readonly name: string;
-  /** Where a character of it stands; without it places are those in the text. */
+  /** The place of a character in its file; without it, places are positions in the text. */
   placeAt?(offset: number): Place;
 }
 
-/** Where a place of a text lies: in its file, or in the text. Lines and columns count from 1. */
+/** The place of a position, in its file or in the text. Lines and columns count from 1. */
 export function placeOf({ text, offset }: At): Place {
   if (text.placeAt) return text.placeAt(offset);
   const before = text.text.slice(0, offset);
   return { line: before.split("\n").length, column: offset - before.lastIndexOf("\n") };
 }
 
-/** As the engine shows it (`ast::as_string`). */
+/** The condition as the engine prints it (`ast::as_string`). */
 export function show(syntax: Syntax): string {
   switch (syntax.type) {
     case "and":
@@ -75,7 +75,7 @@ export function show(syntax: Syntax): string {
   }
 }
 
-/** A field or transformer as the engine shows it; the key of an output field. */
+/** A field or transformer as the engine prints it; also the key of an output field. */
 export function showOperand(operand: Operand): string {
   switch (operand.type) {
     case "value":
@@ -104,7 +104,7 @@ const ESCAPES: Record<string, string> = {
   '"': '\\"',
 };
 
-/** In quotes where it would not stand for itself without. */
+/** Adds quotes where the text would be misread without. */
 function quote(text: string): string {
   const escaped = text.replace(/[\b\f\n\r\t\\"]/g, (char) => ESCAPES[char]);
   return /[\b\f\n\r\t\\"' =]/.test(text) ? `"${escaped}"` : escaped;

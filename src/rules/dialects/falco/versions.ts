@@ -1,7 +1,7 @@
-/** What rules may require of Falco 0.44.1. */
+/** The engine version of Falco 0.44.1, which rules may require. */
 const ENGINE: Version = [0, 62, 0];
 const K8SAUDIT: Version = [0, 18, 0];
-/** The flavours of k8saudit give the same fields, whatever way their events come. */
+/** The flavours of k8saudit provide the same fields, however their events arrive. */
 const PLUGINS = new Map<string, Version>([
   ["k8saudit", K8SAUDIT],
   ["k8saudit-aks", K8SAUDIT],
@@ -18,7 +18,7 @@ export interface PluginRequirement {
   readonly version: string;
 }
 
-/** Three numbers and anything behind them; undefined for anything else. */
+/** A version of three numbers, whatever follows them; undefined for anything else. */
 export function parseVersion(text: string): Version | undefined {
   const found = /^\s*\+?(\d+)\.\+?(\d+)\.\+?(\d+)/.exec(text);
   return found ? [Number(found[1]), Number(found[2]), Number(found[3])] : undefined;
@@ -32,7 +32,7 @@ export function engineSatisfies(required: Version): boolean {
   return satisfies(ENGINE, required);
 }
 
-/** Whether what is there in the place of one of some plugins is recent enough. */
+/** Whether at least one of the plugins is present in a recent enough version. */
 export function pluginsSatisfy(alternatives: readonly PluginRequirement[]): boolean {
   return alternatives.some(({ name, version }) => {
     const present = PLUGINS.get(name);

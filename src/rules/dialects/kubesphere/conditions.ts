@@ -4,7 +4,7 @@ import { conditionOrigin, Expander } from "./definitions.js";
 import { parse } from "./parser.js";
 import { KubeSphereReader } from "./reader.js";
 
-/** Reads conditions that may name what the resources of some documents define. Throws AuditshipError for what is wrong in these. */
+/** Reads conditions that may use the definitions of some documents. Throws AuditshipError for errors in those documents. */
 export function kubeSphereConditions(documents: readonly RuleDocument[]): ConditionReader {
   const reader = new KubeSphereReader(definitionsOnly());
   for (const document of documents) if (reader.accepts(document)) reader.read(document);

@@ -7,30 +7,33 @@ import { CONDITION, type Origin, placeOf, syntaxError, type Token, tokenize } fr
 /** What `${…}` can stand for: a macro, a list or an alias of a Rule resource. A rule has a name but cannot be referred to. */
 export interface Definition {
   readonly type: "rule" | "macro" | "list" | "alias";
-  /** The Rule resource it stands in. */
+  /** The Rule resource that contains it. */
   readonly resource: string;
   readonly name: string;
-  /** A macro's condition, an alias's path. */
+  /** A macro's condition or an alias's path. */
   readonly text: string;
   /** A list's items. */
   readonly items: readonly string[];
   readonly place: Place;
-  /** Where a character of `text` stands. */
+  /** The place of a character of `text`. */
   placeIn?(offset: number): Place;
 }
 
-/** More tokens, or items, than a condition or list may become: what keeps macros that double from filling the memory. */
+/**
+ * Conditions and lists that expand to more tokens or items are refused. Otherwise macros that double each other could fill the
+ * memory.
+ */
 const MAX_EXPANSION = 200_000;
-/** The same for all that is loaded together. */
+/** The same for everything loaded together. */
 const MAX_TOTAL = 5_000_000;
-/** Macros in macros, and so on, at most. */
+/** Deepest nesting of macros within macros. */
 const MAX_DEPTH = 100;
 
 /** All definitions, by resource and name. */
 export class Definitions {
   private readonly byKey = new Map<string, Definition>();
 
-  /** A later one of the same name takes the place of an earlier one, which is returned. */
+  /** Replaces an earlier definition of the same name, and returns that one. */
   add(definition: Definition): Definition | undefined {
     const key = `${definition.resource}.${definition.name}`;
     const earlier = this.byKey.get(key);
@@ -38,7 +41,7 @@ export class Definitions {
     return earlier;
   }
 
-  /** `name` of one of the resources, or `resource.name` of any. */
+  /** Finds `name` in one of the resources, or `resource.name` in any. */
   find(name: string, scopes: readonly string[]): Definition | undefined {
     for (const scope of scopes) {
       const found = this.byKey.get(`${scope}.${name}`);
@@ -47,12 +50,12 @@ export class Definitions {
     return this.byKey.get(name);
   }
 
-  /** The definition that is in force under a name. */
+  /** True unless a later definition of the same name has replaced this one. */
   isInForce(definition: Definition): boolean {
     return this.byKey.get(`${definition.resource}.${definition.name}`) === definition;
   }
 
-  /** A name most like this one that can be referred to from these resources. */
+  /** The most similar name that can be referred to from these resources. */
   suggest(name: string, scopes: readonly string[]): string | undefined {
     const names = [...this.byKey.values()].flatMap((definition) => {
       if (definition.type === "rule") return [];
@@ -64,13 +67,13 @@ export class Definitions {
 }
 
 export interface ExpandOptions {
-  /** Put macros in, as upstream does, without parentheses: what the warning compares with. */
+  /** Insert macros without parentheses, as upstream does: the warning about precedence compares with that. */
   bareMacros?: boolean;
 }
 
 /**
- * Replaces references in conditions, lists and aliases by what they stand for, recursively. What a definition expands to is
- * made once; all that one expander makes is bounded.
+ * Replaces references in conditions, lists and aliases by what they stand for, recursively. Each definition is expanded once, and
+ * the total that one expander makes is bounded.
  */
 export class Expander {
   private readonly macros = new Map<Definition, readonly Token[]>();
@@ -89,7 +92,7 @@ export class Expander {
     return this.expand(tokenize(origin), scopes, []);
   }
 
-  /** A macro's tokens, without the end. */
+  /** A macro's tokens, without the final `end`. */
   macro(definition: Definition, open: readonly Definition[] = []): readonly Token[] {
     const known = this.macros.get(definition);
     if (known) return known;
@@ -99,7 +102,7 @@ export class Expander {
     return made;
   }
 
-  /** A list's items with those of the lists it refers to. */
+  /** A list's items, including those of the lists that it refers to. */
   items(definition: Definition, open: readonly Definition[] = []): readonly string[] {
     const known = this.lists.get(definition);
     if (known) return known;
@@ -199,7 +202,7 @@ export class Expander {
     return definition;
   }
 
-  /** Throws for what refers to itself, and for what is known to become too large. */
+  /** Throws for a definition that refers to itself, is nested too deeply, or is already known to be too large. */
   private checkOpen(definition: Definition, open: readonly Definition[]): void {
     const oversized = this.oversized.get(definition);
     if (oversized) throw oversized;
@@ -237,7 +240,7 @@ function tooDeep(definition: Definition): AuditshipError {
   return new AuditshipError("AUDITSHIP_RULE_INVALID", message, definition.place);
 }
 
-/** The origin of a condition that stands for itself. */
+/** The origin of a condition that is no part of a resource. */
 export function conditionOrigin(text: string, locate?: (offset: number) => Place): Origin {
   return { text, name: CONDITION, locate };
 }

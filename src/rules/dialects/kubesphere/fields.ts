@@ -3,8 +3,8 @@ import { nearest } from "../../../plugin/nearest.js";
 import type { FieldSource, Path, Source, Step } from "../../tree.js";
 
 /**
- * What KubeSphere's names mean: reference/kubesphere.md §1.3. Strings of the upstream struct are "" when unset, those of
- * objectRef if there is one.
+ * What KubeSphere's names mean: reference/kubesphere.md §1.3. Strings of the upstream struct are "" when unset; those of objectRef
+ * only if the event has one.
  */
 const UNSET_STRINGS = [Field.level, Field.auditID, Field.stage, Field.requestURI, Field.verb, Field.userAgent];
 const OWN_STRINGS = [Field.devops, Field.cluster, Field.message];
@@ -12,18 +12,18 @@ const OBJECT_REF_STRINGS = FIELD_PATHS.flatMap((path, field) =>
   path.startsWith("objectRef.") ? [field as Field] : [],
 );
 const TIMES = [Field.requestReceivedTimestamp, Field.stageTimestamp];
-/** Objects with members of their own in the field table: other members have no name. */
+/** Objects whose members are all in the field table: no other member has a name. */
 const STRUCTS = [Field.user, Field.objectRef, Field.responseStatus, Field.impersonatedUser];
 /** Fields that hold arrays. */
 const ARRAYS = [Field.sourceIPs, Field.userGroups, Field.impersonatedUserGroups];
 
-/** A path with no more names than that is looked up; a longer one is refused. */
+/** A path of more names than this is refused. */
 const MAX_SEGMENTS = 64;
 
-/** Names that are no field of the table. */
+/** The name of a value that is no field of the table. */
 const LATENCY = "latency";
 
-/** Why a path cannot be taken. */
+/** Why a path is refused. */
 export class PathError extends Error {}
 
 interface Segment {
@@ -32,8 +32,8 @@ interface Segment {
 }
 
 /**
- * The path that a name stands for. Names of the envelope in any case, below it exactly; a name that no event has stands for
- * what a stage adds under it. Throws {@link PathError}.
+ * The path that a name stands for. Names of the envelope count in any case, names below it exactly; a name that no event has stands
+ * for what a stage adds under it. Throws {@link PathError}.
  */
 export function resolvePath(text: string): Path {
   const segments = splitPath(text);
@@ -42,7 +42,7 @@ export function resolvePath(text: string): Path {
   return { text, source, steps: isComplete(source) ? [] : stepsOf(segments.slice(used), segments[used - 1].items) };
 }
 
-/** True for sources below which nothing lies. */
+/** True for sources with nothing below them. */
 function isComplete(source: Source): boolean {
   return source.kind !== "field";
 }
@@ -79,7 +79,7 @@ function splitPath(text: string): Segment[] {
   });
 }
 
-/** What stands in brackets: `*` any; `n` and `a:b` all. */
+/** What brackets contain: `*` means any item, `n` and `a:b` mean all of these. */
 function range(text: string): Segment["items"] {
   if (text === "*") return { type: "items", from: 0, to: Number.MAX_SAFE_INTEGER, all: false };
   const [from, to] = text.split(":");
@@ -107,7 +107,7 @@ function stepsOf(segments: readonly Segment[], firstItems: Segment["items"]): St
   return steps;
 }
 
-/** What to say of a name that no event has; undefined if the name is fine. */
+/** A warning about a name that no event has; undefined if the name is fine. */
 export function unknownField(path: Path): string | undefined {
   const { source, text } = path;
   if (source.kind === "field" || source.kind === "latency") return undefined;
@@ -123,7 +123,7 @@ export function unknownField(path: Path): string | undefined {
 
 const KNOWN_NAMES = [...FIELD_PATHS.map(documentedName), "Latency"];
 
-/** `objectRef.apiGroup` as KubeSphere's documentation writes it: `ObjectRef.APIGroup`. */
+/** The name as KubeSphere's documentation writes it: `ObjectRef.APIGroup` for `objectRef.apiGroup`. */
 function documentedName(path: string): string {
   const [first, ...rest] = path.split(".");
   const head = first === "kind" || first === "apiVersion" ? first : first[0].toUpperCase() + first.slice(1);
@@ -134,12 +134,12 @@ function documentedName(path: string): string {
     .replace(/\.Uid$/, ".UID");
 }
 
-/** True if the path ends at an array of the envelope, without brackets. */
+/** True if the path ends, without brackets, at an array of the envelope. */
 export function isBareArray({ source, steps }: Path): boolean {
   return source.kind === "field" && steps.length === 0 && ARRAYS.includes(source.field);
 }
 
-/** True for what lies in the request's or the response's body. */
+/** True if the path leads into the request's or response's body. */
 export function isInBody({ source }: Path): boolean {
   return source.kind === "field" && (source.field === Field.requestObject || source.field === Field.responseObject);
 }

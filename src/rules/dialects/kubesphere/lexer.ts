@@ -1,8 +1,8 @@
 import { AuditshipError, type Place } from "../../../plugin/index.js";
 
 /**
- * The words of KubeSphere's condition language: `EventRule.g4` of kubesphere/event-rule-engine, the longest match wins, and
- * of equally long ones the keyword. `${…}` is a word too: what stands for it is looked up by `expand.ts`.
+ * The words of KubeSphere's condition language: `EventRule.g4` of kubesphere/event-rule-engine. The longest match wins; between
+ * equally long ones, the keyword. `${…}` is a word too: `definitions.ts` looks up what it stands for.
  */
 export type TokenType =
   | "and"
@@ -23,31 +23,31 @@ export type TokenType =
 
 export interface Token {
   readonly type: TokenType;
-  /** Strings without their quotes, references without `${}`; else as written. */
+  /** Strings without their quotes, references without `${}`; everything else as written. */
   readonly text: string;
-  /** Where it begins, in UTF-16 units of the text it stands in. */
+  /** Where it begins in its text, in UTF-16 units. */
   readonly offset: number;
-  /** The text it stands in: the condition's, or a macro's. */
+  /** The text that contains it: a condition's or a macro's. */
   readonly origin: Origin;
   /** One past its last unit. */
   readonly end: number;
-  /** Of a reference: the rest of the path that follows it without a space (`${pod}.name`). */
+  /** For a reference: the rest of the path that follows it without a space (`${pod}.name`). */
   readonly suffix?: string;
-  /** Of a list. */
+  /** For a list. */
   readonly items?: readonly string[];
 }
 
-/** A text that tokens come from, and how to speak of it. */
+/** A text that tokens come from, and its name in errors. */
 export interface Origin {
   readonly text: string;
   /** "the condition", "macro pod". */
   readonly name: string;
-  /** Where a character stands in its file; without it places are those in the text. */
+  /** The place of a character in its file; without it, places are positions in the text. */
   readonly locate?: (offset: number) => Place;
 }
 
 const OPERATORS = ["contains", "in", "like", "regex", "exists"];
-/** With exactly one space. */
+/** Written with exactly one space. */
 const NEGATED = OPERATORS.map((operator) => `not ${operator}`);
 const SIGNS = ["==", "!=", ">=", "<=", "=", ">", "<"];
 const BOOLEANS = new Set(["True", "TRUE", "true", "False", "FALSE", "false"]);
@@ -96,7 +96,7 @@ function next(origin: Origin, at: number): Token {
   return token(BOOLEANS.has(word) ? "boolean" : "path", end);
 }
 
-/** Up to the first quote that is not escaped; if there is none, up to the last escaped one. Never unescaped. */
+/** Reads a string up to the first unescaped quote or, without one, up to the last escaped quote. Escapes are kept as they are. */
 function string(origin: Origin, at: number): Token {
   const { text } = origin;
   let fallback = -1;
@@ -111,7 +111,7 @@ function string(origin: Origin, at: number): Token {
   return stringToken(origin, at, fallback);
 }
 
-/** All quotes at both ends are trimmed, as upstream does: `"\"a"` is `\"a`, `"a\""` is `a\`. */
+/** Trims all quotes at both ends, as upstream does: `"\"a"` is `\"a`, `"a\""` is `a\`. */
 function stringToken(origin: Origin, offset: number, end: number): Token {
   let first = offset;
   let last = end;
@@ -130,7 +130,10 @@ function reference(origin: Origin, at: number): Token {
   return { type: "reference", text: match[1].trim(), offset: at, end, origin, suffix: text.slice(after, end) };
 }
 
-/** A field path: names with one pair of brackets each, joined by dots; behind all but the first name a second dot may stand. */
+/**
+ * Skips a field path: names, each with at most one pair of brackets, joined by dots. After any name but the first, a second dot is
+ * allowed.
+ */
 function skipPath(text: string, at: number): number {
   const name = skip(NAME, text, at);
   return name === at ? at : skipSegments(text, skip(BRACKETS, text, name));
@@ -155,17 +158,17 @@ function skip(pattern: RegExp, text: string, at: number): number {
   return pattern.test(text) ? pattern.lastIndex : at;
 }
 
-/** An error at a place of a text, with the text around it. Lines and columns count from 1. */
+/** An error at a position of a text, quoting the text there. Lines and columns count from 1. */
 export function syntaxError(origin: Origin, offset: number, what: string): AuditshipError {
   const where = origin.name === CONDITION ? "" : ` in ${origin.name}`;
   const near = origin.text === "" ? "" : `, near ${excerpt(origin.text, offset)}`;
   return new AuditshipError("AUDITSHIP_RULE_SYNTAX", `${what}${where}${near}.`, placeOf(origin, offset));
 }
 
-/** The name of the text that a rule's own condition is. */
+/** The name of the text that is a rule's own condition. */
 export const CONDITION = "the condition";
 
-/** Where a character of a text stands. */
+/** The place of a character of a text. */
 export function placeOf({ text, locate }: Origin, offset: number): Place {
   if (locate) return locate(offset);
   const before = text.slice(0, offset);
@@ -173,7 +176,7 @@ export function placeOf({ text, locate }: Origin, offset: number): Place {
   return { line, column: offset - before.lastIndexOf("\n") };
 }
 
-/** The text at an offset in quotation marks, at most 40 characters of it, in one line. */
+/** The text at an offset in quotation marks, at most 40 characters on one line. */
 function excerpt(text: string, offset: number): string {
   const from = Math.max(0, offset - 12);
   const to = Math.min(text.length, offset + 28);

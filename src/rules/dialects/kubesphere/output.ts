@@ -11,16 +11,16 @@ import type { Path } from "../../tree.js";
 import type { Definitions, Expander } from "./definitions.js";
 import { PathError, resolvePath } from "./fields.js";
 
-/** A message template: text, and what is filled in for each event. */
+/** A part of a message template: text, or a value to fill in for each event. */
 export type OutputPart =
   | string
   | { readonly path: Path }
-  /** `${$2}`: the second part of ObjectRef.Name between colons. */
+  /** `${$2}`: the second of the parts of ObjectRef.Name, which colons separate. */
   | { readonly part: number };
 
 /**
- * Reads an `output`: `${alias}`, `${list}` (printed as `a, b`), `${field}`, `${$1}`. The alias or list of the same resource
- * comes first, then that of another, then the field (reference/kubesphere.md §2.3).
+ * Reads an `output`: `${alias}`, `${list}` (printed as `a, b`), `${field}`, `${$1}`. An alias or list of the same resource takes
+ * precedence, then one of another resource, then the field (reference/kubesphere.md §2.3).
  */
 export function parseOutput(
   output: string,
@@ -69,7 +69,7 @@ export function parseOutput(
   }
 }
 
-/** The message for an event; `[]` stands for the default one. */
+/** The message for an event; `[]` stands for the default message. */
 export function renderOutput(parts: readonly OutputPart[], event: EventView): string {
   if (parts.length === 0) return defaultMessage(event);
   let message = "";
@@ -77,13 +77,13 @@ export function renderOutput(parts: readonly OutputPart[], event: EventView): st
   return message;
 }
 
-/** Undefined if a part of the message has to be computed. */
+/** The message as a template; undefined if a part of it has to be computed. */
 export function outputTemplate(parts: readonly OutputPart[]): MessageTemplate | undefined {
   const shown = parts.map((part) => (typeof part === "string" ? part : plainField(part)));
   return parts.length > 0 && shown.every((part) => part !== undefined) ? new MessageTemplate(shown) : undefined;
 }
 
-/** The field that a part shows, if it is shown without more ado. */
+/** The field that a part shows, if the field's own bytes are shown. */
 function plainField(part: Exclude<OutputPart, string>): ShownField | undefined {
   if (!("path" in part) || part.path.steps.length > 0) return undefined;
   const { source } = part.path;
@@ -107,7 +107,7 @@ const WORKSPACE_RESOURCES = [
 ];
 const NAMESPACE_RESOURCES = ["namespaces", "federatednamespaces"];
 
-/** `alice create pods 'web-0' in Namespace demo`; a request for no resource is named by its URI. */
+/** `alice create pods 'web-0' in Namespace demo`. A request without a resource shows its URI instead. */
 function defaultMessage(event: EventView): string {
   const who = `${textOf(Field.userUsername, event)} ${textOf(Field.verb, event).toLowerCase()}`;
   const resource = textOf(Field.objectRefResource, event);

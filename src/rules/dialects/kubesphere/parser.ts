@@ -5,18 +5,18 @@ import { PathError, resolvePath } from "./fields.js";
 import { syntaxError, type Token } from "./lexer.js";
 
 export interface ParseOptions {
-  /** Read `not` before `and` before `or`, as most languages do: what the precedence warning compares with. */
+  /** Let `not` bind tighter than `and`, and `and` tighter than `or`, as most languages do: the precedence warning compares with that. */
   conventional?: boolean;
-  /** `upstream` if it is left out. */
+  /** Default: `upstream`. */
   like?: Like;
 }
 
-/** Deeper parentheses and `not`s are refused. */
+/** Parentheses and `not`s nested deeper than this are refused. */
 const MAX_NESTING = 500;
 
 /**
- * Parses a condition: `EventRule.g4`, with upstream's precedence: `and` and `or` bind alike, from left to right; `not` binds
- * loosest and takes everything behind it. Throws AuditshipError with line and column.
+ * Parses a condition: `EventRule.g4` with upstream's precedence. `and` and `or` bind alike, from left to right; `not` binds loosest
+ * and takes everything behind it. Throws AuditshipError with line and column.
  */
 export function parse(tokens: readonly Token[], options: ParseOptions = {}): Expression {
   return new Parser(tokens, options).parse();
@@ -45,7 +45,7 @@ class Parser {
     return this.options.conventional ? this.orChain() : this.chain();
   }
 
-  /** Operands joined by `and` and `or` from left to right. */
+  /** Operands joined by `and` and `or`, from left to right. */
   private chain(): Expression {
     let left = this.operand();
     for (let type = this.connective(); type; type = this.connective()) {
@@ -90,7 +90,7 @@ class Parser {
     }
   }
 
-  /** Counts how deep the reader is in, so that no condition can exhaust the stack. */
+  /** Counts the depth of nesting, so that no condition can exhaust the stack. */
   private nested(token: Token, read: () => Expression): Expression {
     if (++this.nesting > MAX_NESTING) this.fail(token, "the condition is nested too deeply");
     const expression = read();
@@ -154,7 +154,7 @@ class Parser {
     return node({ op: "number", compare: operator as NumberComparison, value: number }, false, text);
   }
 
-  /** `("a", 2)`, or a list that was referred to, alone or among them. */
+  /** `("a", 2)`, or lists that are referred to, on their own or among the items. */
   private items(): readonly string[] {
     const first = this.take();
     if (first.type === "list" && first.items?.length) return first.items;
@@ -246,8 +246,8 @@ const VALUE_NAMES: readonly [Token["type"], string][] = [
 ];
 
 /**
- * Upstream's translation of `like`: `?` is any character, `*` any text; everything else is RE2, and nothing is anchored. Where
- * it is to be, both ends are, but for a `*`; and line breaks are characters, too.
+ * Upstream's translation of `like`: `?` is any character, `*` any text, everything else is RE2, and nothing is anchored. With
+ * `anchored`, each end without a `*` is anchored, and `?` and `*` match line breaks too.
  */
 function likePattern(text: string, like: Like = "upstream"): string {
   if (like === "upstream") return text.replaceAll("?", ".").replace(/\*+/g, "(.*)");
@@ -257,7 +257,7 @@ function likePattern(text: string, like: Like = "upstream"): string {
   return `${before === "" ? "^" : ""}${grouped}${after === "" ? "$" : ""}`;
 }
 
-/** Operands of the same kind become members of the group: `(a and b) and c` is `a and b and c`. */
+/** Merges operands of the group's own kind into it: `(a and b) and c` becomes `a and b and c`. */
 function group(type: "and" | "or", operands: Expression[]): Expression {
   if (operands.length === 1) return operands[0];
   return { type, operands: operands.flatMap((operand) => (operand.type === type ? operand.operands : [operand])) };
@@ -275,7 +275,7 @@ function depthOf(expression: Expression): number {
   return deepest;
 }
 
-/** Most items that are shown of a list. */
+/** Most items of a list that are shown. */
 const SHOWN_ITEMS = 20;
 
 function shorten(texts: readonly string[]): string {
@@ -295,7 +295,7 @@ function columnOf(token: Token): number {
   return token.offset - token.origin.text.lastIndexOf("\n", token.offset - 1);
 }
 
-/** What is often behind an unexpected word. */
+/** The usual cause of an unexpected word. */
 function hintFor(token: Token, following: Token | undefined): string | undefined {
   if (token.type === "path") {
     const lower = token.text.toLowerCase();

@@ -24,17 +24,17 @@ import { readWebhook } from "./webhook.js";
 
 const PRIORITIES = ["DEBUG", "INFO", "WARNING"];
 
-/** What the resource says of all its items. */
+/** What an item inherits from its resource. */
 interface OfResource {
-  /** What its items refer to each other by. */
+  /** The name by which other items refer to its definitions. */
   readonly name: string;
-  /** The same with its namespace, if it is watched. */
+  /** The name, with its namespace if the resource is watched. */
   readonly title: string;
   readonly labels: Labels;
   readonly facts: RuleMatch["facts"];
 }
 
-/** An item with the resource it stands in. */
+/** An item with the resource that contains it. */
 interface Entry extends OfResource {
   readonly item: Item;
   readonly definition: Definition;
@@ -42,7 +42,7 @@ interface Entry extends OfResource {
   readonly keys: Keys;
 }
 
-/** Labels of the resources whose rules archive or alert, where no Webhook resource says otherwise. */
+/** Labels of the resources whose rules archive or alert, unless a Webhook resource says otherwise. */
 const ARCHIVING: Labels = { type: "archiving" };
 const ALERTING: Labels = { type: "alerting" };
 
@@ -53,9 +53,9 @@ class Scope {
 }
 
 /**
- * Reads KubeSphere's Rule resources and its Webhook resource: several documents, `List`s of them. In files a Rule resource is
- * known by its name alone, and a later definition of a name replaces an earlier one, as in KubeSphere. Those that are watched
- * are known by namespace and name, and replace nothing.
+ * Reads KubeSphere's Rule resources and its Webhook resource, as documents or as `List`s of them. In files a Rule resource is known
+ * by its name alone, and a later definition of a name replaces an earlier one, as in KubeSphere. Watched resources are known by
+ * namespace and name, and replace nothing.
  */
 export class KubeSphereReader implements Reader {
   readonly dialect = "kubesphere";
@@ -64,7 +64,7 @@ export class KubeSphereReader implements Reader {
   /** Resources with rules, by name. */
   private readonly resources = new Map<string, { labels: Labels; place: Place }>();
 
-  /** Thresholds where no Webhook resource sets them. */
+  /** The thresholds that apply unless a Webhook resource sets them. */
   private readonly configured: Pick<ReaderContext, "archivingRank" | "alertingRank">;
 
   constructor(private readonly context: ReaderContext) {
@@ -88,7 +88,7 @@ export class KubeSphereReader implements Reader {
       this.readResource(document, value, []);
       return;
     }
-    // Items of a typed list need not say what they are.
+    // Items of a typed list need not name their kind.
     const kind = isTypedList(value) ? value.kind.replace(/List$/, "") : undefined;
     for (const [index, item] of value.items.entries())
       if (isResource(item) || kind) this.readResource(document, item, ["items", index], kind);
@@ -133,7 +133,7 @@ export class KubeSphereReader implements Reader {
     else this.readRules(document, value, keys);
   }
 
-  /** Its thresholds hold for all rules, whatever the configuration says; the last one counts. */
+  /** Reads a Webhook resource. Its thresholds apply to all rules, whatever the configuration says; the last resource wins. */
   private readWebhook(document: RuleDocument, value: unknown, keys: Keys): void {
     try {
       const warn = (message: string, key: Keys) =>
@@ -211,7 +211,10 @@ export class KubeSphereReader implements Reader {
     }
   }
 
-  /** As the example in KubeSphere's documentation, whose `type: persistence` no Rule resource of its own has. */
+  /**
+   * Warns of selectors that select nothing, such as the example in KubeSphere's documentation: its `type: persistence` is on none
+   * of KubeSphere's own Rule resources.
+   */
   private warnOfSelectors(): void {
     const { webhook } = this.context;
     if (!webhook) return;
@@ -224,7 +227,7 @@ export class KubeSphereReader implements Reader {
     }
   }
 
-  /** A rule that runs; undefined for what is no rule, or is turned off. */
+  /** Checks an item. Returns a rule that runs; undefined for other items and for rules that are turned off. */
   private check(entry: Entry, expander: Expander, bare: Expander, definitions: Definitions): Rule | undefined {
     const { item, definition } = entry;
     const { like } = this.context;
@@ -293,7 +296,7 @@ export class KubeSphereReader implements Reader {
     };
   }
 
-  /** In KubeSphere's spelling. A rule without one has the lowest. */
+  /** The priority in KubeSphere's spelling. A rule without one has the lowest. */
   private priority({ priority }: Item, place: Place): { priority: string; rank: number } {
     const name = (priority ?? "DEBUG").toUpperCase();
     const rank = PRIORITIES.includes(name) ? rankOf(name) : undefined;
@@ -306,7 +309,7 @@ export class KubeSphereReader implements Reader {
     );
   }
 
-  /** An alerting rule always archives. */
+  /** An alerting rule always archives as well. */
   private actions(labels: Labels, rank: number): readonly Action[] {
     const { archivingLabels = ARCHIVING, alertingLabels = ALERTING } = this.context.webhook ?? {};
     if (selects(alertingLabels, labels))
@@ -331,7 +334,7 @@ export class KubeSphereReader implements Reader {
   }
 }
 
-/** What others see of a rule with this output. */
+/** The match that a rule with this output reports. */
 function matchOf(
   { name, resource, priority, rank, actions, description }: RuleInfo,
   output: readonly OutputPart[],

@@ -24,12 +24,12 @@ const receiverSchema = z.looseObject({
     .refine(({ url, service }) => !url !== !service, "expected one of url and service"),
 });
 
-/** Alertmanager's, which KubeSphere takes where a service has none. */
+/** Alertmanager's port, which KubeSphere uses where a service names none. */
 const ALERTMANAGER_PORT = 9093;
 
 /**
- * Reads one of `spec.receivers` (CRD `webhooks.auditing.kubesphere.io`). A service is asked by its name in the cluster, with TLS
- * if there is a `caBundle`. Undefined, with a warning, for a type that is not known. Throws AuditshipError for what is wrong.
+ * Reads one of `spec.receivers` (CRD `webhooks.auditing.kubesphere.io`). A service is addressed by its name in the cluster, with
+ * TLS if there is a `caBundle`. Returns undefined, with a warning, for an unknown type. Throws AuditshipError for any other error.
  */
 export function readReceiver(
   value: unknown,

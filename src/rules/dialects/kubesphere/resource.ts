@@ -44,17 +44,17 @@ const isObject = (value: unknown): value is Json =>
 
 const isOfGroup = (value: Json): boolean => typeof value.apiVersion === "string" && value.apiVersion.startsWith(GROUP);
 
-/** A Rule or a Webhook resource. */
+/** True for a Rule or Webhook resource. */
 export const isResource = (value: unknown): value is Json =>
   isObject(value) && isOfGroup(value) && (value.kind === "Rule" || value.kind === "Webhook");
 
-/** A list of resources of whatever kind. */
+/** True for a list of resources of any kind. */
 export const isList = (value: unknown): value is Json & { items: unknown[] } =>
   isObject(value) && typeof value.kind === "string" && value.kind.endsWith("List") && Array.isArray(value.items);
 
-/** A list whose name says what its items are. */
+/** True for a list whose kind names the kind of its items. */
 export const isTypedList = (value: Json): value is Json & { kind: "RuleList" | "WebhookList" } =>
   (value.kind === "RuleList" || value.kind === "WebhookList") && isOfGroup(value);
 
-/** True for an item of `spec.rules` that is a rule, not what rules are made of. */
+/** True for an item of `spec.rules` that is itself a rule, not a macro, list or alias. */
 export const isRule = (item: unknown): boolean => isObject(item) && item.type === "rule";

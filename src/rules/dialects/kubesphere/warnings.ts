@@ -7,16 +7,16 @@ import { isBareArray, unknownField } from "./fields.js";
 import type { Token } from "./lexer.js";
 import { parse } from "./parser.js";
 
-/** Of one condition. */
+/** For one condition. */
 const MAX_WARNINGS = 20;
 
 export interface WarningOptions {
   readonly like: Like;
-  /** The condition with macros put in as they stand. */
+  /** The condition with macros inserted without parentheses. */
   bareTokens(): readonly Token[];
 }
 
-/** What is allowed in a condition, but hardly what was meant. */
+/** Warnings about what is allowed in a condition, but hardly what was meant. */
 export function conditionWarnings(
   expression: Expression,
   tokens: readonly Token[],
@@ -44,7 +44,7 @@ export function conditionWarnings(
   return [...warnings];
 }
 
-/** Undefined if the tokens are no condition at all. */
+/** How the tokens are read, as text; undefined if they form no condition. */
 function reading(tokens: () => readonly Token[]): string | undefined {
   try {
     return show(parse(tokens()));
@@ -70,7 +70,7 @@ function* testWarnings({ path, test, text }: TestNode, like: Like): Generator<st
   }
 }
 
-/** What to say of a value that a field never has. */
+/** A warning about a value that a field never has. */
 function impossibleValue({ text: name, source, steps }: Path, value: string): string | undefined {
   if (source.kind !== "field" || steps.length > 0 || value === "") return undefined;
   if (source.fold === "lower" && value !== value.toLowerCase())

@@ -25,13 +25,13 @@ const specSchema = z.looseObject({
   receivers: z.array(z.unknown()).nullish(),
   auditLevel: z.union([z.enum(LEVELS), z.literal("")]).nullish(),
   k8sAuditingEnabled: z.boolean().nullish(),
-  /** Where KubeSphere's documentation has it. */
+  /** Where KubeSphere's documentation puts it. */
   auditing: z.looseObject({ k8sAuditingEnabled: z.boolean().nullish() }).nullish(),
 });
 
 const webhookSchema = z.looseObject({ spec: specSchema.nullish() });
 
-/** How KubeSphere runs its own webhook. */
+/** Keys about how KubeSphere runs its own webhook. */
 const UNUSED = new Set([
   "affinity",
   "args",
@@ -50,7 +50,7 @@ const UNUSED = new Set([
 
 type Spec = z.infer<typeof specSchema>;
 
-/** Where what is wrong with a resource, or odd about it, is reported. */
+/** Receives what is wrong with a resource, or odd about it. */
 interface Reports {
   /** @param keys below `spec` */
   warn(message: string, keys: Keys): void;
@@ -58,8 +58,8 @@ interface Reports {
 }
 
 /**
- * Reads a Webhook resource; receivers that are wrong are refused alone.
- * @throws AuditshipError for a priority that is none, or another shape
+ * Reads a Webhook resource. A receiver with an error is refused; the others are read.
+ * @throws AuditshipError for an unknown priority or a wrong shape
  */
 export function readWebhook(value: unknown, document: RuleDocument, keys: Keys, reports: Reports): Webhook {
   const parsed = webhookSchema.safeParse(value);
@@ -70,7 +70,7 @@ export function readWebhook(value: unknown, document: RuleDocument, keys: Keys, 
 class SpecReader {
   readonly #spec: Spec;
   readonly #document: RuleDocument;
-  /** Of the resource in the document. */
+  /** Keys of the resource within the document. */
   readonly #keys: Keys;
   readonly #reports: Reports;
 
@@ -106,7 +106,7 @@ class SpecReader {
     throw new AuditshipError("AUDITSHIP_RULE_INVALID", message, this.#document.place([...this.#keys, "spec", key]));
   }
 
-  /** A selector without labels counts as none, as in KubeSphere. */
+  /** A selector without labels counts as missing, as in KubeSphere. */
   #labels(key: "archivingRuleSelector" | "alertingRuleSelector"): Labels | undefined {
     const { matchLabels, matchExpressions } = this.#spec.auditSinkPolicy?.[key] ?? {};
     if (matchExpressions?.length) {
@@ -116,7 +116,7 @@ class SpecReader {
     return Object.keys(matchLabels ?? {}).length > 0 ? (matchLabels ?? undefined) : undefined;
   }
 
-  /** Those that are wrong are refused alone. */
+  /** Refuses only the receivers that have errors. */
   #receivers(): Receiver[] {
     const found: Receiver[] = [];
     for (const [index, value] of (this.#spec.receivers ?? []).entries()) {
@@ -145,7 +145,7 @@ class SpecReader {
   }
 }
 
-/** The second would be no sink, and whoever it is for would not be told. */
+/** A second receiver of the same name could not be a sink, so its alerts would go nowhere: that is an error. */
 function namesake({ name, place }: Receiver): AuditshipError {
   const message = `Two receivers of the Webhook resource are called ${name}, and only the first counts; give this one another name.`;
   return new AuditshipError("AUDITSHIP_RULE_INVALID", message, place);

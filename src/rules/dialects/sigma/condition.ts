@@ -4,14 +4,14 @@ import type { Keys, RuleDocument } from "../../documents.js";
 import type { Expression } from "../../tree.js";
 import { invalid, quoted } from "./problem.js";
 
-/** A search of a detection: what its name stands for in conditions. */
+/** A search of a detection: what conditions mean by its name. */
 export interface Search {
   readonly expression: Expression;
-  /** Tests in it. */
+  /** The number of its tests. */
   readonly size: number;
 }
 
-/** Deeper parentheses and `not`s are refused, and so are rules of more tests. */
+/** Parentheses and `not`s nested deeper are refused, and so are rules of more tests. */
 const MAX_DEPTH = 200;
 export const MAX_TESTS = 10_000;
 
@@ -22,8 +22,8 @@ interface Token {
 }
 
 /**
- * Reads conditions: `or` binds least, then `and`, `not`, `1 of …`, parentheses (`sigma-rules-specification.md`, “Condition”;
- * `sigma/conditions.py` of pySigma).
+ * Reads conditions. From loosest to tightest: `or`, `and`, `not`, `1 of …`, parentheses (`sigma-rules-specification.md`,
+ * “Condition”; `sigma/conditions.py` of pySigma).
  */
 export class ConditionParser {
   private tokens: Token[] = [];
@@ -32,7 +32,7 @@ export class ConditionParser {
   private size = 0;
   private text = "";
   private place: (offset: number) => Place = () => ({});
-  /** Names of the searches that conditions have named so far. */
+  /** Names of the searches that conditions have used so far. */
   readonly used = new Set<string>();
 
   constructor(private readonly searches: ReadonlyMap<string, Search>) {}
@@ -48,7 +48,7 @@ export class ConditionParser {
     return expression;
   }
 
-  /** A condition, or a list of which one has to hold. */
+  /** A condition, or a list of conditions of which one has to hold. */
   parseAll(document: RuleDocument, keys: Keys, condition: unknown): Expression {
     const all = Array.isArray(condition) ? condition : [condition];
     const operands = all.map((text: unknown, index) => {
@@ -146,7 +146,7 @@ export class ConditionParser {
     return operands.length === 1 ? operands[0] : { type: QUANTIFIERS.get(quantifier.text) ?? "or", operands };
   }
 
-  /** What begins with `_` is only meant by a pattern that does too. */
+  /** The searches that a pattern means. A name that begins with `_` is meant only if the pattern does too. */
   private matching(pattern: string): [string, Search][] {
     const wanted = pattern === "them" ? ["", ""] : pattern.split("*");
     return [...this.searches].filter(
@@ -207,7 +207,7 @@ const QUANTIFIERS = new Map<string, "and" | "or">([
   ["all", "and"],
 ]);
 
-/** Whether a name is the pieces in this order, with anything between them. */
+/** Whether a name consists of these pieces in this order, with anything between them. */
 function isLike(name: string, pieces: readonly string[]): boolean {
   const last = pieces[pieces.length - 1];
   if (pieces.length === 1) return name === last;

@@ -7,8 +7,8 @@ import { Mapping } from "./mapping.js";
 import { invalid } from "./problem.js";
 
 /**
- * Reads conditions that name the searches of some rules, and what is YAML: a rule, what stands in its `detection`, or one search.
- * Throws AuditshipError for what is wrong in any of these.
+ * Reads conditions that use the searches of some documents, each a YAML rule, the content of a `detection`, or a single search.
+ * Throws AuditshipError for errors in any of these.
  */
 export function sigmaConditions(documents: readonly RuleDocument[]): ConditionReader {
   const searches = new Map<string, Search>(
@@ -49,7 +49,7 @@ function parseDocument(document: RuleDocument): Expression {
 const readerOf = (document: RuleDocument): DetectionReader =>
   new DetectionReader({ document, mapping: new Mapping({}), placeholders: new Map() });
 
-/** A rule's detection; what is no rule is one itself. */
+/** A rule's detection; a document that is not a rule is one itself. */
 function detectionOf({ value }: RuleDocument): { detection: unknown; keys: string[] } {
   if (isObject(value) && Object.hasOwn(value, "detection")) return { detection: value.detection, keys: ["detection"] };
   return { detection: value, keys: [] };

@@ -10,15 +10,15 @@ import { between, parsePattern, patternTest, plainText } from "./pattern.js";
 import { invalid, quoted } from "./problem.js";
 import type { FieldValue, TextValue, Value } from "./values.js";
 
-/** Lists in lists that are read. */
+/** Deepest nesting of lists within lists. */
 const MAX_DEPTH = 20;
-/** Longer patterns with wildcards, and longer regular expressions, are refused. */
+/** Longer patterns with wildcards and longer regular expressions are refused. */
 const MAX_PATTERN = 10_000;
 
 /** Members of `detection` that are no searches. */
 const NO_SEARCHES = ["condition", "timeframe"];
 
-/** A field, or a keyword, with its modifiers. */
+/** A field with its modifiers, or keywords. */
 interface Item {
   /** Undefined for keywords, which are looked for in all strings. */
   readonly field: string | undefined;
@@ -33,17 +33,17 @@ export interface DetectionContext {
   readonly document: RuleDocument;
   readonly mapping: Mapping;
   readonly placeholders: Placeholders;
-  /** A field's name was read. */
+  /** Called for each field name that is read. */
   named?(field: string, place: Place): void;
 }
 
-/** Reads searches: what stands below their names in `detection`. Throws AuditshipError. */
+/** Reads searches: what is below their names in `detection`. Throws AuditshipError. */
 export class DetectionReader {
   private tests = 0;
 
   constructor(private readonly context: DetectionContext) {}
 
-  /** The searches of a `detection`, by their names. */
+  /** The searches of a `detection`, by name. */
   searches(detection: Readonly<Record<string, unknown>>, keys: Keys): Map<string, Search> {
     const named = Object.entries(detection).filter(([name]) => !NO_SEARCHES.includes(name));
     return new Map(named.map(([name, value]) => [name, this.search(value, [...keys, name])]));
@@ -54,7 +54,7 @@ export class DetectionReader {
     return { expression: this.definition(value, keys, 0), size: this.tests - before };
   }
 
-  /** A map: all of it; a list of maps: one of them; texts: keywords, one of them. */
+  /** A map asks for all of its members, a list of maps for one of the maps, texts for one of these keywords. */
   private definition(value: unknown, keys: Keys, depth: number): Expression {
     if (depth > MAX_DEPTH) throw invalid(`lists are nested more than ${MAX_DEPTH} deep`, this.place(keys));
     if (Array.isArray(value)) {
@@ -137,7 +137,7 @@ export class DetectionReader {
     }
   }
 
-  /** One of the values; texts and numbers to be equal to are one look-up. */
+  /** Asks for one of the values. Texts and numbers that only need to be equal share one look-up. */
   private anyOf(values: readonly Placed[], item: Item): Expression {
     const all = values.flatMap(({ value, keys }) =>
       value.type === "oneOf" ? value.values.map((one) => ({ value: one, keys })) : [{ value, keys }],
@@ -156,7 +156,7 @@ export class DetectionReader {
     return any(alternatives);
   }
 
-  /** The text that a field's has to be equal to, if that is all that is asked. */
+  /** The text that the field must equal; undefined if the value asks for more than equality. */
   private equalText(value: Value, field: string): { text: string; fold: "lower" | undefined } | undefined {
     switch (value.type) {
       case "number":
@@ -238,7 +238,7 @@ export class DetectionReader {
     }
   }
 
-  /** Of a text, as its case wants it. */
+  /** The test for a text, in lower case unless the text is cased. */
   private pattern(value: TextValue, keys: Keys): Exclude<Test, { op: "likeValue" }> {
     if (value.bytes && !value.parts.some((part) => typeof part !== "string")) this.checkEncoding(value.bytes, keys);
     const parts = value.cased
@@ -298,7 +298,7 @@ export class DetectionReader {
     return { op: "likeValue", compare, of };
   }
 
-  /** The test of a field's values, wherever they lie. */
+  /** Tests a field's values, in every place where they may lie. */
   private fieldTest(item: Item, fold: "lower" | undefined, test: Test, wanted: string): Expression {
     // Whether there is a value does not depend on its case.
     const inCase = test.op === "exists" ? undefined : fold;
@@ -331,7 +331,7 @@ export class DetectionReader {
   }
 }
 
-/** A value and where it stands. */
+/** A value and its place. */
 interface Placed {
   readonly value: Value;
   readonly keys: Keys;

@@ -2,7 +2,7 @@ import { FIELD_PATHS, fieldOfPath } from "../../../plugin/index.js";
 import { nearest } from "../../../plugin/nearest.js";
 import type { ValuesSource } from "../../tree.js";
 
-/** Where a value lies. */
+/** Where a value lies in an event. */
 export type Location = Pick<ValuesSource, "root" | "names">;
 
 const POD_SPECS = [
@@ -12,7 +12,7 @@ const POD_SPECS = [
 ];
 const CONTAINERS = ["containers", "initContainers", "ephemeralContainers"];
 
-/** Names of rules that no audit event has, and where what they mean lies in one. `rules.sigma.fields` adds to them. */
+/** Names that rules use but no audit event has, and where an event has the value that they mean. `rules.sigma.fields` adds to them. */
 export const FIELDS: Readonly<Record<string, readonly string[]>> = {
   apiGroup: ["objectRef.apiGroup"],
   capabilities: POD_SPECS.flatMap((spec) => CONTAINERS.map((name) => `${spec}.${name}.securityContext.capabilities`)),
@@ -21,7 +21,7 @@ export const FIELDS: Readonly<Record<string, readonly string[]>> = {
 
 const DECISION = "annotations.authorization.k8s.io/decision";
 
-/** Values that a field never has, in lower case, and the field and value that say the same. */
+/** Values (in lower case) that a field never has, and the field and value that mean the same. */
 const VALUES: Readonly<Record<string, Readonly<Record<string, { field: string; value: string }>>>> = {
   "responseStatus.code": {
     allow: { field: DECISION, value: "allow" },
@@ -29,14 +29,14 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, { field: string; v
   },
 };
 
-/** A name with more parts than that is refused. */
+/** Names of more parts than this are refused. */
 const MAX_NAMES = 64;
 
-/** What rules' names mean. */
+/** The meaning of the names in rules. */
 export class Mapping {
   private readonly fields: ReadonlyMap<string, readonly string[]>;
 
-  /** @param own names and where they lie; they come before ours */
+  /** @param own names and where their values lie; they take precedence over the built-in ones */
   constructor(own: Readonly<Record<string, readonly string[]>>) {
     this.fields = new Map([...Object.entries(FIELDS), ...Object.entries(own)]);
   }
@@ -48,13 +48,13 @@ export class Mapping {
     return found.some(({ names }) => names.length > MAX_NAMES) ? undefined : found;
   }
 
-  /** The field and the value that stand for these. */
+  /** The field and value to ask for instead of these, if there are any. */
   replacement(name: string, value: string): { field: string; value: string } | undefined {
     const values = this.fields.has(name) ? undefined : VALUES[canonical(name)];
     return values !== undefined && Object.hasOwn(values, value) ? values[value] : undefined;
   }
 
-  /** What to say of a name that no audit event has; undefined if it is fine. */
+  /** A warning about a name that no audit event has; undefined if the name is fine. */
   problem(name: string): string | undefined {
     const paths = this.fields.get(name) ?? [name];
     if (paths.some(isKnown)) return undefined;
@@ -73,7 +73,7 @@ function canonical(name: string): string {
   return field === undefined ? "" : FIELD_PATHS[field];
 }
 
-/** The envelope's names count in any case, what lies below them exactly. */
+/** Names of the envelope count in any case, names below it exactly. */
 function locate(path: string): Location {
   const [first, second, ...rest] = path.split(".");
   if (path.toLowerCase() === WORKSPACE) return { root: WORKSPACE, names: [] };
@@ -84,12 +84,12 @@ function locate(path: string): Location {
     : { root: pair, names: rest };
 }
 
-/** A location as rules could write it. */
+/** A location as a rule could write it. */
 export function pathOf({ root, names }: Location): string {
   return [typeof root === "string" ? root : FIELD_PATHS[root], ...names].join(".");
 }
 
-/** What the stage of this name has found. */
+/** The name under which the stage `workspace` adds what it found. */
 const WORKSPACE = "workspace";
 
 /** Objects of the envelope whose members are all in the field table. */

@@ -2,7 +2,7 @@ import { type EventView, Field } from "../../../plugin/index.js";
 import { render } from "../../render.js";
 import type { Path } from "../../tree.js";
 
-/** `Kubernetes Events Deleted: alice delete events shop/web`, and the fields that the rule wants shown. */
+/** `Kubernetes Events Deleted: alice delete events shop/web`, followed by the fields that the rule wants shown. */
 export function messageOf(title: string, fields: readonly Path[], event: EventView): string {
   const text = (field: Field): string => event.text(field) ?? "";
   const what = joined("/", text(Field.objectRefResource), text(Field.objectRefSubresource)) || text(Field.requestURI);

@@ -4,13 +4,13 @@ import type { NumberComparison, TimePart } from "../../tree.js";
 import { between, DASH, DASHES, joined, type Part, parsePattern, plainText } from "./pattern.js";
 import type { FieldValue, RegexValue, TextValue, Value } from "./values.js";
 
-/** A modifier that a value is none for. */
+/** A modifier that does not fit its value. */
 export class ModifierError extends Error {}
 
-/** Most values that one is expanded to. */
+/** Most values that one value is expanded to. */
 const MAX_EXPANDED = 1000;
 
-/** Values of placeholders by name. */
+/** Values of placeholders, by name. */
 export type Placeholders = ReadonlyMap<string, readonly string[]>;
 
 export interface ModifierContext {
@@ -23,8 +23,8 @@ export interface ModifierContext {
 type Modifier = (value: Value, context: ModifierContext) => Value;
 
 /**
- * What modifiers do to values: `sigma-appendix-modifiers.md` 2.1 of the specification, `sigma/modifiers.py` of pySigma where it is
- * silent. `all` and `neq` change how values are linked and are not here.
+ * What modifiers do to values: `sigma-appendix-modifiers.md` 2.1 of the specification and, where that is silent,
+ * `sigma/modifiers.py` of pySigma. `all` and `neq` are not here, because they change how values are linked.
  */
 const MODIFIERS: Readonly<Record<string, Modifier>> = {
   contains: wrapped(true, true),
@@ -101,21 +101,21 @@ const MODIFIERS: Readonly<Record<string, Modifier>> = {
 
 const NOTHING: ModifierContext = { placeholders: new Map(), before: [] };
 
-/** Those that link values. */
+/** Modifiers that change how values are linked. */
 const LINKING = ["all", "neq"];
-/** Those that look at bytes. */
+/** Modifiers that work on bytes. */
 const ENCODING = ["base64", "base64offset", "utf16le", "wide", "utf16be", "utf16"];
 
 export function isModifier(name: string): boolean {
   return LINKING.includes(name) || Object.hasOwn(MODIFIERS, name);
 }
 
-/** The modifier that is most likely meant. */
+/** The modifier that was most likely meant. */
 export function nearestModifier(name: string): string | undefined {
   return nearest(name, [...LINKING, ...Object.keys(MODIFIERS)]);
 }
 
-/** What the modifiers make of a value, in their order. Throws {@link ModifierError}. */
+/** Applies the modifiers to a value, in their order. Throws {@link ModifierError}. */
 export function modify(value: Value, modifiers: readonly string[], placeholders: Placeholders): Value {
   const names = modifiers.filter((name) => !LINKING.includes(name));
   return names.reduce(
@@ -130,7 +130,7 @@ function apply(name: string, value: Value, context: ModifierContext): Value {
   return spelt.type === "oneOf" ? apply(name, spelt, context) : MODIFIERS[name](spelt, context);
 }
 
-/** Every text that one with dashes stands for. */
+/** Every spelling of a text with dashes. */
 function spellDashes(value: TextValue): Value {
   let all: Part[][] = [[]];
   for (const part of value.parts) {
@@ -148,7 +148,7 @@ function oneOf(values: readonly Value[]): Value {
   return all.length === 1 ? all[0] : { type: "oneOf", values: all };
 }
 
-/** A text, or what has one: numbers and booleans. */
+/** The value as a text; numbers and booleans have one too. */
 function text(value: Value): TextValue {
   if (value.type === "text") return value;
   if (value.type === "number") return { type: "text", parts: [value.text] };
@@ -160,7 +160,7 @@ function article(type: Value["type"]): string {
   return type === "null" ? "null" : `a ${type === "regex" ? "regular expression" : type}`;
 }
 
-/** As written, for regular expressions: nothing in it is a wildcard. */
+/** The text as written, for regular expressions: nothing in it is a wildcard. */
 function rawText(value: Value): string {
   const plain = plainText(text(value).parts);
   if (!plain) throw new ModifierError("a regular expression must not be empty");
@@ -186,7 +186,7 @@ const FIELD_COMPARISONS: Record<string, FieldValue["compare"]> = {
   "true false": "endsWith",
 };
 
-/** A regular expression is found anywhere, but for that. */
+/** Anchors a regular expression, which otherwise matches anywhere, unless anything may precede and follow it. */
 function pinned({ pattern }: RegexValue, before: boolean, after: boolean): string {
   if (before && after) return pattern;
   return after ? `^(?:${pattern})` : `(?:${pattern})$`;
@@ -214,7 +214,7 @@ function timePart(part: TimePart): Modifier {
   };
 }
 
-/** Texts become those of their bytes; a text whose bytes are no UTF-8 stays for `base64` alone. */
+/** Replaces texts by their encoded bytes. If these are not valid UTF-8, the text can only be used by `base64`. */
 function encoded(encode: (text: string) => Buffer): Modifier {
   return (value) => {
     const { parts, ...rest } = text(value);
@@ -227,7 +227,7 @@ function encoded(encode: (text: string) => Buffer): Modifier {
   };
 }
 
-/** Throws for bytes that are no UTF-8. */
+/** Throws if the bytes are not valid UTF-8. */
 export function asUtf8(bytes: Buffer): string {
   const decoded = bytes.toString();
   if (Buffer.from(decoded).equals(bytes)) return decoded;
@@ -241,7 +241,7 @@ function bytesOf(value: Value, modifier: string): Buffer {
   return bytes ?? Buffer.from(plain);
 }
 
-/** What is in the Base64 of any text that holds the bytes at that offset from a multiple of three. */
+/** The part that the Base64 of any text has in common if the text contains these bytes at this offset from a multiple of three. */
 function base64At(bytes: Buffer, offset: number): string {
   const all = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
   const start = [0, 2, 3][offset];
@@ -249,7 +249,7 @@ function base64At(bytes: Buffer, offset: number): string {
   return all.slice(start, all.length - cut);
 }
 
-/** Dashes and slashes that begin a word, where no word ends. */
+/** Splits at each dash or slash that begins a word and does not follow one. */
 function dashes(content: string): Part[] {
   return content
     .split(/(?<![\p{L}\p{N}_])[-/\u2013\u2014\u2015](?=[\p{L}\p{N}_])/u)

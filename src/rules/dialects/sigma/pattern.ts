@@ -6,10 +6,13 @@ export type Part = string | typeof MANY | typeof ONE | typeof DASH;
 const MANY = { matches: "[\\s\\S]*" } as const;
 export const ONE = { matches: "[\\s\\S]" } as const;
 export const DASH = { matches: "[-/\u2013\u2014\u2015]" } as const;
-/** What `windash` makes of one. */
+/** The characters that `windash` treats as the same. */
 export const DASHES = ["-", "/", "\u2013", "\u2014", "\u2015"];
 
-/** Splits a string at its wildcards; a backslash takes the meaning of `*`, `?` and another backslash, else it is one itself. */
+/**
+ * Splits a string at its wildcards. A backslash before `*`, `?` or another backslash makes it a plain character; any other
+ * backslash is plain itself.
+ */
 export function parsePattern(text: string): Part[] {
   const parts: Part[] = [];
   for (const [token] of text.matchAll(/\\[*?\\]|[*?]|[^\\*?]+|\\/g)) {
@@ -20,7 +23,7 @@ export function parsePattern(text: string): Part[] {
   return joined(parts);
 }
 
-/** Neighbouring texts as one, and so are neighbouring `*`. */
+/** Joins neighbouring texts, and neighbouring `*`. */
 export function joined(parts: readonly Part[]): Part[] {
   const result: Part[] = [];
   let text = "";
@@ -40,17 +43,17 @@ export function joined(parts: readonly Part[]): Part[] {
   return result;
 }
 
-/** The text of parts without wildcards; undefined if there are some. */
+/** The text of parts without wildcards; undefined if there are any. */
 export function plainText(parts: readonly Part[]): string | undefined {
   return parts.every((part) => typeof part === "string") ? parts.join("") : undefined;
 }
 
-/** With `*` where it is wanted. */
+/** Adds `*` before or after the parts, as asked. */
 export function between(parts: readonly Part[], before: boolean, after: boolean): Part[] {
   return joined([...(before ? [MANY] : []), ...parts, ...(after ? [MANY] : [])]);
 }
 
-/** The test that a pattern is. Wildcards alone ask for a value. */
+/** The test that corresponds to a pattern. A pattern of nothing but `*` asks whether there is a value. */
 export function patternTest(parts: readonly Part[]): Exclude<Test, { op: "likeValue" }> {
   const text = plainText(parts);
   if (text !== undefined) return { op: "equals", text };

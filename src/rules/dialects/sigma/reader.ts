@@ -16,7 +16,7 @@ import { isSigma, type LogSource, logsourceSchema, otherKind, type RuleFile, rul
 
 const LEVELS = ["informational", "low", "medium", "high", "critical"];
 const STATUSES = ["stable", "test", "experimental", "deprecated", "unsupported"];
-/** Of a rule that does not say. */
+/** The level of a rule without one. */
 const LEVEL = "medium";
 
 interface Entry {
@@ -24,15 +24,15 @@ interface Entry {
   readonly document: RuleDocument;
 }
 
-/** Rules that are left out for one reason. */
+/** Rules that are left out for the same reason. */
 interface LeftOut {
   readonly kinds: Map<string, number>;
   readonly place: Place;
 }
 
 /**
- * Reads Sigma rules of product kubernetes, service audit. Rules of other log sources, and of a status that is not asked for, are
- * left out and said once. A later rule of the same id replaces an earlier one.
+ * Reads Sigma rules of product kubernetes, service audit. Rules of other log sources, or of a status that is not asked for, are
+ * left out, with one warning for each of these reasons. A later rule with the same id replaces an earlier one.
  */
 export class SigmaReader implements Reader {
   readonly dialect = "sigma";
@@ -104,7 +104,7 @@ export class SigmaReader implements Reader {
     if (status) this.context.warn(`${countOf(status)} rules.sigma.status says which are read.`, status.place);
   }
 
-  /** Without those that a later one replaces; a title that two rules have is told. */
+  /** The rules without those that a later one replaces. Warns of these, and of two rules with the same title. */
   private inForce(): Entry[] {
     const byId = new Map<string, Entry>();
     const byTitle = new Map<string, Entry>();
@@ -192,7 +192,7 @@ export class SigmaReader implements Reader {
         told.add(field);
       },
     });
-    // As it was written: a name may be one that JavaScript's objects have too.
+    // As it was written, because a search may be named like a member of JavaScript's objects.
     const { detection } = document.value as { detection: Record<string, unknown> };
     if (Object.hasOwn(detection, "timeframe"))
       this.warn(entry, "timeframe is not looked at: conditions are about one event.", ["detection", "timeframe"]);
@@ -210,7 +210,7 @@ export class SigmaReader implements Reader {
   }
 }
 
-/** What the licence of SigmaHQ's rules (DRL 1.1) wants kept with every alert, and what helps whoever gets it. */
+/** What the licence of SigmaHQ's rules (DRL 1.1) requires with every alert, and what helps whoever receives it. */
 function factsOf({ id, author, references, falsepositives, status, license }: RuleFile): Record<string, string> {
   const facts = {
     id,

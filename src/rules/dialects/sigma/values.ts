@@ -1,7 +1,7 @@
 import type { NumberComparison, TimePart } from "../../tree.js";
 import type { Part } from "./pattern.js";
 
-/** What a rule wants of a field, as the modifiers have made it. */
+/** What a rule asks of a field, after its modifiers were applied. */
 export type Value =
   | TextValue
   | { readonly type: "number"; readonly value: number; readonly text: string }
@@ -12,22 +12,22 @@ export type Value =
   | { readonly type: "compare"; readonly compare: NumberComparison; readonly value: number; readonly part?: TimePart }
   | { readonly type: "exists"; readonly value: boolean }
   | FieldValue
-  /** One of them is wanted, however the values around are linked. */
+  /** One of them is enough, however the values around are linked. */
   | { readonly type: "oneOf"; readonly values: readonly Value[] };
 
 export interface TextValue {
   readonly type: "text";
   readonly parts: readonly Part[];
-  /** It counts in the case in which it is written. */
+  /** Its case matters. */
   readonly cased?: boolean;
-  /** What it was encoded to, where that is not the UTF-8 of its parts. */
+  /** The bytes that it was encoded to, which need not be valid UTF-8. */
   readonly bytes?: Buffer;
 }
 
 export interface RegexValue {
   readonly type: "regex";
   readonly pattern: string;
-  /** Of `i`, `m` and `s`. */
+  /** Some of `i`, `m` and `s`. */
   readonly flags: string;
 }
 
