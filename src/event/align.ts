@@ -1,2 +1,2 @@
-/** The next multiple of 16, as WebAssembly's loads of so many bytes like their addresses. */
+/** The next multiple of 16: WebAssembly loads 16 bytes fastest at such addresses. */
 export const upTo16 = (address: number): number => (address + 15) & ~15;

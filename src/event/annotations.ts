@@ -1,13 +1,13 @@
 import type { Annotation } from "../plugin/index.js";
 
-/** Members of `auditship` that are ours; the built-in stages' `workspace` and `redaction` are ordinary annotations. */
+/** Members of `auditship` that stages cannot set. The built-in stages' `workspace` and `redaction` are ordinary annotations. */
 const RESERVED_NAMES = new Set(
   "cluster node source labels file offset item latencyMs rules matches salvaged truncated invalid id".split(" "),
 );
 
 /** The values that stages added to the rows of a batch: one column per name. */
 export class Annotations {
-  /** Every name that was ever used, in order of first use. */
+  /** Every name used so far, in order of first use. */
   readonly columns: { readonly name: string; readonly values: (Annotation | undefined)[] }[] = [];
 
   set(row: number, name: string, value: Annotation): void {

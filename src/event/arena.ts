@@ -1,7 +1,7 @@
 import { upTo16 } from "./align.js";
 
 const PAGE = 65_536;
-/** For what the modules of `assembly/` keep at fixed addresses: each that is made writes the same there. */
+/** Bytes reserved for what the modules of `assembly/` keep at fixed addresses; every instance writes the same there. */
 export const FIXED = PAGE;
 
 /** A part of an arena, by address. */
@@ -11,16 +11,16 @@ interface Block {
 }
 
 /**
- * One memory, which batches and the bodies of requests share, so that a document is written where it is sent from: WebAssembly
- * reaches one memory only. Its size is fixed, and what was not used yet takes none of the machine's.
+ * One memory shared by batches and the bodies of requests, so that a document is written where it is sent from: a WebAssembly
+ * module can reach only one memory. Its size is fixed; parts that were never used cost no physical memory.
  */
 export class Arena {
-  /** What modules of WebAssembly import; undefined where there is no WebAssembly. */
+  /** The memory that WebAssembly modules import; undefined where there is no WebAssembly. */
   readonly memory: WebAssembly.Memory | undefined;
   readonly buffer: ArrayBuffer;
   /** Free blocks by rising address; no two touch. */
   readonly #free: Block[];
-  /** What begins here was never used: it is all zero. */
+  /** Everything from here on was never used, so it is all zero. */
   #used = FIXED;
 
   /** @param bytes for blocks */
@@ -32,10 +32,10 @@ export class Arena {
     this.#free = [{ start: FIXED, end: pages * PAGE }];
   }
 
-  /** So many bytes, whatever they are, at a multiple of 16; undefined if there is no room. */
+  /** Takes a block of this many bytes at a multiple of 16, with any content; undefined if there is no room. */
   take(bytes: number): Buffer | undefined {
     const size = upTo16(bytes);
-    // The first that is large enough: so that as little as can be is ever used.
+    // Takes the first that is large enough, so that as little of the memory as possible is ever touched.
     const at = this.#free.findIndex(({ start, end }) => end - start >= size);
     if (at < 0) return undefined;
     const block = this.#free[at];
@@ -46,14 +46,14 @@ export class Arena {
     return Buffer.from(this.buffer, start, bytes);
   }
 
-  /** The same, all zero. */
+  /** Takes a block that is all zero. */
   takeZeroed(bytes: number): Buffer | undefined {
     const used = this.#used;
     const taken = this.take(bytes);
     return taken?.fill(0, 0, Math.max(0, Math.min(bytes, used - taken.byteOffset)));
   }
 
-  /** Has what was taken back, which nobody uses any more. */
+  /** Gives back a block that nobody uses any more. */
   give({ byteOffset: start, length }: Uint8Array): void {
     const end = start + upTo16(length);
     const found = this.#free.findIndex((block) => block.start >= end);
@@ -63,7 +63,7 @@ export class Arena {
     if (at > 0) this.#join(at - 1);
   }
 
-  /** Makes a free block and the next one of them one, if they touch. */
+  /** Merges a free block with the next one if they touch. */
   #join(at: number): void {
     const [block, next] = [this.#free[at], this.#free[at + 1]];
     if (next?.start !== block.end) return;

@@ -46,19 +46,19 @@ import { type Scanned, scanners, Verifier } from "./verify.js";
 import { RowView } from "./view.js";
 import { WasmMemory } from "./wasm-memory.js";
 
-/** Most events of a batch, unless said otherwise. */
+/** Most events of a batch by default. */
 const MAX_ROWS = 4096;
 
 export interface BatchOptions {
   /** Bytes of {@link EventBatch.buffer}. */
   capacity: number;
-  /** Most events of a batch (default {@link MAX_ROWS}); only one line that is a list may hold more. */
+  /** Most events of a batch (default {@link MAX_ROWS}). Only a single line that is a list may exceed it. */
   maxRows?: number;
-  /** What every document says of where it was made. */
+  /** What every document says about where it was made. */
   documents: DocumentOrigin;
-  /** Take an array on a line as its items, as the `match` command does. */
+  /** Read an array on a line as its items, as the `match` command does. */
   arrays?: boolean;
-  /** Where it is to lie if there is room; by itself without. */
+  /** Where to put the batch if there is room; otherwise it gets memory of its own. */
   arena?: Arena;
 }
 
@@ -66,7 +66,7 @@ const NO_FILE: FileRef = { fingerprint: "", id: "", ordinal: 0, time: 0 };
 
 /** A batch that is loaded again and again: see {@link Batch}. */
 export class EventBatch implements Batch {
-  /** What a reader fills. */
+  /** For the reader to fill. */
   readonly buffer: Buffer;
   bytes: Buffer;
   length = 0;
@@ -79,7 +79,7 @@ export class EventBatch implements Batch {
   readonly annotations = new Annotations();
 
   private readonly memory: WasmMemory | undefined;
-  /** The same, if {@link bytes} lie in it. */
+  /** The same memory, if {@link bytes} are in it. */
   private home: WasmMemory | undefined;
   private readonly found = new FindList();
   private readonly foundInner: Inner = { end: 0, start: 0, stop: 0, elsewhere: false };
@@ -87,16 +87,16 @@ export class EventBatch implements Batch {
   private readonly lines: LineScanner;
   private readonly verifier: Verifier | undefined;
   private readonly edits = new Edits();
-  /** By row, as far as it is flagged as matched. */
+  /** By row; valid only for rows that are flagged as matched. */
   private readonly matched: MatchList[] = [];
-  /** {@link rules} of the oldest of them. */
+  /** {@link rules} of the oldest of these matches. */
   private matchedBy = "";
   private readonly members: MemberWriter;
   private readonly framing: Framing;
   private readonly view: RowView;
   private readonly bodies = new Bodies();
 
-  /** Bytes that one takes in an arena. @param capacity of its buffer */
+  /** The bytes that a batch takes in an arena. @param capacity of its buffer */
   static bytes(capacity: number): number {
     return WasmMemory.bytes(capacity, MAX_ROWS);
   }
@@ -116,8 +116,8 @@ export class EventBatch implements Batch {
   }
 
   /**
-   * Makes this the batch of a chunk, whose bytes it keeps pointing into. Returns how many of them it took: whole lines,
-   * fewer than `chunk.length` when `maxRows` was reached; the reader is then to `unread` the rest.
+   * Makes this the batch of a chunk, and keeps pointing into the chunk's bytes. Returns how many of them it took. It takes whole
+   * lines, and fewer than `chunk.length` if `maxRows` was reached: the reader must then `unread` the rest.
    */
   load(chunk: Chunk, source: string): number {
     this.clear();
@@ -135,12 +135,12 @@ export class EventBatch implements Batch {
     return this.length;
   }
 
-  /** Gives its memory back: it is not used any more. */
+  /** Gives its memory back. The batch must not be used afterwards. */
   close(): void {
     this.memory?.close();
   }
 
-  /** Fills rows for the lines in the first `length` bytes; returns how many of them it took. */
+  /** Fills rows for the lines in the first `length` bytes; returns how many bytes it took. */
   private scan(length: number): number {
     const taken = this.lines.scan(this.bytes, length);
     this.verifier?.check(this.scanned(length, taken));
@@ -152,7 +152,7 @@ export class EventBatch implements Batch {
     return { source, file, offset, bytes, length, taken, rows, memory: home };
   }
 
-  /** One row: the event that was kept of the line, or a report of the line. */
+  /** Adds one row: the event extracted from the line, or a report about the line. */
   private loadOversized(chunk: Chunk, oversized: OversizedLine): number {
     this.oversized = oversized;
     this.end = { file: chunk.file, offset: chunk.offset + oversized.skipped };
@@ -319,7 +319,7 @@ export class EventBatch implements Batch {
     return this.memory?.keys.found ?? NO_KEYS;
   }
 
-  /** Throws the first difference that `AUDITSHIP_VERIFY=1` has found, even if a stage caught it: nothing of the batch may leave. */
+  /** Throws the first difference found with `AUDITSHIP_VERIFY=1`, even if a stage caught the error: nothing of the batch may leave. */
   rethrowDifference(): void {
     this.verifier?.rethrow();
   }
@@ -332,7 +332,7 @@ export class EventBatch implements Batch {
     this.memory?.startOver();
     this.length = 0;
     if (this.rules !== this.matchedBy) {
-      // Rows that are rarely used would hold rules that are gone.
+      // Otherwise rows that are rarely used would keep old rules in memory.
       this.matched.fill(MatchList.none);
       this.matchedBy = this.rules;
     }
@@ -340,7 +340,7 @@ export class EventBatch implements Batch {
   }
 }
 
-/** Kinds of which nothing is known. */
+/** Kinds that say nothing. */
 function noKinds(count: number): Kinds {
   return { numbers: new Uint16Array(count), numbering: NO_KINDS };
 }
@@ -348,7 +348,7 @@ function noKinds(count: number): Kinds {
 const NO_KINDS = {};
 const NO_KEYS = new Uint16Array(0);
 
-/** The bytes with a newline at `length - 1` or `length`: a copy where the last line of a file has none. */
+/** The bytes with a newline at `length - 1` or `length`. They are copied if the last line of a file has none. */
 function terminated(bytes: Buffer, length: number): Buffer {
   if (length === 0 || bytes[length - 1] === NEWLINE) return bytes;
   const copy = Buffer.allocUnsafeSlow(length + 1);

@@ -17,36 +17,34 @@ export interface DocumentExports {
   beginOutput(ids: number, spans: number, parts: number, texts: number): void;
   setText(number: number, at: number, length: number): void;
   writeDocuments(first: number, last: number, offset: bigint, out: number, outTo: number, origin: number): number;
-  /** Bytes that it wrote. */
+  /** The number of bytes written by the last call. */
   readonly written: WebAssembly.Global;
-  /** 1 if it stopped before matches that their template does not do for. */
+  /** 1 if the last call stopped before matches that their template cannot write. */
   readonly refused: WebAssembly.Global;
 }
 
-/** Most documents that one call writes: what was written stays in a processor's cache until somebody reads it. */
+/** Most documents written by one call, so that they are still in the processor's cache when somebody reads them. */
 export const MAX_DOCUMENTS = 512;
-/** Bytes of those that are written to another memory. */
+/** Bytes of the window for documents that go to another memory. */
 const WINDOW = 256 * 1024;
-/** Bytes that may be read or written behind a text. */
+/** Bytes behind a text that may be read or written. */
 const PADDING = 16;
-/** Bytes of an id at most. */
+/** Longest id in bytes. */
 const ID = 128;
-/** Bytes of what is written for the rows of one call: further members, and what replaces parts of lines. */
-const PREPARED = 96 * 1024;
-/** Most pieces that the edited lines of one call are made of. */
-const MAX_PIECES = 4096;
+/** Bytes for what is prepared for the rows of one call: further members, and edited lines. */
+const PREPARED = 128 * 1024;
 /**
- * Words of a row's parts: address and length of its line without the closing brace, and of its further members; the address of its
- * matches' template, or 0; how many {@link Pieces} its line is made of, which stand at its address then, or 0.
+ * Words of a row's parts: address and length of its line without the closing brace; address and length of its further members; the
+ * address of its matches' template, or 0.
  */
 export const PART_WORDS = 6;
 /** Most bytes of each text: the three of the frame, our members up to the offset, the file's part of ids. */
 const TEXTS = [1024, 256, 256, 8192, 64];
 
-/** Bytes of a document, about, beside its line and the texts: its time, its offset, its latency. */
+/** About the bytes of a document besides its line and the texts: its time, offset and latency. */
 const TIMES = 80;
 
-/** The regions one behind the other: their names and sizes. */
+/** The regions, one after the other: their names and sizes in bytes. */
 const REGIONS = {
   window: WINDOW + PADDING,
   ids: MAX_DOCUMENTS * ID + PADDING,
@@ -59,7 +57,7 @@ const REGIONS = {
   texts: TEXTS.reduce((sum, size) => sum + size + PADDING, 0),
 };
 
-/** Bytes of memory that it needs. */
+/** Bytes of memory that documents need. */
 export const DOCUMENT_MEMORY = Object.values(REGIONS).reduce((sum, size) => sum + size, 0);
 
 /** Where a batch lies in the memory, by address. */
@@ -70,27 +68,26 @@ export interface BatchPlace {
   latencies: number;
 }
 
-/** The part of a batch's WebAssembly memory that documents are written in, with what writes them. */
+/** The part of a batch's WebAssembly memory in which documents are written, and the functions that write them. */
 export class DocumentMemory {
-  /** The ids of the last documents, one behind the other. */
+  /** The ids of the last documents, one after the other. */
   readonly ids: Buffer;
-  /** {@link SPAN_WORDS} for each, as in `FramedDocuments`. */
+  /** {@link SPAN_WORDS} for each document, as in `FramedDocuments`. */
   readonly spans: Uint32Array;
-  /** Filled before a call: what rows are made of beside what stands in the batch, and the parts of each row. */
+  /** `prepared` holds what rows consist of besides the batch's own bytes, `parts` the parts of each row. Filled before each call. */
   readonly prepared: Buffer;
   readonly parts: Uint32Array;
-  readonly pieces: Pieces;
-  /** What the matches of rows are written by. */
+  /** The templates from which the matches of rows are written. */
   readonly templates: MatchTemplates;
   /** Address of the batch's bytes. */
   readonly bytes: number;
-  /** Bytes of an id. */
+  /** Length of an id in bytes. */
   idLength = 0;
-  /** Where documents are written for another memory. */
+  /** Where documents for another memory are written before they are copied. */
   readonly #window: Buffer;
   readonly #texts: { at: number; bytes: Buffer; length: number }[];
 
-  /** @param at where it may lie, a multiple of 16 */
+  /** @param at address of its part of the memory, a multiple of 16 */
   constructor(
     private readonly exports: DocumentExports,
     memory: ArrayBuffer,
@@ -123,28 +120,34 @@ export class DocumentMemory {
     exports.beginOutput(ids, spans, parts, places);
   }
 
-  /** Says what stands around documents; false if that is too long. */
+  /** Sets the text around each document; false if it is too long. */
   frame({ before, between, after }: Frame): boolean {
     return [before, between, after].every((text, number) => this.#set(number, text));
   }
 
-  /** Says what each document names of its file: our members up to the offset, and the file's part of its id. */
+  /**
+   * Sets what each document says about its file: our members up to the offset, and the file's part of its id. False if it is too
+   * long.
+   */
   origin(opening: Uint8Array, fileId: Uint8Array): boolean {
     this.idLength = fileId.length + ID_TAIL;
     return this.#set(3, opening) && this.#set(4, fileId);
   }
 
-  /** Bytes of a document beside its line, about. */
+  /** About the bytes of a document besides its line. */
   get around(): number {
     return this.#texts.reduce((sum, { length }) => sum + length, TIMES);
   }
 
-  /** Bytes that one call may append. */
+  /** The bytes that one call may append. */
   room(out: ByteWriter): number {
     return (this.#reaches(out) ? out.bytes.length - out.length : this.#window.length) - PADDING;
   }
 
-  /** Appends the documents of the rows [first, last) of a batch at `offset` of its file, as long as there is room; returns how many. */
+  /**
+   * Appends the documents of rows [first, last), as long as there is room, and returns how many. The batch begins at `offset` of
+   * its file.
+   */
   write(first: number, last: number, offset: number, out: ByteWriter): number {
     const reached = this.#reaches(out);
     const at = reached ? out.bytes.byteOffset + out.length : this.#window.byteOffset;
@@ -154,17 +157,17 @@ export class DocumentMemory {
     return count;
   }
 
-  /** True if it lies in this memory, so that documents are written there at once. */
+  /** True if `out` is in this memory, so that documents are written directly to it. */
   #reaches(out: ByteWriter): boolean {
     return out.bytes.buffer === this.#window.buffer;
   }
 
-  /** Bytes that it wrote. */
+  /** The number of bytes written by the last call. */
   get #written(): number {
     return this.exports.written.value;
   }
 
-  /** True if it stopped before matches that their template does not do for. */
+  /** True if the last call stopped before matches that their template cannot write. */
   get refused(): boolean {
     return this.exports.refused.value === 1;
   }

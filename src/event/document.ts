@@ -18,7 +18,7 @@ import {
 import { skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { EVENT_KEYS, RESERVED } from "./keys.js";
 
-/** What every document says of where it was made. */
+/** What every document says about where it was made. */
 export interface DocumentOrigin {
   cluster: string;
   node: string;
@@ -34,7 +34,7 @@ const INVALID = Buffer.from(',"invalid":');
 const ID = Buffer.from(',"id":"');
 const SAFE_SHAPE = Buffer.from(',"safeShape":');
 
-/** Writes the two members that we add to an event. What does not change is encoded once. */
+/** Writes the two members that we add to an event. Constant parts are encoded once. */
 export class MemberWriter {
   private source = "";
   private file: FileRef | undefined;
@@ -43,7 +43,7 @@ export class MemberWriter {
   /** The file's part of ids. */
   fileId = Buffer.alloc(0);
   private fileTime = Buffer.alloc(0);
-  /** The rules that were last named, and what matches open with. */
+  /** The rules named last, and the opening of `matches` for them. */
   private rulesName: string | undefined;
   private rulesOpening = Buffer.alloc(0);
   private readonly rules = new WeakMap<RuleMatch, Buffer>();
@@ -51,7 +51,7 @@ export class MemberWriter {
 
   constructor(private readonly origin: DocumentOrigin) {}
 
-  /** Turns to the events of a file. */
+  /** Prepares for the events of a file. */
   begin(source: string, file: FileRef): void {
     if (source === this.source && file === this.file) return;
     this.fileId = Buffer.from(file.id, "latin1");
@@ -64,7 +64,7 @@ export class MemberWriter {
     this.fileTime = Buffer.from(JSON.stringify(isoTime(file.time)));
   }
 
-  /** Appends `"@timestamp":` with JSON string bytes (the file's time by default), and `auditship` up to its offset. */
+  /** Appends `"@timestamp":` with the bytes of a JSON string (by default the file's time), and `auditship` up to its offset. */
   open(out: ByteWriter, timestamp: Uint8Array = this.fileTime, start = 0, end = timestamp.length): void {
     out.copy(HEAD);
     out.copy(timestamp, start, end);
@@ -109,7 +109,7 @@ export class MemberWriter {
     out.byte(CLOSE_BRACKET);
   }
 
-  /** What {@link matches} writes of every event that has these; undefined if a message is more than texts and fields. */
+  /** What {@link matches} writes for every event with these matches; undefined if a message consists of more than texts and fields. */
   matchParts(rules: string, matches: readonly RuleMatch[]): (Uint8Array | ShownField)[] | undefined {
     const parts: (Uint8Array | ShownField)[] = [this.matchesOpening(rules)];
     for (const [index, match] of matches.entries()) {
@@ -125,7 +125,7 @@ export class MemberWriter {
     out.copy(SALVAGED);
   }
 
-  /** What is missing of a line longer than `maxLine`, and what that was as written. */
+  /** What was dropped from a line longer than `maxLine`, and the original's length and hash. */
   truncated(out: ByteWriter, { dropped, length, sha256 }: OversizedLine): void {
     out.copy(TRUNCATED);
     out.json({ dropped, length, sha256 });
@@ -160,7 +160,7 @@ export class MemberWriter {
     return this.rulesOpening;
   }
 
-  /** A rule's part of a match, up to its message. */
+  /** The part of a match that depends only on the rule, up to the message. */
   private rule(match: RuleMatch): Buffer {
     let bytes = this.rules.get(match);
     if (bytes === undefined) {
@@ -173,8 +173,8 @@ export class MemberWriter {
 }
 
 /**
- * The spans of the members of the (valid) object at `start` that are not named as one of ours. Elasticsearch refuses
- * documents with a key twice.
+ * The spans of the members of the (valid) object at `start`, except those named like one of ours. Elasticsearch refuses documents
+ * with duplicate keys.
  */
 export function foreignMembers(bytes: Buffer, start: number): [start: number, end: number][] {
   const spans: [number, number][] = [];
@@ -200,7 +200,7 @@ function isEmpty(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
-/** A time as RFC 3339, or the epoch if it is none. */
+/** A time as RFC 3339; the epoch if it is invalid. */
 function isoTime(time: number): string {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? new Date(0).toISOString() : date.toISOString();
@@ -208,7 +208,7 @@ function isoTime(time: number): string {
 
 const BILLION = 1_000_000_000;
 
-/** Appends a whole number that is not negative. */
+/** Appends a whole number, which must not be negative. */
 function appendInteger(out: ByteWriter, value: number): void {
   if (value < BILLION) {
     appendDigits(out, value | 0, digitsOf(value | 0));

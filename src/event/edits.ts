@@ -3,7 +3,10 @@ import type { Pieces } from "./pieces.js";
 
 const EDIT_WORDS = 4;
 
-/** Replacements of spans of a batch's bytes, for all rows in one list: (start, end, where the replacement lies). */
+/**
+ * Replacements of spans of a batch's bytes, for all rows in one list. Each is stored as (start, end, start and end of the
+ * replacement).
+ */
 export class Edits {
   count = 0;
   private words = new Uint32Array(64 * EDIT_WORDS);
@@ -14,7 +17,7 @@ export class Edits {
     this.replacements.clear();
   }
 
-  /** Adds a replacement of [start, end); copies `replacement`. */
+  /** Replaces [start, end) by a copy of `replacement`. */
   add(start: number, end: number, replacement: Uint8Array): void {
     const at = this.count++ * EDIT_WORDS;
     if (at === this.words.length) {
@@ -43,13 +46,13 @@ export class Edits {
     return last;
   }
 
-  /** The first byte of what readers see of the value at `start`, after the edits [first, last). */
+  /** The first byte that readers see of the value at `start`, after the edits [first, last). */
   firstByte(bytes: Uint8Array, start: number, first: number, last: number): number {
     const index = this.touching(first, last, start, start + 1);
     return index < last ? this.replacements.bytes[this.words[index * EDIT_WORDS + 2]] : bytes[start];
   }
 
-  /** Appends [start, end) of `bytes` with the edits [first, last); one that reaches beyond counts as a whole. */
+  /** Appends [start, end) of `bytes` with the edits [first, last). An edit that reaches beyond the span is appended as a whole. */
   copy(out: ByteWriter, bytes: Uint8Array, start: number, end: number, first: number, last: number): void {
     let at = start;
     for (let index = this.touching(first, last, start, end); index < last; index++) {

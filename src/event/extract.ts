@@ -15,28 +15,28 @@ import { JsonStream, type OuterMembers } from "./json-stream.js";
 import { CAPITAL, EVENT_KEYS, ITEMS } from "./keys.js";
 import { findWholeEvent } from "./salvage.js";
 
-/** Members that are never kept. */
+/** Members that are always dropped. */
 const LEFT_OUT: ReadonlySet<number> = new Set([Field.requestObject, Field.responseObject, ITEMS]);
-/** Largest member that is kept: annotations and the user's groups are larger than one would think. */
+/** Largest member that is kept, in bytes: annotations and the user's groups can be larger than one would think. */
 const MOST_OF_MEMBER = 256 * 1024;
-/** Most bytes that are kept of all of them. */
+/** Most bytes kept of all members together. */
 const MOST_OF_LINE = 1024 * 1024;
-/** Bytes at the line's end that are looked through for a whole event, if the line is none. */
+/** Bytes at the line's end that are searched for a whole event if the line is not one itself. */
 const END = 2 * 1024 * 1024;
 
 /**
- * The event in a line too long to be held: its members without the bodies, byte for byte, in a few MiB of memory. The
- * whole line must be one object, so that nothing inside a body is taken for it; else it may be torn.
+ * Extracts the event from a line too long to be held: its members without the bodies, byte for byte, using a few MiB of memory. The
+ * whole line must be one object, so that nothing inside a body is mistaken for the event. Otherwise the line may be torn.
  */
 export class EventExtractor implements LineExtractor, OuterMembers {
   readonly #json = new JsonStream(this);
   readonly #end = new LineEnd();
-  /** `{` and the members that are kept, each with a comma. */
+  /** `{` and the members that are kept, each followed by a comma. */
   readonly #kept = new ByteWriter();
   readonly #dropped = new Set<string>();
-  /** Where the member at hand begins in `#kept`. */
+  /** Where the current member begins in `#kept`. */
   #member = 0;
-  /** The member at hand is copied, from here on in the bytes at hand. */
+  /** Where in the current bytes the current member is still to be copied from; -1 if it is not kept. */
   #copyFrom = -1;
   #field = -1;
   #isEvent = false;
@@ -83,7 +83,7 @@ export class EventExtractor implements LineExtractor, OuterMembers {
     this.#kept.byte(COMMA);
   }
 
-  /** Copies the member at hand up to `end` of the bytes at hand, unless it gets too large. */
+  /** Copies the current member up to `end` of the current bytes, unless it gets too large. */
   #copy(end: number): void {
     if (this.#copyFrom < 0) return;
     const length = this.#kept.length + end - this.#copyFrom;
@@ -107,7 +107,7 @@ export class EventExtractor implements LineExtractor, OuterMembers {
   }
 
   #event(): ExtractedLine | undefined {
-    // A list of events is not one.
+    // A list of events is not an event.
     if (this.#dropped.has("items") && !this.#isEvent) return undefined;
     const out = this.#kept;
     if (out.length > 1) out.length--;
@@ -121,7 +121,7 @@ export class EventExtractor implements LineExtractor, OuterMembers {
 class LineEnd {
   readonly #bytes = Buffer.allocUnsafeSlow(2 * END);
   #count = 0;
-  /** Bytes of the line before them. */
+  /** How many bytes of the line precede them. */
   #before = 0;
 
   add(bytes: Uint8Array): void {
@@ -133,7 +133,7 @@ class LineEnd {
     this.#count += part.length;
   }
 
-  /** Offset in the line of a whole event that ends where the line does; -1 if there is none. */
+  /** Offset in the line of a whole event that ends exactly at the line's end; -1 if there is none. */
   findEvent(): number {
     const last = this.#count;
     const bytes = Buffer.concat([this.#bytes.subarray(0, last), Buffer.of(NEWLINE)]);

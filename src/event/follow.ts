@@ -1,4 +1,4 @@
-/** What may follow a needle, as `assembly/follow.ts` reads it. */
+/** Encodes what may follow a needle in the form that `assembly/follow.ts` reads. */
 import type { Follow } from "../plugin/index.js";
 
 const KINDS: readonly Follow["kind"][] = ["texts", "query", "members"];
@@ -26,7 +26,7 @@ function encoded(follow: Follow): Buffer {
   }
 }
 
-/** Names by the bucket that their length and first byte say. */
+/** Names in buckets by their length and first byte. */
 function encodeNames(names: readonly string[]): Buffer {
   const buckets: Buffer[] = Array.from({ length: BUCKETS }, () => Buffer.alloc(0));
   for (const name of names.map((text) => Buffer.from(text))) {
@@ -43,7 +43,7 @@ function encodeNames(names: readonly string[]): Buffer {
   return Buffer.concat([table, ...buckets.flatMap((bucket) => [bucket, Buffer.alloc(1)])]);
 }
 
-/** Up to four bytes as a number, the first of them lowest. */
+/** Up to four bytes as a number, the first byte lowest. */
 export function wordOf(bytes: Uint8Array): number {
   return bytes.reduce((sum, byte, i) => sum + byte * 256 ** i, 0);
 }

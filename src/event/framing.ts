@@ -5,15 +5,15 @@ import { type DocumentMemory, MAX_DOCUMENTS, PART_WORDS } from "./document-memor
 import type { MatchTemplates } from "./match-templates.js";
 import type { RowView } from "./view.js";
 
-/** Rows with one of these say more of themselves than an annotation or a match, or are no documents. */
+/** Flags of rows that are no documents, or whose document says more about itself than annotations and matches. */
 const UNUSUAL = Flag.invalid | Flag.dropped | Flag.salvaged | Flag.truncated | Flag.item | Flag.reserved | Flag.deep;
 const CHANGED = Flag.edited | Flag.annotated | Flag.matched;
-/** Longer lines are better copied once, by who writes documents one by one. Bytes. */
+/** Longer lines, in bytes, are left to those who write documents one by one, so that they are copied only once. */
 const MAX_LINE = 32 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
-/** Writes many documents at once (`assembly/document.ts`), of the rows that need no more than that. */
+/** Writes many documents at once (`assembly/document.ts`), for the rows whose documents have the usual form. */
 export class Framing implements FramedDocuments {
   count = 0;
   ids: Uint8Array = NOTHING;
@@ -21,9 +21,9 @@ export class Framing implements FramedDocuments {
   spans: Uint32Array = new Uint32Array(0);
   #frame: Frame | undefined;
   #opening: Uint8Array | undefined;
-  /** Whether frame and opening are short enough. */
+  /** Whether the frame and the opening are short enough. */
   #fits = false;
-  /** What rows are made of beside what stands in the batch. */
+  /** What rows consist of besides the batch's own bytes. */
   readonly #prepared = new ByteWriter(0);
 
   constructor(
@@ -31,7 +31,10 @@ export class Framing implements FramedDocuments {
     private readonly members: MemberWriter,
   ) {}
 
-  /** Appends documents of rows from `first` on, at most up to `last`. @param memory undefined if the batch lies elsewhere */
+  /**
+   * Appends documents of the rows from `first` on, up to `last` at most. @param memory undefined if the batch is not in WebAssembly
+   * memory
+   */
   write(first: number, last: number, frame: Frame, memory: DocumentMemory | undefined, out: ByteWriter): void {
     this.count = 0;
     if (memory === undefined || !this.#place(memory, frame)) return;
@@ -41,7 +44,7 @@ export class Framing implements FramedDocuments {
     if (memory.refused) memory.templates.refuse(this.batch.matches(first + this.count));
   }
 
-  /** Says what stands in every document; false if that is too long. */
+  /** Sets what is the same in every document; false if that is too long. */
   #place(memory: DocumentMemory, frame: Frame): boolean {
     const { opening, fileId } = this.members;
     if (frame === this.#frame && opening === this.#opening) return this.#fits;
@@ -55,8 +58,8 @@ export class Framing implements FramedDocuments {
   }
 
   /**
-   * Says what rows are made of, up to the first that is unusual or for which there is no room; returns which that is. What does
-   * not get written is prepared again in the next call.
+   * Prepares the parts of each row, up to the first that is unusual or does not fit, and returns that row. Rows that are then not
+   * written are prepared again in the next call.
    */
   #prepare(first: number, last: number, memory: DocumentMemory, space: number): number {
     const { table } = this.batch;
@@ -85,9 +88,8 @@ export class Framing implements FramedDocuments {
     return row;
   }
 
-  /** Writes what stages made of a row; false if that cannot be had here. */
-  #change(row: number, flags: number, memory: DocumentMemory, part: number): boolean {
-    const { prepared, parts, templates } = memory;
+  /** Prepares what stages changed in a row; false if this row cannot be written here. */
+  #change(row: number, flags: number, { prepared, parts, templates }: DocumentMemory, part: number): boolean {
     const out = this.#prepared;
     const event = this.batch.at(row);
     try {
@@ -101,20 +103,11 @@ export class Framing implements FramedDocuments {
     } catch {
       return false;
     }
-    // It grew out of its place.
+    // False if it outgrew its place.
     return out.bytes === prepared;
   }
 
-  /** Cuts an edited line into pieces; false if they cannot be had here. */
-  #cut(event: RowView, { parts, pieces }: DocumentMemory, part: number): boolean {
-    const before = pieces.count;
-    parts[part] = pieces.address;
-    parts[part + 1] = event.cutEdited(pieces, this.#prepared);
-    parts[part + 5] = pieces.count - before;
-    return parts[part + 1] > 0 && pieces.fit;
-  }
-
-  /** Where the template of a row's matches lies; 0 if they have none, or show what was redacted. */
+  /** The address of the template of a row's matches; 0 if there are none, or if they show something redacted. */
   #template(event: RowView, flags: number, templates: MatchTemplates): number {
     if ((flags & Flag.matched) === 0) return 0;
     const matches = event.matches();

@@ -1,9 +1,9 @@
 import type { ByteWriter, FileRef } from "../plugin/index.js";
 
 /**
- * A 64-bit hash of spans: two 32-bit multiplicative hashes with different multipliers, fed with four bytes at a time (as
- * cyrb53 is with one), each finished with murmur3's mixer. It tells apart what stands at one position, no more; not against
- * attackers.
+ * A 64-bit hash of spans. It consists of two 32-bit multiplicative hashes with different multipliers, like cyrb53 but fed four
+ * bytes at a time, each finished with murmur3's mixer. It only has to tell apart events at the same position, and does not
+ * withstand attackers.
  */
 export class SpanHash {
   private a = 0;
@@ -11,7 +11,7 @@ export class SpanHash {
   private bytes: Uint8Array = Buffer.alloc(0);
   private words = new DataView(this.bytes.buffer);
 
-  /** Begins anew, with spans of these bytes. */
+  /** Starts a new hash over spans of these bytes. */
   over(bytes: Uint8Array): this {
     this.a = 0xdeadbeef | 0;
     this.b = 0x41c6ce57;
@@ -22,14 +22,14 @@ export class SpanHash {
     return this;
   }
 
-  /** Adds the bytes [start, end), and that they end here. */
+  /** Adds the bytes [start, end) and their length. */
   span(start: number, end: number): this {
     const { bytes, words } = this;
     let { a, b } = this;
     let i = start;
     for (; i + 4 <= end; i += 4) {
       const word = words.getInt32(i, true);
-      // A product keeps what is in high bits there: the turn brings it down again.
+      // Multiplying leaves the influence of high bits in high bits; rotating brings it down again.
       a = Math.imul(a ^ word, 2654435761);
       a = (a << 15) | (a >>> 17);
       b = Math.imul(b ^ word, 1597334677);
@@ -72,12 +72,12 @@ const ALPHABET = Buffer.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 export const ID_TAIL = 24;
 
 /**
- * An event's id as text, see {@link EventView.id}: written anew for each event in the same memory. The file's part is its
- * fingerprint's short form, whose 96 bits are exactly 16 characters.
+ * An event's id as text (see {@link EventView.id}), rewritten in the same memory for each event. The file's part is the short form
+ * of its fingerprint: 96 bits, which are exactly 16 characters.
  */
 export class IdText {
   private file: FileRef | undefined;
-  /** The file's part, and the tail of the last event. */
+  /** The file's part, followed by the tail of the last event. */
   private bytes = Buffer.alloc(ID_TAIL);
 
   /** Writes the id of an event. */
@@ -98,7 +98,7 @@ export class IdText {
     this.put(at + 20, low & 0xffffff);
   }
 
-  /** Appends it. */
+  /** Appends the id. */
   write(out: ByteWriter): void {
     out.copy(this.bytes);
   }
@@ -107,7 +107,7 @@ export class IdText {
     return this.bytes.toString("latin1");
   }
 
-  /** Four characters of base64url for 24 bits. */
+  /** Writes 24 bits as four characters of base64url. */
   private put(at: number, bits: number): void {
     const { bytes } = this;
     bytes[at] = ALPHABET[bits >>> 18];

@@ -18,13 +18,13 @@ import {
 } from "../plugin/index.js";
 import { ESCAPED, HEX, MAX_DEPTH, PLAIN } from "./json.js";
 
-/** What a {@link JsonStream} tells of the outermost object's members; offsets are in the bytes that were added last. */
+/** What a {@link JsonStream} reports about the members of the outermost object. Offsets are in the bytes added last. */
 export interface OuterMembers {
-  /** A key begins with its quote at `at`. */
+  /** A key begins, with its quote, at `at`. */
   keyBegins(at: number): void;
-  /** The key has ended before `at`. */
+  /** The key ended before `at`. */
   keyEnds(at: number): void;
-  /** The member's value has ended before `at`. */
+  /** The member's value ended before `at`. */
   valueEnds(at: number): void;
 }
 
@@ -60,21 +60,21 @@ enum Expect {
 const LITERALS = new Map(["true", "false", "null"].map((text) => [text.charCodeAt(0), Buffer.from(text)]));
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-/** One JSON object (RFC 8259, as strict as `json.ts`) in pieces that may be cut anywhere. Holds none of its bytes. */
+/** Reads one JSON object (RFC 8259, as strictly as `json.ts`) in pieces that may be cut anywhere. Keeps none of its bytes. */
 export class JsonStream {
-  /** True once it is known not to be JSON, or nested too deep. */
+  /** True once the text is known not to be JSON, or to be nested too deep. */
   failed = false;
   readonly #outer: OuterMembers;
   #expect = Expect.object;
-  /** The closing bytes of the containers around. */
+  /** The closing bytes of the containers that are open. */
   #closing = new Uint8Array(64);
   #depth = 0;
-  /** The string is a key. */
+  /** The current string is a key. */
   #isKey = false;
-  /** Hex digits of an escape that are still to come. */
+  /** Hex digits of an escape still to come. */
   #digits = 0;
   #literal = Buffer.alloc(0);
-  /** Bytes of the literal, or of a byte order mark, that were seen. */
+  /** How many bytes of the literal, or of a byte order mark, have been seen. */
   #matched = 0;
 
   constructor(outer: OuterMembers) {
@@ -92,7 +92,7 @@ export class JsonStream {
     }
   }
 
-  /** Goes to the string's end, or that of the bytes. */
+  /** Reads to the end of the string, or of the bytes. */
   #string(bytes: Uint8Array, i: number): number {
     const { length } = bytes;
     while (i < length && PLAIN[bytes[i]] === 1) i++;
@@ -108,7 +108,7 @@ export class JsonStream {
     return i;
   }
 
-  /** Takes the byte at `i`; returns where to go on: at the byte itself where that only ended a number. */
+  /** Processes the byte at `i`; returns where to go on. That is `i` itself if the byte only ended a number. */
   #step(byte: number, i: number): number {
     switch (this.#expect) {
       case Expect.escape:
@@ -166,7 +166,7 @@ export class JsonStream {
     return i + 1;
   }
 
-  /** Before the object: NULs of a hole, a byte order mark. */
+  /** Before the object: NULs of a hole in the file, a byte order mark. */
   #start(byte: number): void {
     if (byte === OPEN_BRACE && this.#matched % BYTE_ORDER_MARK.length === 0) this.#open(CLOSE_BRACE);
     else if (byte === BYTE_ORDER_MARK[this.#matched]) this.#matched++;
@@ -212,7 +212,7 @@ export class JsonStream {
     return i;
   }
 
-  /** What a byte makes of the number; undefined if it is not part of it. */
+  /** The state after one more byte of the number; undefined if the byte is not part of it. */
   #afterDigits(byte: number): Expect | undefined {
     const isDigit = byte >= ZERO && byte <= NINE;
     const isExponent = byte === 0x65 || byte === 0x45;

@@ -16,39 +16,39 @@ import {
 } from "../plugin/index.js";
 
 /**
- * JSON (RFC 8259) as bytes: where strings, numbers and whole values end. Accepts exactly what `JSON.parse` accepts;
- * bytes from 0x80 on are let through inside strings. Nothing here checks the length of the array: the text must be
- * followed by a byte that no token can run over (a line's newline, a NUL, what follows a value in valid JSON).
+ * JSON (RFC 8259) as bytes: where strings, numbers and whole values end. Accepts exactly what `JSON.parse` accepts, and any byte
+ * from 0x80 on inside strings. The length of the array is not checked: the text must be followed by a byte that no token can run
+ * over (a line's newline, a NUL, or whatever follows a value in valid JSON).
  */
 
-/** How deep values may be nested. */
+/** Deepest nesting allowed. */
 export const MAX_DEPTH = 1_000_000;
 
-/** What is nested deeper is told by {@link lexer}. */
+/** {@link lexer} reports deeper nesting than this. */
 export const DEEP = 100;
 
-/** Instead of an offset: the text is malformed, {@link lexer} says where and why. */
+/** Returned instead of an offset if the text is malformed; {@link lexer} says where and why. */
 export const FAILED = -1;
 
-/** What the functions below tell besides their result. */
+/** What the functions below report besides their result. */
 export const lexer = {
-  /** Offset of the last backslash that was passed. */
+  /** Offset of the last backslash passed. */
   escapeAt: -1,
-  /** A value was nested deeper than {@link DEEP}; whoever asks sets it to false before. */
+  /** Set if a value was nested deeper than {@link DEEP}; the caller resets it before. */
   deep: false,
   /** Where the last failure was found. */
   failedAt: 0,
   reason: "syntax" as "syntax" | "too-deep",
 };
 
-/** Notes a failure. */
+/** Records a failure. */
 export function fail(at: number, reason: "syntax" | "too-deep" = "syntax"): number {
   lexer.failedAt = at;
   lexer.reason = reason;
   return FAILED;
 }
 
-/** 1 for bytes that stand for themselves in a string. */
+/** 1 for bytes that need no escape in a string. */
 export const PLAIN = new Uint8Array(256).fill(1, SPACE);
 PLAIN[QUOTE] = 0;
 PLAIN[BACKSLASH] = 0;
@@ -59,10 +59,10 @@ for (const digit of Buffer.from("0123456789abcdefABCDEF")) HEX[digit] = 1;
 export const ESCAPED = new Uint8Array(256);
 for (const letter of Buffer.from('"\\/bfnrt')) ESCAPED[letter] = 1;
 
-/** The offset of the closing quote of the string whose opening quote is before `i`. */
+/** The offset of the closing quote of the string whose content begins at `i`. */
 export function stringEnd(bytes: Uint8Array, i: number): number {
   for (;;) {
-    // Four steps a turn: most of a scan's time is spent here.
+    // Unrolled four times, because most of a scan's time is spent here.
     while (PLAIN[bytes[i]] === 1) {
       if (PLAIN[bytes[++i]] !== 1) break;
       if (PLAIN[bytes[++i]] !== 1) break;
@@ -129,7 +129,7 @@ function digitsEnd(bytes: Uint8Array, i: number): number {
   return i > start ? i : fail(i);
 }
 
-/** The offset of the first byte from `i` on that is no white space within a line. */
+/** The offset of the first byte from `i` on that is not white space within a line. */
 export function skipSpace(bytes: Uint8Array, i: number): number {
   for (;;) {
     const byte = bytes[i];
@@ -138,7 +138,7 @@ export function skipSpace(bytes: Uint8Array, i: number): number {
   }
 }
 
-/** The offset of a member's value, when its key (a quote is expected) is at `i`. */
+/** The offset of the value of the member whose key should begin at `i`. */
 function memberValue(bytes: Uint8Array, i: number): number {
   if (bytes[i] !== QUOTE) return fail(i);
   i = stringEnd(bytes, i + 1);
@@ -146,7 +146,7 @@ function memberValue(bytes: Uint8Array, i: number): number {
   return valueAfterKey(bytes, i);
 }
 
-/** The offset of a member's value, when its key's closing quote is at `i`. */
+/** The offset of the value of the member whose key has its closing quote at `i`. */
 export function valueAfterKey(bytes: Uint8Array, i: number): number {
   i++;
   if (bytes[i] !== COLON) {
@@ -157,7 +157,7 @@ export function valueAfterKey(bytes: Uint8Array, i: number): number {
   return bytes[i] > SPACE ? i : skipSpace(bytes, i);
 }
 
-/** The closing bytes of the containers around the place where `skipValue` is. */
+/** The closing bytes of the containers that are open in `skipValue`. */
 let nesting: Uint8Array = new Uint8Array(1024);
 
 function deepen(): Uint8Array {
@@ -167,7 +167,7 @@ function deepen(): Uint8Array {
   return nesting;
 }
 
-/** The offset after the value at `i`, whatever it is and holds. Neither recursion nor allocation. */
+/** The offset after the value at `i`, of any type and depth. Neither recurses nor allocates, unless the nesting outgrows its stack. */
 export function skipValue(bytes: Uint8Array, i: number): number {
   let stack = nesting;
   let depth = 0;
@@ -222,19 +222,19 @@ export function skipValue(bytes: Uint8Array, i: number): number {
   }
 }
 
-/** The text of a valid JSON value: a string decoded, anything else as it stands. Invalid UTF-8 becomes U+FFFD. */
+/** The text of a valid JSON value: strings are decoded, anything else stays as it is. Invalid UTF-8 becomes U+FFFD. */
 export function decode(bytes: Buffer, start: number, end: number): string {
   if (bytes[start] !== QUOTE) return bytes.toString("utf8", start, end);
   return decodeContent(bytes, start + 1, end - 1);
 }
 
-/** Decodes what stands between a string's quotes. */
+/** Decodes the content between a string's quotes. */
 export function decodeContent(bytes: Buffer, start: number, end: number): string {
   const text = bytes.toString("utf8", start, end);
   return text.includes("\\") ? JSON.parse(`"${text}"`) : text;
 }
 
-/** The same bytes as a Buffer, which has the fast ways to copy, search and decode. */
+/** The same bytes as a Buffer, which has fast ways to copy, search and decode. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -1,25 +1,25 @@
 import type { Keys } from "../plugin/index.js";
 
-/** What of `assembly/keys.ts` is called. Addresses are in bytes. */
+/** The function of `assembly/keys.ts` that is called. Addresses are in bytes. */
 export interface KeyExports {
   findKeys(set: number, from: number, to: number, found: number): number;
 }
 
-/** As in `assembly/keys.ts`. */
+/** Must agree with `assembly/keys.ts`. */
 const LETTERS = 16;
 const SLOTS = 32;
 const KEYS = SLOTS + 2 * 1024;
 const KEY = 24;
 
-/** Bytes for sets of keys: two of 500, and 32 of 16 as rules that are left ask for. */
+/** Bytes for sets of keys: enough for two of 500, and 32 of 16 as narrowed facets have. */
 const SETS = 128 * 1024;
 const MAX_KEYS = 1024;
 /** Bytes of memory that sets of keys need. */
 export const KEY_SETS_BYTES = SETS + 2 * MAX_KEYS;
 
-/** Sets of keys in a memory of WebAssembly. */
+/** Sets of keys in a WebAssembly memory. */
 export class KeySets {
-  /** The numbers of the keys that were found last. */
+  /** The numbers of the keys found last. */
   readonly found: Uint16Array;
   readonly #exports: KeyExports;
   readonly #memory: Uint8Array;
@@ -27,7 +27,7 @@ export class KeySets {
   #next: number;
   #addresses = new WeakMap<Keys, number>();
 
-  /** @param at where there are {@link KEY_SETS_BYTES}, a multiple of 8 */
+  /** @param at address of {@link KEY_SETS_BYTES} bytes, a multiple of 8 */
   constructor(exports: KeyExports, memory: ArrayBuffer, at: number) {
     this.#exports = exports;
     this.#memory = new Uint8Array(memory);
@@ -42,7 +42,7 @@ export class KeySets {
     return set === 0 ? -1 : this.#exports.findKeys(set, start, end, this.found.byteOffset);
   }
 
-  /** When there is no more room, sets that were used before give way. 0 if the set is larger than that. */
+  /** Writes a set and returns its address; 0 if it is too large. When there is no more room, all earlier sets are dropped. */
   #add(keys: Keys): number {
     let set = encode(keys, this.#next);
     if (this.#next + set.length > this.#at + SETS) {
@@ -61,7 +61,7 @@ export class KeySets {
   }
 }
 
-/** A set, to lie at `address`. */
+/** Encodes a set for this address. */
 function encode({ texts }: Keys, address: number): Buffer {
   const textsAt = KEYS + texts.length * KEY;
   const length = textsAt + texts.reduce((sum, text) => sum + text.length, 0);

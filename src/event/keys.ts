@@ -1,21 +1,21 @@
 import { FIELD_COUNT, FIELD_PATHS, Field, QUOTE } from "../plugin/index.js";
 import { decodeContent } from "./json.js";
 
-/** `items` of an EventList: found by the scanner, not in the field table. */
+/** `items` of an EventList: the scanner finds it, but it is not in the field table. */
 export const ITEMS = FIELD_COUNT;
-/** A member named as one that we add to a document ourselves. */
+/** A member with the name of one that we add to a document ourselves. */
 export const RESERVED = FIELD_COUNT + 1;
 
-/** Added to a field's number where the key is Go's name of it (`AuditID`), as KubeSphere writes it. */
+/** Added to a field's number if the key is its name in Go (`AuditID`), as KubeSphere writes it. */
 export const CAPITAL = 0x80;
 
-/** Longest known key with every letter written as `\u0000`. */
+/** Length in bytes of the longest known key with every letter escaped as `\u0000`. */
 const MAX_ESCAPED_KEY = 256;
 
-/** Names in Go that are not the camelCase name with a capital. */
+/** Names in Go that are not just the camelCase name with a capital. */
 const GO_NAMES: Readonly<Record<string, string>> = { uid: "UID", apiGroup: "APIGroup", apiVersion: "APIVersion" };
 
-/** Keys with one spelling: those of TypeMeta, and KubeSphere's own. */
+/** Fields with only one spelling: those of TypeMeta, and KubeSphere's own. */
 const ONE_SPELLING = new Set([
   Field.kind,
   Field.apiVersion,
@@ -26,20 +26,20 @@ const ONE_SPELLING = new Set([
 ]);
 
 /**
- * The known keys of one object. Each name has an index; what it means is its code: a field's number, with
- * {@link CAPITAL} where the name is Go's.
+ * The known keys of one object. Each name has an index, and a code that gives its meaning: a field's number, plus {@link CAPITAL}
+ * if it is the name in Go.
  */
 export class KeyTable {
-  /** The lowest and one past the highest field in here. */
+  /** The lowest field in the table, and one past the highest. */
   readonly first: number;
   readonly last: number;
   /** By index. */
   readonly codes: Uint8Array;
   readonly names: readonly Buffer[];
-  /** By {@link slot}: index of the only name that can be there, plus 1. */
+  /** By {@link slot}: the index, plus 1, of the only name that can be there. */
   private readonly slots: Uint8Array;
   private readonly factor: number;
-  /** By index plus 1: index of the name that followed it last time. A writer's order is nearly always the same. */
+  /** By index plus 1: the index of the name that followed it last time. Writers nearly always use the same order. */
   private readonly successors: Uint8Array;
 
   constructor(keys: ReadonlyMap<string, number>) {
@@ -52,7 +52,10 @@ export class KeyTable {
     [this.factor, this.slots] = perfectHash(this.names);
   }
 
-  /** The index of the key whose content begins at `start` if it is the one that follows `previous` (-1: none), or -1. */
+  /**
+   * The index of the key whose content begins at `start`, if it is the one expected after `previous` (-1: at the beginning);
+   * otherwise -1.
+   */
   guess(bytes: Uint8Array, start: number, previous: number): number {
     const index = this.successors[previous + 1];
     const name = this.names[index];
@@ -66,7 +69,7 @@ export class KeyTable {
     this.successors[previous + 1] = index;
   }
 
-  /** The index of the key at [start, end), or -1. The key holds no escapes. */
+  /** The index of the key at [start, end), or -1. The key must not contain escapes. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;
     if (length === 0) return -1;
@@ -78,7 +81,7 @@ export class KeyTable {
     return index;
   }
 
-  /** The same for a key that may hold escapes. */
+  /** The same for a key that may contain escapes. */
   findEscaped(bytes: Buffer, start: number, end: number): number {
     if (end - start > MAX_ESCAPED_KEY) return -1;
     const key = Buffer.from(decodeContent(bytes, start, end));
@@ -90,7 +93,7 @@ function slot(length: number, first: number, last: number, factor: number): numb
   return (Math.imul((length << 16) | (first << 8) | last, factor) >>> 24) & 0xff;
 }
 
-/** Looks for a factor under which no two names share a slot. */
+/** Finds a factor with which no two names share a slot. */
 function perfectHash(names: readonly Buffer[]): [factor: number, slots: Uint8Array] {
   for (let factor = 0x9e3779b1; ; factor += 2) {
     const slots = new Uint8Array(256);
@@ -104,7 +107,7 @@ function perfectHash(names: readonly Buffer[]): [factor: number, slots: Uint8Arr
   }
 }
 
-/** The keys of the fields whose path is `prefix` and one name. */
+/** The keys of the fields whose path is `prefix` followed by one name. */
 function keysBelow(prefix: string): Map<string, number> {
   const keys = new Map<string, number>();
   for (const [field, path] of FIELD_PATHS.entries()) {
@@ -125,7 +128,7 @@ export const EVENT_KEYS = new KeyTable(
     .set("auditship", RESERVED),
 );
 
-/** By field: the keys of the object in it, for the fields that have their members in the field table. */
+/** For each field whose members are in the field table too, the keys of its object. */
 export const NESTED_KEYS: readonly (KeyTable | undefined)[] = FIELD_PATHS.map((path) =>
   FIELD_PATHS.some((other) => other.startsWith(`${path}.`)) ? new KeyTable(keysBelow(`${path}.`)) : undefined,
 );

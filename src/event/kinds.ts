@@ -9,7 +9,7 @@ import {
 } from "../plugin/index.js";
 import { upTo16 } from "./align.js";
 
-/** What of `assembly/kinds.ts` is called. Addresses are in bytes. */
+/** The functions of `assembly/kinds.ts` that are called. Addresses are in bytes. */
 export interface KindExports {
   beginKinds(at: number): void;
   kinds(likeness: number, rows: number, numbers: number, latencies: number, count: number, out: number): void;
@@ -18,29 +18,29 @@ export interface KindExports {
 }
 
 const MASK_BYTES = upTo16(2 * NUMBERED.length);
-/** As in `assembly/kinds.ts`. */
+/** Must agree with `assembly/kinds.ts`. */
 const KEY_BYTES = 64;
 const SLOTS = 16_384;
 const HEADER = 16;
 /** Where the mask begins. */
 const MASK = HEADER + 8 * MAX_LATENCIES;
 const LIKENESS_BYTES = upTo16(MASK + 2 * MASK_BYTES + 2 * FIELD_COUNT);
-/** Bytes of memory for kinds: they are touched when they are needed. */
+/** Bytes of memory for kinds. They are not touched before they are needed. */
 export const kindsBytes = (maxRows: number): number =>
   LIKENESS_BYTES + 4 * SLOTS + KEY_BYTES * MAX_KINDS + upTo16(2 * maxRows);
 
-/** The kinds of rows in a memory of WebAssembly: of one likeness at a time. */
+/** The kinds of rows in a WebAssembly memory, for one likeness at a time. */
 export class KindTable {
   readonly #exports: KindExports;
   readonly #memory: Uint8Array;
   readonly #at: number;
   readonly #numbers: Uint16Array;
   #likeness: Likeness | undefined;
-  /** What the numbers of values are of. */
+  /** The numbering of values from which the kinds were made. */
   #values: object | undefined;
   #kinds: Kinds | undefined;
 
-  /** @param at where there are {@link kindsBytes} */
+  /** @param at address of {@link kindsBytes} bytes */
   constructor(exports: KindExports, memory: ArrayBuffer, at: number, maxRows: number) {
     this.#exports = exports;
     this.#memory = new Uint8Array(memory);
@@ -49,8 +49,8 @@ export class KindTable {
   }
 
   /**
-   * Kinds of `count` rows, which lie with the numbers of their values and their latencies at these addresses.
-   * @param values which numbering those are of
+   * The kinds of `count` rows. `rows`, `numbers` (of their values) and `latencies` are addresses.
+   * @param values identifies the numbering of the values
    */
   of(likeness: Likeness, values: object, rows: number, numbers: number, latencies: number, count: number): Kinds {
     const { kinds, kindsFull, beginKinds } = this.#exports;
@@ -66,7 +66,7 @@ export class KindTable {
   }
 }
 
-/** As `assembly/kinds.ts` reads it. */
+/** Encodes a likeness in the form that `assembly/kinds.ts` reads. */
 function encode({ fields, latencies }: Likeness): Buffer {
   const others = fields.filter((field) => !NUMBERED.includes(field));
   const bytes = Buffer.alloc(LIKENESS_BYTES);

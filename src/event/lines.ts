@@ -17,17 +17,17 @@ import type { WasmMemory } from "./wasm-memory.js";
 /** Most items of one EventList line; a line with more is invalid as a whole. */
 export const MAX_ITEMS = 16_384;
 
-/** Turns lines into rows: an event, the items of an EventList, an invalid line, or nothing for a blank one. */
+/** Turns each line into rows: an event, the items of an EventList, an invalid line, or nothing if it is blank. */
 export class LineScanner {
   private readonly scanner = new Scanner();
   /** Items of the current line so far. */
   private items = 0;
 
   /**
-   * @param rows where to add
-   * @param maxRows no line is begun with as many
-   * @param arrays whether an array on a line counts as its items, too
-   * @param memory the rows' own, if it is WebAssembly's: usual lines in its buffer are scanned there
+   * @param rows where rows are added
+   * @param maxRows no line is begun when there are this many rows
+   * @param arrays whether an array on a line is read as its items, too
+   * @param memory the WebAssembly memory of the rows, if they have one: usual lines in its buffer are scanned by its module
    */
   constructor(
     private readonly rows: Rows,
@@ -37,8 +37,8 @@ export class LineScanner {
   ) {}
 
   /**
-   * Scans the lines in [0, length); `bytes` has a newline at `length - 1` or at `length`. Returns how many bytes became
-   * rows: fewer than `length` if `maxRows` was reached. Only a first line that is a list may exceed it.
+   * Scans the lines in [0, length); `bytes` must have a newline at `length - 1` or at `length`. Returns how many bytes became rows:
+   * fewer than `length` if `maxRows` was reached. Only a first line that is a list may exceed `maxRows`.
    */
   scan(bytes: Buffer, length: number): number {
     const { rows } = this;
@@ -87,7 +87,7 @@ export class LineScanner {
     return newline + 1;
   }
 
-  /** Adds a row for the object at `start`; returns the offset after it, or FAILED with no row added. */
+  /** Adds a row for the object at `start`; returns the offset after it, or FAILED without adding a row. */
   private event(bytes: Buffer, start: number): number {
     const { rows } = this;
     const base = rows.add();
@@ -96,7 +96,7 @@ export class LineScanner {
     return end;
   }
 
-  /** A line that is no JSON; returns where the next one begins. */
+  /** Handles a line that is not JSON; returns where the next one begins. */
   private broken(bytes: Buffer, line: number, reason: InvalidReason): number {
     const newline = bytes.indexOf(NEWLINE, line);
     const lineEnd = withoutReturn(bytes, newline);
@@ -117,7 +117,7 @@ export class LineScanner {
     this.rows.place(line, lineEnd);
   }
 
-  /** Adds the items of the (valid) array at `array`, or one invalid row if they are too many. */
+  /** Adds the items of the (valid) array at `array`, or one invalid row if there are too many. */
   private list(bytes: Buffer, array: number, line: number, lineEnd: number, lists: boolean): void {
     const before = this.rows.count;
     this.items = 0;
@@ -126,7 +126,7 @@ export class LineScanner {
     this.invalid("too-many-items", line, lineEnd);
   }
 
-  /** Returns false when there are too many. With `lists`, items that are EventLists count as their items. */
+  /** False if there are too many. With `lists`, an item that is an EventList is replaced by its own items. */
   private addItems(bytes: Buffer, array: number, line: number, lineEnd: number, lists: boolean): boolean {
     let at = skipSpace(bytes, array + 1);
     if (bytes[at] === CLOSE_BRACKET) return true;
@@ -149,14 +149,14 @@ export class LineScanner {
   }
 }
 
-/** Skips what is not part of a line: the NULs of a hole before it, a byte order mark. */
+/** Skips what precedes a line without being part of it: the NULs of a hole in the file, a byte order mark. */
 function skipLeadIn(bytes: Uint8Array, at: number): number {
   while (bytes[at] === 0) at++;
   const marked = bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf;
   return marked ? at + 3 : at;
 }
 
-/** The end of the line whose newline is at `newline`. */
+/** The end of the line whose newline is at `newline`, without its carriage return. */
 function withoutReturn(bytes: Uint8Array, newline: number): number {
   return bytes[newline - 1] === RETURN ? newline - 1 : newline;
 }

@@ -1,12 +1,12 @@
 import type { RuleMatch } from "../plugin/index.js";
 
-/** Most lists that are kept. */
+/** Most lists kept. */
 const MAX_LISTS = 4096;
 let lists = 0;
 
 /**
- * The matches of an event. Events with the same matches share one list, so that a match costs no memory. A list is kept as long as
- * its first rule is: whoever holds a rule holds the whole set that it was loaded with.
+ * The matches of an event. Events with the same matches share one list, so that a match costs no memory. A list lives as long as
+ * its first rule: whoever holds a rule holds the whole set that it was loaded with.
  */
 export class MatchList {
   private longer = new WeakMap<RuleMatch, MatchList>();
@@ -15,7 +15,7 @@ export class MatchList {
 
   static readonly none = new MatchList(Object.freeze([]));
 
-  /** This list and one match more. */
+  /** The list that has one match more than this one. */
   with(match: RuleMatch): MatchList {
     let list = this.longer.get(match);
     if (list === undefined) {

@@ -1,52 +1,55 @@
 import { ROW_HEADER, type RuleMatch, type ShownField } from "../plugin/index.js";
 import type { MemberWriter } from "./document.js";
 
-/** As in `assembly/matches.ts`. */
+/** Must agree with `assembly/matches.ts`. */
 const HEAD = 4;
 const STEP = 12;
 
 /** Bytes for templates. */
 export const TEMPLATES = 64 * 1024;
 
-/** Templates of the matches that events have, in a memory of WebAssembly: events with the same matches share one. */
+/** Templates of the matches that events have, in a WebAssembly memory. Events with the same matches share one. */
 export class MatchTemplates {
   readonly #memory: Buffer;
   readonly #at: number;
   #next = 0;
-  /** Some template had no room. */
+  /** Some template did not fit. */
   #full = false;
-  /** The rules whose matches these are. */
+  /** The rules that produced these matches. */
   #rules = "";
   #addresses = new WeakMap<readonly RuleMatch[], number>();
-  /** Matches whose template does not do for this batch, and where it lies. */
+  /** Matches whose template cannot be used for this batch, and the address of that template. */
   #refused: [matches: readonly RuleMatch[], address: number][] = [];
 
-  /** @param at where there are {@link TEMPLATES} bytes, and some more that may be read */
+  /** @param at address of {@link TEMPLATES} bytes, followed by some more that may be read */
   constructor(memory: ArrayBuffer, at: number) {
     this.#memory = Buffer.from(memory, at, TEMPLATES);
     this.#at = at;
   }
 
-  /** Between two batches. */
+  /** Called between two batches. */
   startOver(): void {
     if (this.#full) this.#clear();
     for (const [matches, address] of this.#refused) this.#addresses.set(matches, address);
     this.#refused = [];
   }
 
-  /** Says whose matches come. */
+  /** Sets the rules that produce the matches to come. */
   begin(rules: string): void {
     if (rules === this.#rules) return;
     this.#rules = rules;
     this.#clear();
   }
 
-  /** The address of the template of these matches; 0 if a message of them has none, or there is no room. */
+  /** The address of the template of these matches; 0 if one of their messages has none, or there is no room. */
   of(matches: readonly RuleMatch[], members: MemberWriter): number {
     return this.#addresses.get(matches) ?? this.#add(matches, members);
   }
 
-  /** These showed a value that cannot be copied. In this batch there may be more, each of which would end a call: no template for them. */
+  /**
+   * Stops using the template of these matches for this batch: they showed a value that cannot be copied, and each further such
+   * value would end a call.
+   */
   refuse(matches: readonly RuleMatch[]): void {
     this.#refused.push([matches, this.#addresses.get(matches) ?? 0]);
     this.#addresses.set(matches, 0);
@@ -75,7 +78,7 @@ export class MatchTemplates {
   }
 }
 
-/** A template, to lie at `address`: its steps, and behind them its texts. */
+/** Encodes a template for this address: its steps, followed by its texts. */
 function encode(parts: readonly (Uint8Array | ShownField)[], address: number): Buffer {
   const steps: { texts: Uint8Array[]; field: number }[] = [{ texts: [], field: 0 }];
   for (const part of parts) {

@@ -1,6 +1,6 @@
 import { Flag, type InvalidLine, type InvalidReason, NUMBERED, ROW_WORDS, Row } from "../plugin/index.js";
 
-/** What the rows of a batch lie in. */
+/** The memory that holds the rows of a batch. */
 export interface RowMemory {
   readonly table: Uint32Array<ArrayBuffer>;
   readonly numbers: Uint16Array<ArrayBuffer>;
@@ -18,8 +18,8 @@ function heapRows(capacity: number): RowMemory {
 }
 
 /**
- * The rows of a batch: the field table and the columns beside it. Grows, is reused, and keeps every row beyond `count`
- * zero (NaN in the columns).
+ * The rows of a batch: the field table and the columns beside it. It grows, is reused, and keeps every row beyond `count` zero (NaN
+ * in the columns).
  */
 export class Rows {
   count = 0;
@@ -29,12 +29,12 @@ export class Rows {
   /** See {@link Batch.time}, {@link Batch.latency}. */
   time: Float64Array<ArrayBuffer> = new Float64Array(0);
   latency: Float64Array<ArrayBuffer> = new Float64Array(0);
-  /** Why rows are invalid; length and hash only where they cannot be had from the bytes. */
+  /** Why rows are invalid. Length and hash are stored only if they cannot be computed from the bytes. */
   private readonly reasons = new Map<number, Partial<InvalidLine> & { reason: InvalidReason }>();
 
   /**
-   * @param capacity rows that there is always room for; more come and go with the lists that need them
-   * @param home what they lie in as long as there are no more: table and numbers all zero, the columns all NaN
+   * @param capacity rows that there is always room for; a larger memory is used only for lists that need it
+   * @param home the memory used up to that capacity: table and numbers all zero, the columns all NaN
    */
   constructor(
     private readonly capacity: number,
@@ -43,12 +43,12 @@ export class Rows {
     this.resize(capacity);
   }
 
-  /** True as long as the rows are where they are at home. */
+  /** True unless the rows have moved to a larger memory. */
   get atHome(): boolean {
     return this.table === this.home.table;
   }
 
-  /** Takes all rows away. */
+  /** Removes all rows. */
   clear(): void {
     this.truncate(0);
     if (this.time.length > this.capacity) this.resize(this.capacity);
@@ -60,7 +60,7 @@ export class Rows {
     return this.count++ * ROW_WORDS;
   }
 
-  /** Says which line the last row belongs to. */
+  /** Sets the line that the last row belongs to. */
   place(line: number, lineEnd: number, item = 0): void {
     const base = (this.count - 1) * ROW_WORDS;
     this.table[base + Row.line] = line;
@@ -74,7 +74,7 @@ export class Rows {
     this.table[(this.count - 1) * ROW_WORDS + Row.flags] |= flags;
   }
 
-  /** Adds a row for the bytes [start, end) that are no event. */
+  /** Adds a row for the bytes [start, end), which are not an event. */
   addInvalid(reason: InvalidReason, start: number, end: number, known?: { length: number; sha256: string }): void {
     const base = this.add();
     this.table[base + Row.start] = start;
@@ -83,12 +83,12 @@ export class Rows {
     this.reasons.set(this.count - 1, { reason, ...known });
   }
 
-  /** What is known of an invalid row. */
+  /** What is known about an invalid row. */
   invalid(row: number): (Partial<InvalidLine> & { reason: InvalidReason }) | undefined {
     return this.reasons.get(row);
   }
 
-  /** Takes rows away until there are `count`. */
+  /** Removes the rows from `count` on. */
   truncate(count: number): void {
     this.table.fill(0, count * ROW_WORDS, this.count * ROW_WORDS);
     this.numbers.fill(0, count * NUMBERED.length, this.count * NUMBERED.length);
@@ -98,7 +98,7 @@ export class Rows {
     this.count = count;
   }
 
-  /** Makes room for `capacity` rows and keeps those that fit. */
+  /** Makes room for `capacity` rows, and keeps the rows that there are. */
   private resize(capacity: number): void {
     const { table, numbers, time, latency, count } = this;
     const memory = capacity === this.capacity ? this.home : heapRows(capacity);

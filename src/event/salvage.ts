@@ -5,8 +5,8 @@ import { FAILED, lexer, skipValue, stringEnd } from "./json.js";
 const BEGINNING = Buffer.from('{"kind":"Event","apiVersion":"audit.k8s.io/');
 
 /**
- * Looks in the torn line [line, end) for a whole event that ends exactly at its end; returns
- * its offset, or -1. There is at most one: a closing brace closes one object. Linear in the line's length.
+ * Looks in the torn line [line, end) for a whole event that ends exactly at `end`. Returns its offset, or -1. There can be only
+ * one, because a closing brace closes one object. The time is linear in the line's length.
  */
 export function findWholeEvent(bytes: Buffer, line: number, end: number): number {
   let from = line + 1;
@@ -16,21 +16,21 @@ export function findWholeEvent(bytes: Buffer, line: number, end: number): number
     const after = skipValue(bytes, candidate);
     if (after === end) return candidate;
     if (after !== FAILED) {
-      // Whatever begins within it ends within it.
+      // Everything that begins within it also ends within it.
       from = after;
     } else if (lexer.failedAt < end) {
-      // Whatever begins within it fails there too, unless it begins in the string that was torn: `"abc{"kind"` fails at
-      // the k, two bytes after the beginning.
+      // Everything that begins within it fails at the same place, unless it begins in the string that was torn: `"abc{"kind"` fails
+      // at the k, two bytes after the beginning.
       from = Math.max(candidate + 1, lexer.failedAt - 2);
     } else {
-      // Brackets are left open: only the object that was closed last can be it.
+      // Brackets are left open, so only the object that was closed last can be the one.
       const closed = closedLast(bytes, candidate, end);
       return closed > candidate && BEGINNING.equals(bytes.subarray(closed, closed + BEGINNING.length)) ? closed : -1;
     }
   }
 }
 
-/** Where the object or array begins that ends at `end`; -1 if none does. [start, end) is the beginning of valid JSON. */
+/** Where the object or array that ends at `end` begins; -1 if there is none. [start, end) must be the beginning of valid JSON. */
 function closedLast(bytes: Buffer, start: number, end: number): number {
   const open: number[] = [];
   let last = -1;

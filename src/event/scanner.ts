@@ -15,32 +15,32 @@ import {
 import { afterString, decode, FAILED, fail, lexer, skipSpace, skipValue, stringEnd, valueAfterKey } from "./json.js";
 import { CAPITAL, EVENT_KEYS, ITEMS, type KeyTable, NESTED_KEYS, TWO_SPELLINGS } from "./keys.js";
 
-/** The fields of the event itself, and how long their keys are. */
+/** The fields of the event itself, and the lengths of their keys. */
 const TOP_FIELDS = FIELD_PATHS.map((path, field) => ({ path, field, keyLength: path.length })).filter(
   ({ path }) => !path.includes("."),
 );
 
 /**
- * Fills rows of the field table: one pass over an event's bytes, strict JSON, no strings and no objects per event.
+ * Fills rows of the field table in one pass over an event's bytes: strict JSON, no strings and no objects per event.
  *
- * Of equal keys in one object the last wins, as for `JSON.parse`, and takes the members of the former with it; audit's
- * camelCase name of a field wins over Go's name (`auditID` over `AuditID`) wherever they stand.
+ * Of equal keys in one object the last wins, as in `JSON.parse`, and the members of the earlier value are dropped. Audit's
+ * camelCase name of a field takes precedence over Go's name (`auditID` over `AuditID`), in either order.
  */
 export class Scanner {
-  /** First byte of the event's `items` array if the event has one at its top level, else 0. */
+  /** First byte of the event's `items` array, if it has one at its top level; otherwise 0. */
   items = 0;
   private bytes: Buffer = Buffer.alloc(0);
   private table: Uint32Array = new Uint32Array(0);
   private base = 0;
-  /** By field that is present: 1 if its key was Go's name. */
+  /** For each field that is present, 1 if its key was the name in Go. */
   private readonly capital = new Uint8Array(FIELD_COUNT + 2);
   private capitals = 0;
   private keyEnd = 0;
   private reserved = false;
 
   /**
-   * Scans the object at `at` (an opening brace) into the row at word `base` of `table`, whose words are zero. Returns the
-   * offset after it, or FAILED; then the row is to be cleared again. Fills start, end, flags and the fields.
+   * Scans the object at `at` (an opening brace) into the row at word `base` of `table`, whose words must be zero. Fills start, end,
+   * flags and the fields. Returns the offset after the object, or FAILED; then the caller must clear the row.
    */
   scan(bytes: Buffer, at: number, table: Uint32Array, base: number): number {
     this.bytes = bytes;
@@ -61,7 +61,7 @@ export class Scanner {
     return end;
   }
 
-  /** True if the event that was scanned last is an EventList. */
+  /** True if the event scanned last is an EventList. */
   isList(): boolean {
     if (this.items === 0 || this.bytes[this.items] !== OPEN_BRACKET) return false;
     const kind = this.base + 2 * Field.kind;
@@ -71,7 +71,7 @@ export class Scanner {
     );
   }
 
-  /** Goes through the members of the object at `i`; at most one level deeper for the fields that have members. */
+  /** Scans the members of the object at `i`, and one level deeper those of fields with members of their own. */
   private members(keys: KeyTable, i: number): number {
     const { bytes } = this;
     i++;
@@ -99,7 +99,7 @@ export class Scanner {
     }
   }
 
-  /** The index of the key whose content begins at `start`, -1 if unknown; sets `keyEnd`, to FAILED if it is malformed. */
+  /** The index of the key whose content begins at `start`, or -1 if it is unknown. Sets `keyEnd`, to FAILED if the key is malformed. */
   private key(keys: KeyTable, start: number, previous: number): number {
     const { bytes } = this;
     const guess = keys.guess(bytes, start, previous);
@@ -116,7 +116,7 @@ export class Scanner {
     return index;
   }
 
-  /** Takes the value at `start` of a known member into the row; returns the offset after it. */
+  /** Puts the value at `start` of a known member into the row; returns the offset after it. */
   private value(code: number, start: number): number {
     const { bytes, table, capital } = this;
     const field = code & ~CAPITAL;
@@ -137,7 +137,7 @@ export class Scanner {
     return end;
   }
 
-  /** The value of a field that has members in the field table: those of an earlier value of it go. */
+  /** Scans the value of a field that has members in the field table. The members of an earlier value are dropped. */
   private nested(field: number, start: number): number {
     const keys = NESTED_KEYS[field] as KeyTable;
     const word = this.base + 2 * field;
@@ -145,7 +145,7 @@ export class Scanner {
     return this.bytes[start] === OPEN_BRACE ? this.members(keys, start) : skipValue(this.bytes, start);
   }
 
-  /** A member that is known but no field. */
+  /** Handles a member that is known but not a field. */
   private special(code: number, start: number): number {
     const field = code & ~CAPITAL;
     if (field !== ITEMS) this.reserved = true;
@@ -156,7 +156,7 @@ export class Scanner {
     return skipValue(this.bytes, start);
   }
 
-  /** Whether the fields take up all of the event's bytes: else it is {@link Flag.irregular}. */
+  /** False if the event has bytes besides its fields: then it is {@link Flag.irregular}. */
   private isRegular(length: number): boolean {
     if (this.capitals > 0) return false;
     let expected = 1;
@@ -168,7 +168,7 @@ export class Scanner {
     return expected === length;
   }
 
-  /** True if no field stands under audit's own name of it. */
+  /** True if no field has audit's own name of it. */
   private isKubeSphere(): boolean {
     return TWO_SPELLINGS.every((field) => this.table[this.base + 2 * field] === 0 || this.capital[field] === 1);
   }

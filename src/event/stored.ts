@@ -6,8 +6,8 @@ const NOWHERE: FileRef = { fingerprint: "", id: "", ordinal: 0, time: 0 };
 let batch: EventBatch | undefined;
 
 /**
- * Views a document that stands by itself (an item of a request, a dead letter's line) as an event; undefined if it is none.
- * The view is valid until the next call.
+ * Views a single document (an item of a request, a dead letter's line) as an event; undefined if it is not one. The view is valid
+ * until the next call.
  */
 export function viewDocument(document: Uint8Array): EventView | undefined {
   batch ??= new EventBatch({ capacity: 0, maxRows: 1, documents: { cluster: "", node: "", labels: {} } });

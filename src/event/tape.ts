@@ -20,20 +20,20 @@ import { afterString, asBuffer, decode, decodeContent, lexer, scalarEnd, skipSpa
 
 /** Most nodes of one tape. */
 export const MAX_NODES = 1_000_000;
-/** Room of a new tape: many are for a single short value. */
+/** Initial room for nodes; many tapes hold a single short value. */
 const FIRST_NODES = 16;
 const NO_BYTES = Buffer.alloc(0);
 
-/** A tape over one array of bytes. Several values of it may be appended, each with a root of its own. */
+/** A tape over one array of bytes. Several of its values can be appended, each with its own root. */
 export class SpanTape implements Tape {
   bytes: Buffer = NO_BYTES;
   words = new Uint32Array(FIRST_NODES * NODE_WORDS);
   /** Nodes in use. */
   count = 0;
-  /** Indices of the containers around the place where `append` is. */
+  /** Indices of the containers that are open in `append`. */
   private open = new Uint32Array(16);
 
-  /** Forgets all values, and memory beyond `keep` nodes. */
+  /** Removes all values, and frees the memory if it is larger than `keep` nodes. */
   reset(bytes: Buffer, keep = 65_536): void {
     this.bytes = bytes;
     this.count = 0;
@@ -41,21 +41,21 @@ export class SpanTape implements Tape {
   }
 
   /**
-   * Appends the value in [start, end) of `text` and nothing but white space around it; returns its root, or -1 if that is
-   * not valid JSON or there is no room for it. At `end` stands a byte that no token can run over. `shift` is added to
-   * every offset: where `text` lies in {@link bytes}.
+   * Appends the value in [start, end) of `text`, which may only be surrounded by white space. Returns its root, or -1 if it is not
+   * valid JSON or there is no room for it. At `end` there must be a byte that no token can run over. `shift` is added to every
+   * offset: it is the place of `text` in {@link bytes}.
    */
   append(text: Uint8Array, start: number, end: number, shift = 0): number {
     const root = this.count;
     lexer.escapeAt = -1;
     const after = this.build(text, skipBlank(text, start), shift);
-    // White space may go on behind `end`: a member's value is followed by it in lines that are not compact.
+    // White space may go on behind `end`: in lines that are not compact it follows a member's value.
     if (after >= 0 && after <= end && skipBlank(text, after) >= end) return root;
     this.count = root;
     return -1;
   }
 
-  /** Iterative: `depth` containers are open, the indices of which are on a stack. */
+  /** Iterative: the indices of the `depth` open containers are on a stack. */
   private build(text: Uint8Array, i: number, shift: number): number {
     let depth = 0;
     let keyStart = 0;
@@ -78,7 +78,7 @@ export class SpanTape implements Tape {
         i = skipBlank(text, i);
       }
 
-      // Behind an opening bracket, or behind a value in a container: close containers, or go on to the next value.
+      // Behind an opening bracket or a value in a container: close containers, or go on to the next value.
       for (;;) {
         const container = this.open[depth - 1];
         const isObject = (this.words[container * NODE_WORDS + Node.kind] & 0xff) === Kind.object;
@@ -128,7 +128,7 @@ export class SpanTape implements Tape {
     return node;
   }
 
-  /** A node and all below it is complete. */
+  /** Completes a node, after everything below it. */
   private close(node: number, end: number): void {
     this.words[node * NODE_WORDS + Node.end] = end;
     this.words[node * NODE_WORDS + Node.next] = this.count;
@@ -166,7 +166,7 @@ export class SpanTape implements Tape {
     if (start === 0) return false;
     if ((words[at + Node.kind] & NodeFlag.keyEscaped) !== 0) return this.key(node) === key;
     const { length } = key;
-    // UTF-8 is never shorter than UTF-16.
+    // In bytes, UTF-8 is never shorter than UTF-16 in units.
     if (words[at + Node.keyEnd] - start < length) return false;
     for (let i = 0; i < length; i++) {
       const code = key.charCodeAt(i);
@@ -194,7 +194,7 @@ export class SpanTape implements Tape {
   }
 }
 
-/** Like `skipSpace`, but text of several lines is allowed. */
+/** Like `skipSpace`, but also skips line breaks. */
 function skipBlank(text: Uint8Array, i: number): number {
   while (text[i] <= SPACE) {
     const next = skipSpace(text, i);
@@ -204,7 +204,7 @@ function skipBlank(text: Uint8Array, i: number): number {
   return i;
 }
 
-/** What a text is copied into so that a NUL stands behind it. */
+/** Texts are copied here so that a NUL follows them. */
 let scratch = Buffer.alloc(0);
 const KEPT_SCRATCH = 1 << 20;
 

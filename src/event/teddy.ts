@@ -1,4 +1,4 @@
-/** Needles as `assembly/find.ts` reads them. */
+/** Encodes needles in the form that `assembly/find.ts` reads. */
 import type { Needles } from "../plugin/index.js";
 import { encodeFollow, wordOf } from "./follow.js";
 
@@ -13,11 +13,11 @@ interface Anchored {
   readonly number: number;
   /** Offset of the anchor in the text. */
   readonly lead: number;
-  /** Which bit of the tables is its. */
+  /** The bit that stands for it in the tables. */
   readonly group: number;
 }
 
-/** A set of needles, to lie at `address`. */
+/** Encodes a set of needles for this address. */
 export function encodeNeedles({ texts, needles, anchors }: Needles, address: number): Buffer {
   const set = Buffer.alloc(NEEDLES_AT + texts.length * NEEDLE_BYTES);
   const beside = new Appendix(address + set.length);
@@ -39,13 +39,13 @@ export function encodeNeedles({ texts, needles, anchors }: Needles, address: num
   return Buffer.concat([set, beside.bytes()]);
 }
 
-/** What lies behind the words of a set. */
+/** What follows the words of a set. */
 class Appendix {
   readonly #parts: Buffer[] = [];
 
   constructor(private end: number) {}
 
-  /** Returns the address that the bytes will lie at. */
+  /** Returns the address at which the bytes will be. */
   add(bytes: Buffer): number {
     this.#parts.push(bytes);
     this.end += bytes.length;
@@ -57,7 +57,7 @@ class Appendix {
   }
 }
 
-/** A needle by the first of the anchors that it holds; without one, by how it begins. */
+/** Anchors a needle at the first of the anchors that it contains, or else at its beginning. */
 function anchor(text: Buffer, number: number, anchors: Needles["anchors"]): Anchored {
   for (const [group, pairs] of anchors.entries()) {
     for (const pair of pairs) {
@@ -68,7 +68,7 @@ function anchor(text: Buffer, number: number, anchors: Needles["anchors"]): Anch
   return { text, number, lead: 0, group: number % GROUPS };
 }
 
-/** Adds what bytes an anchor has to the tables of a set. Behind the end of a short needle, any byte will do. */
+/** Adds the bytes of an anchor to the tables of a set. Behind the end of a short needle, any byte matches. */
 function encodeHalves({ text, lead, group }: Anchored, set: Buffer): void {
   for (let place = 0; place < ANCHOR; place++) {
     const byte = text.at(lead + place);

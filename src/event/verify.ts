@@ -32,19 +32,19 @@ import { SpanTape } from "./tape.js";
 import { fillTimes } from "./times.js";
 import { WasmMemory } from "./wasm-memory.js";
 
-/** What the environment says of the scanners, for tests and whoever doubts one of them. */
+/** How the environment chooses scanners, for tests and for anybody who doubts one of them. */
 export const scanners = (env: NodeJS.ProcessEnv = process.env) => ({
-  /** False: all bytes are TypeScript's, as on a machine without WebAssembly SIMD. */
+  /** If false, TypeScript does everything, as on a machine without WebAssembly SIMD. */
   webAssembly: env.AUDITSHIP_SCANNER !== "typescript",
-  /** True: both scan every batch, and the first difference is an error. */
+  /** If true, both scan every batch, and the first difference is an error. */
   verify: env.AUDITSHIP_VERIFY === "1",
 });
 
-/** What a batch's own scanner made of its bytes. */
+/** The result of a batch's own scanner. */
 export interface Scanned {
   source: string;
   file: FileRef;
-  /** Of the batch's first byte in the file. */
+  /** Offset in the file of the batch's first byte. */
   offset: number;
   bytes: Buffer;
   /** Bytes that were offered. */
@@ -56,21 +56,21 @@ export interface Scanned {
   memory: WasmMemory | undefined;
 }
 
-/** Numbers of the keys that were found in the value in [start, end). */
+/** Numbers of the keys found in the value at [start, end). */
 interface FoundKeys {
   start: number;
   end: number;
   numbers: Uint16Array;
 }
 
-/** The scanners that a batch's own is held against; all batches share them, one after the other. */
+/** The scanners that a batch's own is compared with. All batches share them, one after the other. */
 class Others {
-  /** TypeScript's. */
+  /** The TypeScript scanner. */
   readonly slow: { rows: Rows; lines: LineScanner };
   #copy: { memory: WasmMemory; rows: Rows; lines: LineScanner } | undefined;
   static readonly #all = new Map<string, Others>();
 
-  /** As for {@link LineScanner}. */
+  /** The scanners for these parameters of {@link LineScanner}. */
   static of(maxRows: number, arrays: boolean): Others {
     const key = `${maxRows} ${arrays}`;
     const others = Others.#all.get(key) ?? new Others(maxRows, arrays);
@@ -86,7 +86,7 @@ class Others {
     this.slow = { rows, lines: new LineScanner(rows, maxRows, arrays) };
   }
 
-  /** WebAssembly's, with a copy of bytes that lie elsewhere. */
+  /** The WebAssembly scanner, with a copy of bytes that are not in its memory. */
   fast(bytes: Buffer, length: number) {
     if (!this.#copy || this.#copy.memory.buffer.length <= length) {
       const memory = WasmMemory.create(2 * length + 65_536, this.maxRows);
@@ -102,23 +102,23 @@ class Others {
   }
 }
 
-/** Scans what was scanned with the other scanner, too (`AUDITSHIP_VERIFY=1`), and holds the two equal, word by word. */
+/** Scans each batch with the other scanner as well (`AUDITSHIP_VERIFY=1`), and checks that the results are equal, word by word. */
 export class Verifier {
   readonly #others: Others;
-  /** By number: the value that has it. */
+  /** The value that each number stands for. */
   private readonly numbered = new Map<number, string>();
   private numbering: object = {};
   /** The kinds of one numbering, by number and by what the rows have in common. */
   private kinds = { numbering: {}, commons: new Map<number, string>(), numbers: new Map<string, number>() };
-  /** Found in the midst of a stage, which may be tried again, or go on without what it was at. */
+  /** Found during a stage, which may be retried or may go on without what it asked for. */
   private difference: AuditshipError | undefined;
 
-  /** As for {@link LineScanner}. */
+  /** Takes the parameters of {@link LineScanner}. */
   constructor(maxRows: number, arrays: boolean) {
     this.#others = Others.of(maxRows, arrays);
   }
 
-  /** @throws AuditshipError AUDITSHIP_VERIFY at the first difference */
+  /** Compares the two scanners. @throws AuditshipError AUDITSHIP_VERIFY at the first difference */
   check(scanned: Scanned): void {
     this.rethrow();
     const { bytes, length } = scanned;
@@ -134,12 +134,15 @@ export class Verifier {
     }
   }
 
-  /** Throws the first difference, whoever has caught it. */
+  /** Throws the first difference again, even if somebody caught it. */
   rethrow(): void {
     if (this.difference) throw this.difference;
   }
 
-  /** Holds equal what both find of these needles, where WebAssembly does. @throws AuditshipError, from now on whenever asked: {@link rethrow} */
+  /**
+   * Checks that both find the same places of these needles, if WebAssembly can look for them. @throws AuditshipError; afterwards
+   * {@link rethrow} throws it, too
+   */
   checkFinds(needles: Needles, scanned: Scanned): void {
     const { bytes, length, memory } = scanned;
     const [fast, slow] = [new FindList(), new FindList()];
@@ -152,7 +155,7 @@ export class Verifier {
     this.fail(difference(scanned, scanned.rows, 0, "number of traces", a.length, b.length));
   }
 
-  /** Holds documents that were written at once equal to those that are written one by one. @throws as {@link checkFinds} */
+  /** Checks that documents written at once equal those written one by one. @throws as {@link checkFinds} */
   checkFramed(
     batch: Batch,
     first: number,
@@ -194,7 +197,7 @@ export class Verifier {
     );
   }
 
-  /** Holds a column of times equal to what TypeScript reads. @throws as {@link checkFinds} */
+  /** Checks that a column of times equals what TypeScript reads. @throws as {@link checkFinds} */
   checkTimes(field: Field, column: Float64Array, scanned: Scanned): void {
     const { rows, bytes } = scanned;
     const slow = new Float64Array(rows.count).fill(Number.NaN);
@@ -204,7 +207,7 @@ export class Verifier {
     this.fail(difference(scanned, rows, row, `time of ${FIELD_PATHS[field]}`, column[row], slow[row]));
   }
 
-  /** Rows of one kind are alike, and those that are alike are of one kind, in all batches of a numbering. @throws as {@link checkFinds} */
+  /** Checks that in all batches of one numbering rows are of the same kind exactly if they are alike. @throws as {@link checkFinds} */
   checkKinds(likeness: Likeness, { numbers, numbering }: Kinds, scanned: Scanned): void {
     const { rows } = scanned;
     if (numbering !== this.kinds.numbering) this.kinds = { numbering, commons: new Map(), numbers: new Map() };
@@ -223,8 +226,9 @@ export class Verifier {
   }
 
   /**
-   * Among the keys that were found in [start, end), each once, are all that members' keys end with, and none that does not stand
-   * there as a key would. @throws as {@link checkFinds}
+   * Checks the keys that were found in [start, end): none appears twice, every key with which a member's key ends is there, and
+   * each occurs where a key could be.
+   * @throws as {@link checkFinds}
    */
   checkKeys({ texts }: Keys, { start, end, numbers }: FoundKeys, scanned: Scanned): void {
     const { bytes, rows } = scanned;
@@ -246,7 +250,7 @@ export class Verifier {
     if (found.size > 0) differ("number of keys", "more than there are", texts.length);
   }
 
-  /** Holds equal what both find of a member of a member. @throws as {@link checkFinds} */
+  /** Checks that both find the same member of a member. @throws as {@link checkFinds} */
   checkInner(at: number, key: InnerKey, found: Inner, scanned: Scanned): void {
     const expected: Inner = { end: 0, start: 0, stop: 0, elsewhere: false };
     findInner(scanned.bytes, at, key, expected);
@@ -257,7 +261,7 @@ export class Verifier {
     this.fail(difference(scanned, scanned.rows, rowAt(scanned.rows, at), `${key.outer}.${key.inner}`, fast, slow));
   }
 
-  /** Holds the end of a value equal to TypeScript's. @throws as {@link checkFinds} */
+  /** Checks that a value ends where TypeScript says. @throws as {@link checkFinds} */
   checkValueEnd(at: number, end: number, scanned: Scanned): void {
     const expected = valueEnd(scanned.bytes, at);
     if (end === expected) return;
@@ -289,7 +293,7 @@ export class Verifier {
     this.compareNumbers(at, fast.rows, memory);
   }
 
-  /** Values with one number are the same. */
+  /** Checks that values with the same number are the same. */
   private compareNumbers(at: Scanned, rows: Rows, { numbering }: WasmMemory): void {
     if (numbering !== this.numbering) this.numbered.clear();
     this.numbering = numbering;
@@ -307,7 +311,10 @@ export class Verifier {
   }
 }
 
-/** What rows that are alike have in common: the bytes of numbered fields, how the values of others begin, on which side of each latency they are. */
+/**
+ * What rows of one kind have in common: the bytes of numbered fields, how the values of others begin, and on which side of each
+ * latency they are.
+ */
 function commonOf({ fields, latencies }: Likeness, { rows, bytes }: Scanned, row: number): string {
   const parts = fields.map((field) => {
     const span = row * ROW_WORDS + ROW_HEADER + 2 * field;
@@ -321,7 +328,7 @@ function commonOf({ fields, latencies }: Likeness, { rows, bytes }: Scanned, row
   return JSON.stringify([...parts, ...sides]);
 }
 
-/** The keys of all members in the value in [start, end); none of what cannot be opened. */
+/** The keys of all members in the value at [start, end); empty if it cannot be opened. */
 function memberNames(bytes: Buffer, start: number, end: number): string[] {
   const tape = new SpanTape();
   tape.reset(bytes);
@@ -329,7 +336,7 @@ function memberNames(bytes: Buffer, start: number, end: number): string[] {
   return Array.from({ length: tape.count }, (_, node) => tape.key(node));
 }
 
-/** True if the text, which ends with a quote, has behind it what is behind a key: a colon, or white space. */
+/** True if the text, which ends with a quote, is followed somewhere by a colon or white space, as a key is. */
 function standsAsKey(bytes: Buffer, text: Buffer): boolean {
   for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
     const after = bytes[at + text.length];
@@ -338,14 +345,14 @@ function standsAsKey(bytes: Buffer, text: Buffer): boolean {
   return false;
 }
 
-/** The row that holds an offset. */
+/** The row that contains an offset. */
 function rowAt({ table, count }: Rows, at: number): number {
   let row = Math.max(count - 1, 0);
   while (row > 0 && table[row * ROW_WORDS + Row.start] > at) row--;
   return row;
 }
 
-/** What a word of a row is. */
+/** The meaning of a word of a row. */
 function nameOf(word: number): string {
   if (word < ROW_HEADER) return Row[word];
   const span = word - ROW_HEADER;

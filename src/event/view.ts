@@ -26,15 +26,15 @@ import { IdText, SpanHash } from "./id.js";
 import { asBuffer, decode } from "./json.js";
 import type { Pieces } from "./pieces.js";
 
-/** Room for what we add to a line, at a guess. */
+/** A guess of the bytes that we add to a line. */
 const MEMBERS = 4096;
-/** Which field says when an event was, in order of preference. */
+/** Fields that may hold the event's time, in order of preference. */
 const TIME_FIELDS = [Field.stageTimestamp, Field.requestReceivedTimestamp, Field.timestamp];
 
-/** What an event's id depends on besides its place. */
+/** Fields that an event's id depends on, besides its position. */
 const ID_FIELDS = [Field.auditID, Field.stage, Field.stageTimestamp];
 
-/** The one view of a batch: reads whatever row it was moved to straight from the bytes. */
+/** The one view of a batch: reads the row that it was moved to, straight from the bytes. */
 export class RowView implements EventView {
   row = 0;
   private base = 0;
@@ -42,7 +42,7 @@ export class RowView implements EventView {
   private firstEdit = 0;
   private lastEdit = 0;
   private readonly hash = new SpanHash();
-  /** The row's id, once it was asked for: a request and the document in it both name it. */
+  /** The row's id, computed on demand: a request and the document in it both use it. */
   private readonly idText = new IdText();
   private knowsId = false;
   private readonly days = new DayNames();
@@ -53,7 +53,7 @@ export class RowView implements EventView {
     private readonly members: MemberWriter,
   ) {}
 
-  /** Moves the view. */
+  /** Moves the view to a row. */
   moveTo(row: number): this {
     this.row = row;
     this.base = row * ROW_WORDS;
@@ -175,7 +175,7 @@ export class RowView implements EventView {
       return;
     }
     const start = this.word(Row.start);
-    // A line of many MiB is not to be copied again for what comes behind it.
+    // So that a line of many MiB is not copied again to make room for what follows it.
     out.reserve(this.word(Row.end) - start + MEMBERS);
     if ((flags & Flag.reserved) !== 0) this.copyForeign(out);
     else {
@@ -203,7 +203,7 @@ export class RowView implements EventView {
     return this.batch.table[this.base + word];
   }
 
-  /** True if the row has edits; then `firstEdit` and `lastEdit` are theirs. */
+  /** True if the row has edits; then `firstEdit` and `lastEdit` are set to them. */
   private hasEdits(): boolean {
     if ((this.flags() & Flag.edited) === 0) return false;
     this.firstEdit = this.word(Row.edits);
@@ -223,7 +223,7 @@ export class RowView implements EventView {
     else out.copy(bytes, start, end);
   }
 
-  /** Appends the event without its own `@timestamp` and `auditship`, up to where our members come. */
+  /** Appends the event without its own `@timestamp` and `auditship`, up to where our members begin. */
   private copyForeign(out: ByteWriter): void {
     out.byte(OPEN_BRACE);
     for (const [start, end] of foreignMembers(this.batch.bytes, this.word(Row.start))) {
@@ -248,13 +248,11 @@ export class RowView implements EventView {
     members.close(out);
   }
 
-  /**
-   * Says of which pieces the edited line is made, up to its closing brace, and returns its length; 0 if its time was edited, of
-   * which a document says more.
-   */
-  cutEdited(pieces: Pieces, out: ByteWriter): number {
-    if (this.isEdited(this.start(Field.stageTimestamp), this.end(Field.stageTimestamp))) return 0;
-    return this.edits.cut(pieces, out, this.word(Row.start), this.word(Row.end) - 1, this.firstEdit, this.lastEdit);
+  /** Appends the edited line up to its closing brace; false if its time was edited, because `@timestamp` shows that too. */
+  writeEdited(out: ByteWriter): boolean {
+    if (this.isEdited(this.start(Field.stageTimestamp), this.end(Field.stageTimestamp))) return false;
+    this.copy(out, this.word(Row.start), this.word(Row.end) - 1);
+    return true;
   }
 
   /** Appends the members that stages added, each with its comma. */
@@ -269,10 +267,10 @@ export class RowView implements EventView {
     if ((flags & Flag.matched) !== 0) members.matches(out, batch.rules, this);
   }
 
-  /** `@timestamp` is the event's own text of its time, if it is one, else the file's time. */
+  /** `@timestamp` is the text of the event's own time if that is valid; otherwise the file's time. */
   private openMembers(out: ByteWriter): void {
     const stage = this.start(Field.stageTimestamp);
-    // Where there is a latency, it is a time for sure.
+    // If there is a latency, stageTimestamp is certainly a valid time.
     if (stage !== 0 && !Number.isNaN(this.batch.latency[this.row]) && (this.flags() & Flag.edited) === 0) {
       this.members.open(out, this.batch.bytes, stage, this.end(Field.stageTimestamp));
       return;

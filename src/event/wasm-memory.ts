@@ -34,7 +34,7 @@ interface Exports extends DocumentExports, KindExports, KeyExports {
   inner(keys: number, at: number, end: number, out: number): number;
   times(bytes: number, rows: number, rowBytes: number, count: number, field: number, out: number): number;
   find(set: number, bytes: number, from: number, to: number, found: number, max: number): number;
-  /** Where `find` is to go on; -1 if it is through. */
+  /** Where `find` has to go on; -1 if it is done. */
   readonly foundTo: WebAssembly.Global;
 }
 
@@ -42,21 +42,21 @@ const ROW_BYTES = 4 * ROW_WORDS;
 const NUMBERS_BYTES = 2 * NUMBERED.length;
 /** Bytes of a row in the columns `time` and `latency`. */
 const TIMES_BYTES = 2 * 8;
-/** Bytes for what `assembly/intern.ts` keeps. */
+/** Bytes for the tables of `assembly/intern.ts`. */
 const INTERNER = 272 * 1024;
 /** Bytes behind the batch's that may be read. */
 const PADDING = 64;
-/** Bytes for what is looked for. */
+/** Bytes for sets of needles and inner keys. */
 const SETS = 16 * 1024;
-/** What one call of `find` may give. */
+/** Most finds of one call of `find`. */
 const MAX_FOUND = 4096;
 const FOUND_BYTES = 8 * MAX_FOUND;
 
-/** The keys of each table of the scanner: (name, field, number of the table of its members' keys). */
+/** A key in one of the scanner's tables: name, field, and the number of the table with the keys of its members. */
 type Key = readonly [name: string, field: number, nested: number];
 const TABLES = keyTables();
 
-/** The module; undefined where Node has no WebAssembly SIMD. Compiled once. */
+/** The module, compiled once; undefined where Node has no WebAssembly SIMD. */
 let compiled: { readonly module: WebAssembly.Module | undefined } | undefined;
 
 function compile(): WebAssembly.Module | undefined {
@@ -68,11 +68,11 @@ function compile(): WebAssembly.Module | undefined {
 }
 
 /**
- * The memory that holds a batch's bytes and its field table, with the functions of `assembly/` that work in it: what they
- * read and write is never copied. Its size is fixed.
+ * The memory that holds a batch's bytes and its field table. The functions of `assembly/` work on them there, without copying. Its
+ * size is fixed.
  */
 export class WasmMemory {
-  /** What a reader fills. */
+  /** For the reader to fill. */
   readonly buffer: Buffer;
   /** Rows of the field table, all zero. */
   readonly table: Uint32Array<ArrayBuffer>;
@@ -83,9 +83,9 @@ export class WasmMemory {
   readonly latency: Float64Array<ArrayBuffer>;
   /** Where documents are written. */
   readonly documents: DocumentMemory;
-  /** What looks for keys in the bytes. */
+  /** Searches the bytes for keys. */
   readonly keys: KeySets;
-  /** Another object when the numbers have started over. */
+  /** Replaced by another object when the numbers start over. */
   numbering: object = {};
   readonly #exports: Exports;
   readonly #rows: number;
@@ -98,14 +98,14 @@ export class WasmMemory {
   #nextSet: number;
   #sets = new WeakMap<Needles | InnerKey, number>();
 
-  /** Bytes that it takes. @param capacity of the batch's buffer */
+  /** The bytes that it takes. @param capacity of the batch's buffer */
   static bytes(capacity: number, maxRows: number): number {
     const rows = maxRows * (ROW_BYTES + NUMBERS_BYTES + TIMES_BYTES);
     const finding = SETS + FOUND_BYTES + INTERNER + KEY_SETS_BYTES + kindsBytes(maxRows);
     return finding + rows + DOCUMENT_MEMORY + 4 * 16 + capacity + PADDING;
   }
 
-  /** In the arena, or in one of its own if that has no room. Undefined where there is no WebAssembly SIMD. */
+  /** Creates one in the arena or, if that has no room, in an arena of its own. Undefined where there is no WebAssembly SIMD. */
   static create(capacity: number, maxRows: number, arena?: Arena): WasmMemory | undefined {
     compiled ??= { module: compile() };
     const { module } = compiled;
@@ -168,15 +168,15 @@ export class WasmMemory {
   }
 
   /**
-   * Fills rows for the lines in [from, to), from row `row` on, at most `max` of them; returns how many. {@link position} says
-   * where it stopped: before a line that is for the TypeScript scanner, if neither `to` nor `max` is reached.
+   * Fills rows for the lines in [from, to), from row `row` on, at most `max` of them; returns how many. {@link position} says where
+   * it stopped. If that is before `to`, and `max` is not reached, the next line is for the TypeScript scanner.
    */
   scan(from: number, to: number, row: number, max: number): number {
     const numbers = this.numbers.byteOffset + row * NUMBERS_BYTES;
     return this.#exports.scan(from, to, this.#rows + row * ROW_BYTES, numbers, max);
   }
 
-  /** Numbers values anew if there is no more room, and writes templates anew; between two batches. */
+  /** Called between two batches. Restarts the numbering of values and the templates if they are full. */
   startOver(): void {
     this.documents.templates.startOver();
     if (this.#exports.full.value === 0) return;
@@ -194,13 +194,13 @@ export class WasmMemory {
     return this.#exports.position.value;
   }
 
-  /** The offset after the value at `at` of an event; 0 if it is none. */
+  /** The offset after the value at `at` of an event; 0 if there is none. */
   valueEnd(at: number): number {
     const end = this.#exports.skip(this.#bytes + at, this.#end);
     return end === 0 ? 0 : end - this.#bytes;
   }
 
-  /** As {@link Batch.inner}; false if that is no event's, or there is no room for such keys. */
+  /** Like {@link Batch.inner}; false if the bytes are not an event's, or there is no room for such keys. */
   inner(at: number, key: InnerKey, found: Inner): boolean {
     const keys = this.#place(key, (address) => encodeInnerKey(key, address));
     const [bytes, words] = [this.#bytes, this.#found];
@@ -213,8 +213,8 @@ export class WasmMemory {
   }
 
   /**
-   * Fills a column that lies in this memory with the times that a field of the first `count` rows says, as kube-apiserver writes
-   * them; NaN for all others. Returns how many there are of those that are no such time, and may be one in another form.
+   * Fills a column in this memory with the times in a field of the first `count` rows, if they have the form that kube-apiserver
+   * writes; all others become NaN. Returns how many values have another form, and may be times nevertheless.
    */
   times(field: number, count: number, column: Float64Array): number {
     const offset = 4 * (ROW_HEADER + 2 * field);
@@ -234,8 +234,8 @@ export class WasmMemory {
   }
 
   /**
-   * The address of what is looked for, written there when it is first used; 0 if it is too much. When there is no more room, what
-   * was looked for before gives way: by stages of a configuration that is gone, mostly.
+   * The address of an encoded set, which is written when it is first used; 0 if it is too large. When there is no more room, all
+   * earlier sets are dropped: most belong to stages of a configuration that is gone.
    */
   #place(what: Needles | InnerKey, encode: (address: number) => Buffer): number {
     const known = this.#sets.get(what);
@@ -277,7 +277,7 @@ function keyTables(): (readonly Key[])[] {
   ];
 }
 
-/** As `assembly/inner.ts` reads it. */
+/** Encodes a key in the form that `assembly/inner.ts` reads. */
 function encodeInnerKey({ outer, inner }: InnerKey, address: number): Buffer {
   const words = Uint32Array.of(address + 16, outer.length, address + 16 + outer.length, inner.length);
   return Buffer.concat([Buffer.from(words.buffer), outer, inner]);

@@ -1,4 +1,4 @@
-/** What we use of WebAssembly's JavaScript API, which Node's types leave out. */
+/** The parts of WebAssembly's JavaScript API that we use and Node's types lack. */
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);

@@ -1,4 +1,4 @@
-/** Copies bytes; up to 16 more are read and written. Returns where they end. */
+/** Copies bytes. Up to 16 more are read and written. Returns where they end. */
 // @ts-expect-error: decorator
 @inline
 export function copy(to: usize, from: usize, length: usize): usize {
@@ -11,7 +11,7 @@ export function copy(to: usize, from: usize, length: usize): usize {
   return end;
 }
 
-/** Whether two runs of bytes, each followed by 16 more that may be read, are the same. */
+/** Whether two runs of bytes are the same. Each must be followed by 16 readable bytes. */
 // @ts-expect-error: decorator
 @inline
 export function isSame(a: usize, b: usize, length: usize): bool {

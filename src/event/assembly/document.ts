@@ -1,12 +1,12 @@
 /**
- * Writes documents in shape `native` (`../view.ts`, `writeDocument`), each in its frame and with its id (`../id.ts`). Of which rows,
- * what their lines are, and what stages added to them, TypeScript says (`../framing.ts`).
+ * Writes documents in shape `native` (`../view.ts`, `writeDocument`), each in its frame and with its id (`../id.ts`). TypeScript
+ * (`../framing.ts`) decides for which rows, and provides their lines and what stages added to them.
  */
 import { copy } from "./bytes";
 import { CLOSE_BRACE } from "./json";
 import { matchesLength, writeMatches } from "./matches";
 
-/** Bytes of the header of a row; where its line begins and ends there. */
+/** Bytes of a row's header, and where in it the line's start and end are. */
 const HEADER: usize = 8 * 4;
 const LINE: usize = 12;
 const LINE_END: usize = 16;
@@ -15,12 +15,12 @@ let bytes: usize = 0;
 let rows: usize = 0;
 let rowBytes: usize = 0;
 let latencies: usize = 0;
-/** Where the spans of the fields that an id is made of stand in a row. */
+/** Where in a row the spans of the fields that make up an id are. */
 let auditID: usize = 0;
 let stage: usize = 0;
 let stageTimestamp: usize = 0;
 
-/** Says where the batch lies, and which fields an id is made of. */
+/** Sets where the batch is, and which fields make up an id. */
 export function beginDocuments(
   batch: usize,
   table: usize,
@@ -46,10 +46,9 @@ let parts: usize = 0;
 let texts: usize = 0;
 
 /**
- * Says where things are: room for ids, one behind the other; for the spans of each document (its start, the comma before our
- * members, its end, the end of its frame); for each row the parts that it is made of: address and length of its line without
- * the closing brace, and of its further members, the template of its matches, or 0, and of how many pieces its line is made, whose
- * addresses and lengths then stand at the line's address, or 0; and for the places of the texts.
+ * Sets the addresses of: the ids, one after the other; the spans of each document (its start, the comma before our members, its
+ * end, the end of its frame); the parts of each row (address and length of its line without the closing brace, address and length
+ * of its further members, and the template of its matches or 0); and the places of the texts.
  */
 export function beginOutput(idsAt: usize, spansAt: usize, partsAt: usize, textsAt: usize): void {
   ids = idsAt;
@@ -58,14 +57,17 @@ export function beginOutput(idsAt: usize, spansAt: usize, partsAt: usize, textsA
   texts = textsAt;
 }
 
-/** What stands in every document: the three parts of its frame, our members up to the offset, the file's part of ids. */
+/**
+ * Numbers of the texts that are in every document: the three parts of its frame, our members up to the offset, the file's part of
+ * ids.
+ */
 const BEFORE: usize = 0;
 const BETWEEN: usize = 1;
 const AFTER: usize = 2;
 const OPENING: usize = 3;
 const FILE: usize = 4;
 
-/** Says where one of them lies. */
+/** Sets where one of them is. */
 export function setText(number: usize, at: usize, length: u32): void {
   store<u32>(texts + number * 8, <u32>at);
   store<u32>(texts + number * 8, length, 4);
@@ -80,20 +82,20 @@ const LATENCY: usize = memory.data<u8>([
   0x2c, 0x22, 0x6c, 0x61, 0x74, 0x65, 0x6e, 0x63, 0x79, 0x4d, 0x73, 0x22, 0x3a, 0, 0, 0,
 ]);
 const LATENCY_LENGTH: usize = 13;
-/** Most bytes of a document beside its line, its time, the texts and the further members. */
+/** Most bytes of a document besides its line, its time, the texts and the further members. */
 const REST: usize = 128;
 
 /** Bytes of a row's parts. */
 const PART: usize = 24;
 
-/** Bytes that the last call wrote, and whether it stopped before matches that cannot be written here. */
+/** The bytes that the last call wrote, and whether it stopped before matches that cannot be written here. */
 export let written: u32 = 0;
 export let refused: bool = false;
 
 /**
- * Writes the documents of the rows [first, last) of a batch that begins at `offset` of its file, and returns of how many: it
- * stops before one that there is no room for, that lacks one of its times, or whose matches cannot be written here. There is room
- * from `out` to `outEnd` and 16 bytes more; spans count from `origin`.
+ * Writes the documents of the rows [first, last) of a batch that begins at `offset` of its file; returns how many. It stops before
+ * a document that does not fit, lacks one of its times, or has matches that cannot be written here. There is room from `out` to
+ * `outEnd`, and for 16 more bytes. Spans count from `origin`.
  */
 export function writeDocuments(
   first: u32,
@@ -183,14 +185,14 @@ function text(to: usize, number: usize): usize {
 
 const BILLION: u32 = 1_000_000_000;
 
-/** Appends a whole number. Divisions of 64 bits are slow: there is one for nine digits. */
+/** Appends a whole number. 64-bit divisions are slow, so there is only one for every nine digits. */
 function integer(to: usize, value: u64): usize {
   if (value < BILLION) return digits(to, <u32>value, countDigits(<u32>value));
   const high = value / BILLION;
   return digits(integer(to, high), <u32>(value - high * BILLION), 9);
 }
 
-/** Digits of a number below a billion. */
+/** The number of digits of a number below a billion. */
 function countDigits(value: u32): usize {
   let count: usize = 1;
   for (let power: u32 = 10; power <= value; power *= 10) count++;
@@ -209,7 +211,7 @@ function digits(to: usize, value: u32, count: usize): usize {
   return to + count;
 }
 
-/** Appends the member `latencyMs`: up to three decimals, none of them a zero at the end. */
+/** Appends the member `latencyMs`: up to three decimals, without trailing zeros. */
 function latencyMs(to: usize, latency: f64): usize {
   to = copy(to, LATENCY, LATENCY_LENGTH);
   const micros = <u64>Math.round(Math.abs(latency) * 1000);
@@ -284,7 +286,7 @@ function writeId(to: usize, at: usize, place: u64): usize {
   to = text(to, FILE);
   base64(to, <u32>(place >> 24));
   base64(to + 4, <u32>place & 0xffffff);
-  // The number of an item: 0, 32 bits.
+  // The item number, 32 bits: always 0 here.
   base64(to + 8, 0);
   base64(to + 12, high >> 16);
   base64(to + 16, ((high & 0xffff) << 8) | (low >> 24));
@@ -292,7 +294,7 @@ function writeId(to: usize, at: usize, place: u64): usize {
   return to + 24;
 }
 
-/** Writes four characters of base64url for 24 bits. */
+/** Writes 24 bits as four characters of base64url. */
 // @ts-expect-error: decorator
 @inline
 function base64(to: usize, bits: u32): void {
@@ -302,10 +304,10 @@ function base64(to: usize, bits: u32): void {
   store<u8>(to, load<u8>(ALPHABET + (bits & 63)), 3);
 }
 
-/** RFC 4648 §5. */
+/** The alphabet of base64url (RFC 4648 §5). */
 const ALPHABET: usize = memory.data(64);
 
-/** Fills it; called once. */
+/** Fills the alphabet; called once. */
 function spell(): void {
   for (let i: usize = 0; i < 26; i++) {
     store<u8>(ALPHABET + i, <u8>(0x41 + i));

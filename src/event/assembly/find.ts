@@ -1,12 +1,12 @@
 /**
- * Finds texts ("needles") in a run of bytes, all of them in one pass (Teddy: Hyperscan's and ripgrep's algorithm). Of each
- * needle two bytes are its anchor. Tables say, by the two halves of a byte, which of eight groups of needles it can be
- * the first or second anchor byte of; where both agree on a group, needles are compared.
+ * Finds all occurrences of many texts ("needles") in one pass over a run of bytes (Teddy, the algorithm of Hyperscan and ripgrep).
+ * Each needle has an anchor of two bytes, and belongs to one of eight groups. Tables, indexed by each half of a byte, say for which
+ * groups the byte can be the first or the second of an anchor. Where both agree on a group, its needles are compared.
  *
- * A set of needles, as `../teddy.ts` writes it: 4 tables of 16 bytes (low and high half for each anchor byte); for each byte the
- * index of the first needle whose anchor begins with it, and how many do, a byte each; then the needles, 4 bytes each: up to four
- * bytes of it from the anchor on, which of those bytes count, address of the text, its length, offset of the anchor
- * in it, number, address of what must not follow, 0 if anything may.
+ * The layout of a set of needles, as `../teddy.ts` writes it: 4 tables of 16 bytes (low and high half for each anchor byte); for
+ * each byte value, the index of the first needle whose anchor begins with it, and the number of such needles, one byte each; then
+ * the needles, in words of 4 bytes: up to four bytes of the needle from its anchor on, a mask of the bytes that count, the address
+ * of the text, its length, the offset of the anchor in it, its number, and the address of what must not follow (0 if anything may).
  */
 import { isSame } from "./bytes";
 import { isFollowed } from "./follow";
@@ -15,15 +15,15 @@ const BY_BYTE: usize = 64;
 const NEEDLES: usize = BY_BYTE + 256 * 2;
 const NEEDLE: usize = 28;
 
-/** Where to go on if there was no room for all, else -1. */
+/** Where to go on if there was no room for all; otherwise -1. */
 export let foundTo: i32 = -1;
 
 let out: usize = 0;
 let outEnd: usize = 0;
 
 /**
- * Finds needles that count in the first `to` bytes, behind which a line ends, whose anchor ends at `from` or behind, and writes (offset of the needle, its number)
- * for each.
+ * Finds needles that count in the first `to` bytes, after which a line ends, and whose anchor ends at or after `from`. Writes
+ * (offset of the needle, its number) for each.
  */
 export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize, max: u32): u32 {
   const low0 = v128.load(set);
@@ -35,10 +35,10 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
   out = found;
   outEnd = found + max * 8;
   let p = bytes + from;
-  // What the 16 bytes before may be: as if any byte fitted.
+  // Nothing is known about the 16 bytes before, so any byte could have matched.
   let before = i8x16.splat(-1);
   foundTo = -1;
-  // The last anchor may end a byte behind.
+  // The last anchor may end one byte behind.
   while (p < end + 1) {
     const chunk = v128.load(p);
     const low = v128.and(chunk, nibble);
@@ -62,7 +62,7 @@ export function find(set: usize, bytes: usize, from: u32, to: u32, found: usize,
   return <u32>(out - found) / 8;
 }
 
-/** Compares needles at those of the 16 bytes from `p` on where one may be; false if there is no room for them. */
+/** Compares needles at the places, among the 16 bytes from `p` on, where one may be. False if there is no room for what is found. */
 function candidates(set: usize, bytes: usize, p: usize, end: usize, places: u32): bool {
   const before = out;
   while (places) {
@@ -89,7 +89,7 @@ function candidates(set: usize, bytes: usize, p: usize, end: usize, places: u32)
   return true;
 }
 
-/** Whether a needle stands at `p`, and counts there. */
+/** Whether a needle is at `p`, and counts there. */
 function counts(needle: usize, p: usize): bool {
   const length = load<u32>(needle, 12);
   if (!isSame(p, load<u32>(needle, 8), length)) return false;

@@ -1,10 +1,12 @@
 /**
- * What may follow a needle (`../../plugin/follow.ts`), as `../follow.ts` writes it: its kind, 4 bytes, then for `texts` how many,
- * and of each up to four bytes and which of them count; for the others a table of names, for `query` behind how many codes, 4
- * bytes, and the codes, 2 bytes each.
+ * What may follow a needle (`../../plugin/follow.ts`).
  *
- * A table of names: for each bucket 2 bytes, where its names begin, counted from the table's start, and how long the table is; then the
- * names by bucket, each behind its length, a byte; a length of 0 ends a bucket.
+ * The layout, as `../follow.ts` writes it: its kind, 4 bytes. For `texts`, the number of texts, then for each up to four bytes and
+ * a mask of those that count. For the other kinds a table of names; for `query` this is followed by the number of codes, 4 bytes,
+ * and the codes, 2 bytes each.
+ *
+ * A table of names: for each bucket 2 bytes with the offset of its names in the table, then the length of the table, 2 bytes, then
+ * the names by bucket, each preceded by a byte with its length; a length of 0 ends a bucket.
  */
 import { isSame } from "./bytes";
 import { BACKSLASH, CLOSE_BRACE, COMMA, QUOTE, special } from "./json";
@@ -17,7 +19,7 @@ const AMPERSAND: u8 = 0x26;
 const PERCENT: u8 = 0x25;
 const EQUALS: u8 = 0x3d;
 
-/** Whether it stands at `p`, before a line's end. */
+/** Whether such text follows at `p`, before the line's end. */
 export function isFollowed(p: usize, follow: usize): bool {
   const kind = load<u32>(follow);
   if (kind === TEXTS) return isText(p, follow + 4);
@@ -104,7 +106,8 @@ function isName(p: usize, length: usize, names: usize): bool {
 // @ts-expect-error: decorator
 @inline
 function queryEnd(p: usize): usize {
-  // By the low and the high half of a byte: bits of the high halves 2, 3, 4, 5, and of both that control characters have.
+  // Indexed by the low and the high half of a byte. One bit each for the high halves 2, 3, 4 and 5, and one that both halves of a
+  // control character have.
   const low = i8x16(20, 16, 17, 16, 16, 17, 17, 16, 16, 16, 16, 19, 24, 18, 16, 18);
   const high = i8x16(16, 16, 1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   const nibble = i8x16.splat(15);
@@ -120,7 +123,7 @@ function queryEnd(p: usize): usize {
   }
 }
 
-/** The first byte from `p` on that does not stand for itself in a JSON string. */
+/** The first byte from `p` on that needs an escape in a JSON string, or is its closing quote. */
 // @ts-expect-error: decorator
 @inline
 function plainEnd(p: usize): usize {

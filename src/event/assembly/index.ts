@@ -1,4 +1,4 @@
-/** What `../wasm-memory.ts` calls. */
+/** The functions that `../wasm-memory.ts` calls. */
 export { beginDocuments, beginOutput, refused, setText, writeDocuments, written } from "./document";
 export { find, foundTo } from "./find";
 export { beginNumbers, full } from "./intern";
@@ -9,5 +9,5 @@ export { beginKinds, kinds, kindsFull } from "./kinds";
 export { valueEnd as skip } from "./skip";
 export { times } from "./times";
 
-/** The first byte that nothing here uses. */
+/** The first byte that the module does not use itself. */
 export const heap: usize = __heap_base;

@@ -4,8 +4,8 @@ import { COMMA, OPEN_BRACE, QUOTE, skipSpace } from "./json";
 import { afterKey, stringEnd, valueEnd } from "./skip";
 
 /**
- * Writes of the object at `p`, which ends before `end`: the byte after it, where the value begins and ends (0 if there is none),
- * and 1 if the inner key is found elsewhere in it; 4 bytes each. False if it does not end.
+ * Examines the object at `p`, which ends before `end`, and writes 4 bytes each: the byte after it, where the value begins and where
+ * it ends (0 if there is none), and 1 if the inner key occurs elsewhere in the object. False if the object does not end.
  * @param keys address and length of the outer and of the inner key with their quotes, 4 bytes each
  */
 export function inner(keys: usize, p: usize, end: usize, out: usize): bool {

@@ -1,28 +1,28 @@
-/** A number for each different value, in bounded memory: fields that hold the same bytes have the same number. */
+/** Gives each different value a number, in bounded memory: fields that hold the same bytes have the same number. */
 import { isSame } from "./bytes";
 
-/** Longer values have none. Bytes. */
+/** Longer values, in bytes, have no number. */
 const MAX_LENGTH: usize = 512;
-/** `NUMBERS` */
+/** `NUMBERS` of `../../plugin`. */
 const MAX_NUMBERS: u32 = 4096;
 const SLOTS: u32 = 8192;
-/** Slots that are looked at: values made to collide have no number, and slow nothing down. */
+/** Most slots probed: values chosen to collide get no number, and slow nothing down. */
 const MAX_PROBES: u32 = 8;
-/** With the slots and spans and 16 bytes behind, less than `INTERNER` in `../wasm-memory.ts`. Bytes. */
+/** In bytes. Together with the slots, the spans and 16 bytes behind, it must be less than `INTERNER` in `../wasm-memory.ts`. */
 const ARENA: usize = 192 * 1024;
 
-/** Open addressing: half a hash, and a number. */
+/** Open addressing: each slot holds a part of a hash, and a number. */
 let slots: usize = 0;
-/** By number: where its value begins, and its length. */
+/** For each number, where its value begins, and its length. */
 let spans: usize = 0;
 let arena: usize = 0;
 let used: usize = 0;
 let next: u32 = 1;
 
-/** Set when there was no room for a value: the numbers are to start over. */
+/** Set when there was no room for a value: the numbering has to start over. */
 export let full: bool = false;
 
-/** Forgets all numbers; from `at` on there is room for them. */
+/** Forgets all numbers. There must be room for the tables from `at` on. */
 export function beginNumbers(at: usize): void {
   slots = at;
   spans = slots + <usize>SLOTS * 4;
@@ -66,7 +66,7 @@ function add(slot: usize, half: u32, p: usize, length: usize): u32 {
   return number;
 }
 
-/** A hash of a value's length and up to 32 of its bytes; the bytes tell values of one hash apart. */
+/** A hash of a value's length and up to 32 of its bytes. Values with equal hashes are told apart by their bytes. */
 // @ts-ignore: decorator
 @inline
 function hashOf(p: usize, end: usize, length: usize): u64 {

@@ -1,7 +1,7 @@
 /**
- * JSON (RFC 8259) as bytes, in AssemblyScript: `../json.ts` with 16 bytes at a time. Each function takes and returns
- * addresses; 0 means malformed, or too unusual to be worth code here: the TypeScript scanner then looks. The text must be
- * followed by a byte that no token can run over (a line's newline), and 16 readable bytes.
+ * JSON (RFC 8259) as bytes, in AssemblyScript: `../json.ts`, 16 bytes at a time. Functions take and return addresses. 0 means that
+ * the text is malformed, or too unusual to be worth code here: then the TypeScript scanner reads it. The text must be followed by a
+ * byte that no token can run over (a line's newline), and by 16 readable bytes.
  */
 
 export const QUOTE: u8 = 0x22;
@@ -17,17 +17,17 @@ export const NEWLINE: u8 = 0x0a;
 export const RETURN: u8 = 0x0d;
 const TAB: u8 = 0x09;
 
-/** How deep values may be nested; what is deeper is for the TypeScript scanner. */
+/** Deepest nesting handled here; anything deeper is left to the TypeScript scanner. */
 const MAX_DEPTH: u32 = 100;
-/** The closing bytes of the containers around the place where `container` is. */
+/** The closing bytes of the containers that are open in `containerEnd`. */
 const nesting: usize = memory.data(104);
 
-/** 1 for what may follow a backslash; 2 for `u`. */
+/** 1 for bytes that may follow a backslash; 2 for `u`. */
 const escapes: usize = memory.data(256);
 /** 1 for hexadecimal digits. */
 const hex: usize = memory.data(256);
 
-/** 16 times each: quote, backslash, the last control character. From memory they are quicker to have than made anew each time. */
+/** Quote, backslash and the last control character, 16 times each. Loading them is faster than making them each time. */
 const specials: usize = memory.data(48, 16);
 
 /** Fills the tables; called once. */
@@ -51,7 +51,7 @@ export function prepare(): void {
   }
 }
 
-/** The first byte from `p` on that is no white space within a line. */
+/** The first byte from `p` on that is not white space within a line. */
 // @ts-expect-error: decorator
 @inline
 export function skipSpace(p: usize): usize {
@@ -66,7 +66,7 @@ function spaceEnd(p: usize): usize {
   }
 }
 
-/** Bits of the 16 bytes at `p` that do not stand for themselves in a string: quote, backslash, control characters. */
+/** A bit for each of the 16 bytes at `p` that is special in a string: quote, backslash, control characters. */
 // @ts-expect-error: decorator
 @inline
 export function special(p: usize): u32 {
@@ -149,7 +149,7 @@ function digitsEnd(p: usize): usize {
   return p > start ? p : 0;
 }
 
-/** The byte after the value at `p`, whatever it is and holds. */
+/** The byte after the value at `p`, of any type. */
 // @ts-expect-error: decorator
 @inline
 export function valueEnd(p: usize): usize {
@@ -161,7 +161,7 @@ export function valueEnd(p: usize): usize {
   return (byte | 0x20) === OPEN_BRACE ? containerEnd(p) : scalarEnd(p);
 }
 
-/** The value of a member whose key's opening quote is expected at `p`. */
+/** The value of the member whose key should begin with a quote at `p`. */
 // @ts-expect-error: decorator
 @inline
 function memberValue(p: usize): usize {
@@ -170,7 +170,7 @@ function memberValue(p: usize): usize {
   return end ? afterColon(end + 1) : 0;
 }
 
-/** The first byte of the value before which a colon is expected at `p`. */
+/** The first byte of the value after a colon, which is expected at `p`. */
 // @ts-expect-error: decorator
 @inline
 export function afterColon(p: usize): usize {

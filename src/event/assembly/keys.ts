@@ -1,10 +1,11 @@
 /**
- * Finds which of many keys the objects in a value have: looks at what stands before each quote that may end a key.
+ * Finds which of many keys the objects in a value have, by looking at the bytes before each quote that may end a key.
  *
- * A set of keys, as `../key-sets.ts` writes it: 8 bytes that are zero; whether some key holds more than ASCII, 8 bytes; the ASCII
- * bytes that keys hold, a bit each, 16 bytes; 1024 slots of two bytes, by a hash of the last three bytes of a key and its quote:
- * the first key plus one; then keys of 24 bytes: address of the text, with the quote; its length; the next key of the slot plus
- * one; 4 bytes of nothing; 8 bytes that are zero.
+ * The layout of a set of keys, as `../key-sets.ts` writes it: 8 bytes that begin as zero and count the searches; 8 bytes, not zero
+ * if some key contains non-ASCII bytes; a bit for each ASCII byte that keys contain, 16 bytes; 1024 slots of two bytes, by a hash
+ * of the last three bytes of a key and its quote, each with the first such key plus one; then the keys, 24 bytes each: address of
+ * the text with its closing quote; its length; the next key of the same slot plus one; 4 unused bytes; 8 bytes that begin as zero,
+ * for the last search that found the key.
  */
 import { isSame } from "./bytes";
 import { BACKSLASH, COLON, QUOTE, SPACE } from "./json";
@@ -20,17 +21,17 @@ const LETTER_U: u8 = 0x75;
 
 /** Where the next number goes. */
 let out: usize = 0;
-/** Tells the keys that were found in this value, eight bytes: it is never used up. */
+/** The number of this search, which marks the keys found in it. In 64 bits it never overflows. */
 let turn: u64 = 0;
 
-/** Writes the number of each key that is in [from, to) to `found`, two bytes each; how many, -1 if escapes may hide one. */
+/** Writes the number of each key in [from, to) to `found`, two bytes each. Returns how many, or -1 if escapes may hide one. */
 export function findKeys(set: usize, from: u32, to: u32, found: usize): i32 {
   turn = load<u64>(set) + 1;
   store<u64>(set, turn);
   out = found;
   const start = bytes + from;
   const end = bytes + to;
-  // Four times 16 bytes at a time: the processor guesses wrong where a loop over places ends, so there are few such loops.
+  // 64 bytes per iteration: the processor mispredicts where a loop over places ends, so this keeps such loops few.
   for (let p = start; p < end; p += 64) {
     let escapes = escapesAt(p) | (escapesAt(p + 16) << 16) | (escapesAt(p + 32) << 32) | (escapesAt(p + 48) << 48);
     while (escapes) {
@@ -48,14 +49,14 @@ export function findKeys(set: usize, from: u32, to: u32, found: usize): i32 {
   return <i32>(out - found) / 2;
 }
 
-/** A bit for each of 16 bytes that is a backslash. */
+/** A bit for each of the 16 bytes that is a backslash. */
 // @ts-expect-error: decorator
 @inline
 function escapesAt(at: usize): u64 {
   return <u64><u32>i8x16.bitmask(i8x16.eq(v128.load(at), i8x16.splat(BACKSLASH)));
 }
 
-/** A bit for each of 16 bytes that is a quote and may end a key: a colon or white space is behind it. */
+/** A bit for each of the 16 bytes that is a quote and may end a key, because a colon or white space follows. */
 // @ts-expect-error: decorator
 @inline
 function endsAt(at: usize): u64 {
@@ -64,7 +65,7 @@ function endsAt(at: usize): u64 {
   return <u64><u32>i8x16.bitmask(v128.and(i8x16.eq(v128.load(at), i8x16.splat(QUOTE)), isBehind));
 }
 
-/** Takes the keys that the quote at `at` may end. */
+/** Adds the keys that the quote at `at` may end. */
 // @ts-expect-error: decorator
 @inline
 function lookUp(set: usize, start: usize, at: usize): void {
@@ -82,7 +83,7 @@ function lookUp(set: usize, start: usize, at: usize): void {
   }
 }
 
-/** Whether the backslash at `at` may begin an escape that stands for something in a key. */
+/** Whether the backslash at `at` may begin an escape for a character of some key. */
 function isHiding(set: usize, at: usize): bool {
   const byte = load<u8>(at + 1);
   if (byte === SLASH) return isLetter(set, SLASH);

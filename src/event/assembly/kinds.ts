@@ -1,44 +1,45 @@
 /**
- * A number for each kind of row, in bounded memory: rows of one kind hold the same values in some fields, in others values that
- * begin alike, and compare alike with some latencies.
+ * Gives each kind of row a number, in bounded memory. Rows of one kind hold the same values in some fields and values that begin
+ * alike in others, and compare alike with some latencies.
  *
- * Which, as `../kinds.ts` writes it: the bytes of a mask, a multiple of 16; how many other fields; how many latencies; 4 bytes of
- * nothing. Then the latencies, 8 bytes for each of four; the mask, which leaves of a row's numbers those of the fields; for each
- * number of two bytes under it, the place of the field's span in the row, two bytes; and the same for each other field.
+ * The layout of a likeness, as `../kinds.ts` writes it: the size of the mask in bytes, a multiple of 16; the number of other
+ * fields; the number of latencies; 4 unused bytes. Then the latencies, 8 bytes for each of four; the mask, which selects from a
+ * row's numbers those of the fields; for each two-byte number under the mask, the offset of the field's span in the row, two bytes;
+ * and the same for each other field.
  */
 import { bytes, numbersBytes, rowBytes } from "./scan";
 
 /** `MAX_KINDS`, and slots for them. */
 const MAX_KINDS: u32 = 8192;
 const SLOTS: u32 = 16_384;
-/** Slots that are looked at: rows made to collide have no number, and slow nothing down. */
+/** Most slots probed: rows chosen to collide get no number, and slow nothing down. */
 const MAX_PROBES: u32 = 8;
 /** Where the mask begins: behind four latencies. */
 const MASK: usize = 16 + 4 * 8;
-/** Bytes of a key, as in `../kinds.ts`: three times 16 of numbers at most, half a byte for each other field, one for latencies. */
+/** Bytes of a key, as in `../kinds.ts`: up to 48 of numbers, half a byte for each other field, and one for latencies. */
 const MAX_KEY: usize = 64;
 
-/** Open addressing: half a hash, and a number. */
+/** Open addressing: each slot holds a part of a hash, and a number. */
 let slots: usize = 0;
-/** By number: its key. */
+/** For each number, its key. */
 let keys: usize = 0;
 let next: u32 = 1;
-/** The key of the row at hand. */
+/** The key of the current row. */
 const key: usize = memory.data(64);
-/** By first byte of a value: how it begins. */
+/** For each first byte of a value, how it begins. */
 const beginnings: usize = memory.data(256);
 
-/** Set when there was no room for a kind: they are to start over. */
+/** Set when there was no room for a kind: the numbering has to start over. */
 export let kindsFull: bool = false;
 
-/** Forgets all kinds; from `at` on there is room for them. */
+/** Forgets all kinds. There must be room for the tables from `at` on. */
 export function beginKinds(at: usize): void {
   slots = at;
   keys = slots + <usize>SLOTS * 4;
   memory.fill(slots, 0, <usize>SLOTS * 4);
   next = 1;
   kindsFull = false;
-  // Numbers, true and false; 0 is what is not there.
+  // 1 stands for numbers, true and false; 0 for a missing value.
   memory.fill(beginnings, 1, 256);
   store<u8>(beginnings + 0x22, 2);
   store<u8>(beginnings + 0x7b, 3);
@@ -47,7 +48,7 @@ export function beginKinds(at: usize): void {
 }
 
 /**
- * Writes the kind of each of `count` rows to `out`, two bytes each; 0 where a value has no number, or there is no room.
+ * Writes the kind of each of `count` rows to `out`, two bytes each; 0 if one of its values has no number, or there is no room.
  * @param latencies of the rows, 8 bytes each
  */
 export function kinds(
@@ -69,7 +70,7 @@ export function kinds(
   }
 }
 
-/** False if a value has no number. */
+/** Writes the key of a row; false if one of its values has no number. */
 // @ts-expect-error: decorator
 @inline
 function fillKey(likeness: usize, row: usize, numbers: usize, latency: usize): bool {
@@ -82,7 +83,7 @@ function fillKey(likeness: usize, row: usize, numbers: usize, latency: usize): b
     v128.store(key + i, masked);
     let missing = i16x8.bitmask(v128.and(i16x8.eq(masked, i16x8.splat(0)), v128.load(mask + i)));
     while (missing) {
-      // There is no value, or it has no number.
+      // The number is 0: fails unless there is no value.
       if (load<u32>(row + <usize>load<u16>(spans + 2 * (i / 2 + <usize>ctz(missing))))) return false;
       missing &= missing - 1;
     }

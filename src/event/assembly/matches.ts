@@ -1,15 +1,18 @@
 /**
- * Writes the member `matches` (`../document.ts`) by a template (`../match-templates.ts`): texts, each followed by a field, whose
- * bytes are copied as `MessageTemplate` of `../../plugin/message.ts` does.
+ * Writes the member `matches` (`../document.ts`) from a template (`../match-templates.ts`): texts, each followed by a field whose
+ * bytes are copied as `MessageTemplate` in `../../plugin/message.ts` does.
  */
 import { copy } from "./bytes";
 import { BACKSLASH, CLOSE_BRACKET, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "./json";
 
 const LOWER_N: u8 = 0x6e;
 
-/** Bytes of a template before its steps: how long its texts are together. */
+/** Bytes before a template's steps: the total length of its texts. */
 const HEAD: usize = 4;
-/** A step: address and length of a text, and where the span of the field stands in a row, plus one if it is in lower case; 0 ends. */
+/**
+ * Bytes of a step: address and length of a text, and the offset of the field's span in a row, plus one if it is shown in lower
+ * case; 0 ends.
+ */
 const STEP: usize = 12;
 const FIELD: usize = 8;
 
@@ -25,7 +28,7 @@ export function matchesLength(template: usize, row: usize): usize {
   return length;
 }
 
-/** Writes the matches of the row at `row`; returns where they end, 0 if a field has to be read first. */
+/** Writes the matches of the row at `row`. Returns where they end, or 0 if a field cannot simply be copied. */
 export function writeMatches(to: usize, template: usize, row: usize, bytes: usize): usize {
   let step = template + HEAD;
   to = copy(to, load<u32>(step), load<u32>(step, 4));
@@ -61,13 +64,13 @@ function writeField(to: usize, from: usize, end: usize, lower: bool): usize {
   }
 }
 
-/** True if these are lower-case letters. */
+/** True if all bytes are lower-case letters. */
 function isLower(from: usize, end: usize): bool {
   for (; from < end; from++) if (load<u8>(from) - 0x61 > 25) return false;
   return true;
 }
 
-/** Writes the strings of the array at `start` with `, ` between them. */
+/** Writes the strings of the array at `start`, separated by `, `. */
 function writeStrings(to: usize, start: usize): usize {
   let seen: u8 = 0;
   for (let at = start + 1; load<u8>(at) === QUOTE; at++) {

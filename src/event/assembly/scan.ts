@@ -1,7 +1,7 @@
 /**
- * The scanner (`../scanner.ts`) for lines as a kube-apiserver writes them, in WebAssembly: fills rows of the field table.
- * Stops before the first line that is anything else: malformed, blank, an EventList, Go's names of keys, a key twice or
- * with an escape, a member named as one of ours. That line is for the TypeScript scanner, which both are held equal to.
+ * The WebAssembly version of the scanner (`../scanner.ts`), for lines as a kube-apiserver writes them: fills rows of the field
+ * table. It stops before the first line that is anything else: malformed, blank, an EventList, Go's names of keys, a key twice or
+ * with an escape, a member named like one of ours. That line is left to the TypeScript scanner, whose results both must match.
  */
 import { numberOf } from "./intern";
 import {
@@ -21,20 +21,20 @@ import {
 prepare();
 
 /*
- * A key: its length, its field, the index of the table of its members' keys (0: none), the place of its value's number in the
- * row of numbers plus one (0: it has none), then from byte 16 on its name and the closing quote, and from byte 48 on a mask of
- * the bytes that those take. Tables are filled once.
+ * The layout of a key: its length, its field, the index of the table with the keys of its members (0: none), the place of its
+ * value's number in the row of numbers plus one (0: it has none); from byte 16 on, its name and the closing quote; from byte 48 on,
+ * a mask of the bytes that those take. Tables are filled once.
  */
 const KEY: usize = 80;
 const NAME: usize = 16;
 const MASK: usize = 48;
-/** Most keys in a table, and tables. Table 0 is the event's own. */
+/** Most keys in a table. Table 0 is the event's own. */
 const KEYS: usize = 32;
 const TABLE: usize = KEYS * KEY;
 const tables: usize = memory.data(8 * 32 * 80, 16);
 const lengths: usize = memory.data(8 * 4);
 
-/** Adds a key to a table, and returns where its name is to be written. */
+/** Adds a key to a table; returns the address for its name. */
 export function addKey(table: u32, length: u32, field: u32, nested: u32, number: u32): usize {
   const count = load<u32>(lengths + table * 4);
   store<u32>(lengths + table * 4, count + 1);
@@ -49,7 +49,7 @@ export function addKey(table: u32, length: u32, field: u32, nested: u32, number:
 
 /** `Flag.irregular` */
 const IRREGULAR: u32 = 4096;
-/** Bytes of the header of a row, and of a row. */
+/** Bytes of a row's header, and of a row. */
 const HEADER: usize = 8 * 4;
 export let rowBytes: usize = 0;
 export let bytes: usize = 0;
@@ -58,23 +58,20 @@ let row: usize = 0;
 let numbers: usize = 0;
 export let numbersBytes: usize = 0;
 
-/** What the members of the event take so far that are its known ones, with their commas. */
+/** The bytes that the event's known members take so far, commas included. */
 let regularLength: usize = 0;
 
 /** Where the last call stopped: the offset of a line. */
 export let position: u32 = 0;
 
-/** Says where the batch's bytes lie, and how long a row and its numbers are. Bytes. */
+/** Sets where the batch's bytes are, and the bytes of a row and of its numbers. */
 export function begin(batch: usize, rowLength: usize, numbersLength: usize): void {
   bytes = batch;
   rowBytes = rowLength;
   numbersBytes = numbersLength;
 }
 
-/**
- * Scans lines in [from, to) into `rows`, whose words are zero, and `rowNumbers`, which are too, at most `max` of them; returns
- * how many.
- */
+/** Scans lines in [from, to), at most `max` of them, into `rows` and `rowNumbers`, which must both be zero. Returns how many. */
 export function scan(from: u32, to: u32, rows: usize, rowNumbers: usize, max: u32): u32 {
   let at = bytes + from;
   const end = bytes + to;
@@ -97,7 +94,7 @@ export function scan(from: u32, to: u32, rows: usize, rowNumbers: usize, max: u3
   return count;
 }
 
-/** Scans the line at `start`; returns where the next one begins, 0 if it is not for us. */
+/** Scans the line at `start`; returns where the next one begins, or 0 if the line is for the TypeScript scanner. */
 function line(start: usize): usize {
   if (load<u8>(start) !== OPEN_BRACE) return 0;
   regularLength = 1;
@@ -114,7 +111,7 @@ function line(start: usize): usize {
   return newline + 1;
 }
 
-/** Goes through the members of the object at `p`; returns the byte after it. */
+/** Scans the members of the object at `p`; returns the byte after it. */
 function members(table: usize, p: usize): usize {
   const first = tables + table * TABLE;
   const last = first + <usize>load<u32>(lengths + table * 4) * KEY;
@@ -147,7 +144,7 @@ function members(table: usize, p: usize): usize {
   }
 }
 
-/** Takes the value at `start` into the row; returns the byte after it. */
+/** Puts the value at `start` into the row; returns the byte after it. */
 // @ts-expect-error: decorator
 @inline
 function known(key: usize, start: usize): usize {
@@ -163,7 +160,7 @@ function known(key: usize, start: usize): usize {
   return end;
 }
 
-/** The key of [first, last) whose name and closing quote stand at `p`; 0 if none does. */
+/** The key of [first, last) whose name and closing quote are at `p`; 0 if there is none. */
 // @ts-expect-error: decorator
 @inline
 function find(p: usize, first: usize, last: usize): usize {
@@ -175,13 +172,16 @@ function find(p: usize, first: usize, last: usize): usize {
   return 0;
 }
 
-/** Whether what is behind the first 16 bytes of a name stands there, too. */
+/** Whether the part of a name after its first 16 bytes matches, too. */
 function isLongName(p: usize, key: usize): bool {
   const other = v128.and(v128.xor(v128.load(p, 16), v128.load(key, NAME + 16)), v128.load(key, MASK + 16));
   return !v128.any_true(other);
 }
 
-/** Whether a key means nothing to us for sure: lower-case ASCII, and not one that the TypeScript scanner handles. */
+/**
+ * Whether a key certainly has no meaning for us: it begins with a lower-case letter, has no escape, and is not one that the
+ * TypeScript scanner handles.
+ */
 function isForeign(p: usize, end: usize): bool {
   const first = load<u8>(p);
   if (first < 0x61 || first > 0x7a) return false;

@@ -1,6 +1,6 @@
 /**
- * The way through a batch's events, which are known to be JSON: no byte is looked at for more than how deep it is (as simdjson does
- * it: Langdale and Lemire, "Parsing Gigabytes of JSON per Second", section 3.1).
+ * Skips values of a batch's events, which are known to be valid JSON: bytes are examined only for where containers end (as in
+ * simdjson: Langdale and Lemire, "Parsing Gigabytes of JSON per Second", section 3.1).
  */
 import { CLOSE_BRACE, CLOSE_BRACKET, COMMA, OPEN_BRACE, QUOTE, skipSpace, SPACE } from "./json";
 
@@ -33,7 +33,7 @@ export function stringEnd(p: usize): usize {
   }
 }
 
-/** The byte after the object or array at `p`; 64 bytes at a time. */
+/** The byte after the object or array at `p`; works on 64 bytes at a time. */
 function containerEnd(p: usize, end: usize): usize {
   let depth: i64 = 0;
   let isInString: u64 = 0;
@@ -48,7 +48,7 @@ function containerEnd(p: usize, end: usize): usize {
     let opens = placesOf(0x7b, 0x20, first, second, third, fourth);
     let closes = placesOf(0x7d, 0x20, first, second, third, fourth);
     if (backslashes | isEscaped) {
-      // Behind a run of backslashes of odd length.
+      // Quotes after an odd number of backslashes are escaped.
       backslashes &= ~isEscaped;
       const follows = (backslashes << 1) | isEscaped;
       const odd = backslashes & ~EVEN & ~follows;
@@ -56,7 +56,7 @@ function containerEnd(p: usize, end: usize): usize {
       isEscaped = <u64>(sum < backslashes);
       quotes &= ~((EVEN ^ (sum << 1)) & follows);
     }
-    // Each bit the parity of the quotes up to it.
+    // Each bit becomes the parity of the quotes up to it: set inside strings.
     let strings = quotes;
     strings ^= strings << 1;
     strings ^= strings << 2;
@@ -83,7 +83,7 @@ function containerEnd(p: usize, end: usize): usize {
   return 0;
 }
 
-/** A bit for each of 64 bytes that is `byte` once it has these bits, too: `[` is `{` with 0x20. */
+/** A bit for each of the 64 bytes that equals `byte` once `bits` are set in it: with 0x20, `[` becomes `{`. */
 // @ts-expect-error: decorator
 @inline
 function placesOf(byte: i8, bits: i8, first: v128, second: v128, third: v128, fourth: v128): u64 {
@@ -97,7 +97,7 @@ function placesOf(byte: i8, bits: i8, first: v128, second: v128, third: v128, fo
   );
 }
 
-/** The first byte of the value of the member whose key's closing quote is at `p`. */
+/** The first byte of the value of the member whose key has its closing quote at `p`. */
 // @ts-expect-error: decorator
 @inline
 export function afterKey(p: usize): usize {

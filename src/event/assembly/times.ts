@@ -1,14 +1,17 @@
-/** Times as a kube-apiserver writes them (`"2026-11-26T02:39:37.123456Z"`), as `../../plugin/time.ts` reads them. */
+/** Times as a kube-apiserver writes them (`"2026-11-26T02:39:37.123456Z"`), read as `../../plugin/time.ts` does. */
 
-/** With the quotes. */
+/** Bytes of a time, quotes included. */
 const LENGTH: u32 = 29;
-/** `2026-11-26T02:39`: of most times, nothing before the seconds is new. Its bytes, and its milliseconds since 1970. */
+/**
+ * `2026-11-26T02:39`: the last minute read, because most times differ only in what follows. Its bytes, and its milliseconds since
+ * 1970.
+ */
 let minute: v128 = i8x16.splat(0);
 let minuteTime: f64 = 0;
 
 /**
- * Writes the epoch milliseconds of a field of `count` rows to `out`; NaN for what is absent or in any other form. Returns how
- * many are there in another form.
+ * Writes the epoch milliseconds of a field of `count` rows to `out`; NaN if it is missing or has any other form. Returns how many
+ * have another form.
  */
 export function times(bytes: usize, rows: usize, rowBytes: usize, count: u32, field: usize, out: usize): u32 {
   let others: u32 = 0;
@@ -27,7 +30,7 @@ export function times(bytes: usize, rows: usize, rowBytes: usize, count: u32, fi
   return others;
 }
 
-/** The time whose first digit is at `p`; NaN if it has another form, or is none. */
+/** The time whose first digit is at `p`; NaN if it has another form or is invalid. */
 // @ts-ignore: decorator
 @inline
 function timeAt(p: usize): f64 {
@@ -41,10 +44,10 @@ function timeAt(p: usize): f64 {
   return minuteTime + <f64>(second * 1000) + <f64>(fraction * 1000) / 1_000_000;
 }
 
-/** What {@link digits} gives for others. */
+/** The result of {@link digits} for anything but digits. */
 const NONE: u32 = 0xffffffff;
 
-/** The number that so many digits are. */
+/** The value of this many digits at `p`. */
 // @ts-ignore: decorator
 @inline
 function digits(p: usize, count: u32): u32 {
@@ -57,7 +60,7 @@ function digits(p: usize, count: u32): u32 {
   return value;
 }
 
-/** Takes `YYYY-MM-DDThh:mm` at `p` as the minute; false if it is none. */
+/** Reads `YYYY-MM-DDThh:mm` at `p` as the minute; false if it is not one. */
 function parseMinute(p: usize): bool {
   const year = digits(p, 4);
   const month = digits(p + 5, 2);
@@ -78,12 +81,12 @@ function daysOf(year: u32, month: u32): u32 {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-/** Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March here, so that leap days come last. */
+/** Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that leap days come last. */
 function dayNumber(year: i32, month: i32, day: i32): i32 {
   const early = month <= 2;
   const y = early ? year - 1 : year;
   const m = early ? month + 9 : month - 3;
-  // Rounded down, also in the year before 0.
+  // Rounds down, also in the year before 0.
   const leaps = (y + 400) / 4 - (y + 400) / 100 + (y + 400) / 400 - 97;
   return 365 * y + leaps + (153 * m + 2) / 5 + day - 719_469;
 }
