@@ -1,19 +1,22 @@
 import type { SecretKind } from "./text.js";
 
-/** Bits: what an object is about, by its resource or by the kind it names itself. Holds for all below it. */
+/**
+ * Bits that say what an object is about, by its resource or by the kind that it names. They also apply to everything below the
+ * object.
+ */
 export enum About {
   nothing = 0,
   secret = 1,
   configMap = 2,
   token = 4,
   certificate = 8,
-  /** Has a user with `extra` in it. */
+  /** Contains a user with `extra`. */
   review = 16,
-  /** A failure, with messages. */
+  /** Describes a failure, with messages. */
   status = 32,
-  /** Has members whose names say that they are credentials: a kubeconfig. */
+  /** Has members that hold credentials, as their names say, like a kubeconfig. */
   credentials = 64,
-  /** A list of them. */
+  /** A list of such objects. */
   list = 128,
 }
 
@@ -34,17 +37,17 @@ export const KINDS = new Map<string, About>([
   ["Config", About.credentials],
 ]);
 
-/** First bytes of those kinds, and of one that is escaped. */
+/** First bytes of these kinds, and of a kind that is escaped. */
 export const KIND_STARTS = new Set([...KINDS.keys(), "\\"].map((kind) => kind.charCodeAt(0)));
 
-/** What is a map of secrets. */
+/** Objects that are maps of secrets. */
 export const MAPS = About.secret | About.configMap;
-/** Whether what a failure says of it may quote a secret anywhere. */
+/** Whether a failure about such an object may quote a secret anywhere in its message. */
 export function isSensitive(about: number): boolean {
   return (about & MAPS) !== 0 || isReviewedToken(about);
 }
 
-/** Whether it is a TokenReview. */
+/** Whether the object is a TokenReview. */
 export function isReviewedToken(about: number): boolean {
   return (about & REVIEWED_TOKEN) === REVIEWED_TOKEN;
 }

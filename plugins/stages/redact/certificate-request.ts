@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 
-/** For whom a certificate is asked for. */
+/** For whom a certificate is requested. */
 export interface Requested {
   /** As in RFC 4514, but in the order of the request: `O=system:nodes,CN=system:node:a`. */
   readonly subject: string;
@@ -9,9 +9,9 @@ export interface Requested {
 }
 
 /**
- * Reads a PKCS #10 request (RFC 2986) in PEM in base64, as a CertificateSigningRequest holds it. Undefined if there is
- * anything in it that does not have to be there: bytes around it, attributes other than the extensions asked for (a
- * challenge password, say), or extensions that we do not know. Then it may hide something.
+ * Reads a PKCS #10 request (RFC 2986) in base64 of PEM, as a CertificateSigningRequest holds it. Undefined if it contains anything
+ * that may hide something: bytes around it, attributes other than requested extensions (a challenge password, say), or unknown
+ * extensions.
  */
 export function readRequest(base64: string): Requested | undefined {
   const pem = PEM.exec(strictBase64(base64)?.toString("latin1") ?? "");
@@ -23,7 +23,7 @@ export function readRequest(base64: string): Requested | undefined {
   }
 }
 
-/** Whether a text is certificates in PEM in base64, and nothing else. */
+/** Whether a text is base64 of PEM certificates and nothing else. */
 export function isCertificateChain(base64: string): boolean {
   const text = strictBase64(base64)?.toString("latin1") ?? "";
   const blocks = text.match(CERTIFICATE) ?? [];
@@ -65,7 +65,7 @@ interface Element {
 
 const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
 const ALTERNATIVE_NAMES = "2.5.29.17";
-/** Key usage, basic constraints, extended key usage; how many bytes they have at most. */
+/** Key usage, basic constraints and extended key usage, with their largest size in bytes. */
 const SHORT_EXTENSIONS = new Map([
   ["2.5.29.15", 4],
   ["2.5.29.19", 8],
@@ -103,7 +103,7 @@ function requested(bytes: Buffer): Requested {
   return { subject: nameText(subject.content), names: elements(attributes.content).flatMap(alternativeNames) };
 }
 
-/** The elements that some bytes consist of. */
+/** The ASN.1 elements in some bytes. Throws if they are malformed or have other tags than expected. */
 function elements(bytes: Buffer, tags?: readonly Tag[]): Element[] {
   const found: Element[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -122,7 +122,7 @@ function elements(bytes: Buffer, tags?: readonly Tag[]): Element[] {
   return found;
 }
 
-/** A Name: a sequence of sets of attributes. */
+/** The text of a Name, which is a sequence of sets of attributes. */
 function nameText(bytes: Buffer): string {
   const parts = elements(bytes).flatMap((set) => elements(set.content));
   return parts

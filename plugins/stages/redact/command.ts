@@ -3,11 +3,11 @@ import { type Replace, scrubShort } from "./text.js";
 
 /** Programs whose `-p` takes its value without a space. */
 const ATTACHED_PASSWORD = /(?:^|[/\s])(?:mysql|mariadb|mongo|sshpass|7z|zip)[\w-]*(?:\s|$)/;
-/** What else begins with `-p`: a word with a value (`-port=80`), or a path or number as in `-p8080`. */
+/** Other words that begin with `-p`: a longer flag with a value (`-port=80`), or a path or number as in `-p8080`. */
 const OTHER_P_FLAG = /^-p(?:[a-z][a-z-]*(?:=|$)|[\d:./]+$)/;
-/** Flags that are given a credential, or who has it, unless another flag follows. */
+/** Flags whose value is a credential, or a user with one, unless another flag follows. */
 const GIVEN_A_SECRET = new Set(["-p", "-u", "--user", "--proxy-user"]);
-/** Flags of one letter that only these programs give a credential by, attached or not. They stand in docs/redaction.md. */
+/** One-letter flags that take a credential, attached or not, in these programs only. docs/redaction.md lists them. */
 export const PROGRAM_FLAGS: ReadonlyMap<string, string> = new Map([
   ["redis-cli", "-a"],
   ["valkey-cli", "-a"],
@@ -32,27 +32,27 @@ export const PROGRAM_FLAGS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Hashes the credentials in a command line, word by word: what a credential flag is given (`--password x`, `--password=x`,
- * `-p x`, `-u x`, `redis-cli -a x`), the value of a variable (`NAME=x`) and of a header (`-H Name:x`), what follows `Bearer` and `Basic`, and
- * what {@link scrubShort} knows by its shape. Words that only a shell understands (`a; b`, anything with white space or
- * quotes in it) are hashed whole: a secret can stand anywhere in them. Program, flags and names stay.
+ * Hashes the credentials in a command line, word by word: the values of credential flags (`--password x`, `--password=x`, `-p x`,
+ * `-u x`, `redis-cli -a x`), of variables (`NAME=x`) and of headers (`-H Name:x`), what follows `Bearer` and `Basic`, and what
+ * {@link scrubShort} recognises by its shape. Words that only a shell understands (`a; b`, anything with white space or quotes in
+ * it) are hashed whole, because a secret can be anywhere in them. Program, flags and names stay.
  */
 export class CommandLine {
-  /** What the word before asks of the next one. */
+  /** What the previous word says about the next one. */
   #expect: "nothing" | "secret" | "secret-if-no-flag" | "scheme" | "header" = "nothing";
   /** Whether a program of {@link ATTACHED_PASSWORD} has been named. */
   #attachedPassword = false;
-  /** The flag of {@link PROGRAM_FLAGS} that counts, by the first program of it that was named. */
+  /** The flag in {@link PROGRAM_FLAGS} of the first such program that was named. */
   #programFlag: string | undefined;
 
   constructor(private readonly replace: Replace) {}
 
-  /** Whether the words so far say something about those to come. */
+  /** Whether the words so far affect how the next ones are read. */
   get isOpen(): boolean {
     return this.#expect !== "nothing" || this.#attachedPassword || this.#programFlag !== undefined;
   }
 
-  /** The next word without its credentials; the same string if it holds none. */
+  /** The next word without its credentials; the same string if it contains none. */
   next(word: string): string {
     const expect = this.#expect;
     this.#expect = "nothing";
@@ -100,7 +100,7 @@ export class CommandLine {
       : word.slice(0, equals + 1) + this.#plain(word.slice(equals + 1));
   }
 
-  /** A word that is no flag, or the value of one that is no credential's. */
+  /** Handles a word that is not a flag, or the value of a flag that takes no credential. */
   #plain(word: string): string {
     if (SCHEME.test(word)) this.#expect = "secret";
     else if (word.endsWith(":") && isCredentialName(word)) this.#expect = "scheme";
@@ -111,7 +111,7 @@ export class CommandLine {
     return scrubShort(word, this.replace);
   }
 
-  /** The word with what follows `from` hashed. */
+  /** The word with everything from `from` on hashed. */
   #hashed(word: string, from: number): string {
     return from >= word.length ? word : word.slice(0, from) + this.replace(word.slice(from), "argument");
   }
@@ -120,13 +120,13 @@ export class CommandLine {
 /** A program without its path. */
 const nameOf = (word: string): string => word.slice(word.lastIndexOf("/") + 1);
 
-/** How the value of an Authorization header begins. */
+/** Authentication schemes, with which the value of an Authorization header begins. */
 const SCHEME = /^(?:bearer|basic|token|apikey)$/i;
 const BOOLEAN = /^(?:true|false)$/;
 const NOT_A_NAME = /[^\w.-]/;
 const HEADER_NAME = /^[\w-]+:\s*/;
 const HARMLESS_HEADER = /^(?:accept|accept-encoding|content-type|host|user-agent):/i;
-/** `NAME=`, as a shell and `env` take it, `a.b[0]=` as in helm's `--set`. */
+/** `NAME=` as in a shell and `env`, and `a.b[0]=` as in helm's `--set`. */
 const VARIABLE = /^[A-Za-z_][\w.[\]-]{0,255}=/;
 /** `-eNAME=`, `-DNAME=`. */
 const ATTACHED_VARIABLE = /^-[a-zA-Z][A-Z_][A-Z0-9_]*$/;
@@ -134,7 +134,7 @@ const ATTACHED_VARIABLE = /^-[a-zA-Z][A-Z_][A-Z0-9_]*$/;
 const SWITCHES = /^[\w.-]+=(?:true|false)(?:,[\w.-]+=(?:true|false))*$/;
 const URL = /^[a-z][a-z0-9+.-]*:\/\/[^\s"'`<>|;]+$/i;
 const SHELL = /[\s"'`<>|;&]|\$\(|\$\{|^\{/;
-/** `$(NAME)`: replaced by Kubernetes. */
+/** `$(NAME)`, which Kubernetes replaces. */
 const REFERENCES = /\$\([A-Za-z_]\w*\)/g;
 
 /** Whether a word needs a shell (or something like it) to be understood. */

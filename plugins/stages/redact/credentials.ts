@@ -1,6 +1,6 @@
-/** What a name tells of its value. The lists stand in docs/redaction.md. */
+/** What a name says about its value. docs/redaction.md has these lists. */
 
-/** A variable, a query parameter or a header is a credential's if one of these occurs in its name, whatever the case. */
+/** A variable, a query parameter or a header holds a credential if its name contains one of these, in any case. */
 export const CREDENTIAL_PARTS: readonly string[] = [
   "pass",
   "pwd",
@@ -18,7 +18,7 @@ export const CREDENTIAL_PARTS: readonly string[] = [
   "salt",
 ];
 
-/** A flag is a credential's if one of these is a word of it. Words end at `-`, `_`, `.` and before capitals … */
+/** A flag takes a credential if one of its words is one of these. Words end at `-`, `_`, `.` and before capitals … */
 export const CREDENTIAL_WORDS: ReadonlySet<string> = new Set([
   "pass",
   "password",
@@ -51,7 +51,7 @@ export const CREDENTIAL_WORDS: ReadonlySet<string> = new Set([
 /** … or if a word ends with one of these (`requirepass`, `dbpassword`) … */
 export const CREDENTIAL_ENDS: readonly string[] = ["pass", "password", "passwd", "secret", "token", "auth"];
 
-/** … unless its last word says that the value is about a credential, not one. */
+/** … unless the last word says that the value is only about a credential. */
 export const HARMLESS_LAST_WORDS: ReadonlySet<string> = new Set([
   "file",
   "files",
@@ -69,7 +69,7 @@ export const HARMLESS_LAST_WORDS: ReadonlySet<string> = new Set([
   "audience",
 ]);
 
-/** Names longer than this are nobody's; their values go. */
+/** Longer names are not real ones: their values are hashed. */
 const MAX_NAME = 256;
 
 export function isCredentialName(name: string): boolean {
@@ -78,7 +78,7 @@ export function isCredentialName(name: string): boolean {
   return CREDENTIAL_PARTS.some((part) => lower.includes(part));
 }
 
-/** `flag` without its dashes. */
+/** @param flag without its dashes */
 export function isCredentialFlag(flag: string): boolean {
   if (flag.length > MAX_NAME || /^secret/i.test(flag)) return true;
   const words = flag

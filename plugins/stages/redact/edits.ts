@@ -3,13 +3,13 @@ export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
-  /** Those of the text, where they are made already. */
+  /** The bytes of the text, if they exist already. */
   readonly bytes?: Buffer | undefined;
-  /** Gives way to any other that it overlaps with. */
+  /** Gives way to any other edit that it overlaps with. */
   readonly weak?: boolean;
 }
 
-/** Replacements of spans of some bytes, collected before they are made. */
+/** Collects replacements of spans of some bytes before they are made. */
 export class Edits {
   readonly #edits: Edit[] = [];
 
@@ -19,23 +19,23 @@ export class Edits {
 
   /**
    * Replaces [start, end) by JSON text.
-   * @param bytes those of the text, where they are made already
+   * @param bytes the bytes of the text, if they exist already
    */
   add(start: number, end: number, text: string, bytes?: Buffer): void {
     this.#edits.push({ start, end, text, bytes });
   }
 
-  /** The same, where others may replace parts of it or all of it: what holds the other wins, and of equals the first. */
+  /** The same for an edit that may overlap with others: an edit that contains another one wins; of equal ones, the first. */
   overlay(start: number, end: number, text: string, weak = false): void {
     this.#edits.push({ start, end, text, weak });
   }
 
-  /** Forgets all but the first `length`. */
+  /** Drops all but the first `length` edits. */
   truncate(length: number): void {
     this.#edits.length = length;
   }
 
-  /** Gives the edits in rising order, and forgets them. */
+  /** Returns the edits in rising order, and forgets them. */
   drain(): Edit[] {
     const edits = this.#edits.splice(0);
     for (let i = 1; i < edits.length; i++) {
@@ -44,7 +44,7 @@ export class Edits {
     return edits;
   }
 
-  /** The bytes with the edits made, as text. */
+  /** The text of the bytes after the edits. */
   apply(bytes: Buffer): string {
     let text = "";
     let done = 0;
@@ -56,7 +56,7 @@ export class Edits {
   }
 }
 
-/** Edits that overlap do so by one holding the other. */
+/** Drops overlapped edits. Of two that overlap, one always contains the other. */
 function withoutOverlaps(edits: Edit[]): Edit[] {
   edits.sort((a, b) => a.start - b.start || b.end - a.end || Number(a.weak ?? false) - Number(b.weak ?? false));
   const kept: Edit[] = [];

@@ -13,26 +13,26 @@ import { About } from "./about.js";
 import type { Resources } from "./resources.js";
 import { Trace, type Traces } from "./search.js";
 
-/** Bits: what of a row needs a look. */
+/** Bits that say which parts of a row to look at. */
 export enum Mark {
-  /** A string may hold a secret known by its shape. */
+  /** A string may hold a secret recognisable by its shape. */
   text = 1,
-  /** The requestURI has a query that needs a look. */
+  /** The query of the requestURI. */
   query = 2,
   /** A string in the annotations may hold JSON. */
   annotations = 4,
-  /** There is an `extra` of a user. */
+  /** A user has `extra`. */
   extra = 8,
-  /** A failure says something, itself or its causes. */
+  /** A failure has a message or details. */
   message = 16,
-  /** The bodies, for what they are about or for what was found in them. */
+  /** The bodies, because of what they are about or what was found in them. */
   bodies = 32,
-  /** Users get other names. */
+  /** Users are pseudonymized. */
   names = 64,
   everything = 127,
 }
 
-/** The fields at an event's top level: all of them lie side by side in the event. */
+/** The fields at an event's top level; none contains another. */
 export const TOP_FIELDS: readonly Field[] = FIELD_PATHS.flatMap((path, field) => (path.includes(".") ? [] : [field]));
 
 const INVISIBLE = Flag.invalid | Flag.dropped;
@@ -42,13 +42,13 @@ const REQUEST = startOf(Field.requestObject);
 const RESPONSE = startOf(Field.responseObject);
 const ANNOTATIONS = startOf(Field.annotations);
 
-/** Tells the rows that need a look, and what of them. */
+/** Finds the rows to look at, and which of their parts. */
 export class Marks {
   #marks = new Uint8Array(1024);
 
   /**
-   * @param always of each row
-   * @param anyJson whether any JSON in the annotations counts, not only what may hold secrets
+   * @param always marks of every row
+   * @param anyJson mark any JSON in the annotations, not only JSON that may hold secrets
    */
   constructor(
     private readonly resources: Resources,
@@ -75,7 +75,7 @@ export class Marks {
         const request = table[base + REQUEST];
         const response = table[base + RESPONSE];
         if ((request | response) === 0 || (marks[row] & Mark.bodies) !== 0) continue;
-        // A JSON patch, or whatever a Secret is sent as, is walked for what it is.
+        // A JSON patch, or a Secret sent in another form, is walked for what it is.
         const isList = bytes[request] === OPEN_BRACKET || bytes[response] === OPEN_BRACKET;
         if (isList || this.resources.of(batch, row) !== About.nothing) marks[row] |= Mark.bodies;
       }
@@ -89,7 +89,7 @@ function holdsBracket(bytes: Uint8Array, start: number, end: number): boolean {
   return false;
 }
 
-/** Marks the rows that the traces lie in. */
+/** Marks the rows that contain traces. */
 function markTraces(batch: Batch, traces: Traces, marks: Uint8Array): void {
   const envelope = new Envelope(batch);
   let resume = 0;
@@ -125,15 +125,18 @@ function markOf(traces: Traces, index: number, envelope: Envelope): Mark | 0 {
   }
 }
 
-/** The rows of a batch, passed through in rising order of offsets. */
+/** Iterates over the rows of a batch, in rising order of offsets. */
 class Envelope {
   row = 0;
-  /** Whether the offset that was located last lies in a body. */
+  /** Whether the offset located last is in a body. */
   inBody = false;
 
   constructor(private readonly batch: Batch) {}
 
-  /** Moves to the row that `at` lies in: -1 if it is in its envelope, else where to go on. Offsets must not fall. */
+  /**
+   * Moves to the row that contains `at`. Returns -1 if that is in its envelope; otherwise the offset at which to go on. Offsets
+   * must not fall.
+   */
   locate(at: number): number {
     const { table, count, length } = this.batch;
     this.inBody = false;
@@ -162,7 +165,7 @@ class Envelope {
   }
 }
 
-/** The word of a row where a field's value begins. */
+/** The word of a row with the start of a field's value. */
 function startOf(field: Field): number {
   return ROW_HEADER + 2 * field;
 }

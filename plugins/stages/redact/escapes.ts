@@ -11,13 +11,13 @@ const THREE = 0x33;
 const SIX = 0x36;
 const EIGHT = 0x38;
 
-/** Whether a string's content [start, end) begins as JSON that holds a string does: brackets, white space, `\"`. */
+/** Whether a string's content [start, end) begins like JSON that contains a string: brackets, white space, then `\"`. */
 export function beginsJson(bytes: Uint8Array, start: number, end: number): boolean {
   const at = openingEnd(bytes, start, end);
   return at > start && at < end && opensJson(bytes, at);
 }
 
-/** The first byte from `at` on that is neither a bracket nor white space, as they may stand before the first string of JSON. */
+/** Skips brackets and white space, which may precede the first string of JSON: the first other byte from `at` on. */
 export function openingEnd(bytes: Uint8Array, at: number, end: number): number {
   while (at < end) {
     if (IS_OPENING[bytes[at]] === 1) at++;
@@ -27,12 +27,12 @@ export function openingEnd(bytes: Uint8Array, at: number, end: number): number {
   return at;
 }
 
-/** Whether an escaped quote stands at `at`: a string of JSON in a string. */
+/** Whether there is an escaped quote at `at`, which begins a string of JSON within a string. */
 export function opensJson(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === BACKSLASH && bytes[at + 1] === QUOTE;
 }
 
-/** Whether between the opening quote of a string and `at` there are brackets and white space only. */
+/** Whether there are only brackets and white space between a string's opening quote and `at`. */
 export function opensString(bytes: Uint8Array, at: number): boolean {
   for (;;) {
     if (IS_OPENING[bytes[at - 1]] === 1) at--;
@@ -41,7 +41,7 @@ export function opensString(bytes: Uint8Array, at: number): boolean {
   }
 }
 
-/** Bytes that may stand before the first string of JSON; those in the second table behind a backslash. */
+/** Bytes that may precede the first string of JSON; those of the second table follow a backslash. */
 const IS_OPENING = tableOf(" {[");
 const IS_ESCAPED_SPACE = tableOf("nrt");
 
@@ -51,7 +51,7 @@ function tableOf(characters: string): Uint8Array {
   return table;
 }
 
-/** Whether a string [start, end) with escapes could hide a pattern. */
+/** Whether escapes in a string [start, end) could hide a pattern. */
 export function hidesText(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     if (bytes[at] !== BACKSLASH) continue;
@@ -61,13 +61,13 @@ export function hidesText(bytes: Uint8Array, start: number, end: number): boolea
   return false;
 }
 
-/** Whether the escape at `at` is `\/` or a `\u` that Go does not write: it may stand for any character of a pattern. */
+/** Whether the escape at `at` is `\/`, or a `\u` that Go does not write: it may stand for any character of a pattern. */
 function isForeignEscape(bytes: Uint8Array, at: number): boolean {
   const next = bytes[at + 1];
   return next === SLASH || (next === LOWER_U && !isGoEscape(bytes, at + 2));
 }
 
-/** The four digits at `at` are those of `<`, `>`, `&`, U+2028, U+2029 or a control character: what Go's encoder escapes. */
+/** Whether the four digits at `at` stand for `<`, `>`, `&`, U+2028, U+2029 or a control character, which Go's encoder escapes. */
 function isGoEscape(bytes: Uint8Array, at: number): boolean {
   const a = bytes[at];
   const b = bytes[at + 1];

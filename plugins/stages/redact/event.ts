@@ -32,24 +32,24 @@ import type { Replace } from "./text.js";
 import { redactUri } from "./uri.js";
 import { type Tools, Unreadable, Walk } from "./walk.js";
 
-/** What stands for a body that could not be read safely. */
+/** Replaces a body that could not be read safely. */
 const UNREADABLE = "redacted: unreadable";
 
 /**
- * Hash domain of what a client writes without being allowed to do anything: URI, user agent. No namespace has this name,
- * so nobody can test guesses of a namespace's values there.
+ * Hash domain of what clients can write without any permission: URI, user agent. No namespace has this name, so nobody can use it
+ * to test guesses of a namespace's values.
  */
 const ENVELOPE_DOMAIN = "/";
 
-/** What a stage does beside what stands in {@link Walk}. */
+/** What a stage does besides walking bodies. */
 export interface Policy {
   readonly profile: Profile;
   readonly rules: Rules;
-  /** Undefined if nobody gets another name. */
+  /** Undefined if nothing is pseudonymized. */
   readonly pseudonyms: Pseudonyms | undefined;
 }
 
-/** Redacts events one after the other. */
+/** Redacts one event after the other. */
 export class EventRedaction {
   #batch!: Batch;
   #bytes!: Buffer;
@@ -61,7 +61,7 @@ export class EventRedaction {
   readonly #tools: Tools;
   readonly #spotWalks: SpotWalks;
 
-  /** @param countBody counts a body that went, by reason */
+  /** @param countBody counts a body that was removed, by reason */
   constructor(
     tools: Omit<Tools, "requested">,
     private readonly resources: Resources,
@@ -73,7 +73,7 @@ export class EventRedaction {
   }
 
   /**
-   * @param traces those in the batch
+   * @param traces those of the batch
    * @param marks {@link Mark} bits: what to look at
    */
   redact(batch: Batch, traces: Traces, row: number, marks: number): void {
@@ -99,19 +99,19 @@ export class EventRedaction {
     this.#requested = request;
   }
 
-  /** For whom a certificate was asked: said in the document, since the request itself is not for reading. */
+  /** Says in the document for whom a certificate was requested, because the request itself is not readable. */
   #annotate({ subject, names }: Requested): void {
     this.#batch.annotate(this.#row, "csrSubject", subject);
     if (names.length > 0) this.#batch.annotate(this.#row, "csrNames", names);
   }
 
-  /** An event of which the field table knows all. */
+  /** Redacts an event that consists only of fields of the table. */
   #plain(marks: number): void {
     if (this.policy.profile !== "off") this.#beside(marks);
     if ((marks & Mark.bodies) !== 0) for (const field of BODIES) this.#known(field);
   }
 
-  /** What stands beside the bodies. */
+  /** Redacts everything but the bodies. */
   #beside(marks: number): void {
     if ((marks & Mark.text) !== 0) {
       for (const field of TOP_FIELDS) if (!isBody(field)) this.#known(field);
@@ -123,7 +123,7 @@ export class EventRedaction {
     if ((marks & Mark.message) !== 0) this.#known(Field.responseStatus);
   }
 
-  /** An event with white space, unknown members or a key twice: every member is looked at, whatever its name. */
+  /** Redacts an event with white space, unknown members or a duplicate key: every member is looked at, whatever its name. */
   #unusual(): void {
     for (const { key, start, end } of members(this.#bytes, this.#word(Row.start))) {
       this.#member(fieldOfPath(key), start, end);
@@ -135,7 +135,7 @@ export class EventRedaction {
     if (start !== 0) this.#member(field, start, this.#end(field));
   }
 
-  /** Redacts a member of the event; if that fails, its value goes and the event stays. */
+  /** Redacts a member of the event. If that fails, its value is removed and the event stays. */
   #member(field: Field | undefined, start: number, end: number): void {
     const first = this.#bytes[start];
     if (first !== QUOTE && first !== OPEN_BRACE && first !== OPEN_BRACKET) return;
@@ -149,7 +149,10 @@ export class EventRedaction {
     }
   }
 
-  /** What we have no name for may be anything. Throws {@link Unreadable}. */
+  /**
+   * Redacts a member's value. A member with an unknown name may be anything, so it is treated like a body. Throws {@link
+   * Unreadable}.
+   */
   #value(field: Field | undefined, first: number, start: number, end: number): void {
     if (field === undefined || isBody(field)) this.#body(field, start, end);
     else if (this.policy.profile === "off") return;
@@ -229,8 +232,8 @@ export class EventRedaction {
   }
 
   /**
-   * Walks only the spots of a body that holds nothing else; false if one cannot be walked alone.
-   * @param domain undefined if each object of the body has its own
+   * Walks only the spots of a body with nothing else to redact. False if one of them cannot be walked on its own.
+   * @param domain undefined if each object in the body has its own
    */
   #spots(spots: readonly Spot[], start: number, end: number, domain: string | undefined): boolean {
     const before = this.#edits.length;
@@ -239,7 +242,7 @@ export class EventRedaction {
     let place = 0;
     const domainOf = () => (domains ? domains.at(place) : domain);
     for (const { at, end: spotEnd, kind } of spots) {
-      // Within the one before.
+      // It is within the spot before.
       if (at < walked) continue;
       walked = spotEnd ?? this.#batch.valueEnd(at);
       place = at;
@@ -252,12 +255,12 @@ export class EventRedaction {
   }
 
   #spot(start: number, end: number, kind: SpotKind, domainOf: () => string | undefined): boolean {
-    // A key with the shape of a URL is not looked at by the walk either.
+    // The walk does not look at keys either, even if they have the shape of a URL.
     if (kind === "text" && isKey(this.#bytes, end)) return true;
     return this.#seen(start, end, kind, domainOf);
   }
 
-  /** Walks what may have been seen before; false if it cannot be walked alone. */
+  /** Walks a value that may have been seen before; false if it cannot be walked on its own. */
   #seen(start: number, end: number, manner: Manner, domainOf: () => string | undefined): boolean {
     const found = this.#spotWalks.walk(this.#bytes, start, end, manner, domainOf);
     if (found === undefined) return false;
@@ -265,7 +268,7 @@ export class EventRedaction {
     return true;
   }
 
-  /** A body is opened once for all who read it. Throws {@link Unreadable}. */
+  /** Opens a body, only once for all who read it. Throws {@link Unreadable}. */
   #open(field: Field | undefined, start: number, end: number): OpenBody {
     const isKnown = field !== undefined && start === this.#start(field);
     return readable(isKnown ? this.#batch.at(this.#row).open(field) : this.#tools.openTape(this.#bytes, start, end));
@@ -298,14 +301,14 @@ export class EventRedaction {
   }
 }
 
-/** Members that are walked with their structure in mind, and what they are about. */
+/** Members whose structure is known, and what they are about. */
 const WALKED = new Map<Field, About>([
   [Field.user, About.review],
   [Field.impersonatedUser, About.review],
   [Field.responseStatus, About.status],
 ]);
 
-/** Throws {@link Unreadable} for what cannot be opened. */
+/** Throws {@link Unreadable} if it could not be opened. */
 function readable(opened: OpenBody | undefined): OpenBody {
   if (opened === undefined) throw new Unreadable("unreadable");
   return opened;

@@ -3,10 +3,10 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { AuditshipError, type StageHost } from "../../../src/plugin/index.js";
 
-/** Whose equal values have equal hashes: those of one namespace, or all. */
+/** Whether equal values have equal hashes within a namespace only, or everywhere. */
 export type Scope = "namespace" | "cluster";
 
-/** Shorter keys are refused: they could be guessed. */
+/** Shorter keys are refused, because they could be guessed. */
 const MIN_KEY_BYTES = 16;
 /** 128 bits in base64url. */
 const HASH_CHARS = 22;
@@ -14,13 +14,13 @@ const KEY_ID_CHARS = 8;
 const MAX_KEPT = 1024;
 const MAX_KEPT_LENGTH = 256;
 
-/** Replaces secrets by text that is equal for equal values and tells nothing else: `hmac:<key id>:<22 characters>`. */
+/** Replaces secrets by text that is equal for equal values and reveals nothing else: `hmac:<key id>:<22 characters>`. */
 export class Hasher {
   readonly #inner: Uint8Array;
   readonly #outer: Uint8Array;
   readonly #scope: Scope;
   readonly #prefix: string;
-  /** Hashes of late, by what is hashed: a pod's variables come again with each of its events. */
+  /** Recent hashes, by what was hashed: a pod's variables come again with each of its events. */
   readonly #kept = new Map<string, string>();
 
   constructor(key: Buffer, scope: Scope) {
@@ -33,8 +33,8 @@ export class Hasher {
   }
 
   /**
-   * The hash of a value's bytes. HMAC-SHA256 over `<length of domain>:<domain>:<value>`, so that no choice of domain and
-   * value gives the hash of another pair; the domain is empty under scope `cluster`.
+   * The hash of a value's bytes: HMAC-SHA256 over `<length of domain>:<domain>:<value>`, so that no two pairs of domain and value
+   * are hashed as the same text. Under scope `cluster` the domain is empty.
    */
   hash(domain: string, value: Uint8Array | string): string {
     const separated = this.#scope === "cluster" ? "" : domain;
@@ -48,7 +48,7 @@ export class Hasher {
     return made;
   }
 
-  /** An address that stands for another: unique local IPv6 (`fd00::/8`), so that it is one wherever addresses are expected. */
+  /** A pseudonym for an address. It is a unique local IPv6 address (`fd00::/8`), so that it is valid wherever addresses are expected. */
   address(value: string): string {
     const digits = `fd${this.#mac("/ip", value).toString("hex").slice(0, 30)}`;
     return digits.match(/.{4}/g)!.join(":");
@@ -58,10 +58,7 @@ export class Hasher {
     return this.#prefix + this.#mac(separated, value).toString("base64url").slice(0, HASH_CHARS);
   }
 
-  /**
-   * HMAC as RFC 2104 defines it, of two hashes in one call each: Node's own object takes several times as long for short
-   * values.
-   */
+  /** HMAC as defined by RFC 2104, made of two one-call hashes: for short values, Node's HMAC object takes several times as long. */
   #mac(separated: string, value: Uint8Array | string): Buffer {
     const head = Buffer.from(`${separated.length}:${separated}:`);
     const inner = sha256(Buffer.concat([this.#inner, head, typeof value === "string" ? Buffer.from(value) : value]));
@@ -69,7 +66,7 @@ export class Hasher {
   }
 }
 
-/** A key file that may be replaced while we run. */
+/** A key file that may be replaced at run time. */
 export class KeyFile {
   #version: string;
   #key: Buffer;
@@ -83,7 +80,10 @@ export class KeyFile {
     return this.#key;
   }
 
-  /** Reads the key anew if the file is another one. Throws as {@link readKey}; then the old key stays. */
+  /**
+   * Reads the key again if the file has changed; true if the key is a new one. Throws like {@link readKey}, and then keeps the old
+   * key.
+   */
   refresh(): boolean {
     const version = this.#look();
     if (version === this.#version) return false;
@@ -102,7 +102,7 @@ export class KeyFile {
 
 const sha256 = (bytes: Uint8Array): Buffer => hash("sha256", bytes, "buffer");
 
-/** The key in a file, without the newline that editors leave at its end. */
+/** The key in a file, without trailing newlines, which editors add. */
 function readKey(file: string): Buffer {
   let key: Buffer;
   try {
@@ -124,7 +124,7 @@ function readKey(file: string): Buffer {
   );
 }
 
-/** The key that this node made for itself when it first needed one. */
+/** The key of this node, which it makes when it first needs one. */
 export function ownKey(host: Pick<StageHost, "stateDirectory" | "log">): Buffer {
   const file = join(host.stateDirectory(), "hash.key");
   host.log.warn(
@@ -133,7 +133,7 @@ export function ownKey(host: Pick<StageHost, "stateDirectory" | "log">): Buffer 
   );
   if (!existsSync(file)) {
     try {
-      // By another name first: a crash must not leave half a key.
+      // Written under another name first, so that a crash cannot leave half a key.
       writeFileSync(`${file}.tmp`, randomBytes(32).toString("base64url"), { mode: 0o600, flush: true });
       renameSync(`${file}.tmp`, file);
     } catch (cause) {

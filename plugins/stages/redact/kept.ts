@@ -1,4 +1,4 @@
-/** What stays where all else is hashed. The lists stand in docs/redaction.md. */
+/** What stays where everything else is hashed. docs/redaction.md has these lists. */
 
 /** Annotations of Secrets that say where they come from. */
 export const HARMLESS_ANNOTATIONS: readonly string[] = [
@@ -17,7 +17,7 @@ const ANNOTATIONS = new Set(HARMLESS_ANNOTATIONS);
 
 export const isHarmlessAnnotation = (name: string): boolean => ANNOTATIONS.has(name);
 
-/** What `extra` of a user tells of the credential, and of the pod and node that it was made for. */
+/** Keys in a user's `extra` about the credential, and about the pod and node that it was made for. */
 export const HARMLESS_EXTRA: readonly string[] = [
   "authentication.kubernetes.io/credential-id",
   "authentication.kubernetes.io/node-name",
@@ -29,7 +29,7 @@ const EXTRA = new Set(HARMLESS_EXTRA);
 
 export const isHarmlessExtraName = (name: string): boolean => EXTRA.has(name);
 
-/** Query parameters of the API server whose values are no secrets. */
+/** Query parameters of the API server whose values are not secret. */
 export const HARMLESS_PARAMETERS: readonly string[] = [
   "allowWatchBookmarks",
   "container",
@@ -64,5 +64,5 @@ export const HARMLESS_PARAMETERS: readonly string[] = [
   "watch",
 ];
 
-/** Encoded bytes that no secret is known by: `, = : / ! ( )`. */
+/** Percent-encoded bytes that occur in no pattern of a secret: `, = : / ! ( )`. */
 export const HARMLESS_CODES: readonly string[] = ["2C", "3D", "3A", "2F", "21", "28", "29"];

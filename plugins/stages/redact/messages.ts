@@ -1,8 +1,8 @@
 import { type Replace, scrubShort } from "./text.js";
 
 /**
- * The message of a failure without the values that it quotes. Kept are the quoted words that say who, what and where, by the
- * word before or behind them, as the API server's own errors put it: `User "a" cannot get resource "b"`, `pods "c" not found`.
+ * The message of a failure without the values that it quotes. Quoted words that say who, what and where stay. They are recognised
+ * by the word before or after them, as in the API server's own errors: `User "a" cannot get resource "b"`, `pods "c" not found`.
  */
 export function scrubMessage(text: string, replace: Replace): string {
   const value = VALUE.exec(text);
@@ -17,19 +17,19 @@ export function scrubMessage(text: string, replace: Replace): string {
   return scrubShort(quoted, replace) + (rest === "" ? rest : replace(rest, "message"));
 }
 
-/** Behind these a value of the request stands as it is, without quotes, up to nobody knows where. */
+/** Phrases followed by a value of the request without quotes, whose end cannot be told. */
 const VALUE =
   /(?:(?:Invalid|Unsupported|Duplicate) value: (?!")|json parse error: |error (?:decoding|unmarshaling|converting)[^:]{0,40}: |error found in #\d+ byte of |yaml: |cannot unmarshal |expected [a-z ()]{1,40}, got )/;
-/** Go's quotes, and single ones around a whole word or more. */
+/** Text in Go's quotes, or in single quotes around one or more whole words. */
 const QUOTED = /"((?:[^"\\]+|\\[\s\S]?)*)(?:"|$)|(?<=[\s(:=])'([^']*)'(?=[\s),.;:]|$)/g;
 
 const NAMED_BEFORE =
   /(?:^|[\s;:(])(?:user|resource|group|namespace|kind|version|verb|role|clusterrole|rolebinding|clusterrolebinding|serviceaccount|finalizer|webhook|plugin|policy|binding|field|subresource|plural|scope|hook) $/i;
-/** A resource or kind, before the name of an object. */
+/** A resource or kind before the name of an object. */
 const OBJECT_BEFORE = /(?:^|: )[\w.-]+ $/;
 const OBJECT_BEHIND = /^ (?:not found|already exists|is forbidden|is invalid|denied)|^: the object has been modified/;
 const CONFLICT_BEFORE = /cannot be fulfilled on [\w.-]+ $/;
-/** Longer names are nobody's. */
+/** Characters looked at before and after a quoted word; real names are not longer. */
 const CONTEXT = 64;
 
 /** `ValidatingAdmissionPolicy 'a' with binding 'b' denied request`. */
@@ -43,7 +43,7 @@ function isNamed(text: string, start: number, end: number): boolean {
   return OBJECT_BEFORE.test(before) && OBJECT_BEHIND.test(text.slice(end, end + CONTEXT));
 }
 
-/** What Go has quoted, as it was. */
+/** The text that Go quoted. */
 function unquoted(text: string): string {
   if (!text.includes("\\")) return text;
   try {

@@ -1,4 +1,4 @@
-/** Names that are looked up by their bytes: which of them [start, end) is, without making a string. */
+/** A map from names to meanings that looks names up by their bytes, without making a string. */
 export class Names<Meaning extends number> {
   readonly #byLength: ({ bytes: Uint8Array; meaning: Meaning }[] | undefined)[] = [];
   readonly #byName: Map<string, Meaning>;
@@ -13,7 +13,7 @@ export class Names<Meaning extends number> {
     }
   }
 
-  /** What the bytes [start, end) mean, 0 if nothing. They hold no escapes. */
+  /** The meaning of the name in bytes [start, end), which must not contain escapes; 0 if it has none. */
   find(bytes: Uint8Array, start: number, end: number): Meaning | 0 {
     const candidates = this.#byLength[end - start];
     if (candidates === undefined) return 0;
@@ -26,7 +26,7 @@ export class Names<Meaning extends number> {
     return 0;
   }
 
-  /** What a decoded name means. */
+  /** The meaning of a decoded name. */
   get(name: string): Meaning | 0 {
     return this.#byName.get(name) ?? 0;
   }

@@ -16,24 +16,24 @@ const ITEMS = Buffer.from('"items"');
 const NAMESPACE = new InnerKey("metadata", "namespace");
 
 /**
- * The hash domains of the places in a body whose objects each have their own: `metadata.namespace` of the body, or of the item
- * of its `items`. Places are asked for in rising order. Keys are compared as they stand: a body with other escapes than
- * Go's own is walked.
+ * The hash domains of places in a body in which each object has its own: the `metadata.namespace` of the body, or of the item in
+ * its `items`. Places must be asked for in rising order. Keys are compared without decoding: a body with other escapes than Go's
+ * own is walked instead.
  */
 export class OwnDomains {
-  /** The object that was asked for last. */
+  /** The object asked for last. */
   #start = 0;
   #end = 0;
   #domain: string | undefined;
-  /** The namespace that was read last, and where it stands. */
+  /** The namespace read last, and its place. */
   #name = "";
   #nameStart = 0;
   #nameEnd = 0;
-  /** One past the body's end as long as there may be more items; 0 if it is no list. */
+  /** One past the body's end while there may be more items; 0 if the body is not a list. */
   #itemsEnd = 0;
-  /** The opening bracket of its items; -1 if it is no list. */
+  /** The opening bracket of its items; -1 if it is not a list. */
   readonly #items: number;
-  /** Whether it may hand down a namespace that stands behind its items. Undefined as long as nobody asked. */
+  /** Whether the list may hand down a namespace that comes after its items. Undefined until it is needed. */
   #handsDown: boolean | undefined;
 
   constructor(
@@ -44,14 +44,14 @@ export class OwnDomains {
   ) {
     this.#items = this.#itemsOf(start);
     if (this.#items < 0) this.#enter(start);
-    // A list with a namespace of its own would hand it down.
+    // A list with a namespace of its own would hand that down.
     else if (!this.#holdsNamespace(start, this.#items)) {
       this.#end = this.#items + 1;
       this.#itemsEnd = bodyEnd;
     }
   }
 
-  /** The domain at a place; undefined if only a walk can tell. */
+  /** The domain of a place; undefined if only a walk can tell. */
   at(place: number): string | undefined {
     while (place >= this.#end && this.#end < this.#itemsEnd) this.#next();
     return place >= this.#start && place < this.#end ? this.#domain : undefined;
@@ -64,7 +64,7 @@ export class OwnDomains {
     else this.#enter(start);
   }
 
-  /** Turns to the object at `start`. */
+  /** Moves to the object at `start`. */
   #enter(start: number): void {
     this.#start = start;
     if (this.bytes[start] !== OPEN_BRACE) {
@@ -74,12 +74,12 @@ export class OwnDomains {
     }
     const { end, start: namespace, stop, elsewhere } = this.batch.inner(start, NAMESPACE);
     this.#end = end;
-    // An object within may have a domain of its own.
+    // An object inside it may have a domain of its own.
     if (elsewhere) this.#domain = undefined;
     else this.#domain = namespace === 0 ? this.#outer() : this.#namespaceAt(namespace, stop);
   }
 
-  /** Items of a list are in the order of their namespaces: mostly it is the one before. */
+  /** A list's items are sorted by namespace, so it is usually the same as before. */
   #namespaceAt(start: number, end: number): string {
     const { bytes } = this;
     const isLast = sameBytes(bytes, start, end, bytes, this.#nameStart, this.#nameEnd);

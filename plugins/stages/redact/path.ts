@@ -1,13 +1,13 @@
-/** A step of a path: a member, an item, any of them, or any number of them. */
+/** A step of a path: a member, an item, any of these, or any number of them. */
 export type Step = string | number | typeof ANY | typeof DEEP;
-/** A longer path is refused. */
+/** Longer paths are refused. */
 const MAX_LENGTH = 1000;
 export const ANY = Symbol("*");
 export const DEEP = Symbol("..");
 
 /**
- * Reads a path in an object: `spec.users[*].password`, `metadata.annotations["a.b/c"]`, `spec.*`, `spec..token`; `$.` may stand
- * first. Throws an error that says what is wrong at which character.
+ * Reads a path in an object: `spec.users[*].password`, `metadata.annotations["a.b/c"]`, `spec.*`, `spec..token`; it may begin with
+ * `$.`. Throws an error that says what is wrong, and at which character.
  */
 export function parsePath(text: string): readonly Step[] {
   if (text.length > MAX_LENGTH) throw new Error(`a path of ${text.length} characters, more than ${MAX_LENGTH}`);

@@ -2,7 +2,7 @@ import { About, isReviewedToken, MAPS } from "./about.js";
 import { isHarmlessAnnotation } from "./kept.js";
 import { Names } from "./names.js";
 
-/** The names of members that mean something. */
+/** Members with a meaning, by their names. */
 export enum Key {
   kind = 1,
   metadata,
@@ -21,20 +21,20 @@ export enum Key {
   path,
   annotations,
   message,
-  /** What a token's review failed on. */
+  /** Why a token's review failed. */
   error,
   extra,
   clientConfig,
   url,
   cells,
   patch,
-  /** `items` and the like: what holds objects is none itself. */
+  /** `items` and the like: an object with one contains objects, and is not one itself. */
   container,
-  /** Members of every Secret that are no secrets. */
+  /** Members of every Secret that are not secret. */
   harmless,
   /** The registries of a docker config. */
   auths,
-  /** A credential, in what is known to have some. */
+  /** A credential, in objects that are known to have some. */
   credential,
   /** Members of an operation of a JSON patch that hold no value. */
   op,
@@ -84,71 +84,71 @@ export const KEYS = new Names<Key>(
   ]),
 );
 
-/** Where in an object a value stands, as far as it matters to what becomes of it. */
+/** The place of a value in an object, as far as it decides what happens to the value. */
 export enum Place {
   plain,
-  /** A secret itself, in base64. */
+  /** A secret in base64. */
   base64,
-  /** A secret itself. */
+  /** A secret. */
   secret,
-  /** A map of secrets, in base64. */
+  /** A map of secrets in base64. */
   base64Map,
   /** A map of secrets. */
   secretMap,
   /** A list (or map) of environment variables. */
   env,
-  /** One of them: `{name, value}`, or `NAME=value`. */
+  /** One variable: `{name, value}`, or `NAME=value`. */
   variable,
   /** A list of arguments. */
   words,
-  /** One of them, alone. */
+  /** A single argument on its own. */
   word,
   /** JSON of an applied object, in a string. */
   applied,
   /** A Secret's metadata. */
   metadata,
-  /** A map of a Secret's annotations. */
+  /** The annotations of a Secret. */
   annotations,
-  /** What a failure says. */
+  /** A failure's message. */
   message,
-  /** A map of what an authenticator knows beside of a user. */
+  /** Further information from an authenticator about a user, as a map. */
   extra,
-  /** A map of registries to what logs in there. */
+  /** A map from registries to their credentials. */
   registries,
-  /** What logs in to one. */
+  /** The credentials for one registry. */
   registry,
-  /** Where a webhook is, and how to speak to it. */
+  /** Where a webhook is, and how to talk to it. */
   clientConfig,
-  /** A URL with nothing in its query that is to be seen. */
+  /** A URL whose query is hidden. */
   url,
   /** A row of a table of Secrets. */
   cells,
-  /** A certificate request, a certificate: kept if they are that and nothing else. */
+  /** A certificate request or a certificate: kept if it is that and nothing else. */
   request,
   certificate,
   /** A JSON patch, if it is an array. */
   patch,
 }
 
-/** What a Secret or ConfigMap has beside. Anything else in it is a misspelt `data`, perhaps. */
+/** The members of a Secret or ConfigMap. Anything else in it may be a misspelt `data`. */
 export const IS_MEMBER: ReadonlySet<Key | 0> = new Set([
   ...[Key.kind, Key.metadata, Key.harmless],
   ...[Key.data, Key.stringData, Key.binaryData],
 ]);
-/** What the metadata of an object or of a list have. Anything else in a Secret's is a misspelt `annotations`, perhaps. */
+/** The metadata members of an object or list. Anything else in a Secret's metadata may be misspelt `annotations`. */
 const METADATA: ReadonlySet<string> = new Set([
   ...["name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"],
   ...["deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"],
   ...["managedFields", "clusterName", "continue", "remainingItemCount"],
 ]);
-/** What of a registry in a docker config is a secret. */
+/** The secret members of a registry in a docker config. */
 export const REGISTRY_CREDENTIALS: ReadonlySet<string> = new Set([
   "auth",
   "password",
   "identitytoken",
   "registrytoken",
 ]);
-/** Where the member `key` of an object stands. */
+/** The place of the member `key` of an object. */
 export function placeOf(key: Key | 0, about: number): Place {
   switch (key) {
     case Key.data:
@@ -196,13 +196,13 @@ export function placeOf(key: Key | 0, about: number): Place {
   }
 }
 
-/** Where the member `name` of a Secret's metadata stands. */
+/** The place of the member `name` of a Secret's metadata. */
 export function placeInMetadata(name: string, about: number): Place {
-  // `$patch` and the like tell how a patch is meant.
+  // `$patch` and the like say how to apply a patch.
   return METADATA.has(name) || name.startsWith("$") ? placeOf(KEYS.get(name), about) : Place.secret;
 }
 
-/** Where the path of a JSON patch (RFC 6901, `~1` is `/`, `~0` is `~`) leads. */
+/** The place that the path of a JSON patch (RFC 6901, `~1` is `/`, `~0` is `~`) leads to. */
 export function placeOfPath(path: string, about: number): Place {
   const segments = path.split("/").slice(1);
   const isMember = path === "" || (path.startsWith("/") && IS_MEMBER.has(KEYS.get(segments[0])));

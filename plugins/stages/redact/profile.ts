@@ -1,4 +1,4 @@
-/** What is redacted, as a whole. */
+/** What each profile redacts, in one sentence. */
 export const PROFILES = {
   default: "Secrets, by where they stand and by their shape.",
   strict: "The same, and all bodies reduced to names and kinds.",
@@ -8,20 +8,23 @@ export const PROFILES = {
 export type Profile = keyof typeof PROFILES;
 export const PROFILE_NAMES = Object.keys(PROFILES) as [Profile, ...Profile[]];
 
-/** What a profile makes of something: hash it, cut it out with the rest of the body, or leave it. */
+/** What a profile does with something: hash it, cut it out with the rest of the body, or leave it. */
 export type Outcome = "hashed" | "cut" | "kept";
 
-/** One thing that may be in an event, and what becomes of it. The tables in docs/redaction.md are made of these; each is tested. */
+/**
+ * Something that may be in an event, and what each profile does with it. The tables in docs/redaction.md are generated from these
+ * rows, and each row is tested.
+ */
 export interface PolicyRow {
   readonly what: string;
   readonly where: string;
   readonly outcomes: Readonly<Record<Profile, Outcome>>;
 }
 
-/** In a body. */
+/** Inside a body. */
 const hashed: PolicyRow["outcomes"] = { default: "hashed", strict: "cut", off: "kept" };
 const kept: PolicyRow["outcomes"] = { default: "kept", strict: "cut", off: "kept" };
-/** Beside the bodies. */
+/** Outside of the bodies. */
 const hashedBeside: PolicyRow["outcomes"] = { default: "hashed", strict: "hashed", off: "kept" };
 const keptAlways: PolicyRow["outcomes"] = { default: "kept", strict: "kept", off: "kept" };
 const hashedIfStrict: PolicyRow["outcomes"] = { default: "kept", strict: "hashed", off: "kept" };

@@ -3,22 +3,25 @@ import type { Edits } from "./edits.js";
 import type { Hasher } from "./hash.js";
 import type { SecretKind } from "./text.js";
 
-/** Whose names are replaced. */
+/** What is pseudonymized. */
 export interface Pseudonymize {
   readonly users: boolean;
   readonly ips: boolean;
 }
 
-/** Hash domain of people: their names are equal everywhere. */
+/** Hash domain of users: a name has the same pseudonym everywhere. */
 const DOMAIN = "/user";
-/** Names that the API server gives to its own, which are no people. */
+/** Names of the API server's own users, which are not people. */
 const SYSTEM = /^system:/;
 
 const USERS = [Field.userUsername, Field.userUid, Field.impersonatedUserUsername, Field.impersonatedUserUid];
-/** Where else a user's name is said. */
+/** Other fields that may mention a user's name. */
 const SAID = [Field.responseStatus, Field.annotations, Field.requestObject, Field.responseObject];
 
-/** Replaces the names of the users of an event, and the addresses that it came from, by others that are equal for equal ones. */
+/**
+ * Replaces the names of an event's users, and the addresses that it came from, by pseudonyms that are equal for equal names and
+ * addresses.
+ */
 export class Pseudonyms {
   constructor(
     private readonly hasher: Hasher,
@@ -26,7 +29,7 @@ export class Pseudonyms {
     private readonly count: (kind: SecretKind) => void,
   ) {}
 
-  /** Adds the edits of a row; gives what replaces the names in texts that others have edited. */
+  /** Adds the edits of a row. Returns a function that replaces the names in texts edited by others. */
   edit(batch: Batch, row: number, bytes: Buffer, edits: Edits): (text: string) => string {
     if (this.options.ips) this.#addresses(batch, row, bytes, edits);
     const said = this.options.users ? this.#users(batch, row, edits) : new Map<string, string>();
@@ -38,7 +41,7 @@ export class Pseudonyms {
     };
   }
 
-  /** Gives how the names are spelt elsewhere, and what stands for that. */
+  /** Replaces the names in their own fields. Returns how they may be spelt elsewhere, with the replacement for each spelling. */
   #users(batch: Batch, row: number, edits: Edits): Map<string, string> {
     const said = new Map<string, string>();
     for (const field of USERS) {
@@ -67,7 +70,7 @@ export class Pseudonyms {
     return this.hasher.address(address);
   }
 
-  /** Where a name stands within quotes, as a value or in a message. */
+  /** Replaces a name wherever it occurs in quotes, as a value or in a message. */
   #said(batch: Batch, row: number, bytes: Buffer, edits: Edits, name: string, pseudonym: string): void {
     const quoted = Buffer.from(name);
     for (const field of SAID) {
@@ -83,8 +86,8 @@ export class Pseudonyms {
 }
 
 /**
- * A name in its quotes, in JSON and within a string of it (a message, an applied object), as JavaScript and as Go write it; with
- * the quote of each.
+ * A name in quotes, in JSON and in a string inside JSON (a message, an applied object), as JavaScript and as Go write it; each
+ * spelling with its quote.
  */
 function spellings(name: string): [spelling: string, quote: string][] {
   const values = [JSON.stringify(name), goJson(name)];
@@ -95,7 +98,7 @@ function spellings(name: string): [spelling: string, quote: string][] {
   ];
 }
 
-/** Go's writer escapes what HTML knows. */
+/** JSON as Go's encoder writes it, which also escapes characters that are special in HTML. */
 const goJson = (text: string): string =>
   JSON.stringify(text).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 

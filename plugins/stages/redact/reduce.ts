@@ -1,13 +1,13 @@
 import { Kind, type Tape } from "../../../src/plugin/index.js";
 import { type Replace, scrub } from "./text.js";
 
-/** Members that are kept where they are text or numbers: what it is, and what it is called. */
+/** Members that are kept if they are strings: what the object is, and its name. */
 const KEPT = ["kind", "apiVersion"];
 const KEPT_METADATA = ["name", "generateName", "namespace", "uid"];
 
 /**
- * A body reduced to names and kinds, as JSON text: `kind`, `apiVersion` and the name of an object, and the same of the items
- * of a list and of the object in a watch event. Anything else, a JSON patch say, is an empty array or object.
+ * Reduces a body to names and kinds, as JSON text: `kind`, `apiVersion` and the name of an object, and the same for the items of a
+ * list and the object in a watch event. Anything else, such as a JSON patch, becomes an empty array or object.
  */
 export function reduce(tape: Tape, root: number, replace: Replace): string {
   if (tape.kind(root) === Kind.array) return "[]";

@@ -1,7 +1,7 @@
 import { type Batch, Field, NUMBERED, NUMBERS, ROW_HEADER, ROW_WORDS } from "../../../src/plugin/index.js";
 import { About } from "./about.js";
 
-/** What the bodies of a resource are about, whatever kind they name. Always walked. */
+/** What the bodies of a resource are about, whatever kind they name. They are always walked. */
 const SENSITIVE = new Map<string, number>([
   ["secrets", About.secret],
   ["configmaps", About.configMap],
@@ -24,13 +24,13 @@ const SENSITIVE = new Map<string, number>([
 const COLUMN = NUMBERED.indexOf(Field.objectRefResource);
 const START = ROW_HEADER + 2 * Field.objectRefResource;
 
-/** Tells what the bodies of an event are about by the resource that it is of. */
+/** Tells what the bodies of an event are about, by its resource. */
 export class Resources {
   #numbering: object | undefined;
-  /** By the number of the resource's name: {@link About} bits, and one; 0 if it was not asked for. */
+  /** {@link About} bits plus one, by the number of the resource's name; 0 if it has not been looked up yet. */
   readonly #known = new Uint8Array(NUMBERS);
 
-  /** @param configMaps whether ConfigMaps are redacted as Secrets are */
+  /** @param configMaps whether ConfigMaps are redacted like Secrets */
   constructor(private readonly configMaps: boolean) {}
 
   /** {@link About} bits. */

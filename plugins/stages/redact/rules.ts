@@ -6,37 +6,40 @@ import type { Replace } from "./text.js";
 export const ACTIONS = ["hash", "mask", "drop", "truncate"] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** A rule as it is configured. */
+/** A rule as configured. */
 export interface RuleOptions {
   readonly resources: readonly string[];
   readonly paths: readonly string[];
   readonly action: Action;
-  /** Characters that `truncate` keeps. */
+  /** Number of characters that `truncate` keeps. */
   readonly keep: number;
 }
 
-/** What stands for a value that is masked. */
+/** Replaces a masked value. */
 const MASK = "***";
-/** Each rule is held against each resource, each path against each value: what a configuration may ask of an event is bounded. */
+/**
+ * Most rules. Each rule is compared with each resource and each path with each value, so this bounds what a configuration can cost
+ * per event.
+ */
 export const MAX_RULES = 100;
-/** Of all rules together. */
+/** Most paths of all rules together. */
 const MAX_PATHS = 1000;
-/** Resources whose rules are remembered. */
+/** Most resources whose rules are remembered. */
 const MAX_KNOWN = 4096;
 
 interface Path {
   readonly steps: readonly Step[];
   readonly action: Action;
   readonly keep: number;
-  /** Before each step, and behind the last. */
+  /** The states before each step, and the one after the last. */
   readonly states: readonly State[];
 }
 
-/** Where the walk is on a path: before which step. */
+/** The position of the walk on a path: before which step it is. */
 interface State {
   readonly path: Path;
   readonly step: number;
-  /** The turn of {@link advance} that has it already. */
+  /** The call of {@link advance} that has added it already. */
   turn: number;
 }
 
@@ -58,10 +61,10 @@ interface ConfiguredRule {
 export class Rules {
   readonly #rules: readonly ConfiguredRule[];
   readonly #known = new Map<string, ResourceRules | undefined>();
-  /** By the numbers of the rules: many resources have the same. */
+  /** By the numbers of the rules, because many resources have the same ones. */
   readonly #made = new Map<string, ResourceRules>();
 
-  /** Throws an Error for a path that cannot be read, and for too many. */
+  /** Throws an Error for a path that cannot be read, and for too many rules or paths. */
   constructor(options: readonly RuleOptions[]) {
     const count = options.reduce((sum, { paths }) => sum + paths.length, 0);
     if (options.length > MAX_RULES) throw new Error(`${options.length} rules, more than ${MAX_RULES}`);
@@ -77,7 +80,7 @@ export class Rules {
     return this.#rules.length;
   }
 
-  /** Those for a resource; undefined if there are none. */
+  /** The rules for a resource; undefined if there are none. */
   of(resource: string, group: string): ResourceRules | undefined {
     const key = `${resource}.${group}`;
     if (this.#known.has(key)) return this.#known.get(key);
@@ -97,7 +100,7 @@ export class Rules {
   }
 }
 
-/** The paths that hold for one resource. */
+/** The paths that apply to one resource. */
 export class ResourceRules {
   readonly #start: readonly State[];
 
@@ -105,13 +108,13 @@ export class ResourceRules {
     this.#start = paths.map(({ states }) => states[0]);
   }
 
-  /** Applies the rules to a body: an object, a list or table of objects, a watch event, a JSON patch. */
+  /** Applies the rules to a body: an object, a list or table of objects, a watch event, or a JSON patch. */
   apply(tape: Tape, root: number, edits: Edits, replace: Replace): void {
     new Application(tape, edits, replace).run(root, this.#start);
   }
 }
 
-/** Deeper values are left to the profile, which takes a body away that is deeper. */
+/** Deeper values are skipped: the profile removes bodies that deep. */
 const MAX_DEPTH = 512;
 
 class Application {
@@ -139,11 +142,11 @@ class Application {
     for (const child of this.#children(row)) if (this.tape.keyIs(child, "object")) this.#below(child, start, 0);
   }
 
-  /** The value of an operation of a JSON patch counts as what stands at its path. */
+  /** Applies the rules to an operation of a JSON patch: its value counts as if it were at its path. */
   #op(op: number, start: readonly State[]): void {
     const { tape } = this;
     const members = tape.kind(op) === Kind.object ? this.#children(op) : [];
-    // A value that stands at several paths is looked at once.
+    // Several paths may lead to the same state.
     const reached = new Set<State>();
     let ended: Path | undefined;
     for (const path of members.filter((child) => tape.keyIs(child, "path") && tape.kind(child) === Kind.string)) {
@@ -176,7 +179,7 @@ class Application {
     }
   }
 
-  /** @param staysBefore whether one of the children before stays */
+  /** @param staysBefore whether any earlier sibling stays */
   #act(children: readonly number[], index: number, staysBefore: boolean, { action, keep }: Path): void {
     const { tape, edits } = this;
     const node = children[index];
@@ -193,7 +196,7 @@ class Application {
     }
   }
 
-  /** Takes a member or item out, and one comma: the one before it, or, if none before it stays, the one behind. */
+  /** Removes a member or item together with one comma: the one before it or, if no earlier sibling stays, the one after it. */
   #drop(children: readonly number[], index: number, staysBefore: boolean): void {
     const node = children[index];
     const isLast = index === children.length - 1;
@@ -201,7 +204,7 @@ class Application {
     this.edits.overlay(from, staysBefore || isLast ? this.tape.end(node) : this.#startOf(children[index + 1]), "");
   }
 
-  /** The first byte of a member with its key, or of an item. */
+  /** The first byte of a member, including its key, or of an item. */
   #startOf(node: number): number {
     const key = this.tape.words[node * NODE_WORDS + Node.keyStart];
     return key === 0 ? this.tape.start(node) : key - 1;
@@ -219,7 +222,7 @@ class Application {
 
 let turn = 0;
 
-/** Where those that are in an object or array come by going to a member or item. */
+/** The states reached from these by going to a member or item. */
 function advance(states: readonly State[], name: string, isItem: boolean): State[] {
   const next: State[] = [];
   turn++;
@@ -245,7 +248,7 @@ function fits(step: Step, name: string, isItem: boolean): boolean {
   return name === "-" ? typeof step === "number" : step === Number(name);
 }
 
-/** The first path that ends here. */
+/** The first path that ends in one of these states. */
 function endOf(states: readonly State[]): Path | undefined {
   return states.find(({ path, step }) => step === path.steps.length)?.path;
 }

@@ -15,18 +15,18 @@ import { BASE64_FORMS, MANIFEST_MARKS } from "./text.js";
 import { TOKEN_MARKS } from "./tokens.js";
 
 /**
- * The search before the walk: tells from a body's bytes, without reading its structure, that the walk would
- * find nothing in it. It may be wrong in the other direction only.
+ * The search before the walk: tells from a body's bytes, without parsing it, that a walk would find nothing in it. It may only err
+ * in the other direction.
  */
 
-/** Bits of what {@link Search.look} found. */
+/** Bits that say what {@link Search.look} found. */
 export enum Found {
   nothing = 0,
   /** The body has to be walked. */
   walk = 1,
-  /** Strings may hold secrets known by their shape: {@link scrub} each. */
+  /** Strings may hold secrets recognisable by their shape: {@link scrub} each. */
   text = 2,
-  /** Only some places in it have to be walked. */
+  /** Only some spots have to be walked. */
   spots = 4,
 }
 
@@ -34,7 +34,7 @@ export enum Found {
 export interface Finding {
   /** Bits of {@link Found}. */
   readonly found: number;
-  /** Where to walk if that is {@link Found.spots}; undefined if it cannot be told for sure. In order. */
+  /** Where to walk, in rising order, if `found` has {@link Found.spots}; undefined if the spots cannot be told for sure. */
   readonly spots?: readonly Spot[];
 }
 
@@ -44,34 +44,34 @@ const WALK_TEXT: Finding = { found: Found.walk | Found.text };
 
 /** What an occurrence of a needle may be. */
 export enum Trace {
-  /** A secret known by its shape. */
+  /** A secret recognisable by its shape. */
   shape,
-  /** One in base64. */
+  /** The same in base64. */
   base64,
   /** The key of a list of variables. */
   env,
-  /** The key of a command line, of its arguments. */
+  /** The key of a command line, or of its arguments. */
   command,
   args,
-  /** The kind of an object, or the copy of an applied one: what the walk acts on wherever it stands. */
+  /** The kind of an object, the copy of an applied one, or a key on which the walk acts wherever it is. */
   kind,
-  /** What an authenticator knows beside of a user, and is not kept. */
+  /** A user's `extra` with other keys than those that are kept. */
   extra,
   /** A URL, perhaps with a password. */
   url,
-  /** An escape that may hide a needle: Go does not write it. */
+  /** An escape that Go does not write, and that may hide a needle. */
   escape,
   /** JSON in a string: the last bracket before its first string, or before white space. */
   json,
-  /** A query with anything but harmless parameters. */
+  /** A query with parameters that are not known to be harmless. */
   query,
-  /** The way through the API server to a pod or service. */
+  /** A request through the API server's proxy to a pod or service. */
   proxy,
 }
 
 const SPOT_KINDS = { [Trace.env]: "env", [Trace.command]: "command", [Trace.args]: "args" } as const;
 
-/** How Go's encoder escapes `&`, `<`, `>`, U+2028, U+2029 and control characters; those hide nothing. */
+/** How Go's encoder escapes `&`, `<`, `>`, U+2028, U+2029 and control characters. These escapes hide nothing. */
 const GO_ESCAPES = ["0026", "000", "001", "003c", "003C", "003e", "003E", "2028", "2029"];
 
 interface TraceNeedle extends Needle {
@@ -106,9 +106,9 @@ export const NEEDLES: readonly TraceNeedle[] = [
 export const CONFIG_MAP: TraceNeedle = { text: '"ConfigMap', trace: Trace.kind };
 
 /**
- * What the search goes by (see {@link Needles}): the pairs and groups that least often seem to stand in audit logs, two to nine times
- * in 1,000 bytes. Found by simulated annealing, over the pairs of bytes in logs of real API servers and simulated ones. A run of `x`,
- * what fillers are made of, must not seem to be one.
+ * Anchors of the needles (see {@link Needles}): the pairs and groups that occur least often in audit logs, each two to nine times
+ * in 1,000 bytes. Found by simulated annealing over the byte pairs in logs of real and simulated API servers. A run of `x`, as in
+ * padding, must not match.
  */
 export const ANCHORS: readonly (readonly string[])[] = [
   [" S", "5S", "BS", "zS", '"S', "'S", "wY"],
@@ -121,20 +121,20 @@ export const ANCHORS: readonly (readonly string[])[] = [
   ["?"],
 ];
 
-/** A URL is found after the string that it stands in has begun; nothing else is out of order. */
+/** Sorts the spots: a URL is found only after the start of its string; all else is in order. */
 function inOrder(spots: Spot[]): Spot[] {
   for (let i = 1; i < spots.length; i++) if (spots[i - 1].at > spots[i].at) return spots.sort((a, b) => a.at - b.at);
   return spots;
 }
 
-/** By needle. */
+/** Indexed by needle. */
 interface Meanings {
   readonly traces: Uint8Array;
-  /** Bytes. */
+  /** In bytes. */
   readonly lengths: Uint8Array;
 }
 
-/** The occurrences in some bytes. */
+/** The occurrences of needles in some bytes. */
 export class Traces {
   readonly #passwords: Passwords;
 
@@ -151,7 +151,7 @@ export class Traces {
     return this.finds.count;
   }
 
-  /** Whether an occurrence of a quoted word stands within a string: a manifest's kind, perhaps. */
+  /** Whether a quoted word occurs inside a string, such as the kind in a manifest. */
   isInString(index: number): boolean {
     return this.bytes[this.at(index) - 1] === BACKSLASH;
   }
@@ -165,7 +165,7 @@ export class Traces {
     return this.meanings.traces[this.finds.needles[index]];
   }
 
-  /** Whether the URL at an occurrence has a password. Of occurrences in rising order. */
+  /** Whether the URL at an occurrence has a password. Must be asked in rising order of occurrences. */
   hasPassword(index: number): boolean {
     return this.#passwords.isAt(this.at(index));
   }
@@ -182,7 +182,7 @@ export class Traces {
     return low;
   }
 
-  /** What the walk of [start, end), a JSON text, has to look for. */
+  /** What a walk of the JSON text [start, end) would have to look for. */
   look(start: number, end: number): Finding {
     const { starts, needles, count } = this.finds;
     const { traces, lengths } = this.meanings;
@@ -210,7 +210,7 @@ export class Traces {
           walk = true;
           break;
         case Trace.json:
-          // Within the run of brackets that was looked at last.
+          // Within the run of brackets that was just looked at.
           if (at < runEnd) break;
           runEnd = openingEnd(this.bytes, at, end);
           walk ||= opensJson(this.bytes, runEnd) && opensString(this.bytes, at);
@@ -226,11 +226,11 @@ export class Traces {
           break;
         }
         case Trace.url: {
-          // The walk of the list that it stands in looks at it.
+          // The walk of the list around it looks at it.
           if (at < listEnd) texts = true;
           if (at < listEnd || !this.hasPassword(i)) break;
           texts = true;
-          // In the same string as the one before.
+          // In the same string as the spot before.
           if (at < stringEnd) break;
           const string = stringStart(this.bytes, at, start);
           stringEnd = this.#passwords.stringEnd;
@@ -250,7 +250,7 @@ export class Search {
   readonly #meanings: Meanings;
   readonly #found = new FindList();
 
-  /** @param isOn false says of everything that it must be walked: what the search is tested against */
+  /** @param isOn if false, everything has to be walked: tests compare the search with that */
   constructor(
     configMaps: boolean,
     private readonly isOn = true,
@@ -263,12 +263,12 @@ export class Search {
     };
   }
 
-  /** The occurrences in all of a batch. */
+  /** The occurrences in a whole batch. */
   traces(batch: Batch): Traces {
     return this.#tracesOf(batch, batch.find(this.#needles));
   }
 
-  /** None, as if there were no occurrences: for who looks for nothing. */
+  /** No occurrences: for a policy that looks for nothing. */
   noTraces(batch: Batch): Traces {
     this.#found.clear();
     return this.#tracesOf(batch, this.#found);
@@ -279,17 +279,17 @@ export class Search {
     return new Traces(bytes, finds, this.#meanings, (at) => batch.valueEnd(at));
   }
 
-  /** What the walk of a batch's [start, end), a JSON text, has to look for. */
+  /** What a walk of the JSON text [start, end) of a batch would have to look for. */
   look(traces: Traces, start: number, end: number): Finding {
     return this.isOn ? traces.look(start, end) : WALK_TEXT;
   }
 
-  /** The same of any text. */
+  /** The same for any text. */
   lookAt(text: Buffer): Finding {
     return this.isOn ? this.trace(text) : WALK_TEXT;
   }
 
-  /** Traces of secrets in any text. */
+  /** The traces of secrets in any text. */
   trace(text: Buffer): Finding {
     this.#found.clear();
     findNeedles(this.#needles, text, this.#found);

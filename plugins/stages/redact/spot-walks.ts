@@ -5,41 +5,41 @@ import type { SpotKind } from "./spots.js";
 import type { SecretKind } from "./text.js";
 import { type Tools, Unreadable, Walk } from "./walk.js";
 
-/** Longer values are walked each time. Bytes. */
+/** Longer values, in bytes, are not remembered but walked each time. */
 const MAX_LENGTH = 4096;
-/** Most bytes that are remembered, and what an entry takes beyond its bytes. */
+/** Most bytes that are remembered, and the bytes that an entry takes besides its values. */
 const MAX_KEPT = 4 * 1024 ** 2;
 const ENTRY = 256;
 
 interface Walked {
-  /** Offsets from the value's start. */
+  /** With offsets from the value's start. */
   readonly edits: readonly MadeEdit[];
   readonly kinds: readonly SecretKind[];
 }
 
-/** With the bytes of its text: they are made once for many events. */
+/** An edit with the bytes of its text, which are made once for many events. */
 interface MadeEdit extends Edit {
   readonly bytes: Buffer;
 }
 
-/** How a value is walked: as what stands at a spot, or as the status of a failure, with {@link About} bits. */
+/** How to walk a value: as what is at a spot or, given {@link About} bits, as the status of a failure. */
 export type Manner = SpotKind | number;
 
-/** A value of a spot, or a status. */
+/** The value of a spot, or a status. */
 interface Value {
   readonly manner: Manner;
   readonly bytes: Buffer;
-  /** What was found in it, by the domain of its hashes; undefined if it cannot be walked. */
+  /** The results, by the domain of the hashes; undefined if the value cannot be walked. */
   readonly walks: Map<string, Walked | undefined>;
 }
 
 /**
- * Walks the values of spots and the statuses of failures, and remembers what was found: the variables and arguments of a pod come
- * again, byte for byte, with each of its events and in each list; what is refused is tried again.
+ * Walks the values of spots and the statuses of failures, and remembers the results. These values repeat byte for byte: a pod's
+ * variables and arguments in each of its events and in each list, a failure when a refused request is retried.
  */
 export class SpotWalks {
   readonly #tools: Tools;
-  /** By hash: the value that was seen last. */
+  /** By hash: the value seen last. */
   readonly #values = new Map<number, Value>();
   #kept = 0;
   #kinds: SecretKind[] = [];
@@ -49,8 +49,8 @@ export class SpotWalks {
   }
 
   /**
-   * The edits of the value in [start, end), as offsets from `start`; undefined if it cannot be walked.
-   * @param domainOf asked for only where something has to be hashed; undefined if the domain cannot be told
+   * The edits of the value in [start, end), with offsets from `start`; undefined if it cannot be walked.
+   * @param domainOf called only if something has to be hashed; undefined if the domain cannot be told
    */
   walk(
     bytes: Buffer,
@@ -108,7 +108,7 @@ export class SpotWalks {
     return { edits: edits.drain().map((edit) => ({ ...edit, bytes: Buffer.from(edit.text) })), kinds: this.#kinds };
   }
 
-  /** Makes room for some more bytes. */
+  /** Makes room for this many more bytes. */
   #keep(bytes: number): void {
     this.#kept += bytes + ENTRY;
     if (this.#kept <= MAX_KEPT) return;

@@ -1,23 +1,23 @@
 import { AT_SIGN, BACKSLASH, COLON, QUOTE, skipSpace } from "../../../src/plugin/index.js";
 
 /**
- * The places where alone the walk has something to do in most bodies: lists of variables, arguments and commands, and
- * strings with the password of a URL.
+ * Spots: the only places that a walk acts on in most bodies. They are lists of variables, arguments and commands, and strings that
+ * contain a URL's password.
  */
 
-/** What stands at a spot: the value of a member `env`, of `command`, of `args`; a string. */
+/** What is at a spot: the value of a member `env`, `command` or `args`, or a string. */
 export type SpotKind = "env" | "command" | "args" | "text";
 
 export interface Spot {
   /** Offset of the value's first byte. */
   at: number;
-  /** One past its last byte, where that is known. */
+  /** One past its last byte, if that is known. */
   end?: number;
   kind: SpotKind;
 }
 
 /**
- * The first byte of the value of the member whose key is [start, end): -1 if that is no key, undefined if it is the end of a
+ * The first byte of the value of the member whose key is [start, end). -1 if that is not a key; undefined if it is the end of a
  * longer string.
  */
 export function listAfter(bytes: Uint8Array, start: number, end: number): number | undefined {
@@ -26,13 +26,13 @@ export function listAfter(bytes: Uint8Array, start: number, end: number): number
   return bytes[colon] === COLON ? skipSpace(bytes, colon + 1) : -1;
 }
 
-/** The opening quote of the string that `at` lies in; -1 if there is none from `from` on. */
+/** The opening quote of the string that contains `at`; -1 if there is none from `from` on. */
 export function stringStart(bytes: Uint8Array, at: number, from: number): number {
   for (let quote = at; quote >= from; quote--) if (bytes[quote] === QUOTE && !isEscaped(bytes, quote)) return quote;
   return -1;
 }
 
-/** Finds passwords of URLs in JSON text. Of the URLs of one string, each is asked for once, in order: then it is linear. */
+/** Finds passwords of URLs in JSON text. The time is linear if each URL is asked for once, in order. */
 export class Passwords {
   /** The part of a string that was read last: from a URL's user to the closing quote. */
   #start = 0;
@@ -42,7 +42,7 @@ export class Passwords {
 
   constructor(private readonly bytes: Uint8Array) {}
 
-  /** Whether at the `://` at `at` a user and an `@` follow, or a user and a colon and, in the same string, an `@`. */
+  /** Whether the `://` at `at` is followed by a user and an `@`, or by a user, a colon and, later in the same string, an `@`. */
   isAt(at: number): boolean {
     const { bytes } = this;
     let user = at + 3;
@@ -67,7 +67,7 @@ export class Passwords {
   }
 }
 
-/** As a table over bytes. */
+/** As a table, indexed by byte. */
 const ENDS_USER = Uint8Array.from({ length: 256 }, (_, code) =>
   ' :/?#@"'.includes(String.fromCharCode(code)) ? 1 : 0,
 );

@@ -1,12 +1,12 @@
 import { scrubIssuedTokens, TOKEN_MARKS } from "./tokens.js";
 
 /**
- * Secrets that are known by their shape, wherever in a text they stand: JSON web tokens, tokens with their issuer's mark, private keys in PEM, credentials
- * in URLs, bootstrap tokens, kubeconfigs and manifests of Secrets, and base64 copies of them. Every function takes linear time,
- * whatever the text.
+ * Recognises secrets by their shape, anywhere in a text: JSON web tokens, tokens with their issuer's mark, private keys in PEM,
+ * credentials in URLs, bootstrap tokens, kubeconfigs and manifests of Secrets, and base64 copies of these. Every function takes
+ * linear time, whatever the text.
  */
 
-/** Gives the replacement of a secret that was found; `kind` goes into the metric. */
+/** Returns the replacement for a secret that was found; `kind` goes into the metric. */
 export type Replace = (secret: string | Uint8Array, kind: SecretKind) => string;
 export type SecretKind =
   | "secret"
@@ -38,7 +38,7 @@ export function scrub(text: string, replace: Replace): string {
   return scrubBase64(scrubShapes(text, replace), replace);
 }
 
-/** The same, but for copies in base64: they occur in objects only. */
+/** The same without looking for base64 copies, which occur only in objects. */
 export function scrubShapes(text: string, replace: Replace): string {
   if (isManifest(text)) return replace(text, "kubeconfig");
   let clean = scrubIssuedTokens(scrubKeys(text, replace), replace);
@@ -47,30 +47,30 @@ export function scrubShapes(text: string, replace: Replace): string {
   return clean;
 }
 
-/** The same, and bootstrap tokens: they have no mark to search for, and are looked for in short texts only. */
+/** The same as {@link scrub}, and bootstrap tokens. Those have no mark to search for, so they are looked for in short texts only. */
 export function scrubShort(text: string, replace: Replace): string {
   return scrub(text, replace).replace(BOOTSTRAP_TOKEN, (token) => replace(token, "bootstrap"));
 }
 
-/** `id.secret` as kubeadm makes them; no part of a longer name. */
+/** `id.secret` as kubeadm makes them, but not as part of a longer name. */
 const BOOTSTRAP_TOKEN = /(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w-])/g;
 
 const KUBECONFIG_MARKS = ["current-context", "client-key-data"];
-/** In each text that {@link MANIFEST} finds there is one of these, or `"Secret`. */
+/** Every text that {@link MANIFEST} matches contains one of these, or `"Secret`. */
 export const MANIFEST_MARKS = [...KUBECONFIG_MARKS, ": Secret", "  Secret", "'Secret"];
-/** Tells a kubeconfig, or the manifest of a Secret, in YAML or in JSON behind something else: all of it is hashed. */
+/** Matches a kubeconfig, or a Secret's manifest in YAML or in JSON after something else. These are hashed whole. */
 const MANIFEST = new RegExp(
   `${KUBECONFIG_MARKS.join("|")}|kind\\\\*["']?\\s*:(?:\\s*\\\\*["']| +)Secret(?:List)?(?!\\w)`,
 );
 
-/** Whether a text is such a file. One in JSON is read as JSON before. */
+/** Whether a text is such a file. Plain JSON never gets here: it is parsed before. */
 const isManifest = (text: string): boolean => MANIFEST.test(text);
 
 const BEGIN = "-----BEGIN ";
 const END = "-----END ";
 const DASHES = "-----";
 
-/** Private keys in PEM. One without its end runs to the end of the text. */
+/** Replaces private keys in PEM. A key without an end extends to the end of the text. */
 function scrubKeys(text: string, replace: Replace): string {
   if (!text.includes("PRIVATE KEY")) return text;
   const out = new Splice(text);
@@ -92,8 +92,8 @@ function scrubKeys(text: string, replace: Replace): string {
 }
 
 /**
- * A header that begins with `eyJ` (`{"`) and at least one part more that does too, or two parts of any kind (encrypted
- * ones); and an object of the API in base64, which begins so as well.
+ * Replaces JSON web tokens: a header that begins with `eyJ` (`{"`), followed by at least one part that does too, or by two parts of
+ * any kind (encrypted tokens). Also replaces base64 of an API object, which begins the same way.
  */
 function scrubTokens(text: string, replace: Replace): string {
   const out = new Splice(text);
@@ -117,13 +117,13 @@ function scrubTokens(text: string, replace: Replace): string {
   return out.text();
 }
 
-/** Members of an object whose values are secrets, or may be. */
+/** Members whose values are secret or may be, and `kind`. */
 const OBJECT = /"(?:kind|data|stringData|env|token|password|auths)"/;
 
 /**
- * The password of `scheme://user:password@host`, up to the last `@` before white space; a user without one is a token. A user with an
- * `@` in its name (`smtp://jane@example.com:password@host`) goes with the password. Of URLs that no white space separates, each is
- * looked at.
+ * Replaces the password in `scheme://user:password@host`, up to the last `@` before white space. A user without a password is taken
+ * for a token. If the user's name contains an `@` (`smtp://jane@example.com:password@host`), it is replaced together with the
+ * password. In a run of URLs without white space between them, each is examined.
  */
 function scrubUrls(text: string, replace: Replace): string {
   const out = new Splice(text);
@@ -147,20 +147,23 @@ function scrubUrls(text: string, replace: Replace): string {
   return out.text();
 }
 
-/** The last `@` in [start, end), -1 if there is none. */
+/** The last `@` in [start, end); -1 if there is none. */
 function lastAtSign(text: string, start: number, end: number): number {
   let at = end - 1;
   while (at >= start && text[at] !== "@") at--;
   return at < start ? -1 : at;
 }
 
-/** Whether the digits at `start` are a port: a path, a query or a fragment follows. */
+/** Whether there is a port at `start`: digits followed by a path, a query or a fragment. */
 function isPort(text: string, start: number): boolean {
   const end = runEnd(text, start, IN_PORT);
   return end > start && end - start <= 5 && "/?#".includes(text[end]);
 }
 
-/** A text in base64, at each of the three places in a group of three bytes: what does not depend on the bytes around. */
+/**
+ * The base64 of a text at each of the three offsets within a group of three bytes, reduced to the characters that do not depend on
+ * the bytes around it.
+ */
 const base64Forms = (text: string): string[] =>
   [0, 1, 2].map((lead) => {
     const encoded = Buffer.from("\0".repeat(lead) + text).toString("base64");
@@ -169,13 +172,13 @@ const base64Forms = (text: string): string[] =>
 /** Keys of variables, of credentials and of a docker config in JSON. */
 const CREDENTIAL_KEYS = ["env", "token", "password", "auths"];
 const CREDENTIAL_KEY = new RegExp(`"(?:${CREDENTIAL_KEYS.join("|")})"\\s*:`);
-/** What is looked for in base64. */
+/** Texts that are looked for in base64. */
 const ENCODED = ["eyJ", "PRIVATE KEY", "current-context", "Secret", ...CREDENTIAL_KEYS.map((key) => `"${key}"`)];
-/** How texts begin that are always hashed: gzip in base64, and that in base64; tokens and keys in base64 of base64. */
+/** Beginnings of texts that are always hashed: gzip in base64, and that in base64 again; tokens and keys in base64 twice. */
 const NESTED_FORMS = ["H4sI", "SDRzS", "WlhsS", "TFMwdExTMUNSVWRKV"];
 export const BASE64_FORMS = [...ENCODED.flatMap(base64Forms), ...NESTED_FORMS];
 
-/** Nothing is to be found in a text without one of these. */
+/** A text without any of these contains no secret. */
 const TRACES = ["eyJ", "PRIVATE KEY", "@", "Secret", ...KUBECONFIG_MARKS, ...BASE64_FORMS, ...TOKEN_MARKS];
 const TRACE = new RegExp(TRACES.map((trace) => trace.replaceAll(".", "\\.")).join("|"));
 
@@ -205,7 +208,7 @@ function nearest(indices: readonly number[]): number {
   return found;
 }
 
-/** Whether a run of base64 holds a secret; it may begin before the encoded text does (`key=…`, a path). */
+/** Whether a run of base64 contains a secret. The run may begin before the encoded text does (`key=…`, a path). */
 function hidesSecret(run: string): boolean {
   for (let skip = 0; skip < 4; skip++) {
     const text = Buffer.from(run.slice(skip), "base64").toString("latin1");
@@ -222,12 +225,12 @@ function hidesSecret(run: string): boolean {
   return false;
 }
 
-/** The bytes that base64 text stands for; the text's own where it is not base64. */
+/** The bytes that base64 text stands for; the text's own bytes if it is not base64. */
 export function decodeBase64(text: string): Uint8Array {
   return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text) ? Buffer.from(text, "base64") : Buffer.from(text);
 }
 
-/** Characters of a set, as a table over ASCII. */
+/** A set of characters as a table over ASCII. */
 function set(characters: RegExp): Uint8Array {
   return Uint8Array.from({ length: 128 }, (_, code) => (characters.test(String.fromCharCode(code)) ? 1 : 0));
 }
@@ -239,7 +242,10 @@ const IN_URL = set(/\S/);
 const IN_PORT = set(/\d/);
 const IN_BASE64 = set(/[\w+/=\r\n-]/);
 
-/** The index of the first character from `at` on that is not in the set. Beyond ASCII nothing ends a URL, everything ends the rest. */
+/**
+ * The index of the first character from `at` on that is not in the set. Non-ASCII characters belong to the sets for URLs, and to no
+ * other.
+ */
 function runEnd(text: string, at: number, characters: Uint8Array): number {
   const beyond = characters === IN_URL || characters === IN_USER || characters === IN_AUTHORITY ? 1 : 0;
   let end = at;

@@ -1,9 +1,9 @@
 import type { Replace } from "./text.js";
 
 /**
- * Tokens that begin with a mark of who issued them, so that they are found where they leak: mark, and what follows it at least. In
- * the order of GitHub, GitLab, Slack, HashiCorp Vault, Docker Hub, Google, age. They stand in docs/redaction.md. No mark holds a sign
- * that a URI encodes: of these the search passes over some (`HARMLESS_CODES`).
+ * Tokens that begin with their issuer's mark, so that they are recognised wherever they leak: the mark, and the least that follows
+ * it. In the order of GitHub, GitLab, Slack, HashiCorp Vault, Docker Hub, Google, age; docs/redaction.md lists them. No mark
+ * contains a character that is encoded in a URI, because the search skips some encoded characters (`HARMLESS_CODES`).
  */
 const TOKENS: readonly (readonly [mark: string, rest: string])[] = [
   ["ghp_", "[A-Za-z0-9]{36,}"],
@@ -22,14 +22,14 @@ const TOKENS: readonly (readonly [mark: string, rest: string])[] = [
   ["AGE-SECRET-KEY-", "[A-Z0-9]{40,}"],
 ];
 export const TOKEN_MARKS: readonly string[] = TOKENS.map(([mark]) => mark);
-/** What a mark stands behind by chance: base64. Behind `%2F` or `\n` there may well be a token. */
+/** If this precedes a mark, the mark occurs by chance, in base64. After `%2F` or `\n` there may well be a token. */
 const LONG_WORD = "[A-Za-z0-9]{8}";
 const TOKEN = new RegExp(
   `(?<!${LONG_WORD})(?:${TOKENS.map(([mark, rest]) => `${mark.replaceAll(".", "\\.")}${rest}`).join("|")})`,
   "g",
 );
 
-/** Hashes them. */
+/** Replaces such tokens. */
 export function scrubIssuedTokens(text: string, replace: Replace): string {
   return text.replace(TOKEN, (token) => replace(token, "token"));
 }

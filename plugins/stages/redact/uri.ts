@@ -6,9 +6,9 @@ import { type Replace, scrubShapes, scrubShort } from "./text.js";
 const HARMLESS = new Set(HARMLESS_PARAMETERS);
 
 /**
- * The URI without the credentials in it: values of credential parameters, exec's command, secrets known by their shape. What
- * is asked of a pod, service or node behind the API server's proxy is theirs to understand: all values of its query go.
- * @param strict hashes the values of all parameters that are not the API server's own, commands included
+ * The URI without its credentials: values of credential parameters, exec's command, secrets recognisable by their shape. Behind the
+ * API server's proxy only the pod, service or node knows what a query means, so all of its values are hashed.
+ * @param strict also hash the values of all parameters that are not the API server's own, including commands
  */
 export function redactUri(uri: string, replace: Replace, strict = false): string {
   const question = uri.indexOf("?");
@@ -29,7 +29,7 @@ export function redactUri(uri: string, replace: Replace, strict = false): string
 
 const PROXY = /\/proxy(?:\/|$)/;
 
-/** A query without a name is a value, too. */
+/** Replaces the value. A query without a name counts as a value, too. */
 function proxied(part: string, { value, rawName }: Parameter, replace: Replace): string {
   if (rawName === part.length) return part === "" ? part : encode(replace(decode(part), "query"));
   return value === "" ? part : `${part.slice(0, rawName)}=${encode(replace(value, "query"))}`;
@@ -38,7 +38,7 @@ function proxied(part: string, { value, rawName }: Parameter, replace: Replace):
 interface Parameter {
   name: string;
   value: string;
-  /** Length of the name as it stands in the URI. */
+  /** Length of the name as written in the URI. */
   rawName: number;
 }
 
@@ -54,13 +54,13 @@ function cleanValue({ name, value }: Parameter, command: CommandLine, replace: R
   return value !== "" && isCredentialName(name) ? replace(value, "query") : scrubShort(value, replace);
 }
 
-/** As Go's url.ParseQuery: `+` is a space; what is no valid encoding stays as it is. */
+/** Decodes like Go's url.ParseQuery: `+` is a space. Invalid encodings stay as they are. */
 function decode(text: string): string {
   const spaced = text.replaceAll("+", " ");
   return spaced.replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString("utf8"));
 }
 
-/** Like encodeURIComponent, but a hash stays readable and a lone surrogate is no error. */
+/** Like encodeURIComponent, but keeps a hash readable, and accepts lone surrogates. */
 function encode(text: string): string {
   return encodeURIComponent(Buffer.from(text).toString()).replaceAll("%3A", ":");
 }

@@ -16,9 +16,9 @@ import { decodeBase64, type Replace, type SecretKind, scrub, scrubShapes } from 
 /** The body cannot be walked safely. The message is a reason for metrics. */
 export class Unreadable extends Error {}
 
-/** Deeper objects are not walked: nothing real is. */
+/** Deeper objects, which do not occur in practice, are not walked. */
 const MAX_DEPTH = 512;
-/** JSON in a string in JSON in a string …: what is deeper is hashed whole. */
+/** Deepest nesting of JSON within strings; what is deeper is hashed whole. */
 const MAX_NESTED = 4;
 
 /** What all walks of a stage share. */
@@ -26,32 +26,32 @@ export interface Tools {
   readonly hasher: Hasher;
   readonly search: Search;
   readonly openTape: OpenTape;
-  /** Whether ConfigMaps are redacted as Secrets are. */
+  /** Whether ConfigMaps are redacted like Secrets. */
   readonly configMaps: boolean;
   /** Counts a replaced value. */
   count(kind: SecretKind): void;
-  /** Takes what a certificate request asks for. */
+  /** Receives what a certificate request asks for. */
   requested(request: Requested): void;
 }
 
-/** What a walk knows of the document it walks. */
+/** What a walk knows about its document. */
 export interface Document {
   readonly tape: Tape;
-  /** Which hash domain it belongs to; see {@link Hasher.hash}. */
+  /** The hash domain of the document; see {@link Hasher.hash}. */
   readonly domain: string;
-  /** The domain of an object is its own metadata.namespace, where it has one. */
+  /** Objects with a metadata.namespace have that as their domain. */
   readonly ownDomains?: boolean;
   /** Bits of {@link Found}. */
   readonly found: number;
   /** An array may be a JSON patch. */
   readonly patches: boolean;
-  /** How many strings it stands in. */
+  /** How many strings the document is nested in. */
   readonly nested?: number;
-  /** It is no body: strings hold no documents of their own. */
+  /** It is not a body: its strings contain no documents. */
   readonly envelope?: boolean;
   /** Documents in strings are hashed whole. */
   readonly strict?: boolean;
-  /** Own rules for the resource that it is of. */
+  /** The configured rules for its resource. */
   readonly rules?: ResourceRules;
 }
 
@@ -77,13 +77,13 @@ export class Walk {
     this.document.rules?.apply(this.#tape, root, this.edits, this.#replace);
     const kind = this.#tape.kind(root);
     if (kind === Kind.string && (about & MAPS) !== 0) {
-      // A Secret that is no object, and cannot be read as one.
+      // A Secret that is not an object, and cannot be read as one.
       if (!this.#jsonString(root, about)) this.#hash(root, secretKind(about));
     } else if (kind === Kind.array && this.document.patches) this.#patch(root, about);
     else this.#value(root, Place.plain, about, 0);
   }
 
-  /** Walks what stands at a spot. Throws {@link Unreadable}. */
+  /** Walks the value of a spot. Throws {@link Unreadable}. */
   runSpot(root: number, kind: SpotKind): void {
     if (kind !== "command" || this.#tape.kind(root) !== Kind.array)
       this.#value(root, SPOT_PLACES[kind], About.nothing, 0);
@@ -91,8 +91,8 @@ export class Walk {
   }
 
   /**
-   * Looks at the strings below a node for secrets known by their shape, whatever the structure.
-   * @param json whether a string may hold JSON, to be walked as a document of its own
+   * Looks for secrets recognisable by their shape in all strings below a node, whatever the structure.
+   * @param json whether a string may hold JSON, which is then walked as a document of its own
    * @param about what such a document is about
    */
   runStrings(root: number, json: boolean, about: number): void {
@@ -220,7 +220,7 @@ export class Walk {
     const about = inherited | own;
     const namesMaps = (own & MAPS) !== 0;
     const isBody = depth === 0 && this.document.nested === undefined && !this.document.envelope;
-    // What has only a kind and a name refers to one.
+    // An object with only a kind and a name is a reference.
     const isWhole = holdsData || (isBody && (namesMaps || !hasKind)) || (hasMetadata && namesMaps);
     const isOne = namesMaps && (own & About.list) === 0;
     const isSecret = isWhole && (about & MAPS) !== 0 && (isOne || !holdsObjects);
@@ -252,7 +252,7 @@ export class Walk {
     return this.#tape.text(namespace) || undefined;
   }
 
-  /** What the key of a member means. */
+  /** The meaning of a member's key. */
   #key(node: number): Key | 0 {
     const { words } = this.#tape;
     const at = node * NODE_WORDS;
@@ -260,7 +260,7 @@ export class Walk {
     return KEYS.find(this.#bytes, words[at + Node.keyStart], words[at + Node.keyEnd]);
   }
 
-  /** A map of secrets; what is no map is a secret itself. */
+  /** Hashes the values of a map of secrets; anything but a map is a secret itself. */
   #map(node: number, isBase64: boolean, kind: SecretKind): void {
     if (this.#tape.kind(node) !== Kind.object) this.#hash(node, kind, isBase64);
     else for (const child of this.#items(node)) this.#hash(child, kind, isBase64);
@@ -274,7 +274,7 @@ export class Walk {
       for (const child of this.#items(node)) this.#value(child, Place.variable, about, depth + 1);
   }
 
-  /** `{name, value}`, or a map of names to values, or to maps of them. */
+  /** `{name, value}`, or a map from names to values, or to further maps of variables. */
   #variable(node: number, about: number, depth: number): void {
     const tape = this.#tape;
     const end = tape.next(node);
@@ -331,7 +331,7 @@ export class Walk {
       }
   }
 
-  /** @param place the map of all, or one of them */
+  /** @param place whether the node is the map of all registries, or one registry */
   #registries(node: number, place: Place.registries | Place.registry, about: number, depth: number): void {
     if (this.#tape.kind(node) !== Kind.object) this.#plain(node, about, depth);
     else
@@ -356,7 +356,7 @@ export class Walk {
     this.#replaceText(node, text, scrubAddress(text, this.#replace));
   }
 
-  /** The name and the type stay; numbers and ages, too. */
+  /** Hashes a table's cells except the name, the type, numbers and ages. */
   #cells(node: number, about: number): void {
     for (const [index, cell] of this.#items(node).entries()) {
       const isText = this.#tape.kind(cell) === Kind.string;
@@ -379,7 +379,7 @@ export class Walk {
     else this.#line(kind === Kind.array ? this.#items(node) : [node], about, depth);
   }
 
-  /** The words of a command line; true if they say something about words to come. */
+  /** Redacts the words of a command line. True if they affect how further words are read. */
   #line(words: readonly number[], about: number, depth: number): boolean {
     const tape = this.#tape;
     const line = new CommandLine(this.#replace);
@@ -399,7 +399,7 @@ export class Walk {
     return items;
   }
 
-  /** Each op of a JSON patch sets a value at a path: it is treated as if it stood there. */
+  /** Each operation of a JSON patch sets a value at a path, and is treated as if the value were there. */
   #patch(node: number, about: number): void {
     const tape = this.#tape;
     const end = tape.next(node);
@@ -411,7 +411,7 @@ export class Walk {
     }
   }
 
-  /** Where an operation sets its value: none if it has no value, as other objects with a `path`. */
+  /** The paths at which an operation sets its value; empty if it has no value, like other objects with a `path`. */
   #paths(op: number): string[] {
     const tape = this.#tape;
     const paths: string[] = [];
@@ -426,23 +426,23 @@ export class Walk {
     return hasValue ? paths : [];
   }
 
-  /** @param depth of the value in the object that is patched, as far as it is known */
+  /** @param depth of the value in the patched object, as far as it is known */
   #op(op: number, place: Place, about: number, depth: number): void {
     if (this.#tape.kind(op) !== Kind.object) {
-      // A list in a string is not a patch because of that.
+      // A list in a string need not be a patch.
       this.#value(op, this.document.nested === undefined ? place : Place.plain, about, 1);
       return;
     }
     for (const child of this.#items(op)) {
       const key = this.#key(child);
-      // Nobody knows what another member of a Secret's patch is.
+      // Any other member of a Secret's patch may be a secret.
       const isKnown = key === Key.op || key === Key.path || (about & MAPS) === 0;
       if (key === Key.value) this.#value(child, place, about, depth);
       else this.#value(child, isKnown ? placeOf(key, about) : Place.secret, about, 2);
     }
   }
 
-  /** Any other string: JSON in it is a document of its own, and secrets are known by their shape. */
+  /** Redacts any other string: JSON in it is a document of its own, and secrets are recognised by their shape. */
   #string(node: number, about: number): void {
     if (this.document.envelope) {
       const text = this.#tape.text(node);
@@ -460,7 +460,7 @@ export class Walk {
     this.#replaceText(node, text, scrub(text, this.#replace));
   }
 
-  /** Redacts a string that holds JSON; false if it does not. */
+  /** Redacts a string that contains JSON; false if it does not. */
   #jsonString(node: number, about: number): boolean {
     const text = this.#tape.text(node);
     const clean = this.#nested(text, about);
@@ -470,7 +470,7 @@ export class Walk {
     return true;
   }
 
-  /** JSON of an object that cannot be read as such (cut off, too deep), with a trace of a secret. */
+  /** Whether this is the JSON of an object that cannot be parsed (cut off, too deep) and has a trace of a secret. */
   #isBrokenObject(text: string): boolean {
     return /^\s*(?:\{\s*"|\[\s*\{)/.test(text) && this.tools.search.trace(Buffer.from(text)).found !== Found.nothing;
   }
@@ -482,7 +482,7 @@ export class Walk {
     else this.#replaceText(node, text, clean);
   }
 
-  /** JSON text without its secrets, undefined if it is not the JSON of an object or array that can be walked. */
+  /** JSON text without its secrets; undefined if it is not the JSON of an object or array that can be walked. */
   #nested(text: string, about: number): string | undefined {
     if (!BEGINS_JSON.test(text)) return undefined;
     const nested = (this.document.nested ?? 0) + 1;
@@ -502,7 +502,7 @@ export class Walk {
     return edits.length === 0 ? text : edits.apply(bytes);
   }
 
-  /** Replaces a value by its hash; null and "" hold nothing. */
+  /** Replaces a value by its hash. Null and "" have nothing to hide. */
   #hash(node: number, kind: SecretKind, isBase64 = false): void {
     const tape = this.#tape;
     const start = tape.start(node);
@@ -527,7 +527,7 @@ export class Walk {
 }
 
 const SPOT_PLACES = { env: Place.env, command: Place.words, args: Place.words, text: Place.plain };
-/** Names of members of a variable that say where its value is from. */
+/** Names of a variable's members that say where its value comes from. */
 const IS_REFERENCE = /^valueFrom$|Ref$/;
 const BEGINS_JSON = /^\s*[[{]/;
 
