@@ -1,21 +1,21 @@
-/** The bytes of one file of the log, in decompressed offsets. Closed by its reader. */
+/** The bytes of one file of the log, at decompressed offsets. Its reader closes it. */
 export interface ByteSource {
   /**
-   * Copies the bytes from `at` on into `into` and returns how many: fewer than fit only at the file's present end. Throws
-   * {@link ReplacedError} when the file is no longer the one that was opened, {@link CutError} when what was read of it is not
-   * there any more, else the system's error.
+   * Copies the bytes from `at` on into `into` and returns how many: fewer than fit only at the file's current end. Throws {@link
+   * ReplacedError} if the file is no longer the one that was opened, {@link CutError} if bytes that were read are gone, and
+   * otherwise the system's error.
    */
   read(into: Uint8Array, at: number): number | Promise<number>;
-  /** Bytes that are there now; undefined where only reading them to the end would tell. */
+  /** Bytes that are there now; undefined if only reading to the end would tell. */
   size(): number | undefined;
-  /** How many NULs it is known to begin with. */
+  /** The number of NULs that it is known to begin with. */
   readonly hole?: number;
-  /** Why the file ends before its time (a damaged `.gz`); known once its end was read. */
+  /** Why the file ends too early (a damaged `.gz`); known once its end was read. */
   readonly damage: string | undefined;
   close(): void;
 }
 
-/** The file under an open descriptor was truncated and written anew: what is in it now is another file of the log. */
+/** The file under an open descriptor was truncated and written anew: its content is now another file of the log. */
 export class ReplacedError extends Error {
   constructor() {
     super("The file was truncated and written anew.");
@@ -23,7 +23,7 @@ export class ReplacedError extends Error {
   }
 }
 
-/** The file was cut, not to nothing, and may have been written on: it still begins as it did. */
+/** The file was shortened, but not emptied, and may have been written to since. It still begins as before. */
 export class CutError extends Error {
   constructor() {
     super("The file was cut to less than was read of it.");

@@ -15,7 +15,7 @@ import type { Look } from "./watch.js";
 
 /** Files looked into before other work gets its turn. */
 const FILES_PER_TURN = 64;
-/** Bytes per millisecond by which a log surges: twice what 1,000 events/s of 2.5 KB are. */
+/** Bytes per millisecond from which a log counts as surging: twice the rate of 1,000 events/s of 2.5 KB each. */
 const SURGE = 5000;
 
 /** The file under the active name. */
@@ -24,20 +24,20 @@ interface Active {
   /** Undefined until it has a complete line. */
   first?: FirstLine;
   file?: LogFile;
-  /** It was said that it has outgrown `maxSize`. */
+  /** A warning that it has outgrown `maxSize` was given. */
   tooLarge?: boolean;
 }
 
 export interface CatalogOptions {
   /** The active file, or a directory that holds one log. */
   path: string;
-  /** Bytes at which the writer rotates, if that is known. */
+  /** Size in bytes at which the writer rotates, if known. */
   maxSize?: number;
-  /** Undefined: nothing is pinned. */
+  /** If undefined, nothing is pinned. */
   pin?: PinOptions;
 }
 
-/** Keeps the file table true to the directory: finds out which file is which, whatever its name, and in which order. */
+/** Keeps the file table in line with the directory: finds out which file is which, whatever its name, and in which order they come. */
 export class Catalog {
   readonly pinning: Pinning | undefined;
   readonly #path: string;
@@ -49,12 +49,12 @@ export class Catalog {
   readonly #unseen: Unseen;
   #directory: Directory | undefined;
   #active: Active | undefined;
-  /** Backups looked into, by base name; undefined: nothing in it, or nothing to be had from it. */
+  /** Backups looked into, by base name; undefined for those that are empty or unusable. */
   readonly #known = new Map<string, LogFile | undefined>();
   #updates = 0;
   #changed = false;
   #lookedAt = { inode: "", size: 0, mtime: 0, time: 0 };
-  /** The file that was truncated or deleted while it was written to: its successor is known. */
+  /** The file that was truncated or deleted while it was being written to. Its successor is known. */
   #cut: LogFile | undefined;
 
   constructor(options: CatalogOptions, table: FileTable, files: OpenFiles, reports: Reports, context: SourceContext) {
@@ -73,12 +73,12 @@ export class Catalog {
     return this.#directory;
   }
 
-  /** True while a file is held as the active one. */
+  /** True while a file is held open as the active one. */
   get hasActive(): boolean {
     return this.#active !== undefined;
   }
 
-  /** True once every file of the directory was looked at. */
+  /** True once every file of the directory has been looked at. */
   get complete(): boolean {
     return this.#updates > 0;
   }
@@ -88,7 +88,7 @@ export class Catalog {
     return file.base ?? this.#directory?.name.active ?? this.#path;
   }
 
-  /** The truth about the active file, as cheap as it can be had. Throws the system's errors. */
+  /** Checks the active file, as cheaply as possible. Throws the system's errors. */
   look(): Look {
     const stat = this.#directory?.statActive();
     const held = this.#active;
@@ -100,7 +100,7 @@ export class Catalog {
     if (inode === before.inode && size === before.size && mtime === before.mtime) return "same";
     const time = performance.now();
     this.#lookedAt = { inode, size, mtime, time };
-    // Another one may have the number that the file had which was looked at last: a file that is gone leaves its own to the next.
+    // Another file may have the inode number of the file that was looked at last, because a deleted file's number is reused.
     const isOther = inode !== before.inode || (inode !== "" && inode !== held?.descriptor.inode);
     if (isOther || !held?.file || !held.first || size < held.file.size) return "different";
     if (!stillBegins(held.descriptor, held.first)) return "different";
@@ -110,12 +110,12 @@ export class Catalog {
     return size - before.size < SURGE * (time - before.time) ? "grown" : "surging";
   }
 
-  /** Notes the active file's size between two looks; the next one still finds that it has grown. Throws the system's errors. */
+  /** Updates the active file's size between two looks; the next look still reports that it has grown. Throws the system's errors. */
   measure(): void {
     const { file, descriptor, first } = this.#active ?? {};
     if (!file || !descriptor || !first) return;
     const { size } = descriptor.stat();
-    // Looked at after its size: a first line that still stands says that it was this file's.
+    // Checked after reading the size: if the first line is still the same, the size was this file's.
     if (size > file.size && stillBegins(descriptor, first)) file.size = size;
   }
 
@@ -156,15 +156,15 @@ export class Catalog {
     }
   }
 
-  /** The handle of the file under the active name is stale, as NFS has it: the file is opened anew by the next update. */
+  /** Drops the active file's handle, which has become stale (NFS). The next update opens the file again. */
   dropStale(): void {
     if (this.#active?.file) this.#files.forget(this.#active.file);
     this.close();
   }
 
   /**
-   * A file was cut, but not to nothing, and perhaps written on since: it is read again from where it is still the same, and the
-   * bytes that were seen and not read are lost.
+   * Handles a file that was shortened, but not emptied, and perhaps written to since. It is read again from the last place where it
+   * is unchanged; bytes that were seen but not read are lost.
    */
   cut(file: LogFile, size: number, descriptor: Descriptor): void {
     const read = file.read ?? 0;
@@ -174,7 +174,7 @@ export class Catalog {
     const changed = newest !== undefined && !stands(newest, descriptor);
     if (read > size || changed) file.read = lastStanding(file.marks, size, descriptor);
     file.size = size;
-    // Who waits for more at the old end is to begin anew.
+    // Readers that wait for more at the old end must begin anew.
     this.#changed = true;
     const what = "The active audit file was cut; reading goes on where it is still what was read.";
     this.#reports.tell("replaced", this.nameOf(file), what);
@@ -198,7 +198,7 @@ export class Catalog {
     this.#reports.tell("ambiguous", this.#path, what);
   }
 
-  /** Enters backups that are new into the table, up to one that cannot be read: its error is returned. */
+  /** Adds new backups to the table, up to the first one that cannot be read; returns that one's error. */
   async #takeBackups(backups: Map<string, Backup>, active: Descriptor | undefined): Promise<Error | undefined> {
     const fresh = this.#unknown(backups);
     if (fresh.length === 0) return undefined;
@@ -223,7 +223,7 @@ export class Catalog {
     return blocked;
   }
 
-  /** Backups not looked into yet, oldest first; and the newest one if another file took its name. */
+  /** Backups not looked into yet, oldest first; also the newest known one if another file took its name. */
   #unknown(backups: Map<string, Backup>): Backup[] {
     for (const base of this.#known.keys()) if (!backups.has(base)) this.#known.delete(base);
     const fresh: Backup[] = [];
@@ -237,7 +237,7 @@ export class Catalog {
     return fresh.sort((a, b) => a.time - b.time || (a.base < b.base ? -1 : 1));
   }
 
-  /** Finds out which file a backup is: undefined if the table has it now, else what to enter. */
+  /** Finds out which file a backup is. Undefined if the table has it now; otherwise the file to add. */
   async #recognise(
     backup: Backup,
     remembered: LogFile | undefined,
@@ -267,7 +267,7 @@ export class Catalog {
     return undefined;
   }
 
-  /** Looks inside; undefined if it is gone, or damaged from its beginning. */
+  /** Looks inside a backup; undefined if it is gone, or damaged from its beginning. */
   async #inspect({ base }: Backup, remembered: LogFile | undefined): Promise<Inspected | undefined> {
     let opened: { descriptor: Descriptor; gzip: boolean } | undefined;
     try {
@@ -293,14 +293,14 @@ export class Catalog {
     }
   }
 
-  /** The file is a backup now. */
+  /** Records that the file is a backup now. */
   #settle(file: LogFile, base: string, rotated: number): void {
     this.#known.set(base, file);
     Object.assign(file, { base, rotated, finished: true, gone: undefined });
     this.#changed = true;
   }
 
-  /** True if the file that begins with the same line is still there under another name. */
+  /** True if the file that begins with the same line still exists under another name. */
   #isCopy(file: LogFile, base: string, backups: Map<string, Backup>): boolean {
     if (file.base !== undefined) return file.base !== base && backups.has(file.base);
     const held = this.#active;
@@ -314,20 +314,20 @@ export class Catalog {
     this.#reports.tell("duplicate", base, what);
   }
 
-  /** Enters new backups, oldest first. `complete`: these are all. */
+  /** Adds new backups, oldest first. `complete`: there are no others. */
   #place(unplaced: NewFile[], complete: boolean, active: Descriptor | undefined): void {
     const floor = this.#updates === 0 ? this.#oldestNeeded(active) : Number.NEGATIVE_INFINITY;
     const isOlder = ({ fingerprint, rotated }: NewFile) =>
       this.#updates === 0 && (this.#table.wasDone(fingerprint) ?? rotated! < floor);
-    // All at once, so that they stand in order.
+    // All at once, to keep their order.
     if (complete) for (const file of this.#table.prepend(unplaced.filter(isOlder))) this.#known.set(file.base!, file);
     for (const file of unplaced) if (!isOlder(file)) this.#known.set(file.base!, this.#rotated(file));
     this.#changed ||= unplaced.length > 0;
   }
 
   /**
-   * Backups rotated before this time came before every file of the restored table, if the clock never went back: for a state that does
-   * not tell which were done with.
+   * Backups rotated before this time precede every file of the restored table, provided that the clock never went back. For states
+   * that do not say which files were done with.
    */
   #oldestNeeded(active: Descriptor | undefined): number {
     if (this.#table.files.length === 0) return Number.NEGATIVE_INFINITY;
@@ -340,7 +340,7 @@ export class Catalog {
     return bounds.reduce((a, b) => Math.min(a, b));
   }
 
-  /** Enters a file that followed the others by rotation. */
+  /** Adds a file that followed the others by rotation. */
   #rotated(file: NewFile): LogFile {
     if (this.#updates > 0 && this.#table.files.length > 0) {
       this.#context.meter.add("auditship_rotations_total", 1, this.#context.name);
@@ -348,11 +348,12 @@ export class Catalog {
     return this.#table.append(file);
   }
 
-  /** Takes over the descriptor. */
+  /** Makes this descriptor the active one, and takes it over. */
   #takeActive(descriptor: Descriptor | undefined): void {
     const before = this.#active;
     if (!descriptor) {
-      // Without a successor it may be written to under no name; as a backup, or before one, it is done with.
+      // Without a successor, the file may still be written to under no name. If it is a backup, or comes before one, it is
+      // finished.
       const isLast = before?.file !== undefined && before.file === this.#table.last();
       if (isLast && !before.file!.finished) this.#grow(before.file!, before.descriptor.stat().size);
       else if (before) this.#leaveActive(before);
@@ -376,7 +377,7 @@ export class Catalog {
       const name = descriptor.name();
       Object.assign(file, { size: descriptor.stat().size, exact: true, finished: true, gone: "deleted" });
       file.rotated = name === undefined ? undefined : this.#directory!.name.parse(name)?.time;
-      // Whoever deletes the file that is written to deletes no other.
+      // Whoever deletes the file that is being written to deletes no other.
       if (name === this.#directory!.name.active) this.#cut = file;
     }
     descriptor.release();
@@ -384,7 +385,7 @@ export class Catalog {
     this.#changed = true;
   }
 
-  /** Finds out which file the active one is; it may have been written anew under its descriptor. */
+  /** Finds out which file the active one is; its content may have been replaced under the open descriptor. */
   #identify(active: Active): void {
     const { descriptor, file: before } = active;
     const isSame = active.first && stillBegins(descriptor, active.first);
@@ -413,7 +414,7 @@ export class Catalog {
     this.#checkSize(active);
   }
 
-  /** Where the path is mounted as a single file it cannot be renamed, and rotation fails. */
+  /** If the path is mounted as a single file it cannot be renamed, so rotation fails. */
   #checkSize(active: Active): void {
     const { file } = active;
     if (active.tooLarge || this.#maxSize === undefined || !file || file.size <= this.#maxSize) return;

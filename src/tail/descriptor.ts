@@ -1,22 +1,22 @@
 import fs from "node:fs";
 import { basename } from "node:path";
 
-/** Code of the error for a directory, a pipe or the like under the name of a file. */
+/** Error code for a directory, a pipe or the like in place of a file. */
 export const NO_FILE = "ENOTFILE";
 
 const { O_RDONLY, O_NONBLOCK } = fs.constants;
 
-/** An open file, shared by those who use it; closed when the last one lets go. Keeps its bytes reachable after deletion. */
+/** An open file, shared by its users and closed when the last one releases it. Keeps the bytes reachable after deletion. */
 export class Descriptor {
   readonly fd: number;
-  /** `device:inode`: unique as long as the descriptor is open. */
+  /** `device:inode`; unique while the descriptor is open. */
   readonly inode: string;
   readonly #onClose: () => void;
   #users = 1;
 
-  /** Throws the system's errors, and {@link NO_FILE} for what is no regular file. */
+  /** Throws the system's errors, and {@link NO_FILE} for anything but a regular file. */
   constructor(path: string, onClose: () => void = () => {}) {
-    // Not to wait for who writes to a pipe: nobody else would get a turn.
+    // Non-blocking, because waiting for a pipe's writer would block the whole process.
     this.fd = fs.openSync(path, O_RDONLY | O_NONBLOCK);
     this.#onClose = onClose;
     try {
@@ -33,7 +33,7 @@ export class Descriptor {
     return fs.fstatSync(this.fd);
   }
 
-  /** The file's present name, or its last one if it was deleted, as the kernel (`/proc`) knows it; undefined if it does not tell. */
+  /** The file's current name, or its last one if it was deleted, as the kernel (`/proc`) knows it; undefined if it cannot be told. */
   name(): string | undefined {
     try {
       return basename(fs.readlinkSync(`/proc/self/fd/${this.fd}`).replace(/ \(deleted\)$/, ""));

@@ -7,17 +7,17 @@ import { gzipFirstLine, gzipSize } from "./gzip.js";
 import { type BackupName, LogName, logsAmong } from "./name.js";
 import { plainRead } from "./plain.js";
 
-/** So many listings in a row may differ before the backups are taken without the active file. */
+/** Most listings in a row that may differ before the backups are taken without the active file. */
 const MOST_LISTINGS = 20;
 
-/** A rotated file. `gzip`: only the `.gz` is there; before its plain twin is gone it is not to be trusted. */
+/** A rotated file. `gzip`: only the `.gz` is there. A `.gz` is not trusted while its plain file exists. */
 export type Backup = BackupName;
 
 /** The log at one moment. */
 export interface View {
   /** By {@link BackupName.base}. */
   readonly backups: Map<string, Backup>;
-  /** The file under the active name, newer than all those backups. The caller releases it. */
+  /** The file under the active name, newer than all these backups. The caller releases it. */
   readonly active: Descriptor | undefined;
   /** False if rotation was too quick to tell which backups came before the active file. */
   readonly settled: boolean;
@@ -34,7 +34,7 @@ export interface Inspected {
   readonly born: number;
 }
 
-/** The directory that holds one log. Methods throw the system's errors, but for files that are not there. */
+/** The directory that holds one log. Methods throw the system's errors, except for missing files. */
 export class Directory {
   readonly activePath: string;
   #parsed = new Map<string, BackupName | undefined>();
@@ -48,8 +48,8 @@ export class Directory {
   }
 
   /**
-   * The directory and name of the log at `path`, a file or a directory that holds one log; undefined while there is
-   * nothing. Throws AUDITSHIP_SOURCE_PATH if the directory holds several.
+   * Finds the log at `path`, which is a file or a directory with one log; undefined while there is none. Throws
+   * AUDITSHIP_SOURCE_PATH if the directory holds several logs.
    */
   static find(path: string, openFile: (path: string) => Descriptor): Directory | undefined {
     const stat = fs.statSync(path, { throwIfNoEntry: false });
@@ -77,8 +77,8 @@ export class Directory {
   }
 
   /**
-   * Opens the active file between two listings that agree, so that it is newer than every backup in them (open, then
-   * verify). `held` is used again if it is still the active file.
+   * Opens the active file between two equal listings, so that it is newer than every backup in them (open, then verify). Reuses
+   * `held` if that is still the active file.
    */
   view(held: Descriptor | undefined): View {
     let before = this.list();
@@ -92,19 +92,19 @@ export class Directory {
     }
   }
 
-  /** Path of the file elsewhere that the active name is a link to; undefined if it is none. */
+  /** Path of the file elsewhere that the active name links to; undefined if it does not. */
   linkTarget(): string | undefined {
     if (!fs.lstatSync(this.activePath, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined;
     const target = resolve(this.path, fs.readlinkSync(this.activePath));
     return dirname(target) === resolve(this.path) ? undefined : target;
   }
 
-  /** Stat of the active file; undefined if it is not there. */
+  /** Stat of the active file; undefined if it is missing. */
   statActive(): fs.Stats | undefined {
     return fs.statSync(this.activePath, { throwIfNoEntry: false });
   }
 
-  /** Opens the plain file, or its `.gz` if that is gone; undefined if there is neither. */
+  /** Opens the plain file or, if that is gone, its `.gz`; undefined if neither exists. */
   openBackup(base: string): { descriptor: Descriptor; gzip: boolean } | undefined {
     const path = join(this.path, base);
     const plain = this.#open(path);
@@ -135,7 +135,7 @@ export class Directory {
   }
 }
 
-/** Looks inside a finished file; `first`: what it begins with, if that is known. A damaged `.gz` throws zlib's error. */
+/** Looks inside a finished file. `first`: its first line, if known already. Throws zlib's error for a damaged `.gz`. */
 export async function inspect(descriptor: Descriptor, gzip: boolean, first?: FirstLine): Promise<Inspected> {
   const stat = descriptor.stat();
   return {
@@ -147,7 +147,7 @@ export async function inspect(descriptor: Descriptor, gzip: boolean, first?: Fir
   };
 }
 
-/** When a file was made, as far as the file system tells; epoch milliseconds. */
+/** When a file was created, as far as the file system tells. Epoch milliseconds. */
 export function bornAt(stat: fs.Stats): number {
   return stat.birthtimeMs > 0 ? stat.birthtimeMs : stat.mtimeMs;
 }

@@ -5,8 +5,8 @@ const MARKS = [Buffer.from('"stageTimestamp":"'), Buffer.from('"requestReceivedT
 const LONGEST = 40;
 
 /**
- * Time of the event on a line, epoch milliseconds, by a search for its bytes; undefined if the line has none. The last
- * mention counts: kube-apiserver writes the times behind the bodies, which are the client's.
+ * Time of the event on a line in epoch milliseconds, found by searching its bytes; undefined if the line has none. The last
+ * occurrence counts, because kube-apiserver writes the times after the bodies, whose content is up to the client.
  */
 export function eventTime(line: Uint8Array): number | undefined {
   const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);

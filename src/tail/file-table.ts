@@ -2,39 +2,42 @@ import { AuditshipError, type ByteRange, type FileRef, type Loss } from "../plug
 import { shortFingerprint } from "./fingerprint.js";
 import { type Mark, thinned } from "./marks.js";
 
-/** Written into the state; raised when what is written changes its meaning. */
+/** Written into the state. It is raised when the meaning of the state changes. */
 const VERSION = 1;
 
 /** One file of the log, as it was last seen. */
 export interface LogFile {
   readonly ref: FileRef;
-  /** Name of the plain backup (a `.gz` is it, too); undefined while it is the active file. */
+  /** Name of the plain backup (also for a `.gz`); undefined while it is the active file. */
   base?: string;
-  /** Time in that name, epoch milliseconds. */
+  /** The time in that name, epoch milliseconds. */
   rotated?: number;
   /** Decompressed bytes seen. */
   size: number;
   /** The size was seen, not guessed from a `.gz`. */
   exact: boolean;
-  /** It was written to when its size was seen, and has been compressed since: by so many bytes it may have grown, at a guess. */
+  /**
+   * An estimate of the bytes by which it may have grown. Set if it was being written to when its size was last seen, and has been
+   * compressed since.
+   */
   grown?: number;
   /** Rotated or replaced: nothing more will be written to it. */
   finished: boolean;
-  /** Set when it was no longer there. */
+  /** Set once the file is missing. */
   gone?: "deleted" | "overwritten";
-  /** Bytes that the quickest reader has read; what is written behind them is new to all. */
+  /** Bytes read by the fastest reader; whatever is written after them is new to all readers. */
   read?: number;
-  /** What was read, to know it again, as long as it is written to; in order. */
+  /** Checksums of what was read, to recognise it later, while the file is being written to. In order. */
   readonly marks: Mark[];
-  /** Bytes from here on are reported as lost. */
+  /** Bytes from here on have been reported as lost. */
   lostFrom?: number;
-  /** Time of the last event that was read, epoch milliseconds. */
+  /** Time of the last event read, epoch milliseconds. */
   lastEvent?: number;
-  /** `device:inode:bytes:mtime` under its last name: a backup that still has it needs no look inside. */
+  /** `device:inode:bytes:mtime` under its last name: a backup with the same hint needs no look inside. */
   hint?: string;
 }
 
-/** What is known of a file when it enters the table. */
+/** What is known about a file when it is added to the table. */
 export interface NewFile extends Omit<LogFile, "ref" | "marks"> {
   fingerprint: string;
   time: number;
@@ -42,7 +45,7 @@ export interface NewFile extends Omit<LogFile, "ref" | "marks"> {
 
 export interface LoseOptions {
   reason?: Loss["reason"];
-  /** Bytes that were delivered all the same; they do not overlap. */
+  /** Bytes that were delivered nevertheless; the ranges do not overlap. */
   done?: readonly ByteRange[];
 }
 
@@ -52,17 +55,17 @@ interface StoredFile extends NewFile {
 }
 
 /**
- * Every file of the log at or after the oldest position that somebody needs, in the order of reading. Order and loss are
- * computed from it, also after a restart.
+ * Every file of the log from the oldest position on that somebody needs, in reading order. Order and losses are computed from it,
+ * also after a restart.
  */
 export class FileTable {
-  /** Short fingerprints of the backups that lay before what is restored: nobody needs them. Undefined if nothing tells. */
+  /** Short fingerprints of the backups before the restored files, which nobody needs. Undefined if the state does not say. */
   #done: ReadonlySet<string> | undefined;
   /** By ordinal. */
   #files: LogFile[] = [];
   readonly #byFingerprint = new Map<string, LogFile>();
 
-  /** Throws AUDITSHIP_STATE_FORMAT if `state` is not what {@link toState} made. */
+  /** Throws AUDITSHIP_STATE_FORMAT if `state` was not made by {@link toState}. */
   static restore(state: object | undefined): FileTable {
     const table = new FileTable();
     if (state === undefined) return table;
@@ -89,7 +92,7 @@ export class FileTable {
     return this.#files;
   }
 
-  /** True if a file lay before what is restored; undefined if the state is of a build that did not note it. */
+  /** True if a file came before the restored ones; undefined if the state is from a build that did not record this. */
   wasDone(fingerprint: string): boolean | undefined {
     return this.#done?.has(shortFingerprint(fingerprint));
   }
@@ -107,7 +110,7 @@ export class FileTable {
     for (let i = this.#indexAfter(ordinal); i < this.#files.length; i++) yield this.#files[i];
   }
 
-  /** Adds a file behind all others. */
+  /** Adds a file after all others. */
   append(file: NewFile): LogFile {
     const added = this.#index(makeFile(file, (this.last()?.ref.ordinal ?? 0) + 1));
     this.#files.push(added);
@@ -123,8 +126,8 @@ export class FileTable {
   }
 
   /**
-   * Takes the bytes of a file from `from` on for lost, but for what is `done` already; nothing if that was done before or
-   * nothing was in them.
+   * Counts the bytes of a file from `from` on as lost, except those in `done`. Returns nothing if they were counted before or there
+   * are none.
    */
   lose(file: LogFile, from: number, { reason = file.gone ?? "deleted", done = [] }: LoseOptions = {}): Loss[] {
     const losses: Loss[] = [];
@@ -143,7 +146,10 @@ export class FileTable {
     return losses;
   }
 
-  /** JSON of every file from `oldest` on (all if undefined), and which others are there; gone files before it are forgotten. */
+  /**
+   * JSON of every file from `oldest` on (all if undefined), and the ids of the earlier ones that still exist. Earlier files that
+   * are gone are forgotten.
+   */
   toState(oldest: number | undefined): object {
     if (oldest !== undefined) this.#forgetGone(oldest);
     const from = oldest === undefined ? 0 : this.#indexAfter(oldest - 1);
@@ -181,7 +187,7 @@ export class FileTable {
   }
 }
 
-/** How many bytes of [from, end) are in a range. */
+/** The number of bytes of [from, end) within a range. */
 function overlap(range: ByteRange, from: number, end: number): number {
   return Math.max(0, Math.min(range.to, end) - Math.max(range.from, from));
 }

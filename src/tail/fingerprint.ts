@@ -3,24 +3,27 @@ import { NEWLINE, RETURN } from "../plugin/index.js";
 import { eventTime } from "./event-time.js";
 import { nulsAt } from "./lines.js";
 
-/** Most bytes of the first line that are looked at to see whether it still stands. */
+/** Most bytes of the first line that are compared to see whether it is unchanged. */
 export const HEAD_BYTES = 4096;
 /** Enough for most first lines. */
 const SMALL = 64 * 1024;
-/** What is read at once of others, and kept of a line's end to find its time in. */
+/** Bytes read at a time of longer ones; also the bytes kept of a line's end to find its time in. */
 export const LARGE = 1024 * 1024;
-/** A longer first line is identified by so much of it, before it is complete and without a time. No request makes one as long. */
+/**
+ * A longer first line is identified by this many bytes, even if it is incomplete, and without its time. No request produces such a
+ * line.
+ */
 const LONGEST = 64 * LARGE;
 
 const scratch = Buffer.allocUnsafeSlow(SMALL);
 
 /** What identifies a file. */
 export interface FirstLine {
-  /** SHA-256 of the line, hex: of all of it, up to its times, since what stands before them is the client's to repeat. */
+  /** SHA-256 of the line, in hex. It covers the whole line up to its times, because a client can repeat everything before them. */
   readonly fingerprint: string;
   /** Its offset. */
   readonly start: number;
-  /** How many NULs the file begins with: a hole. */
+  /** The number of NULs that the file begins with: a hole. */
   readonly hole: number;
   /** Its first bytes. */
   readonly head: Buffer;
@@ -28,18 +31,18 @@ export interface FirstLine {
   readonly time?: number;
 }
 
-/** Copies a file's bytes from `at` on into `into`; fewer than fit only at its end. */
+/** Copies a file's bytes from `at` on into `into`; fewer than fit only at the file's end. */
 export type Read = (into: Buffer, at: number) => number;
 
 /**
- * The file's first line that is not empty, behind NULs that a hole has left; undefined if it is not complete yet.
- * `finished`: nothing more will be written, so that a last line needs no newline.
+ * The file's first line that is not empty, after any NULs that a hole has left; undefined if it is not complete yet. `finished`:
+ * nothing more will be written, so the last line needs no newline.
  */
 export function firstLine(read: Read, finished: boolean): FirstLine | undefined {
   const finder = new FirstLineFinder();
   let bytes = scratch;
   for (let at = 0; ; at += bytes.length) {
-    // A hole may have a gigabyte.
+    // A hole may be as large as a gigabyte.
     if (at === SMALL) bytes = Buffer.allocUnsafeSlow(LARGE);
     const count = read(bytes, at);
     if (finder.add(bytes.subarray(0, count))) return finder.found();
@@ -47,21 +50,21 @@ export function firstLine(read: Read, finished: boolean): FirstLine | undefined 
   }
 }
 
-/** Finds the first line in a file's bytes, as they come. */
+/** Finds the first line in a file's bytes as they arrive. */
 export class FirstLineFinder {
   readonly #hash = createHash("sha256");
-  /** Bytes that came. */
+  /** Bytes so far. */
   #size = 0;
   #hole: number | undefined;
   #start: number | undefined;
-  /** Bytes of the line that came. */
+  /** Bytes of the line so far. */
   #length = 0;
   #head = Buffer.alloc(0);
-  /** What came last of the line. */
+  /** The last bytes of the line so far. */
   #tail = Buffer.alloc(0);
   #time: number | undefined;
 
-  /** Takes the file's next bytes, which are not kept. @returns true if no more are needed */
+  /** Processes the file's next bytes, without keeping them. @returns true if no more are needed */
   add(bytes: Buffer): boolean {
     const from = this.#start === undefined ? this.#begin(bytes) : 0;
     this.#size += bytes.length;
@@ -72,14 +75,14 @@ export class FirstLineFinder {
     return newline >= 0 || this.#length === LONGEST;
   }
 
-  /** The line as far as it came; undefined if there is nothing of it. */
+  /** The line so far; undefined if there is none. */
   found(): FirstLine | undefined {
     if (this.#start === undefined) return undefined;
     const fingerprint = this.#hash.digest("hex");
     return { fingerprint, start: this.#start, hole: this.#hole!, head: this.#head, time: this.#time };
   }
 
-  /** Finds the first byte that is neither NUL nor the end of an empty line; the end if there is none. */
+  /** Finds the first byte that is neither NUL nor the end of an empty line; the end of the bytes if there is none. */
   #begin(bytes: Buffer): number {
     let at = nulsAt(bytes, 0, bytes.length);
     if (at < bytes.length) this.#hole ??= this.#size + at;
@@ -96,7 +99,7 @@ export class FirstLineFinder {
   }
 }
 
-/** The short form that stands in documents: base64url of the first 96 bits. */
+/** The short form used in documents: base64url of the first 96 bits. */
 export function shortFingerprint(fingerprint: string): string {
   return Buffer.from(fingerprint.slice(0, 24), "hex").toString("base64url");
 }

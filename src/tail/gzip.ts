@@ -4,24 +4,24 @@ import type { ByteSource } from "./byte-source.js";
 import type { Descriptor } from "./descriptor.js";
 import { type FirstLine, FirstLineFinder, LARGE } from "./fingerprint.js";
 
-/** Compressed bytes given to the decompressor at once: at most 16.5 MiB come out (deflate's limit is 1032:1). */
+/** Compressed bytes given to the decompressor at a time: at most 16.5 MiB come out (deflate's limit is 1032:1). */
 const PIECE = 16 * 1024;
 const MOST_OUT = PIECE * 1032 + 1024;
-/** Compressed bytes that hold most first lines. */
+/** Compressed bytes that contain most first lines. */
 const START = 4 * 1024;
 
 /**
- * A gzip file of one or more members, in decompressed offsets. Reading forward is one pass; going back beyond the start of
- * the last read decompresses from the file's beginning and skips. A damaged file gives every byte before the damage.
+ * A gzip file of one or more members, at decompressed offsets. Reading forward is one pass; going back before the start of the last
+ * read decompresses again from the file's beginning. Of a damaged file, every byte before the damage can be read.
  */
 export class GzipSource implements ByteSource {
   readonly #descriptor: Descriptor;
   #gunzip: Gunzip | undefined;
-  /** Compressed bytes on their way. */
+  /** Compressed bytes being fed to the decompressor. */
   readonly #piece = Buffer.allocUnsafeSlow(PIECE);
   /** Next compressed byte. */
   #consumed = 0;
-  /** Compressed offset of a piece that could not be taken whole: from here on, byte by byte. */
+  /** Compressed offset of a piece that failed as a whole: from here on the file is fed byte by byte. */
   #fragile = Number.POSITIVE_INFINITY;
   /** Decompressed bytes [start, end), in order. */
   #chunks: Buffer[] = [];
@@ -114,12 +114,15 @@ export class GzipSource implements ByteSource {
   }
 }
 
-/** The first line of a gzip file, by {@link FirstLineFinder}; undefined if it is empty. Throws zlib's error on one that is damaged before it. */
+/**
+ * The first line of a gzip file (see {@link FirstLineFinder}); undefined if the file is empty. Throws zlib's error if the damage
+ * comes before the line's end.
+ */
 export async function gzipFirstLine(descriptor: Descriptor): Promise<FirstLine | undefined> {
   const start = Buffer.allocUnsafe(START);
   const count = fs.readSync(descriptor.fd, start, 0, START, 0);
   const finder = new FirstLineFinder();
-  // At most 4 MiB, and nearly always all that it takes.
+  // At most 4 MiB, and nearly always enough.
   const decompressed = gunzipSync(start.subarray(0, count), { finishFlush: zlib.Z_SYNC_FLUSH });
   if (finder.add(decompressed) || count < START) return finder.found();
   return longFirstLine(descriptor);
@@ -139,14 +142,14 @@ async function longFirstLine(descriptor: Descriptor): Promise<FirstLine | undefi
   }
 }
 
-/** zlib's errors: the bytes are wrong, and will be at the next try. */
+/** True for zlib's errors: the bytes are wrong, and will still be at the next try. */
 export function isDamage(error: unknown): boolean {
   return String((error as NodeJS.ErrnoException).code).startsWith("Z_");
 }
 
 /**
- * Decompressed size from the file's last four bytes (ISIZE, RFC 1952 §2.3.1): exact for one member below 4 GiB, a guess
- * where those bytes cannot be one.
+ * Decompressed size from the file's last four bytes (ISIZE, RFC 1952 §2.3.1): exact for a single member below 4 GiB; a guess if
+ * those bytes cannot be a size.
  */
 export function gzipSize(descriptor: Descriptor): number {
   const { size } = descriptor.stat();
@@ -157,10 +160,10 @@ export function gzipSize(descriptor: Descriptor): number {
   return plausible ? claimed : size * 10;
 }
 
-/** @param size of what comes out: many small files are not to cost a large buffer each. */
+/** @param size decompressed bytes, so that many small files do not each cost a large buffer */
 function openGunzip(size: number): Gunzip {
   const chunkSize = Math.min(128 * 1024, Math.max(1024, size + 1));
-  // Room for all that one piece can give, so that its write always completes.
+  // Room for everything that one piece can expand to, so that its write always completes.
   const gunzip = createGunzip({ chunkSize, readableHighWaterMark: MOST_OUT } as object);
   gunzip.on("error", () => {});
   return gunzip;
@@ -178,7 +181,7 @@ function feed(gunzip: Gunzip, piece: Buffer): Promise<Error | undefined> {
   });
 }
 
-/** Ends the stream, all of whose bytes were taken; resolves to the error if the file is not complete. */
+/** Ends the stream after all of its bytes were taken; resolves to an error if the file is incomplete. */
 function endOf(gunzip: Gunzip): Promise<Error | undefined> {
   if (gunzip.readableEnded || gunzip.destroyed) return Promise.resolve(undefined);
   return new Promise((resolve) => {

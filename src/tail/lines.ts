@@ -3,24 +3,24 @@ import { type ExtractedLine, type LineExtractor, NEWLINE } from "../plugin/index
 import { largeBuffer } from "../plugin/large-buffer.js";
 import type { ByteSource } from "./byte-source.js";
 
-/** Least bytes read at once of a line that is collected. */
+/** Fewest bytes read at a time when a line is collected. */
 const SMALLEST_READ = 64 * 1024;
-/** A spare buffer of which no more is in use is kept. */
+/** A spare buffer with no more than this many bytes used is kept. */
 const KEPT = 4 * 1024 * 1024;
 
 const NULS = Buffer.alloc(16 * 1024);
-/** So many NULs at the end of what was read are a hole in the file. */
+/** At least this many NULs at the end of what was read are a hole in the file. */
 const HOLE = 4096;
 
-/** What a long line came to. */
+/** The result of reading on in a long line. */
 export type LongLineResult =
-  /** The file's present end comes before the line's. */
+  /** The file's current end comes before the line's. */
   | { kind: "open" }
   /** Some of it was read; there is more. */
   | { kind: "more" }
   /** `bytes[0, length)` is the line with its newline. */
   | { kind: "line"; bytes: Uint8Array; length: number }
-  /** Longer than the limit: `skipped` bytes of the file, `length` without its newline. */
+  /** The line exceeds the limit: it takes `skipped` bytes of the file, and `length` without its newline. */
   | { kind: "oversized"; skipped: number; length: number; sha256: string; found: ExtractedLine | undefined };
 
 /** One past the last newline in `bytes[0, count)`; 0 if there is none. */
@@ -28,7 +28,7 @@ export function endOfLastLine(bytes: Uint8Array, count: number): number {
   return count === 0 ? 0 : bytes.lastIndexOf(NEWLINE, count - 1) + 1;
 }
 
-/** How many NULs stand at `start` of `bytes[0, count)`: what a hole in a file reads as. */
+/** The number of NULs at `start` of `bytes[0, count)`. A hole in a file reads as NULs. */
 export function nulsAt(bytes: Uint8Array, start: number, count: number): number {
   let at = start;
   while (at < count && bytes[at] === 0) {
@@ -39,7 +39,7 @@ export function nulsAt(bytes: Uint8Array, start: number, count: number): number 
   return at - start;
 }
 
-/** How many NULs stand at the end of `bytes[0, count)`, if they are a hole in the file; else 0. */
+/** The number of NULs at the end of `bytes[0, count)` if they are a hole in the file; otherwise 0. */
 function holeBefore(bytes: Uint8Array, count: number): number {
   let at = count;
   while (at >= HOLE && NULS.compare(bytes, at - HOLE, at, 0, HOLE) === 0) at -= HOLE;
@@ -49,34 +49,34 @@ function holeBefore(bytes: Uint8Array, count: number): number {
 }
 
 /**
- * A line that does not fit into the caller's buffer: collected in a spare one up to the limit; beyond it only
- * hashed and looked through for an event, in bounded memory. Goes on where it stopped when more of the line is there. A hole
- * in the file ends a line.
+ * A line that does not fit into the caller's buffer. Up to the limit it is collected in a spare buffer; beyond that it is only
+ * hashed and searched for an event, in bounded memory. It continues where it stopped when more of the line is there. A hole in the
+ * file ends a line.
  */
 export class LongLine {
   readonly #limit: number;
   readonly #openExtractor: () => LineExtractor;
   #spare: Uint8Array | undefined;
-  /** Bytes of it that were written to, and are memory since. */
+  /** Bytes of the spare buffer that were written to, and so take physical memory. */
   #used = 0;
   #hash: Hash | undefined;
   #extractor: LineExtractor | undefined;
-  /** Bytes of the line that were looked at. */
+  /** Bytes of the line processed so far. */
   #length = 0;
 
-  /** @param limit most bytes of a line that is handled whole, without its newline. */
+  /** @param limit most bytes of a line that is handled whole, without its newline */
   constructor(limit: number, openExtractor: () => LineExtractor) {
     this.#limit = limit;
     this.#openExtractor = openExtractor;
   }
 
-  /** Bytes of the line that were looked at so far. */
+  /** Bytes of the line processed so far. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * Reads on in the line that starts at `start`. `work`: the caller's buffer, to be overwritten. `finished`: the file's end
+   * Continues the line that starts at `start`. `work`: the caller's buffer, which is overwritten. `finished`: the file's end also
    * ends the line.
    */
   async read(source: ByteSource, start: number, work: Uint8Array, finished: boolean): Promise<LongLineResult> {
@@ -95,7 +95,7 @@ export class LongLine {
     return finished ? this.#finish(0) : { kind: "open" };
   }
 
-  /** Forgets the line; gives the spare buffer back if much of it was used. */
+  /** Forgets the line; frees the spare buffer if much of it was used. */
   reset(): void {
     if (this.#used > KEPT) this.#free();
     this.#hash = undefined;
@@ -108,10 +108,10 @@ export class LongLine {
     this.#used = 0;
   }
 
-  /** Where the next bytes go: the spare buffer, or the caller's once they are only looked through. */
+  /** Where the next bytes go: the spare buffer, or the caller's buffer once they are only hashed and searched. */
   #room(work: Uint8Array): Uint8Array {
     if (this.#hash) return work;
-    // Room for the longest line at once: pages that nothing is written to are no memory, and growing would leave garbage.
+    // Room for the longest line at once: pages that were never written to take no memory, and growing would leave garbage.
     this.#spare ??= largeBuffer(this.#limit + 1);
     if (this.#length === this.#spare.length) {
       this.#hash = createHash("sha256").update(this.#spare);
@@ -125,7 +125,7 @@ export class LongLine {
     return this.#spare.subarray(this.#length, end);
   }
 
-  /** @param ending bytes of its newline, 0 or 1. */
+  /** @param ending bytes of its newline, 0 or 1 */
   #finish(ending: number): LongLineResult {
     const length = this.#length;
     const result: LongLineResult = this.#hash
@@ -144,7 +144,7 @@ export class LongLine {
   }
 }
 
-/** SHA-256 of the bytes [start, end) of a file, hex. `work` is overwritten. */
+/** SHA-256 of the bytes [start, end) of a file, in hex. `work` is overwritten. */
 export async function hashOf(source: ByteSource, start: number, end: number, work: Uint8Array): Promise<string> {
   const hash = createHash("sha256");
   for (let at = start; at < end; ) {

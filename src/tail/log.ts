@@ -11,13 +11,13 @@ import { Reports } from "./reports.js";
 import { type Look, Watch } from "./watch.js";
 
 export interface LogOptions extends CatalogOptions {
-  /** Milliseconds between looks without a hint. */
+  /** Milliseconds between looks if the kernel reports no change. */
   poll: number;
 }
 
 /**
- * The log on disk, shared by all readers of a source: they walk its file table, open its files and wait for its changes.
- * Rotation is noticed by the identity of the active file; only then the directory is listed.
+ * The log on disk, shared by all readers of a source: they walk its file table, open its files and wait for its changes. Rotation
+ * is noticed by the identity of the active file; only then is the directory listed.
  */
 export class Log {
   readonly table: FileTable;
@@ -27,7 +27,7 @@ export class Log {
   readonly #files: OpenFiles;
   readonly #catalog: Catalog;
   #watch: Watch | undefined;
-  /** Called when the table changed. */
+  /** Called when the table has changed. */
   onChange: () => void = () => {};
   #version = 0;
   readonly #waiting = new Set<() => void>();
@@ -60,12 +60,12 @@ export class Log {
     return this.#closed;
   }
 
-  /** True once every file of the directory was looked at. */
+  /** True once every file of the directory has been looked at. */
   get complete(): boolean {
     return this.#catalog.complete;
   }
 
-  /** Why the log cannot be read on at this moment; undefined if nothing is wrong. */
+  /** Why the log cannot be read at the moment; undefined if nothing is wrong. */
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -75,22 +75,25 @@ export class Log {
     return this.#context.now();
   }
 
-  /** Notes the active file's size as it is now; wakes nobody. */
+  /** Updates the active file's size without waking anybody. */
   refresh(): void {
     if (this.#closed) return;
     try {
       this.#catalog.measure();
     } catch {
-      // The next look will tell.
+      // The next look will report it.
     }
   }
 
-  /** Everything before it is done with. */
+  /** Gives up what pinning keeps of the files before `oldest`, which nobody needs any more. */
   release(oldest: Position): void {
     this.#catalog.pinning?.release(oldest);
   }
 
-  /** Throws AUDITSHIP_SOURCE_PATH where the path holds several logs, AUDITSHIP_SOURCE_PIN, AUDITSHIP_SOURCE_READ if nothing is there for `once`. */
+  /**
+   * Throws AUDITSHIP_SOURCE_PATH if the path holds several logs, AUDITSHIP_SOURCE_PIN if pinning is impossible, and
+   * AUDITSHIP_SOURCE_READ if there is no log in a `once` run.
+   */
   async open(): Promise<void> {
     await this.scan();
     if (this.#failure instanceof AuditshipError) throw this.#failure;
@@ -102,7 +105,7 @@ export class Log {
     }
   }
 
-  /** Resolves when `version` is no longer `since`, on `signal`, or when the log is closed. */
+  /** Resolves when `version` differs from `since`, on `signal`, or when the log is closed. */
   changed(since: number, signal?: AbortSignal): Promise<void> {
     if (this.#version !== since || this.#closed || signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -116,7 +119,7 @@ export class Log {
     });
   }
 
-  /** Wakes all who wait for a change. */
+  /** Wakes everybody who waits for a change. */
   wake(): void {
     this.#version++;
     for (const done of [...this.#waiting]) done();
@@ -129,13 +132,13 @@ export class Log {
     return this.#scan;
   }
 
-  /** Tries again at the next poll; whoever waits is woken then. */
+  /** Schedules another attempt for the next poll; whoever waits is woken then. */
   retryLater(failure: NodeJS.ErrnoException): void {
     if (failure.code === "ESTALE") this.#catalog.dropStale();
     this.#failure = failure;
   }
 
-  /** True if the file's bytes can still be had. */
+  /** True if the file's bytes are still available. */
   isReadable(file: LogFile): boolean {
     return !file.gone || this.#files.get(file) !== undefined || this.#catalog.pinning?.has(file) === true;
   }
@@ -146,7 +149,7 @@ export class Log {
     return undefined;
   }
 
-  /** The first file that can be read, or whose bytes are gone unread: who begins there finds what was lost. */
+  /** The first file that can be read, or that is gone with unread bytes: a reader that begins there reports them as lost. */
   firstUnread(): LogFile | undefined {
     return this.table.files.find((file) => this.isReadable(file) || (file.read ?? 0) < file.size);
   }
@@ -156,7 +159,7 @@ export class Log {
     return file ? this.#catalog.nameOf(file) : this.#options.path;
   }
 
-  /** Opens a file; undefined if it is not where it was: scan, then ask again. Throws the system's errors. */
+  /** Opens a file. Undefined if it is no longer where it was: scan, then ask again. Throws the system's errors. */
   openFile(file: LogFile): ByteSource | undefined {
     const held = this.#files.get(file);
     if (held) return new PlainSource(held.descriptor.retain(), held.first, file.marks);
@@ -172,7 +175,10 @@ export class Log {
     return new PlainSource(found.descriptor, first);
   }
 
-  /** A file was cut to less than was read of it, and written on: it is to be read again from where it is still the same. */
+  /**
+   * Handles a file that was shortened below what was read of it, and written to: it is read again from the last place where it is
+   * unchanged.
+   */
   cut(file: LogFile): void {
     const descriptor = this.borrow(file);
     if (!descriptor) return;
@@ -180,7 +186,7 @@ export class Log {
     descriptor.release();
   }
 
-  /** A plain file's descriptor, for the caller to release; undefined if it is compressed or not to be had. */
+  /** A plain file's descriptor, which the caller releases; undefined if the file is compressed or unavailable. */
   borrow(file: LogFile): Descriptor | undefined {
     const held = this.#files.get(file);
     if (held) return held.descriptor.retain();
@@ -189,14 +195,14 @@ export class Log {
       if (!found?.gzip) return found?.descriptor;
       found.descriptor.release();
     } catch {
-      // Reading it will tell.
+      // Reading it will report the error.
     }
     return undefined;
   }
 
   /**
-   * Takes what gone files between two places held for lost: `file` from `offset` on, and all after it up to `next`, but for
-   * what is `done` and what lies at or after `limit`.
+   * Counts as lost what gone files held between two places: `file` from `offset` on, and all files after it up to `next`. What is
+   * `done`, and what is at or after `limit`, does not count.
    */
   lose(
     file: LogFile,
@@ -214,7 +220,7 @@ export class Log {
     }
   }
 
-  /** Takes for lost what nobody has read of the gone files before `next`: they were seen. */
+  /** Counts as lost what nobody has read of the gone files before `next`; their bytes had been seen. */
   loseUnread(next: LogFile): void {
     for (const file of this.table.files) {
       if (file.ref.ordinal >= next.ref.ordinal) return;
@@ -222,7 +228,7 @@ export class Log {
     }
   }
 
-  /** The rest of a file from `offset` on cannot be decompressed. */
+  /** Reports that a file cannot be decompressed from `offset` on. */
   loseDamaged(file: LogFile, offset: number, why: string): void {
     const what = "An audit file is damaged; what comes after the damage is lost.";
     this.reports.tell("damaged", this.nameOf(file), what, new Error(why));
@@ -237,7 +243,7 @@ export class Log {
     this.wake();
   }
 
-  /** Opens a file that is not written to, under its name or where it is pinned. */
+  /** Opens a file that is not being written to, under its name or where it is pinned. */
   #openBackup(file: LogFile): { descriptor: Descriptor; gzip: boolean } | undefined {
     const { base, gone } = file;
     const found = base === undefined || gone ? undefined : this.#catalog.directory?.openBackup(base);
@@ -274,7 +280,7 @@ export class Log {
     }
   }
 
-  /** Tries again what went wrong, once per poll. */
+  /** Retries what went wrong, once per poll. */
   #retry(): void {
     if (this.#catalog.directory && !this.#failure) return;
     const now = performance.now();
@@ -292,7 +298,7 @@ export class Log {
       if (changed) this.onChange();
       if (changed || failed) this.wake();
     }
-    // Not a turn later: whoever asks in between would be forgotten.
+    // In the same turn: otherwise a caller that asks in between would be forgotten.
     this.#scan = undefined;
   }
 

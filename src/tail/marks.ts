@@ -2,11 +2,11 @@ import fs from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Descriptor } from "./descriptor.js";
 
-/** What stood before a place that was read: a file that was cut and written on has something else there. */
+/** A checksum of the bytes before a place that was read. If the file is shortened and written to, it has other bytes there. */
 export interface Mark {
-  /** Offset behind the bytes. */
+  /** Offset after the bytes. */
   readonly at: number;
-  /** How many bytes. */
+  /** Number of bytes. */
   readonly length: number;
   /** Their CRC-32. */
   readonly sum: number;
@@ -18,7 +18,10 @@ const SPACING = 64 * 1024;
 
 const scratch = Buffer.allocUnsafeSlow(LENGTH);
 
-/** Notes the bytes before `at`, the last ones of `read`. The newest mark is always kept, older ones at a distance. */
+/**
+ * Marks the bytes before `at`, the last ones of `read`. The newest mark is always kept, older ones only at a distance from each
+ * other.
+ */
 export function addMark(marks: Mark[], at: number, read: Uint8Array): void {
   const newest = marks.at(-1);
   if (newest && newest.at >= at) return;
@@ -27,13 +30,13 @@ export function addMark(marks: Mark[], at: number, read: Uint8Array): void {
   marks.push({ at, length: bytes.length, sum: crc32(bytes) });
 }
 
-/** True while the file still has what was noted. */
+/** True if the file still has the marked bytes. */
 export function stands({ at, length, sum }: Mark, { fd }: Descriptor): boolean {
   const count = fs.readSync(fd, scratch, 0, length, at - length);
   return count === length && crc32(scratch.subarray(0, count)) === sum;
 }
 
-/** Drops the marks behind `size` and those that do not stand any more; returns where the newest of the others is, or 0. */
+/** Drops marks after `size` and those whose bytes have changed. Returns the offset of the newest one left, or 0. */
 export function lastStanding(marks: Mark[], size: number, descriptor: Descriptor): number {
   for (;;) {
     const newest = marks.at(-1);
@@ -43,7 +46,7 @@ export function lastStanding(marks: Mark[], size: number, descriptor: Descriptor
   }
 }
 
-/** Few of them, at distances from the newest that double: for the state. */
+/** A few of the marks, for the state, at distances from the newest that double. */
 export function thinned(marks: readonly Mark[]): Mark[] {
   const kept: Mark[] = [];
   let distance = 0;

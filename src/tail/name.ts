@@ -3,7 +3,7 @@ const ANY_BACKUP = /^(.+)-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{3}(\.(?!gz$)[^
 
 /** What the name of a rotated file says. */
 export interface BackupName {
-  /** Name of the plain file: a plain file and its `.gz` share it. */
+  /** Name of the plain file, which its `.gz` shares. */
   readonly base: string;
   /** When it was rotated, epoch milliseconds. */
   readonly time: number;
@@ -15,15 +15,15 @@ export class LogName {
   readonly #prefix: string;
   readonly #extension: string;
 
-  /** @param active name of the file that is written to; any name. */
+  /** @param active name of the file that is being written to; any name is allowed */
   constructor(readonly active: string) {
-    // Go's filepath.Ext: from the last dot on, also where that is the first character.
+    // Like Go's filepath.Ext: from the last dot on, even if that is the first character.
     const dot = active.lastIndexOf(".");
     this.#extension = dot < 0 ? "" : active.slice(dot);
     this.#prefix = `${active.slice(0, active.length - this.#extension.length)}-`;
   }
 
-  /** Takes a name apart; undefined if it is no backup of this log. */
+  /** Takes a name apart; undefined if it is not a backup of this log. */
   parse(name: string): BackupName | undefined {
     if (!name.startsWith(this.#prefix)) return undefined;
     const gzip = name.endsWith(".gz");
@@ -39,7 +39,7 @@ export class LogName {
   }
 }
 
-/** Names of the active files of all logs that the files of a directory belong to, sorted. Hidden files are none. */
+/** Names of the active files of all logs that the files of a directory belong to, sorted. Hidden files do not count. */
 export function logsAmong(names: Iterable<string>): string[] {
   const logs = new Set<string>();
   for (const name of names) {

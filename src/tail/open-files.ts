@@ -3,13 +3,13 @@ import { Descriptor } from "./descriptor.js";
 import type { LogFile } from "./file-table.js";
 import type { FirstLine } from "./fingerprint.js";
 
-/** A plain file that somebody holds, and what it begins with. */
+/** A plain file that somebody holds open, and its first line. */
 export interface OpenFile {
   readonly descriptor: Descriptor;
   readonly first: FirstLine;
 }
 
-/** The descriptors of a source, counted; a file that is held needs no name to be read. */
+/** Counts the descriptors of a source. A file that is held open can be read whatever its name. */
 export class OpenFiles {
   readonly #host: Host;
   readonly #byFile = new WeakMap<LogFile, OpenFile>();
@@ -26,7 +26,7 @@ export class OpenFiles {
     return descriptor;
   };
 
-  /** Remembers under which descriptor a file is held. */
+  /** Remembers the descriptor under which a file is held. */
   hold(file: LogFile, opened: OpenFile): void {
     this.#byFile.set(file, opened);
   }

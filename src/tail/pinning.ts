@@ -9,28 +9,28 @@ import { Pins } from "./pins.js";
 import type { Reports } from "./reports.js";
 
 export interface PinOptions {
-  /** Where the links lie; a directory beside the log if left out. */
+  /** Directory of the links. Default: a directory beside the log. */
   directory?: string;
   /** Most bytes of files that have no other name any more. */
   size: number;
 }
 
-/** What is to be pinned: the files under their present names. */
+/** What can be pinned: the files under their current names. */
 export interface Present {
   readonly backups: ReadonlyMap<string, Backup>;
   readonly active: { readonly descriptor: Descriptor; readonly file?: LogFile } | undefined;
 }
 
-/** Keeps every file pinned that somebody has to read, and no more than the budget holds. */
+/** Keeps every file pinned that somebody still has to read, within the budget. */
 export class Pinning {
   readonly #options: PinOptions;
   readonly #table: FileTable;
   readonly #files: OpenFiles;
   readonly #reports: Reports;
   readonly #context: SourceContext;
-  /** The table came without files: whatever is pinned is still to be read. */
+  /** The table came without files, so everything that is pinned still has to be read. */
   readonly #fresh: boolean;
-  /** What was pinned when the table came without files. */
+  /** The files that were pinned then. */
   #older: NewFile[] = [];
   #oldest: number;
   #directory: Directory | undefined;
@@ -46,12 +46,12 @@ export class Pinning {
     this.#oldest = table.files[0]?.ref.ordinal ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** Why nothing can be pinned; undefined as long as it can. */
+  /** Why nothing can be pinned; undefined if pinning works. */
   get refusal(): AuditshipError | undefined {
     return this.#pins?.refusal;
   }
 
-  /** Finds what was pinned before; called when the log's directory is known, and again. */
+  /** Finds what was pinned before. Called once the log's directory is known; further calls do nothing. */
   begin(directory: Directory): void {
     if (this.#pins) return;
     this.#directory = directory;
@@ -71,13 +71,13 @@ export class Pinning {
     return this.#pins?.open(file.ref.fingerprint);
   }
 
-  /** Looks into what is pinned, and enters what was after the table was written; before anything else is found. */
+  /** Looks into the pinned files, and adds those that are newer than the written table. Called before anything else is found. */
   async adoptNewer(): Promise<void> {
     if (this.#fresh) this.#older = await this.#unknown(Number.NEGATIVE_INFINITY);
     else for (const file of await this.#unknown(this.#table.last()!.ref.ordinal + 1)) this.#table.append(file);
   }
 
-  /** Enters into a new table what was pinned and has no name in the directory: it came before all that has. */
+  /** Adds to a new table the pinned files that have no name in the directory: they came before all that have one. */
   adoptOlder(): void {
     this.#table.prepend(this.#older.filter(({ fingerprint }) => !this.#table.get(fingerprint)));
     for (const fingerprint of this.#pins!.fingerprints()) {
@@ -85,7 +85,7 @@ export class Pinning {
     }
   }
 
-  /** Pins what is there, and gives up what the budget does not hold. */
+  /** Pins the present files, and gives up those that exceed the budget. */
   renew({ backups, active }: Present): void {
     for (const file of this.#table.after(this.#oldest - 1)) {
       if (file === active?.file) this.#pinActive(file, active.descriptor.inode);
@@ -96,7 +96,7 @@ export class Pinning {
     if (refusal) this.#reports.complain("pin", this.#directory!.path, refusal.message);
   }
 
-  /** Everything before `oldest` is done with. */
+  /** Releases everything before `oldest`, which nobody needs any more. */
   release(oldest: Position): void {
     this.#oldest = oldest.file.ordinal;
     const pins = this.#pins;
@@ -123,7 +123,7 @@ export class Pinning {
     this.#pins!.pin({ fingerprint, ordinal, path, gzip, isIt });
   }
 
-  /** The newest files that are gone are kept, the oldest go first, as rotation would have it. */
+  /** Of the files that are gone, keeps the newest; the oldest are given up first, as in rotation. */
   #keepBudget(): void {
     let bytes = 0;
     for (const file of this.#table.files.toReversed()) {
@@ -140,11 +140,11 @@ export class Pinning {
     const what = "A pinned audit file was given up: pinSize is used up. What nobody had read of it is lost.";
     this.#reports.tell("pin", this.#directory!.path, what);
     if (this.#files.get(file)) return;
-    // What was read may have been delivered: whoever has not got it says so when he comes for it.
+    // What was read may have been delivered; a sink that lacks it reports the loss when it gets there.
     for (const loss of this.#table.lose(file, file.read ?? 0)) this.#reports.lost(loss);
   }
 
-  /** Pinned files, from an ordinal on, that are not in the table. */
+  /** Pinned files from an ordinal on that are not in the table. */
   async #unknown(from: number): Promise<NewFile[]> {
     const fingerprints = this.#pins!.fingerprints(from).filter((fingerprint) => !this.#table.get(fingerprint));
     const files: NewFile[] = [];
@@ -163,7 +163,7 @@ export class Pinning {
       if (first?.fingerprint !== fingerprint) return undefined;
       return { fingerprint, time: first.time ?? born, size, exact, finished: true, hint, gone: "deleted" };
     } catch (error) {
-      // One that cannot be read at this moment is not given up.
+      // A file that cannot be read at the moment is not given up.
       if (!isDamage(error)) throw error;
       return undefined;
     } finally {

@@ -4,7 +4,7 @@ import { AuditshipError, makeDirectorySync } from "../plugin/index.js";
 import type { Descriptor } from "./descriptor.js";
 import type { Reports } from "./reports.js";
 
-/** `<ordinal>-<fingerprint>[.gz]`; the ordinal gives the order where the file table was lost. */
+/** `<ordinal>-<fingerprint>[.gz]`; the ordinal preserves the order in case the file table is lost. */
 const NAME = /^(-?\d+)-([0-9a-f]{64})(\.gz)?$/;
 
 /** A hard link to a file of the log. */
@@ -13,26 +13,26 @@ interface Pin {
   readonly gzip: boolean;
 }
 
-/** What is asked for: a file of the log by its fingerprint, under its present name. */
+/** A file of the log to pin: its fingerprint and current name. */
 export interface Pinnable {
   readonly fingerprint: string;
   readonly ordinal: number;
   readonly path: string;
   readonly gzip: boolean;
-  /** Tells whether the link is to the file that is meant: names change hands. */
+  /** Whether the link leads to the file that is meant, because the name may have passed to another file. */
   isIt(stat: fs.Stats): boolean;
 }
 
 /**
- * Hard links to the files of a log that somebody still has to read: rotation takes their names away and not their bytes. They
- * lie in a directory on the same file system.
+ * Hard links to the files of a log that somebody still has to read: rotation removes their names, but not their bytes. They are in
+ * a directory on the same file system.
  */
 export class Pins {
   readonly #directory: string;
   readonly #open: (path: string) => Descriptor;
   readonly #reports: Reports;
   readonly #pins = new Map<string, Pin>();
-  /** Why nothing can be pinned; undefined as long as it can. */
+  /** Why nothing can be pinned; undefined if pinning works. */
   refusal: AuditshipError | undefined;
 
   private constructor(directory: string, open: (path: string) => Descriptor, reports: Reports) {
@@ -58,7 +58,7 @@ export class Pins {
     return this.#pins.has(fingerprint);
   }
 
-  /** Fingerprints, in the order of the log as it was when they were pinned, from an ordinal of then on. */
+  /** Fingerprints in the log's order at the time of pinning, beginning at an ordinal of that time. */
   fingerprints(from = Number.NEGATIVE_INFINITY): string[] {
     const ordinal = (name: string) => Number(NAME.exec(name)![1]);
     return [...this.#pins]
@@ -67,7 +67,7 @@ export class Pins {
       .map(([fingerprint]) => fingerprint);
   }
 
-  /** Pins a file, or its `.gz` instead of the plain one. What fails is tried again at the next call. */
+  /** Pins a file; a `.gz` replaces the plain file. If it fails, the next call tries again. */
   pin({ fingerprint, ordinal, path, gzip, isIt }: Pinnable): void {
     const before = this.#pins.get(fingerprint);
     if (this.refusal || (before && before.gzip === gzip)) return;
@@ -106,7 +106,7 @@ export class Pins {
     return (pin && fs.statSync(join(this.#directory, pin.name), { throwIfNoEntry: false })?.size) ?? 0;
   }
 
-  /** The size of a plain file that is pinned. */
+  /** The size of a pinned file if that is a plain one. */
   plainSize(fingerprint: string): number | undefined {
     return this.#pins.get(fingerprint)?.gzip === false ? this.size(fingerprint) : undefined;
   }
@@ -121,7 +121,7 @@ export class Pins {
   #note(name: string): void {
     const match = NAME.exec(name);
     if (!match) return;
-    // Linked compressed, and ended before the plain one was let go.
+    // The process ended after it linked the compressed file and before it released the plain one.
     const other = this.#pins.get(match[2]);
     if (other) this.#unlink(other.name);
     this.#pins.set(match[2], { name, gzip: match[3] !== undefined });
@@ -136,9 +136,9 @@ export class Pins {
   }
 
   #failed(error: NodeJS.ErrnoException): void {
-    // It went away before it could be linked.
+    // The file went away before it could be linked.
     if (error.code === "ENOENT" && fs.existsSync(this.#directory)) return;
-    // Two mounts of one file system are two to link(2).
+    // For link(2), two mounts of one file system are two file systems.
     if (error.code === "EXDEV") this.#refuse("it is on another file system, or another mount of the same");
     const what = "An audit file cannot be pinned; trying again. If rotation deletes it before it is read, it is lost.";
     this.#reports.complain("pin", this.#directory, what, error);

@@ -22,13 +22,13 @@ import { addMark } from "./marks.js";
 
 /** Milliseconds of reading after which other work gets its turn. */
 const TURN = 10;
-/** Bytes read at once in the search for a start. */
+/** Bytes read at a time in the search for a start. */
 const SEEK_BYTES = 256 * 1024;
 
-/** What a try to read came to. `wait`: nothing more at this moment. `limit`: nothing more before the limit. */
+/** The result of one attempt to read. `wait`: nothing more at the moment. `limit`: nothing more before the limit. */
 type Step = Chunk | "again" | "wait" | "limit";
 
-/** What is done with long lines. */
+/** How long lines are handled. */
 export type LongLines = Pick<SourceContext, "maxLine" | "extractor">;
 
 /** One stream over a log: walks the file table, oldest file first, and hands out whole lines. */
@@ -36,12 +36,12 @@ export class LogReader implements Reader {
   readonly #log: Log;
   readonly #long: LongLine;
   readonly #onClose: () => void;
-  /** Where it is to begin, until that is found. */
+  /** Where to begin; undefined once that place is found. */
   #start: StartPoint | undefined;
-  /** Lines before this time (epoch milliseconds) are passed over, until the first that is not. */
+  /** Lines before this time (epoch milliseconds) are skipped, up to the first that is not. */
   #since: number | undefined;
   readonly #fromBeginning: boolean;
-  /** What lies behind the start and was delivered before. */
+  /** Ranges after the start that were delivered before. */
   readonly #delivered: readonly ByteRange[];
   #file: LogFile | undefined;
   #bytes: ByteSource | undefined;
@@ -51,9 +51,9 @@ export class LogReader implements Reader {
   #seen = 0;
   /** `#file` was read to its end. */
   #done = false;
-  /** The last read got all that was written so far. */
+  /** The last read got everything written so far. */
   #drained = false;
-  /** The log's version before that read: until it is another, reading on would give line by line what is being written. */
+  /** The log's version before that read. Until it changes, reading on would return lines one by one as they are written. */
   #edge: number | undefined;
   /** Where in `#file` a whole event begins that was found on a torn line. */
   #salvaged: number | undefined;
@@ -71,9 +71,9 @@ export class LogReader implements Reader {
     this.#onClose = onClose;
   }
 
-  /** Goes to where it is to begin, as far as that can be told now. */
+  /** Goes to where it is to begin, as far as that is known now. */
   async open(): Promise<this> {
-    // The end of a log that is not there yet is the present moment.
+    // For a log that does not exist yet, the end is the present moment.
     if (this.#start?.at === "end" && !this.#log.complete) this.#start = { at: "time", time: this.#log.now() };
     try {
       await this.#enter();
@@ -121,7 +121,7 @@ export class LogReader implements Reader {
 
   async #read(into: Uint8Array, limit?: Position, signal?: AbortSignal): Promise<Chunk | undefined> {
     while (!signal?.aborted && !this.#closed && !this.#log.closed) {
-      // What wakes it from here on, its close too, is not slept over.
+      // Taken first, so that no later wake-up is missed, not even its own closing.
       const { version } = this.#log;
       await this.#giveTurn();
       if (this.#edge !== undefined && !limit) {
@@ -143,7 +143,7 @@ export class LogReader implements Reader {
     return undefined;
   }
 
-  /** Reads that are answered at once would hold up timers and sockets otherwise. */
+  /** Lets timers and sockets run: reads that are answered at once would block them. */
   async #giveTurn(): Promise<void> {
     if (performance.now() - this.#turn < TURN) return;
     await nextTurn();
@@ -178,7 +178,7 @@ export class LogReader implements Reader {
   async #step(into: Uint8Array, limit: Position | undefined): Promise<Step> {
     const file = this.#file!;
     if (this.#offset > (file.read ?? 0)) this.#goBack();
-    // Asked before the read: what is written is complete only if nobody could write any more.
+    // Asked before the read: the last line is complete only if nothing could be written any more.
     const { finished } = file;
     this.#drained = false;
     const room = limit?.file.ordinal === file.ref.ordinal ? limit.offset - this.#offset : Number.POSITIVE_INFINITY;
@@ -255,8 +255,8 @@ export class LogReader implements Reader {
   }
 
   /**
-   * Passes over a hole: what a writer without O_APPEND leaves after a truncation, or a power failure. At the end of a file
-   * that is written to it may yet be filled, so that is waited for.
+   * Skips a hole, which a writer without O_APPEND leaves after a truncation, or a power failure. At the end of a file that is being
+   * written to, a hole may still be filled, so the caller waits there.
    */
   #skip(count: number): Step {
     this.#advance(count);
@@ -269,7 +269,7 @@ export class LogReader implements Reader {
     this.#file!.read = Math.max(this.#file!.read ?? 0, this.#offset);
   }
 
-  /** Passes over lines from before `since`. */
+  /** Skips lines from before `since`. */
   #pass(bytes: Uint8Array, length: number, since: number): Step {
     let at = 0;
     while (at < length) {
@@ -287,18 +287,18 @@ export class LogReader implements Reader {
     return "again";
   }
 
-  /** Looks for the first line that is not before `#since`, up to the log's present end. */
+  /** Looks for the first line that is not before `#since`, up to the log's current end. */
   async #seek(): Promise<void> {
     const work = Buffer.allocUnsafe(SEEK_BYTES);
     while (this.#since !== undefined && (await this.#tryStep(work)) !== "wait") await this.#giveTurn();
   }
 
-  /** Opens the file to read from; false if there is none at this moment. */
+  /** Opens the file to read from; false if there is none at the moment. */
   async #enter(limit?: Position): Promise<boolean> {
     if (this.#start && !(await this.#begin(this.#start))) return false;
     while (!this.#bytes) {
       if (this.#file && !this.#done && (await this.#open(this.#file))) {
-        // A hole of a gigabyte is not looked at once more.
+        // So that a hole of a gigabyte is not read again.
         this.#advance(Math.max(0, (this.#bytes!.hole ?? 0) - this.#offset));
         break;
       }
@@ -326,7 +326,7 @@ export class LogReader implements Reader {
     throw this.#log.failure ?? new Error("It is not found under its name.");
   }
 
-  /** Finds where to begin; false if that cannot be told yet. */
+  /** Finds where to begin; false if that is not known yet. */
   async #begin(start: StartPoint): Promise<boolean> {
     if (start.at !== "beginning" && !this.#log.complete) return false;
     if (start.at === "position" && !this.#beginAtPosition(start.position)) return false;
@@ -347,7 +347,7 @@ export class LogReader implements Reader {
     return true;
   }
 
-  /** Skips backups that were rotated before `time`, unread. */
+  /** Skips backups that were rotated before `time`, without reading them. */
   #beginAtTime(time: number): void {
     this.#since = time;
     for (const file of this.#log.table.files) {
@@ -358,7 +358,7 @@ export class LogReader implements Reader {
     }
   }
 
-  /** Behind the last complete line there is. */
+  /** Begins after the last complete line. */
   async #beginAtEnd(): Promise<void> {
     const last = this.#log.table.last();
     if (!last) return;
@@ -381,7 +381,7 @@ export class LogReader implements Reader {
     }
   }
 
-  /** Decompressed bytes of a backup of which only a guess is known; 0 if it is gone. */
+  /** Decompressed bytes of a backup whose size is only a guess; 0 if it is gone. */
   async #sizeOf(file: LogFile): Promise<number> {
     if (!(await this.#open(file))) return 0;
     const block = Buffer.allocUnsafe(SEEK_BYTES);
@@ -400,19 +400,19 @@ export class LogReader implements Reader {
     this.#salvaged = undefined;
   }
 
-  /** The file is shorter than the place where it is to be read on. */
+  /** Handles a file that is shorter than the offset to read from. */
   #beyond(file: LogFile): "again" {
     this.#log.cut(file);
     return "again";
   }
 
-  /** The file was cut to less than what was read of it: what comes next is new. */
+  /** Goes back in a file that was shortened below what was read of it: what follows is new. */
   #goBack(): void {
     this.#long.reset();
     this.#goTo(this.#file!, this.#file!.read ?? 0);
   }
 
-  /** The file was read to its end. */
+  /** Handles the end of a file. */
   #finish(): void {
     const damage = this.#bytes!.damage;
     if (damage) this.#log.loseDamaged(this.#file!, this.#offset, damage);
@@ -430,13 +430,13 @@ export class LogReader implements Reader {
     const path = this.#log.nameOf(this.#file);
     if (this.#log.once) throw unreadable(path, error);
     this.#log.reports.complain("read", path, "An audit file cannot be read; trying again.", error);
-    // A stale handle never recovers; any other may hold the only way to a deleted file.
+    // A stale handle never recovers. Any other may be the only way to a deleted file, so it is kept.
     if (error.code === "ESTALE") this.#leave();
     this.#log.retryLater(error);
     return "wait";
   }
 
-  /** True if what was there is read (`once`). */
+  /** In a `once` run: true if everything was read. */
   async #hasEnded(): Promise<boolean> {
     await this.#log.scan();
     if (this.#log.failure) throw unreadable(this.#log.nameOf(this.#file), this.#log.failure);

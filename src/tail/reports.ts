@@ -1,6 +1,6 @@
 import type { Host, Loss } from "../plugin/index.js";
 
-/** What can be wrong with a log on disk; stands in `auditship_source_errors_total{kind}`. */
+/** What can be wrong with a log on disk; the `kind` in `auditship_source_errors_total{kind}`. */
 export type Trouble =
   | "missing"
   | "ambiguous"
@@ -15,19 +15,22 @@ export type Trouble =
   | "unrotated"
   | "unseen";
 
-/** What the log says of itself: troubles, counted and logged, and losses. */
+/** Reports of the log: troubles, which are counted and logged, and losses. */
 export class Reports {
   readonly #host: Host;
   readonly #lasting = new Set<string>();
   #listener: ((loss: Loss) => void) | undefined;
-  /** Losses found before anybody listened. */
+  /** Losses found before there was a listener. */
   #unheard: Loss[] = [];
 
   constructor(host: Host) {
     this.#host = host;
   }
 
-  /** A trouble that lasts: every attempt is counted, the first one logged. `what` is a sentence that says what happens next. */
+  /**
+   * Reports a trouble that lasts: every attempt is counted, only the first one logged. `what` is a sentence that says what happens
+   * next.
+   */
   complain(kind: Trouble, path: string, what: string, error?: unknown): void {
     const key = `${kind} ${path}`;
     if (this.#lasting.has(key)) this.#count(kind);
@@ -35,7 +38,7 @@ export class Reports {
     this.#lasting.add(key);
   }
 
-  /** A lasting trouble is over, if there was one. */
+  /** Reports that a lasting trouble is over, if there was one. */
   resolve(path: string, ...kinds: Trouble[]): void {
     if (this.#lasting.size === 0) return;
     for (const kind of kinds) {
@@ -44,7 +47,7 @@ export class Reports {
     }
   }
 
-  /** Something that has happened. */
+  /** Reports a single event. */
   tell(kind: Trouble, path: string, what: string, error?: unknown): void {
     this.#count(kind);
     const reason = (error as Error | undefined)?.message;

@@ -102,7 +102,7 @@ export class FileSource implements Source {
     this.#log.release(oldest);
   }
 
-  /** Names of the backups before a place. */
+  /** Names of the backups before a position. */
   before({ file }: Position): string[] {
     return this.#log.table.files.flatMap(({ ref, base }) => (base && ref.ordinal < file.ordinal ? [base] : []));
   }
@@ -112,13 +112,13 @@ export class FileSource implements Source {
     for (const reader of [...this.#readers]) await reader.close();
   }
 
-  /** Seconds since the event at a place, never below 0. */
+  /** Seconds since the event at a position, never below 0. */
   #age(file: LogFile, offset: number): number {
     const time = offset === 0 ? file.ref.time : (this.#timeAt(file, offset) ?? file.lastEvent ?? file.ref.time);
     return Math.max(0, (this.#context.now() - time) / 1000);
   }
 
-  /** Time of the event on the line at `offset`, epoch milliseconds, if a short look into a plain file tells. */
+  /** Time of the event on the line at `offset` in epoch milliseconds; undefined if a short read of a plain file does not tell. */
   #timeAt(file: LogFile, offset: number): number | undefined {
     const descriptor = this.#log.borrow(file);
     if (!descriptor) return undefined;

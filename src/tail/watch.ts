@@ -1,34 +1,34 @@
 import fs from "node:fs";
 
 /**
- * A watch that has fired is armed again after so many milliseconds: a busy writer costs a look each, not an event each, and what
- * it writes meanwhile is read at once. What comes of that for an agent: bench/tail.md.
+ * Milliseconds before a watch that has fired is armed again. So a busy writer costs one look per pause instead of one event per
+ * write, and what it writes meanwhile is read at once. bench/tail.md shows the effect on an agent.
  */
 const REST = 25;
-/** The same of what surges: what a batch and a request cost beside their bytes is then paid a quarter as often. */
+/** The same for a surging log: the fixed cost of a batch and a request is then paid a quarter as often. */
 const LONG_REST = 100;
-/** Milliseconds between looks where the kernel does not tell of changes: a look is two system calls. */
+/** Milliseconds between looks if the kernel does not report changes. A look is two system calls. */
 const BLIND_POLL = 16;
-/** Milliseconds until a watch that was refused is asked for again. */
+/** Milliseconds until a refused watch is requested again. */
 const REFUSED = 1000;
-/** Changes in a row that a look finds and an armed watch did not tell of, before the watch is given up. */
+/** Changes in a row that looks find but an armed watch did not report, before the watch is given up. */
 const MOST_MISSED = 3;
 
-/** What a look shows, beside the one before. `surging`: it has grown, and quickly. */
+/** The result of a look, compared with the one before. `surging`: it has grown quickly. */
 export type Look = "same" | "grown" | "surging" | "different";
 
 export interface WatchOptions {
-  /** Path to watch now; undefined where there is none. */
+  /** Path to watch now; undefined if there is none. */
   target(): string | undefined;
-  /** Looks at the truth. */
+  /** Checks the actual state. */
   look(): Look;
-  /** Milliseconds between looks without a hint. */
+  /** Milliseconds between looks if the kernel reports no change. */
   poll: number;
 }
 
 /**
- * Looks at something when it has changed: `fs.watch` is the hint, a look at it every `poll` milliseconds the truth. Looks
- * every 16 ms where the watch is refused or keeps silent (NFS, some overlays).
+ * Looks at something whenever it changes: `fs.watch` only gives hints, and a look every `poll` milliseconds finds what it missed.
+ * Looks every 16 ms where the watch is refused or stays silent (NFS, some overlays).
  */
 export class Watch {
   readonly #options: WatchOptions;
@@ -45,7 +45,7 @@ export class Watch {
     this.#schedule();
   }
 
-  /** True while the kernel is trusted to tell of changes. */
+  /** True while the kernel is trusted to report changes. */
   get hinted(): boolean {
     return this.#missed < MOST_MISSED && (this.#watcher !== undefined || this.#rest !== undefined);
   }
@@ -69,11 +69,11 @@ export class Watch {
       watcher.on("error", () => this.#disarm());
       this.#watcher = watcher;
     } catch {
-      // No such file yet, no watches left, a file system without them: polling goes on.
+      // No such file yet, no watches left, or a file system without them: polling goes on.
       this.#refused = performance.now();
       return;
     }
-    // What happened before it was armed.
+    // Finds what happened before it was armed.
     const seen = this.#options.look();
     if (seen !== "same") this.#startRest(seen);
   }
@@ -106,7 +106,7 @@ export class Watch {
   }
 
   #pollOnce(): void {
-    // A rest ends with a look of its own.
+    // A rest ends with its own look.
     this.#schedule(this.#rest === undefined ? this.#lookUnhinted() : undefined);
   }
 
