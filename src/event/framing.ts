@@ -88,7 +88,7 @@ export class Framing implements FramedDocuments {
     return row;
   }
 
-  /** Prepares what stages changed in a row; false if this row cannot be written here. */
+  /** Writes what stages made of a row; false if that cannot be had here. */
   #change(row: number, flags: number, { prepared, parts, templates }: DocumentMemory, part: number): boolean {
     const out = this.#prepared;
     const event = this.batch.at(row);
@@ -103,11 +103,11 @@ export class Framing implements FramedDocuments {
     } catch {
       return false;
     }
-    // False if it outgrew its place.
+    // It grew out of its place.
     return out.bytes === prepared;
   }
 
-  /** The address of the template of a row's matches; 0 if there are none, or if they show something redacted. */
+  /** Where the template of a row's matches lies; 0 if they have none, or show what was redacted. */
   #template(event: RowView, flags: number, templates: MatchTemplates): number {
     if ((flags & Flag.matched) === 0) return 0;
     const matches = event.matches();

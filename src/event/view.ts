@@ -248,7 +248,7 @@ export class RowView implements EventView {
     members.close(out);
   }
 
-  /** Appends the edited line up to its closing brace; false if its time was edited, because `@timestamp` shows that too. */
+  /** Appends the edited line up to its closing brace; false if its time was edited, of which a document says more. */
   writeEdited(out: ByteWriter): boolean {
     if (this.isEdited(this.start(Field.stageTimestamp), this.end(Field.stageTimestamp))) return false;
     this.copy(out, this.word(Row.start), this.word(Row.end) - 1);

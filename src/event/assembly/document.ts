@@ -46,9 +46,9 @@ let parts: usize = 0;
 let texts: usize = 0;
 
 /**
- * Sets the addresses of: the ids, one after the other; the spans of each document (its start, the comma before our members, its
- * end, the end of its frame); the parts of each row (address and length of its line without the closing brace, address and length
- * of its further members, and the template of its matches or 0); and the places of the texts.
+ * Says where things are: room for ids, one behind the other; for the spans of each document (its start, the comma before our
+ * members, its end, the end of its frame); for each row the parts that it is made of: address and length of its line without
+ * the closing brace, and of its further members, and the template of its matches, or 0; and for the places of the texts.
  */
 export function beginOutput(idsAt: usize, spansAt: usize, partsAt: usize, textsAt: usize): void {
   ids = idsAt;
