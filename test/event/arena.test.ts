@@ -15,7 +15,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe("an arena", () => {
-  it("lends no byte twice, zeroes what it is to, and is one piece again once all is back", () => {
+  it("lends no byte twice, zeroes what it should, and is one block again once everything is returned", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const arena = new Arena(MIB);
@@ -61,7 +61,7 @@ describe("batches in an arena", () => {
       return JSON.parse(batch.bytes.toString("utf8", event.start(Field.auditID), event.end(Field.auditID)));
     });
 
-  it("do not touch each other, nor what other bytes of it hold; one that is closed makes room for a fresh one", () => {
+  it("touch neither each other nor other bytes of it; closing one makes room for a new one", () => {
     const arena = new Arena(2 * EventBatch.bytes(64 * 1024) + 64 * 1024);
     const body = arena.take(1024)!.fill(7);
     const [one, two] = [inArena(arena), inArena(arena)];
@@ -78,7 +78,7 @@ describe("batches in an arena", () => {
     expect(body.every((byte) => byte === 7)).toBe(true);
   });
 
-  it("lie by themselves where it has no room", () => {
+  it("get their own memory if it has no room", () => {
     const arena = new Arena(64 * 1024);
     const batch = fill(inArena(arena), line(1));
     expect(batch.buffer.buffer).not.toBe(arena.buffer);
@@ -87,7 +87,7 @@ describe("batches in an arena", () => {
     expect(arena.take(64 * 1024)).toBeDefined();
   });
 
-  it("write documents into a body that lies there as into any other, up to its end", () => {
+  it("write documents into a body in the same arena as into any other, up to its end", () => {
     const frame = { before: Buffer.from("<"), between: Buffer.from("|"), after: Buffer.from(">\n") };
     const full = { auditID: "a", verb: "get", stage: "Panic", stageTimestamp: "2024-05-01T02:03:04.5Z" };
     const text = Array.from({ length: 50 }, (_, n) => `${JSON.stringify({ ...full, auditID: `a-${n}` })}\n`).join("");

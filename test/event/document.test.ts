@@ -72,7 +72,7 @@ describe("a document", () => {
     expect(JSON.parse(documentOf(load("{ \t}").at(0)))).toHaveProperty("auditship");
   });
 
-  it("says all that is known of the event, and leaves out what is empty", () => {
+  it("says everything known about the event, and leaves out what is empty", () => {
     const batch = load('{"verb":"get"}\n{"items":[{},{"verb":"list"}]}\n', {
       documents: { cluster: "", node: "n", labels: { env: "prod", "a.b/c": 'x"y' } },
     });
@@ -138,7 +138,7 @@ describe("a document", () => {
     expect(ours(document).matches[0].message).toBe("get \ud800 \u2028");
   });
 
-  it("copies the time as the event has it, if it is one", () => {
+  it("copies the event's own time if it is valid", () => {
     const timestamp = (line: string) => JSON.parse(documentOf(load(line).at(0)))["@timestamp"];
     expect(timestamp('{"stageTimestamp":"2024-05-01T02:03:05+02:00"}')).toBe("2024-05-01T02:03:05+02:00");
     expect(timestamp('{"stageTimestamp":"2024\\u002d05-01T02:03:05Z"}')).toBe("2024-05-01T02:03:05Z");
@@ -175,7 +175,7 @@ describe("a document", () => {
   });
 });
 
-describe("a line that has members named as ours", () => {
+describe("a line with members named like ours", () => {
   it.each([
     ['{"@timestamp":"1999-01-01T00:00:00Z","verb":"get"}', { verb: "get" }],
     ['{"verb":"get", "auditship" : {"matches":[]} }', { verb: "get" }],
@@ -207,7 +207,7 @@ describe("a line that has members named as ours", () => {
 });
 
 describe("the document of an invalid line", () => {
-  it("tells place, reason, length and hash, and no byte of it", () => {
+  it("has place, reason, length and hash, and no byte of it", () => {
     const line = '{"secret":"value"';
     const batch = load(`{}\n${line}\n`);
     const expected = {

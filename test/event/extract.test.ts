@@ -27,7 +27,7 @@ const cuts = fc.array(fc.nat(9), { maxLength: 400 });
 const BEGINNING = '{"kind":"Event","apiVersion":"audit.k8s.io/v1"';
 
 describe("the event in a line too long to be held", () => {
-  it("is its members without the bodies, wherever the line is cut", () => {
+  it("consists of its members without the bodies, wherever the line is cut", () => {
     const body = fc.json();
     fc.assert(
       fc.property(body, body, body, cuts, (request, response, annotations, lengths) => {
@@ -110,7 +110,7 @@ describe("the event in a line too long to be held", () => {
     expect(dropped).toEqual(["annotations", "other"]);
   });
 
-  it("keeps no more of many members than a line may have", () => {
+  it("keeps only the bytes that are allowed per line, however many members there are", () => {
     const members = Array.from({ length: 100 }, (_, i) => `"m${i}":"${"x".repeat(50_000)}"`);
     const { text, dropped } = eventOf(extract(`{"verb":"get",${members.join(",")},"stage":"Panic"}`));
     expect(text.length).toBeLessThan(1_100_000);
@@ -172,7 +172,7 @@ describe("a batch of it", () => {
     return batch;
   };
 
-  it("is one event, marked, that says what is missing of it", () => {
+  it("is one event, marked as truncated, that says what is missing", () => {
     const batch = loadLine('{"auditID":"1","verb":"create"}\n');
     expect(rowsOf(batch)).toEqual(["event"]);
     expect(batch.flags(0) & Flag.truncated).toBe(Flag.truncated);
@@ -182,17 +182,17 @@ describe("a batch of it", () => {
     });
   });
 
-  it("has an id that tells its line's length, not that of what was kept", () => {
+  it("has an id that depends on its line's length, not on the length kept", () => {
     const whole = loadLine('{"auditID":"1","verb":"create"}\n').at(0).id();
     expect(loadLine('{"auditID":"1"}\n').at(0).id()).toBe(whole);
   });
 
-  it("is a report where that is none", () => {
+  it("is a report if there is no event", () => {
     expect(rowsOf(loadLine("{}\n{}\n"))).toEqual(["too-long"]);
     expect(rowsOf(loadLine("{,\n"))).toEqual(["too-long"]);
   });
 
-  it("that is what stands before a whole event on a torn line is reported as torn", () => {
+  it("of the bytes before a whole event on a torn line is reported as torn", () => {
     const batch = new EventBatch({ capacity: 0, documents: ORIGIN });
     const torn = { ...oversized, torn: true };
     batch.load({ bytes: Buffer.alloc(0), length: 0, file: FILE, offset: 70, oversized: torn }, "apiserver");

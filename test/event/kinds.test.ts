@@ -80,13 +80,13 @@ describe("the kinds of a batch's rows", () => {
     expect([...numbers.subarray(0, batch.count)]).not.toContain(0);
   });
 
-  it("are not known where a value has no number", () => {
+  it("are unknown if a value has no number", () => {
     const batch = loadOwn(`{"verb":"${"x".repeat(600)}"}\n{"verb":"get"}\n{}\n`);
     const { numbers } = batch.kinds(new Likeness([Fields.verb]));
     expect([...numbers.subarray(0, 3)]).toEqual([0, 1, 2]);
   });
 
-  it("are not known where WebAssembly has not scanned", () => {
+  it("are unknown if WebAssembly has not scanned", () => {
     const batch = load('{"verb":"get"}\n{"verb":"list"}\n');
     expect([...batch.kinds(new Likeness([Fields.verb])).numbers]).toEqual([0, 0]);
   });

@@ -37,7 +37,7 @@ describe("lines", () => {
     expect([0, 1, 2].map((row) => word(batch, row, Row.line))).toEqual([3, 21, 42]);
   });
 
-  it("that are no objects are invalid rows that tell length and hash", () => {
+  it("that are not objects are invalid rows with length and hash", () => {
     const batch = load('{"verb":\n[1]\r\n"x"\n{"verb":"get"}\nhalf');
     expect(rowsOf(batch)).toEqual(["syntax", "not-an-object", "not-an-object", "event", "syntax"]);
     expect(batch.invalid(0)).toEqual({ reason: "syntax", length: 8, sha256: sha256('{"verb":') });
@@ -46,7 +46,7 @@ describe("lines", () => {
     expect(batch.invalid(4)).toEqual({ reason: "syntax", length: 4, sha256: sha256("half") });
   });
 
-  it("leave no trace of a row that turned out to be none", () => {
+  it("leave no trace of a row that turned out to be invalid", () => {
     const batch = load('{"verb":"get","user":{"username":"a"},\n{"kind":"Event"}\n{"level":"None"} x\n{}\n');
     expect(rowsOf(batch)).toEqual(["syntax", "event", "syntax", "event"]);
     for (const row of [0, 2, 3]) {
@@ -165,7 +165,7 @@ describe("an EventList on a line", () => {
     expect(rowsOf(load('{"items":[]}'))).toEqual([]);
   });
 
-  it("is not an event that has items of another kind or no array", () => {
+  it("is not an event with items and another kind, or with items that are no array", () => {
     expect(verbs(load('{"kind":"Event","items":[{"verb":"a"}],"verb":"x"}'))).toEqual(["x"]);
     expect(verbs(load('{"items":{"verb":"a"},"verb":"x"}'))).toEqual(["x"]);
     expect(verbs(load('{"items":[{"verb":"a"}],"items":null,"verb":"x"}'))).toEqual(["x"]);
@@ -205,7 +205,7 @@ describe("an array on a line", () => {
     expect(rowsOf(load('[{"verb":"a"}]'))).toEqual(["not-an-object"]);
   });
 
-  it("is its items, EventLists among them opened, numbered through", () => {
+  it("is its items, numbered consecutively, with EventLists among them opened", () => {
     const batch = load(
       '[{"verb":"a"},{"items":[{"verb":"b"},{"verb":"c"}]},3,{"kind":"EventList","items":[]},{"verb":"d"}]',
       {

@@ -120,7 +120,7 @@ describe("no field is wrong, and both scanners agree,", () => {
     );
   });
 
-  it("wherever a chunk ends, whatever was behind it in the buffer", { timeout: 600_000 }, () => {
+  it("wherever a chunk ends, whatever follows it in the buffer", { timeout: 600_000 }, () => {
     for (const [, line] of STRUCTURES) {
       const whole = Buffer.from(line);
       for (let end = 0; end <= whole.length; end += LONG ? 1 : 7) {
@@ -132,7 +132,7 @@ describe("no field is wrong, and both scanners agree,", () => {
     }
   });
 
-  it("wherever in the buffer a line lies, up to its last byte", { timeout: 600_000 }, () => {
+  it("wherever in the buffer a line is, up to its last byte", { timeout: 600_000 }, () => {
     for (const [, line] of STRUCTURES) {
       const bytes = Buffer.from(`${line}\n`);
       const places = LONG ? Array.from({ length: 64 }, (_, at) => at) : [1, 7, 15];

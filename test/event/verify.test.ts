@@ -30,7 +30,7 @@ withWebAssembly();
 afterEach(() => void vi.restoreAllMocks());
 
 describe("with AUDITSHIP_VERIFY=1", () => {
-  it("both scanners read what is in the batch's own memory, and what lies elsewhere", () => {
+  it("both scanners read bytes in the batch's own memory and elsewhere", () => {
     vi.stubEnv("AUDITSHIP_VERIFY", "1");
     const scan = vi.spyOn(WasmMemory.prototype, "scan");
     expect([load(LINES).count, loadOwn(LINES).count]).toEqual([4, 4]);
@@ -118,7 +118,7 @@ describe("with AUDITSHIP_VERIFY=1", () => {
     expect(() => batch.kinds(likeness)).toThrow(error);
   });
 
-  it("a kind that is another one's in a later batch of the same numbering is an error", () => {
+  it("a kind with another one's number in a later batch of the same numbering is an error", () => {
     vi.stubEnv("AUDITSHIP_VERIFY", "1");
     const batch = loadOwn(LINES);
     const numbering = {};
@@ -170,7 +170,7 @@ describe("with AUDITSHIP_VERIFY=1", () => {
     expect(() => batch.inner(at, key)).toThrow(`offset 3: the scanners differ in the "metadata"."namespace": ${error}`);
   });
 
-  it("a wrong end of a value is an error, which is thrown again although it was caught", () => {
+  it("a wrong end of a value is an error that is thrown again after it was caught", () => {
     vi.stubEnv("AUDITSHIP_VERIFY", "1");
     const batch = loadOwn(WITH_BODY);
     const at = batch.at(1).start(Field.requestObject);
@@ -183,7 +183,7 @@ describe("with AUDITSHIP_VERIFY=1", () => {
   });
 });
 
-it("without it a wrong field is not looked for", () => {
+it("without it a wrong field goes unnoticed", () => {
   vi.stubEnv("AUDITSHIP_VERIFY", "");
   sabotage(wordOf(Field.verb));
   expect(loadOwn(LINES).at(1).end(Field.verb)).toBe(17);

@@ -36,7 +36,7 @@ describe("a view", () => {
     expect([view.row, view.text(Field.verb), view.batch]).toEqual([1, "b", batch]);
   });
 
-  it("forgets everything of a row when its batch is loaded again", () => {
+  it("forgets everything about a row when its batch is loaded again", () => {
     const batch = load('{"verb":"a","requestObject":[1]}\n');
     batch.addMatch(0, match("r", "alerting"));
     batch.annotate(0, "workspace", "w");
@@ -179,11 +179,11 @@ describe("an event's time", () => {
     expect(time(`{"stageTimestamp":"2024\\u002d05-01T02:03:05.2Z"}`)).toBe(Date.parse(late));
   });
 
-  it("is the file's where the event has none or none that can be read", () => {
+  it("is the file's if the event has none or an invalid one", () => {
     for (const line of ["{}", '{"stageTimestamp":"today"}', "broken"]) expect(time(line)).toBe(FILE.time);
   });
 
-  it("is what parse filled in, where it did", () => {
+  it("is what parse filled in, if it has run", () => {
     const batch = load(`{"stageTimestamp":"${late}"}`);
     batch.time[0] = 42.5;
     expect(batch.at(0).timeMs()).toBe(42.5);

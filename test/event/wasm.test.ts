@@ -68,7 +68,7 @@ describe("the WebAssembly module", () => {
     expectSameRows(text);
   });
 
-  it("fills the rows that the TypeScript scanner does", () => {
+  it("fills the same rows as the TypeScript scanner", () => {
     const lines = fc.array(fc.oneof(eventText, mutated(eventText).map(String), fc.constantFrom(...simulated(50))), {
       minLength: 1,
       maxLength: 6,
@@ -145,7 +145,7 @@ describe("the times of a batch", () => {
     );
   });
 
-  it("are read in WebAssembly where they are in its memory, in the form that kube-apiserver writes", () => {
+  it("are read in WebAssembly if they are in its memory and in kube-apiserver's form", () => {
     const memory = WasmMemory.create(1 << 20, 16)!;
     const lines = Buffer.from(`${simulated(10).join("\n")}\n{"stageTimestamp":"2026-11-26T02:39:37Z"}\n{}\n`);
     memory.buffer.set(lines);
@@ -229,7 +229,7 @@ describe("the search for needles", () => {
     }
   });
 
-  it("has a rare pair of bytes to go by for each trace of a secret", () => {
+  it("has a rare pair of bytes as anchor for each trace of a secret", () => {
     const anchors = ANCHORS.flat();
     for (const { text } of [...NEEDLES, CONFIG_MAP]) {
       expect(
@@ -239,7 +239,7 @@ describe("the search for needles", () => {
     }
   });
 
-  it("takes no run of x, which fillers are made of, for such a pair", () => {
+  it("has no anchor that matches a run of x, as in padding", () => {
     const texts = [...NEEDLES, CONFIG_MAP].map(({ text }) => text);
     const set = encodeNeedles(new Needles(texts, ANCHORS), 0);
     const groups = (place: number, byte: number) => set[32 * place + (byte & 15)] & set[32 * place + 16 + (byte >> 4)];
@@ -314,7 +314,7 @@ describe("the search for needles", () => {
     );
   });
 
-  it("goes on where there was no room for all at once", () => {
+  it("continues if there was no room for all finds at once", () => {
     const needles = new Needles(["aa", "a"]);
     const bytes = Buffer.from(`${"a".repeat(20_000)}\n`);
     expect(found(loadOwn(bytes), needles)).toHaveLength(39_999);

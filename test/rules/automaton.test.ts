@@ -67,14 +67,14 @@ describe("the automaton", () => {
     );
   });
 
-  it("says that it does not know of half surrogate pairs and of what is no escape", () => {
+  it("gives no answer for half surrogate pairs and invalid escapes", () => {
     const automaton = new Automaton();
     automaton.add({ text: "a", begins: false, ends: false });
     for (const json of ['"\\ud83d"', '"\\ud83d\\ude00"', '"\\x"', '"\\u00g0"', '"\\'])
       expect(find(automaton, json)).toBe(-1);
   });
 
-  it("refuses texts that several sequences of bytes stand for, the empty one, and what is too much", () => {
+  it("refuses texts that several byte sequences decode to, the empty text, and too many texts", () => {
     const automaton = new Automaton();
     const plain = (value: string) => automaton.add({ text: value, begins: false, ends: false });
     expect([plain("\ufffd"), plain("\ud800"), plain(""), plain("x".repeat(20_000))]).toEqual([-1, -1, -1, -1]);
@@ -83,7 +83,7 @@ describe("the automaton", () => {
     expect(find(automaton, '"17 of so many"')).toBeGreaterThan(0);
   });
 
-  it("keeps few sets of texts found together, and then says that it does not know", () => {
+  it("keeps a bounded number of sets of texts found together, and gives no answer beyond", () => {
     const automaton = new Automaton();
     const names = Array.from({ length: 100 }, (_, i) => `<${i}>`);
     for (const name of names) automaton.add({ text: name, begins: false, ends: false });
@@ -93,7 +93,7 @@ describe("the automaton", () => {
   });
 });
 
-describe("the texts of which a pattern's matches hold one", () => {
+describe("the texts of which every match of a pattern contains one", () => {
   const none: Needle[] = [];
   const one = (text: string, begins = false, ends = false) => [{ text, begins, ends }];
   it.each([

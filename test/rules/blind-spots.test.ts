@@ -37,7 +37,7 @@ describe("exec by WebSocket", () => {
 });
 
 describe("rules of the other dialects", () => {
-  it("are warned of exec by WebSocket, and of bodies that are not recorded", async () => {
+  it("cause warnings about exec by WebSocket, and about bodies that are not recorded", async () => {
     const sigma = (verb: string) =>
       `title: S ${verb}\nid: 1b6f2c5e-0000-4000-8000-00000000000${verb.length}\nstatus: stable\nlogsource: { product: kubernetes, service: audit }\nlevel: medium\n` +
       `detection: { s: { verb: ${verb}, objectRef.resource: pods, objectRef.subresource: exec, level: Metadata }, condition: s }\n`;
@@ -64,7 +64,7 @@ describe("stages that rules do not look at", () => {
   const stages = ["ResponseComplete", "Panic"];
   const left = ["it never matches: it asks for the stage RequestReceived, which rules.stages leaves out."];
 
-  it("are named where a rule asks for no other", async () => {
+  it("are named if a rule asks for no others", async () => {
     expect(await warnings('Stage = "RequestReceived" and Verb exists', undefined, { stages })).toEqual(left);
     expect(await warnings('Stage in ("RequestReceived", "Panic")', undefined, { stages })).toEqual([]);
     expect(await warnings('(not (Stage = "RequestReceived"))', undefined, { stages })).toEqual([]);
@@ -138,7 +138,7 @@ describe("an audit policy", () => {
     });
   }
 
-  it("that is none is said, and the rules run", async () => {
+  it("that is invalid causes a warning, and the rules run", async () => {
     for (const text of ["kind: Policy\nrules: [{ level: Everything }]\n", "kind: Pod\n", "a: [", "# nothing\n"]) {
       const found = await warnings("Verb exists", text);
       expect(found).toEqual([expect.stringMatching(/^policy.txt(:\d+:\d+)?: This is no(t valid YAML| audit policy)/)]);

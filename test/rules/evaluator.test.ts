@@ -35,7 +35,7 @@ function evaluate(text: string, file?: string) {
 const line = (condition: string, event: string) => `{"condition":${JSON.stringify(condition)},"event":${event}}`;
 
 describe("eval", () => {
-  it("answers with the event as its bytes stand in the line", () => {
+  it("reads the event from its bytes in the line", () => {
     const event = '{"verb":"g\\u0065t","responseStatus":{"code":201.0},"requestObject":{"n":12345678901234567}}';
     expect(evaluate(line('Verb = "get" and ResponseStatus.code = 201', event))).toEqual({ result: true });
     expect(evaluate(line('Verb = "list"', event))).toEqual({ result: false });
@@ -47,7 +47,7 @@ describe("eval", () => {
     expect(answer).toEqual({ error: { message: expect.stringContaining("lower case"), line: 2, column: 1 } });
   });
 
-  it("is false where a condition fails on the event, and for names that no event has", () => {
+  it("is false if a condition fails on the event, and for names that no event has", () => {
     expect(evaluate(line("Verb > 1", '{"verb":"get"}'))).toEqual({ result: false });
     expect(evaluate(line("Verbb = 1", '{"verb":"get"}'))).toEqual({ result: false });
   });
@@ -83,7 +83,7 @@ describe("a described match", () => {
     );
   });
 
-  it("writes auditID as text whatever it is, and null if there is none", async () => {
+  it("writes auditID as text whatever its type, and null if there is none", async () => {
     expect(await describeOne({ verb: "create", auditID: 9 })).toMatchObject({ auditID: "9" });
     expect(await describeOne({ verb: "create", auditID: null })).toMatchObject({ auditID: "null" });
     expect(await describeOne({ verb: "create" })).toMatchObject({ auditID: null, stage: null });

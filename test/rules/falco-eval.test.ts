@@ -26,13 +26,13 @@ it("eval answers in Falco's dialect, with the macros and lists of a file", () =>
   expect(evaluate("reads and not reads", '{"auditID":"x","verb":"list"}')).toEqual({ result: false });
 });
 
-it("eval takes the event as its bytes stand in the line", () => {
+it("eval reads the event from its bytes in the line", () => {
   const event = '{"auditID":9,"responseStatus":{"code": 201.0},"requestObject":{"data":{ "a":"\\u003c"}}}';
   expect(evaluate("ka.response.code=201.0 and ka.auditid=9", event)).toEqual({ result: true });
   expect(evaluate('ka.req.configmap.obj contains "u003c"', event)).toEqual({ result: true });
 });
 
-it("eval tells line and column of what is wrong in a condition", () => {
+it("eval gives line and column of an error in a condition", () => {
   const error = (line: number, column: number) => ({ error: { message: expect.any(String), line, column } });
   expect(evaluate("reads and\n  (ka.verb=get", "{}")).toEqual(error(2, 15));
   expect(evaluate("reads and\n  ka.vrb=get", "{}")).toEqual(error(2, 3));

@@ -62,7 +62,7 @@ function field(name: string, event: unknown): string | string[] | undefined {
 const pod = (spec: unknown) => ({ auditID: "x", requestObject: { spec } });
 
 describe("fields of odd events", () => {
-  it("are absent without auditID, but for those of the plugin json", () => {
+  it("are absent without auditID, except those of the plugin json", () => {
     const event = { verb: "get", stage: "Panic" };
     expect(listFields(["jevt.value[/verb]", "ka.req.binding.subject.has_name[x]"])(viewOf(event))).toEqual({
       "jevt.value[/verb]": "get",
@@ -160,7 +160,7 @@ describe("fields of odd events", () => {
     expect(of("/a?p=1")).toBeUndefined();
   });
 
-  it("indent the whole event by two blanks", () => {
+  it("indent the whole event by two spaces", () => {
     const text = field("jevt.obj", '{"auditID":"x", "a":[1,{"b":[]}],"c":{}}');
     expect(text).toBe('{\n  "auditID": "x",\n  "a": [\n    1,\n    {\n      "b": []\n    }\n  ],\n  "c": {}\n}');
   });

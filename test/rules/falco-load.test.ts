@@ -58,7 +58,7 @@ describe("Falco's rules files", () => {
     ]);
   });
 
-  it("say once that rules are of another source", async () => {
+  it("cause one warning for all rules of another source", async () => {
     const foreign = (name: string) => rule(name, "evt.type=open").replace("k8s_audit", "syscall");
     const loaded = await load(foreign("S") + foreign("T") + rule("A", "ka.verb=get"));
     expect(loaded.warnings).toEqual([
@@ -67,7 +67,7 @@ describe("Falco's rules files", () => {
     expect(loaded.set.size).toBe(1);
   });
 
-  it("leave out what is below minPriority, and what is turned off", async () => {
+  it("leave out rules that are below minPriority or turned off", async () => {
     const text = rule("A", "ka.verb=get").replace("WARNING", "NOTICE") + rule("B", "ka.verb=get");
     const low = await load(text, { falco: { minPriority: "Warning" } });
     expect(alertsOf(low, [GET]).map((alert) => alert.rule)).toEqual(["B"]);
@@ -82,7 +82,7 @@ describe("Falco's rules files", () => {
     expect(alertsOf(all, [GET]).map((alert) => alert.rule)).toEqual(["A", "B"]);
   });
 
-  it("refuse what is wrong with its place, and run the others", async () => {
+  it("refuse rules with errors, giving the place, and run the others", async () => {
     const loaded = await load(
       `${rule("A", "ka.vrb=get") + rule("B", "ka.verb=get and mcro") + rule("C", "ka.verb=get")}- macro: macr\n  condition: ka.verb=(\n- list: l\n`,
     );
@@ -104,7 +104,7 @@ describe("Falco's rules files", () => {
     expect((await load(unknown)).warnings).toEqual([expect.stringContaining("(LOAD_UNKNOWN_FILTER)")]);
   });
 
-  it("leave out what needs a newer engine, or a plugin that is not known", async () => {
+  it("leave out what needs a newer engine, or an unknown plugin", async () => {
     const newer = await load(`- required_engine_version: 0.99.0\n${rule("A", "ka.verb=get")}`);
     expect(newer.refused).toEqual([expect.stringMatching(/^r.yaml:1:28: Item: These rules need version 0.99.0/)]);
     expect(newer.set.size).toBe(0);
@@ -117,7 +117,7 @@ describe("Falco's rules files", () => {
     expect((await load(known + rule("A", "ka.verb=get"))).set.size).toBe(1);
   });
 
-  it("name more urgent rules that an earlier one can hide, where only the first counts", async () => {
+  it("name more urgent rules that an earlier one can hide, if only the first counts", async () => {
     const low = (name: string, condition: string) => rule(name, condition).replace("WARNING", "NOTICE");
     const text =
       low("Off", "jevt.rawtime=0 and ka.verb=get") +
@@ -167,7 +167,7 @@ describe("messages", () => {
     expect(shown).toBe(`(${"a".repeat(1022)}`);
   });
 
-  it("show what redaction has left, and rules have seen what it took", async () => {
+  it("show what redaction left, while rules saw the original", async () => {
     const output =
       "%ka.req.configmap.obj %jevt.value[/requestObject/data/k] %jevt.obj %tolower(ka.uri) %ka.uri.param[t]";
     const text = rule("A", 'ka.req.configmap.obj contains "TOPSECRET"').replace(

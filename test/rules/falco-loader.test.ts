@@ -68,7 +68,7 @@ describe.skipIf(!hasFalcoData)("rules files are loaded as Falco's own loader doe
     expect(cases.flatMap(({ asserts }) => describedRule(asserts))).toHaveLength(10);
   });
 
-  it("says of plugins at once what Falco says after loading", () => {
+  it("reports about plugins at once what Falco reports after loading", () => {
     const rejected = cases.filter(({ name }) => PLUGINS.has(name)).flatMap(({ rules }) => rules);
     expect(rejected.map((text) => load(text).errors).filter((errors) => errors.length > 0)).toEqual([
       ["LOAD_ERR_VALIDATE"],

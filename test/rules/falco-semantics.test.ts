@@ -47,7 +47,7 @@ function refusal(condition: string, rules = ""): string {
 }
 
 describe("a field that is absent", () => {
-  it("makes every comparison false, != too, and not the opposite", () => {
+  it("makes every comparison false, even !=, and its negation true", () => {
     noneHolds("ka.target.subresource=x", "ka.target.subresource!=x", "ka.target.subresource exists");
     noneHolds("ka.target.subresource in ()", 'ka.target.subresource contains ""', "len(ka.target.subresource) >= 0");
     allHold("not ka.target.subresource=x", "not ka.target.subresource!=x", "not ka.target.subresource exists");
@@ -62,7 +62,7 @@ describe("a field that is absent", () => {
     expect(holds("jevt.value[/verb]=val(ka.verb)", event)).toBe(false);
   });
 
-  it("is what has an error, or is a list without items", () => {
+  it("also means a list without items, and a value of the wrong type", () => {
     expect(holds("ka.user.groups exists", { auditID: "x", user: { groups: [] } })).toBe(false);
     expect(holds("ka.user.groups exists", { auditID: "x", user: { groups: "ops" } })).toBe(false);
   });
@@ -223,7 +223,7 @@ describe("lists and macros", () => {
   const list = (name: string, items: string) => `- list: ${name}\n  items: [${items}]\n`;
   const macro = (name: string, condition: string) => `- macro: ${name}\n  condition: ${condition}\n`;
 
-  it("put lists in as text, wherever their name stands alone", () => {
+  it("insert lists as text, wherever their name occurs as a word", () => {
     const rules = list("verbs", "get, create") + list("pods", "x");
     expect(holds("ka.verb in (verbs)", EVENT, rules)).toBe(true);
     expect(holds("ka.verb in (list, verbs)", EVENT, rules)).toBe(true);
@@ -232,14 +232,14 @@ describe("lists and macros", () => {
     expect(holds("ka.verb in (nolist)", EVENT, rules)).toBe(false);
   });
 
-  it("take a comma along with a list that is empty", () => {
+  it("remove a comma together with an empty list", () => {
     const rules = list("none", "");
     expect(holds("ka.verb in (create, none)", EVENT, rules)).toBe(true);
     expect(holds("ka.verb in (none, create)", EVENT, rules)).toBe(true);
     expect(holds("ka.verb in (none)", EVENT, rules)).toBe(false);
   });
 
-  it("put lists into lists one level deep", () => {
+  it("insert lists into lists, one level deep", () => {
     const rules = list("a", "create") + list("b", "a") + list("c", "b");
     expect(holds("ka.verb in (b)", EVENT, rules)).toBe(true);
     expect(holds("ka.verb in (c)", EVENT, rules)).toBe(false);
@@ -255,13 +255,13 @@ describe("lists and macros", () => {
       expect(holds("ka.verb in (l)", { auditID: "x", verb }, rules)).toBe(true);
   });
 
-  it("take a macro as a whole", () => {
+  it("treat a macro as a unit", () => {
     const rules = macro("m", "ka.verb=get or ka.verb=create");
     expect(holds("m and ka.stage=Panic", EVENT, rules)).toBe(false);
     expect(holds("not m", EVENT, rules)).toBe(false);
   });
 
-  it("let a macro see those before its last definition only", () => {
+  it("let a macro use only those defined before it was last defined", () => {
     const late = macro("a", "b") + macro("b", "ka.verb=create");
     expect(refusal("a", late)).toContain("Macro a: the macro b is defined further down");
     const again = `${macro("a", "b") + macro("b", "ka.verb=create") + macro("a", "b")}`;
@@ -275,7 +275,7 @@ describe("lists and macros", () => {
   });
 });
 
-describe("what cannot be read is told with its place", () => {
+describe("an error is reported with its place", () => {
   it("in the condition", () => {
     expect(refusal("ka.verb=get and\n  ka.vrb=x")).toBe(
       "2:3 there is no field ka.vrb; did you mean ka.verb?, near “ka.verb=get and »ka.vrb=x” (LOAD_ERR_COMPILE_CONDITION).",

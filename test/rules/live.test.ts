@@ -60,7 +60,7 @@ describe("rules that are watched", () => {
     expect(names(loaded, EVENT)).toEqual(["Asks"]);
   });
 
-  it("archive and alert as a Webhook resource says that is watched, as those of files do", async () => {
+  it("archive and alert as a watched Webhook resource says, like those of files", async () => {
     const loaded = await load(
       { "a.yaml": resource([rule("File", "Verb exists")]) },
       { resources: [live("one", "cr", [item("Live", "Verb exists")]), webhook({ alertingPriority: "ERROR" })] },
@@ -71,7 +71,7 @@ describe("rules that are watched", () => {
     ]);
   });
 
-  it("count a Webhook resource that is watched instead of one in files, not beside it", async () => {
+  it("use a watched Webhook resource instead of one in files, not in addition to it", async () => {
     const file = {
       apiVersion: "auditing.kubesphere.io/v1alpha1",
       kind: "Webhook",
@@ -86,7 +86,7 @@ describe("rules that are watched", () => {
     expect(loaded.receivers).toEqual([]);
   });
 
-  it("are refused unread where something is wrong with all of them", async () => {
+  it("are refused without being read if something is wrong with all of them", async () => {
     const problem = "It has 1001 rules, more than 1000.";
     const loaded = await load({}, { resources: [{ ...live("one", "cr", []), value: undefined, problem }] });
     expect(lines(loaded.refused)).toEqual([
@@ -94,7 +94,7 @@ describe("rules that are watched", () => {
     ]);
   });
 
-  it("load beside the files of an earlier load without reading these again", async () => {
+  it("load together with the files of an earlier load, without reading those again", async () => {
     const first = await load({ "a.yaml": resource([rule("File", "Verb exists")]), "bad.yaml": "a: [" });
     for (const name of ["a.yaml", "bad.yaml"]) await rm(join(directory, name));
     const loaded = await load(
@@ -132,7 +132,7 @@ describe("the Webhook resource", () => {
     );
   });
 
-  it("refuses an auditLevel that is none", async () => {
+  it("refuses an unknown auditLevel", async () => {
     const loaded = await load({}, { resources: [webhook({ auditLevel: "metadata" })] });
     expect(lines(loaded.refused)).toEqual([expect.stringMatching(/spec.auditLevel is not as it should be/)]);
   });
@@ -170,7 +170,7 @@ describe("the Webhook resource", () => {
     },
   );
 
-  it("names what it says of KubeSphere's own pods, which is of no use here", async () => {
+  it("names its keys about KubeSphere's own pods, which have no effect here", async () => {
     const loaded = await load(
       {},
       { resources: [webhook({ replicas: 2, image: "x", archivingPriority: "DEBUG", useHTTPS: true })] },

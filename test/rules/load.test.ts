@@ -41,7 +41,7 @@ describe("files", () => {
     expect(loaded.warnings).toEqual([]);
   });
 
-  it("are read through links to directories, as a ConfigMap has them whose items have paths, and not in circles", async () => {
+  it("are read through links to directories, as in a ConfigMap whose items have paths, but not in circles", async () => {
     await load({ "..2024/team/rules.yaml": resource([rule("A", "Verb exists")]) });
     await symlink("..2024", join(directory, "..data"));
     await symlink("..data/team", join(directory, "team"));
@@ -50,7 +50,7 @@ describe("files", () => {
     expect(names(await load({}), EVENT)).toEqual(["A"]);
   });
 
-  it("that a link leads to in vain are refused, and the others are read", async () => {
+  it("behind a broken link are refused, and the others are read", async () => {
     await symlink("nowhere.yaml", join(directory, "b.yaml"));
     await symlink("nowhere", join(directory, "c"));
     const loaded = await load({ "a.yaml": resource([rule("A", "Verb exists")]) });
@@ -84,7 +84,7 @@ describe("files", () => {
     ]);
   });
 
-  it("that hold no rules are told, and empty ones are not", async () => {
+  it("without rules cause a warning, unless they are empty", async () => {
     const loaded = await load({
       "other.yaml": "kind: ConfigMap\n",
       "empty.yaml": "# nothing\n",
@@ -130,7 +130,7 @@ spec:
     expect(names(loaded, EVENT)).toEqual(["Good"]);
   });
 
-  it("in a macro, for the macro and for whoever uses it", async () => {
+  it("in a macro, for the macro and for everything that uses it", async () => {
     const loaded = await load({
       "rules.yaml": resource([
         "{ name: m, type: macro, macro: 'Verb = create' }",
@@ -351,7 +351,7 @@ describe("actions", () => {
     expect(actions(await load(files, { alertingPriority: "Error" }))).toMatchObject({ BWARNING: "archived" });
   });
 
-  it("are none for a resource without a label, which is said", async () => {
+  it("are none for a resource without a label, with a warning", async () => {
     const loaded = await load(files);
     expect(lines(loaded.warnings)).toEqual([expect.stringMatching(/^none.yaml:3:11: Rule resource c has no label/)]);
     expect(loaded.rules.map(({ name, enabled }) => `${name} ${enabled}`)).toEqual([
@@ -415,7 +415,7 @@ describe("messages", () => {
     expect(await message("${User.groups}", spaced)).toBe("dev");
   });
 
-  it("are a sentence where the rule has none", async () => {
+  it("are a default sentence if the rule has none", async () => {
     expect(await message("")).toBe("alice create pods ''web:0:main'' in Namespace shop".replaceAll("''", "'"));
     expect(await message("", { ...EVENT, objectRef: undefined })).toBe("alice create /api/v1/namespaces/shop/pods");
     const own = { ...EVENT, Workspace: "w", objectRef: { resource: "namespaces", namespace: "n", name: "n" } };
@@ -440,7 +440,7 @@ describe("messages", () => {
   });
 });
 
-describe("what is odd but runs is warned of", () => {
+describe("what is odd but runs causes a warning", () => {
   const odd: [condition: string, warning: RegExp | undefined][] = [
     [
       'Verb = "a" or Verb = "b" and Level = "Request"',
@@ -487,7 +487,7 @@ describe("what is odd but runs is warned of", () => {
 });
 
 describe("what a set needs", () => {
-  it("is told for conditions and messages", async () => {
+  it("is known for conditions and messages", async () => {
     const needs = async (condition: string, output = "x") =>
       (await load({ "a.yaml": resource([rule("R", condition, `output: '${output}'`)]) })).needs;
     expect(await needs("Verb exists")).toEqual({ workspace: false, latency: false, bodies: false });

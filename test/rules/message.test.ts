@@ -35,8 +35,8 @@ const rendered = (event: EventView): string =>
     typeof part === "string" ? part : render({ text: "", source: sourceOf(part), steps: [] }, event),
   ).join("");
 
-describe("a message that is copied", () => {
-  it("is the one that is rendered", () => {
+describe("a message copied from an event's bytes", () => {
+  it("equals the rendered message", () => {
     let copies = 0;
     fc.assert(
       fc.property(eventText, (text) => {
@@ -72,7 +72,7 @@ describe("a message that is copied", () => {
     if (expected) expect(message).toBe(rendered(event));
   });
 
-  it("is the one that is rendered after edits too, and shows nothing that was redacted", () => {
+  it("equals the rendered message after edits too, and shows nothing redacted", () => {
     const places = [...FIELDS, Field.requestURI, Field.requestObject, Field.responseObject];
     const edits = fc.array(fc.tuple(fc.constantFrom(...places), fc.boolean()), { minLength: 1, maxLength: 3 });
     let copies = 0;
@@ -109,7 +109,7 @@ describe("a message that is copied", () => {
     expect(refusals).toBeGreaterThan(100);
   });
 
-  it("shows a value beside one that was redacted, and not that one", () => {
+  it("shows a value next to a redacted one, but not the redacted one", () => {
     const line = '{"verb":"get","user":{"username":"eve"},"requestURI":"/secret"}';
     const batch = load(line);
     batch.edit(0, line.indexOf('"/'), line.length - 1, Buffer.from('"/-"'));

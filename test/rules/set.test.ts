@@ -38,7 +38,7 @@ const condition = fc
   .map((parts) => parts.map(([op, no, test], i) => `${i ? ` ${op} ` : ""}${no ? `(not ${test})` : test}`).join(""));
 
 describe("a set of rules", { timeout: 180_000 }, () => {
-  it("finds by verb and resource exactly the rules that match when each is tried", () => {
+  it("finds exactly the rules that match when each is tried on its own", () => {
     fc.assert(
       fc.property(fc.array(condition, { maxLength: 6 }), fc.array(line, { maxLength: 6 }), (conditions, lines) => {
         const rules = conditions.map((text, index) => ruleOf(String(index), text));
@@ -55,7 +55,7 @@ describe("a set of rules", { timeout: 180_000 }, () => {
     );
   });
 
-  it("finds in bodies exactly the rules that match, however many kinds of events ask for keys of their own", () => {
+  it("finds exactly the rules that match on bodies, however many kinds of events need keys of their own", () => {
     const key = fc.constantFrom(...Array.from({ length: 12 }, (_, i) => `key${i}`));
     const rule = fc.tuple(fc.nat(30), fc.array(key, { minLength: 1, maxLength: 3 }));
     const body = fc.tuple(fc.nat(30), fc.dictionary(key, fc.constantFrom("yes", "no"), { noNullPrototype: true }));
@@ -87,7 +87,7 @@ describe("a set of rules", { timeout: 180_000 }, () => {
     );
   });
 
-  it("finds what asks for more keys than are looked for, whatever asked for some of them before", () => {
+  it("finds rules that need more keys than are looked for, whatever needed some of them before", () => {
     const others = Array.from({ length: 499 }, (_, i) =>
       ruleOf(`o${i}`, `Verb = "o" and RequestObject.other${i} = "x"`),
     );
@@ -104,7 +104,7 @@ describe("a set of rules", { timeout: 180_000 }, () => {
     expect([0, 1].map((row) => batch.matches(row).map(({ rule }) => rule))).toEqual([["one"], ["two"]]);
   });
 
-  it("looks at the stages it was given, and at stages that nobody knows", () => {
+  it("looks at the stages it was given, and at unknown stages", () => {
     const batch = batchOf(
       ...["RequestReceived", "ResponseComplete", "Panic", "Other"].map((stage) => ({ kind: "Event", stage })),
       { kind: "Event" },
@@ -150,7 +150,7 @@ describe("a set of rules", { timeout: 180_000 }, () => {
     expect([0, 1].map((row) => batch.matches(row).map(({ rule }) => rule))).toEqual([["good"], ["bad"]]);
   });
 
-  it("answers alike when there are more different values than are kept", () => {
+  it("gives the same answers when there are more different values than are kept", () => {
     const lines = Array.from({ length: 3000 }, (_, index) => ({
       kind: "Event",
       verb: "get",
@@ -161,7 +161,7 @@ describe("a set of rules", { timeout: 180_000 }, () => {
     for (let row = 0; row < batch.count; row++) expect(batch.matches(row).length).toBe((row % 1500) % 2 === 0 ? 1 : 0);
   });
 
-  it("answers alike when events are of more kinds than it learns from", () => {
+  it("gives the same answers when there are more kinds of events than it learns from", () => {
     const names = Array.from({ length: 60 }, (_, index) => `n${index}`);
     const conditions = names.map((name) => `Verb = "${name}" and ObjectRef.Resource = "${name}"`);
     const rules = conditions.flatMap((text) => [ruleOf(text, text), ruleOf(`not ${text}`, `not (${text})`)]);
@@ -178,7 +178,7 @@ describe("a set of rules", { timeout: 180_000 }, () => {
     }
   });
 
-  it("does not call it a failure where what is known of the event rules the rule out", () => {
+  it("counts no failure if what is known about the event rules the rule out", () => {
     const batch = batchOf({ kind: "Event", verb: "get", objectRef: { resource: "a" }, requestObject: { n: "x" } });
     const failed: string[] = [];
     const set = compileSet([
@@ -206,7 +206,7 @@ describe("a set of rules", { timeout: 180_000 }, () => {
       if (!(batch.flags(row) & Flag.invalid)) expect(batch.matches(row).at(-1)?.rule).toBe("last");
   });
 
-  it("tells, when it is asked, what its rules take, each that was still possible", () => {
+  it("reports on request the cost of each rule that was still possible", () => {
     const set = compileSet([
       ruleOf("A", 'RequestObject.a = "x"'),
       ruleOf("B", 'ObjectRef.Resource = "pods"'),

@@ -103,7 +103,7 @@ describe.skipIf(!hasRules)("SigmaHQ's rules for Kubernetes", async () => {
     .map((file) => parse(readFileSync(join(RULES, file), "utf8")) as SigmaRule);
   const seen = new Set<string>();
 
-  it("all load, with what their licence wants kept", () => {
+  it("all load, with everything that their licence requires to be kept", () => {
     expect(loaded.refused).toEqual([]);
     expect(loaded.rules.map(({ name, priority }) => [name, priority])).toEqual(
       rules.map(({ title, level }) => [title, level]),
@@ -137,5 +137,5 @@ describe.skipIf(!hasRules)("SigmaHQ's rules for Kubernetes", async () => {
     }
   });
 
-  it("have each matched something", () => expect([...seen].sort()).toEqual(rules.map(({ title }) => title).sort()));
+  it("have each matched at least once", () => expect([...seen].sort()).toEqual(rules.map(({ title }) => title).sort()));
 });

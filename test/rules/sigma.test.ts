@@ -371,7 +371,7 @@ describe("a condition", () => {
   });
 });
 
-describe("what is no search is refused with its place", () => {
+describe("anything but a search is refused with its place", () => {
   it.each([
     ["verb|contain: x", "1:6: there is no modifier “contain” in “verb|contain”; did you mean contains?"],
     ["verb|contains|foo: x", "1:15: there is no modifier “foo”"],
@@ -408,7 +408,7 @@ describe("eval", () => {
     expect(() => evaluate("a and\n  c")).toThrow(expect.objectContaining({ place: { line: 2, column: 3 } }));
   });
 
-  it("takes a rule, what stands in its detection, or a search, as YAML or JSON", () => {
+  it("takes a rule, the content of a detection, or a search, as YAML or JSON", () => {
     const detection = { s: { "verb|startswith": "CRE" }, condition: "s" };
     const texts = [{ title: "T", detection }, detection, detection.s, ["nginx"]].map((value) => JSON.stringify(value));
     expect(texts.map(evaluate)).toEqual([true, true, true, true]);
@@ -444,7 +444,7 @@ const BODY = "detection:\n  sel: { verb: create }\n  condition: sel\n";
 const rule = (title: string, more = "") => `title: ${title}\n${HEAD}${more}${BODY}`;
 
 describe("a rule", () => {
-  it("goes with its title, id, author, references, tags and what may be false about it", async () => {
+  it("carries its title, id, author, references, tags and known false positives", async () => {
     const more = [
       "id: 3132570d-cab2-4561-9ea6-1743644b2290",
       "status: test",
@@ -502,7 +502,7 @@ describe("a rule", () => {
     expect(run(loaded, { ...EVENT, stage: "Panic" }).length).toBe(1);
   });
 
-  it("of another log source or status is left out, which is said once", async () => {
+  it("of another log source or status is left out, with one warning", async () => {
     const other = (logsource: string) => `title: X\nlogsource: ${logsource}\n${BODY}`;
     const loaded = await load(
       [
@@ -528,7 +528,7 @@ describe("a rule", () => {
     );
   });
 
-  it("of an id that was there before replaces the earlier one; one title for two rules is told", async () => {
+  it("with the id of an earlier rule replaces that one; two rules with the same title cause a warning", async () => {
     const loaded = await load([rule("A", "id: X-1\n"), rule("B", "id: x-1\n"), rule("B", "id: y\n")].join("---\n"));
     expect(run(loaded).map((match) => [match.rule, match.facts.id])).toEqual([
       ["B", "x-1"],
@@ -569,7 +569,7 @@ describe("a rule", () => {
     ]);
   });
 
-  it("is warned of where it names what no event has, or has searches that nothing asks for", async () => {
+  it("causes a warning if it names a field that no event has, or has searches that no condition uses", async () => {
     const loaded = await load(
       `title: A\n${HEAD}detection:\n  sel: { objectRef.resorce: pods, nonsense: x, hostPath: x, user.username: y }\n  other: { verb: get }\n  timeframe: 5m\n  condition: sel\n`,
     );
@@ -581,7 +581,7 @@ describe("a rule", () => {
     ]);
   });
 
-  it("is warned of where the audit policy does not record what it looks at", async () => {
+  it("causes a warning if the audit policy does not record what it looks at", async () => {
     const policy = join(directory, "policy.txt");
     await writeFile(policy, "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n");
     const searches = "{ verb: Create, objectRef.resource: Pods, hostPath: '*', objectRef.subresource: null }";
@@ -593,7 +593,7 @@ describe("a rule", () => {
     expect(lines((await load(text, { auditPolicy: policy })).warnings)).toEqual([]);
   });
 
-  it("may call fields by names of its own, and take values from the configuration", async () => {
+  it("may use its own names for fields, and take values from the configuration", async () => {
     const text = `title: A\n${HEAD}detection:\n  sel:\n    pod_image|expand: '%Bad%'\n    who|contains|expand: 'x-%Names%-\\%y'\n  condition: sel\n`;
     const sigma = {
       fields: { pod_image: ["requestObject.spec.containers.image"], who: ["user.username", "userAgent"] },

@@ -34,19 +34,19 @@ describe("a body that no rule has seen", () => {
     ]);
   });
 
-  it("alerts only from the configured priority on, and in the configured stages", async () => {
+  it("alerts only at or above the configured priority, and in the configured stages", async () => {
     const batch = () => oversized(auditLine(1, more("create")), ["requestObject", "responseObject"]);
     expect(await matchesOf(batch(), { alertingPriority: "Error" })).toMatchObject([{ actions: ["archived"] }]);
     expect(await matchesOf(batch(), { stages: ["Panic"] })).toEqual([]);
     expect(await matchesOf(batch(), { stages: ["ResponseComplete"] })).toHaveLength(1);
   });
 
-  it("is none where the event is read only, or something else was dropped", async () => {
+  it("is no match if the request only reads, or something else was dropped", async () => {
     expect(await matchesOf(oversized(auditLine(1, more("list")), ["responseObject"]))).toEqual([]);
     expect(await matchesOf(oversized(auditLine(1, more("create")), ["annotations"]))).toEqual([]);
   });
 
-  it("is one where it holds more values than can be opened", async () => {
+  it("is a match if it holds more values than can be opened", async () => {
     const padded = (values: number) => auditLine(1, { ...more("create"), requestObject: Array(values).fill(0) });
     expect(await matchesOf(batchOf([padded(1_100_000)]))).toHaveLength(1);
     expect(await matchesOf(batchOf([padded(900_000)]))).toEqual([]);

@@ -49,7 +49,7 @@ describe("KubeSphere's Webhook resource", () => {
     });
   });
 
-  it("leaves to the configuration what it does not say", async () => {
+  it("leaves to the configuration what it does not set", async () => {
     const loaded = await load(
       { ...RULES, "w.yaml": webhook("{ archivingPriority: INFO }") },
       { alertingPriority: "INFO" },
@@ -63,7 +63,7 @@ describe("KubeSphere's Webhook resource", () => {
     });
   });
 
-  it("says by labels whose rules alert and whose archive: all that it names must be there", async () => {
+  it("selects by labels whose rules alert and whose archive: a resource must have all of them", async () => {
     const spec = `
   auditSinkPolicy:
     alertingRuleSelector: { matchLabels: { team: sec, on: "true" } }
@@ -84,13 +84,13 @@ describe("KubeSphere's Webhook resource", () => {
     ]);
   });
 
-  it("has selectors that mean the default when they are empty, as upstream's", async () => {
+  it("falls back to the default for empty selectors, as upstream does", async () => {
     const spec = "{ auditSinkPolicy: { alertingRuleSelector: {}, archivingRuleSelector: { matchLabels: {} } } }";
     const loaded = await load({ ...RULES, "w.yaml": webhook(spec) });
     expect(actions(loaded)).toMatchObject({ LWARNING: "archived,alerting", VDEBUG: "archived" });
   });
 
-  it("warns of what it says in vain: expressions of selectors", async () => {
+  it("warns of expressions in selectors, which have no effect", async () => {
     const spec = `
   auditSinkPolicy:
     alertingRuleSelector:
@@ -147,7 +147,7 @@ describe("KubeSphere's Webhook resource", () => {
     expect(loaded.receivers.map(({ name }) => name)).toEqual(["good"]);
   });
 
-  it("warns of a receiver of a type that is not known", async () => {
+  it("warns of a receiver of an unknown type", async () => {
     const loaded = await receivers("{ name: nm, type: notificationmanager, config: { url: 'http://x' } }");
     expect(loaded.receivers).toEqual([]);
     expect(lines(loaded.warnings)).toEqual([
@@ -155,7 +155,7 @@ describe("KubeSphere's Webhook resource", () => {
     ]);
   });
 
-  it("refuses a receiver with the name of another, which is its type where it has none", async () => {
+  it("refuses a receiver with another's name; a receiver without a name is called by its type", async () => {
     const hook = (url: string) => `{ type: webhook, config: { url: '${url}' } }`;
     const loaded = await receivers(hook("http://a"), hook("http://b"), hook("http://c").replace("{", "{ name: c,"));
     expect(loaded.receivers.map(({ name, url }) => [name, url])).toEqual([
@@ -169,7 +169,7 @@ describe("KubeSphere's Webhook resource", () => {
     ]);
   });
 
-  it("is refused with a priority that is none, and the configuration's holds", async () => {
+  it("is refused with an unknown priority, and the configuration's applies", async () => {
     const loaded = await load({ ...RULES, "w.yaml": webhook("{ alertingPriority: WARNNG }") });
     expect(lines(loaded.refused)).toEqual([
       expect.stringMatching(/^w.yaml:4:27: Webhook resource: alertingPriority is WARNNG, .*did you mean WARNING\?/),
@@ -177,7 +177,7 @@ describe("KubeSphere's Webhook resource", () => {
     expect(actions(loaded)).toMatchObject({ LWARNING: "archived,alerting" });
   });
 
-  it("may stand in a list, among rules or of its own kind", async () => {
+  it("may be in a list, among rules or of its own kind", async () => {
     const list = {
       apiVersion: "auditing.kubesphere.io/v1alpha1",
       kind: "WebhookList",
@@ -190,7 +190,7 @@ describe("KubeSphere's Webhook resource", () => {
 });
 
 describe("resources that are watched in a cluster", () => {
-  it("count after the files, as if they stood in one, and errors name them", async () => {
+  it("come after the files, as if they were in one, and errors name them", async () => {
     const live = (name: string, condition: string) => ({
       name: `rules.auditing.kubesphere.io/${name}`,
       value: {
@@ -244,7 +244,7 @@ describe("rules.like", () => {
     });
   }
 
-  it("anchored has no need of the warning, and another hash", async () => {
+  it("anchored needs no warning, and changes the hash", async () => {
     const files = { "a.yaml": resource([rule("R", 'ObjectRef.Name like "demo*"')]) };
     const upstream = await load(files);
     const anchored = await load(files, { like: "anchored" });

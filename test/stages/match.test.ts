@@ -33,7 +33,7 @@ const SET: RuleSet = {
 };
 
 describe("the stage match", () => {
-  it("adds the matches of the rules in force, asked for anew with each batch", async () => {
+  it("adds the matches of the rules in force, looked up again for each batch", async () => {
     const sets: RuleSet[] = [SET, { hash: "", size: 0, evaluate: () => {} }];
     const stage = await match.create(OPTIONS, stageHost({ rules: () => sets.shift()! }));
     const [first, second] = [loadEvents({ verb: "get" }), loadEvents({ verb: "get" })];
@@ -55,7 +55,7 @@ describe("the stage match", () => {
     });
   });
 
-  it("asks one batch in 64 what each rule takes, and counts it for all", async () => {
+  it("measures the cost of each rule on one batch in 64, and counts it for all", async () => {
     const host = stageHost({ rules: () => SET });
     const stage = await match.create(OPTIONS, host);
     for (let batch = 0; batch < 65; batch++) await stage.run(loadEvents({ verb: "a" }));
@@ -63,7 +63,7 @@ describe("the stage match", () => {
     expect(host.counts.get("auditship_match_seconds_total")).toBeGreaterThan(0);
   });
 
-  it("marks what would alert but is too old when it is first read, and nothing else", async () => {
+  it("marks only events that would alert but are too old when they are first read", async () => {
     const alert: RuleMatch = { ...SEEN, actions: ["archived", "alerting"] };
     const now = Date.parse("2026-11-21T10:00:00Z");
     const set = (found: RuleMatch): RuleSet => ({

@@ -13,7 +13,7 @@ async function parsed(batch: ReturnType<typeof load>) {
 }
 
 describe("parse", () => {
-  it("takes stageTimestamp as an event's time, and its distance from requestReceivedTimestamp as the latency", async () => {
+  it("uses stageTimestamp as an event's time, and its distance from requestReceivedTimestamp as the latency", async () => {
     const batch = await parsed(loadEvents({ requestReceivedTimestamp: RECEIVED, stageTimestamp: STAGE }));
     expect(batch.time[0]).toBeCloseTo(at("2026-11-21T06:00:01.250Z") + 0.003, 3);
     expect(batch.latency[0]).toBe(1250.002);
@@ -33,7 +33,7 @@ describe("parse", () => {
     expect(batch.time[3]).toBeNaN();
     expect([...batch.latency.subarray(0, 4)]).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
   });
-  it("gives a negative latency where the clock stepped back", async () => {
+  it("gives a negative latency if the clock went back", async () => {
     const batch = await parsed(
       loadEvents({ requestReceivedTimestamp: "2026-11-21T06:00:01Z", stageTimestamp: "2026-11-21T06:00:00.9995Z" }),
     );
@@ -43,7 +43,7 @@ describe("parse", () => {
     const batch = await parsed(loadEvents({ StageTimestamp: STAGE, RequestReceivedTimestamp: RECEIVED, Verb: "get" }));
     expect(batch.latency[0]).toBe(1250.002);
   });
-  it("leaves lines alone that are no event", async () => {
+  it("leaves lines alone that are not events", async () => {
     const batch = await parsed(load(`not JSON\n{"stageTimestamp":"${STAGE}"}\n`));
     expect(batch.time[0]).toBeNaN();
     expect(batch.time[1]).not.toBeNaN();

@@ -107,7 +107,7 @@ const event = fc
   );
 const events = fc.array(event, { minLength: 1, maxLength: 6 }).map((lines) => lines.join(""));
 
-describe("A stage that knows much, over a batch in WebAssembly memory that is loaded again and again", () => {
+describe("A stage that has seen many events, over a batch in WebAssembly memory that is loaded again and again", () => {
   it.each([{}, { configMaps: true }, { scope: "cluster" as const }])(
     "makes the same of each event as a new one that walks everything, with %j",
     (options) => {

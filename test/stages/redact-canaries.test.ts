@@ -55,7 +55,7 @@ describe.skipIf(!hasSamples)("A real API server's log at level RequestResponse",
     expect(changed).toBeGreaterThan(1000);
   });
 
-  it("says of each certificate request for whom it is, and keeps it", () => {
+  it("says for whom each certificate request is, and keeps it", () => {
     const batch = load(log, 1 << 14);
     redactStage().run(batch);
     const asked = documentsOf(batch)

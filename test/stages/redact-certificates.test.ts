@@ -13,7 +13,7 @@ describe("A certificate request", () => {
       names: ["DNS:a.shop", "IP:10.0.0.1"],
     });
   });
-  it("is none if there is anything beside it, or in it that does not have to be there", () => {
+  it("is refused if there is anything beside it, or unnecessary in it", () => {
     const pem = certificateRequest();
     expect(readRequest(base64(certificateRequest([])))).toEqual({ subject: "O=dev,CN=jane", names: [] });
     for (const other of [
@@ -58,7 +58,7 @@ describe.skipIf(!hasOpenssl())("OpenSSL's certificates", () => {
     );
     expect(readRequest(base64(named))).toEqual({ subject: "CN=a", names: ["DNS:b", "IP:::1", "URI:spiffe://c"] });
   });
-  it("are known as a chain, and nothing else is", () => {
+  it("are recognised as a chain, and nothing else is", () => {
     const pem = openssl("req", "-x509", ...key, "-subj", "/CN=a", "-days", "1");
     expect(isCertificateChain(base64(pem))).toBe(true);
     expect(isCertificateChain(base64(pem + pem))).toBe(true);

@@ -115,7 +115,7 @@ describe("What cannot be read safely", () => {
     expect(document).toContain('"redaction":"requestObject: unreadable"');
     expect(document).not.toContain("planted");
   });
-  it("loses the body if the walk itself fails, with no half of it redacted", () => {
+  it("loses the body if the walk itself fails, so that none of it is left half redacted", () => {
     const host = stageHost({
       openTape: () => {
         throw new Error("a bug");
@@ -168,7 +168,7 @@ describe("The stage", () => {
   it("is required, so that nothing unredacted leaves when it fails", () => {
     expect(redactStage().required).toBe(true);
   });
-  it("hides each Secret of a list of 16 MB", () => {
+  it("hides each Secret in a list of 16 MB", () => {
     const item = (n: number) => ({
       metadata: { name: `s${n}` },
       data: { a: Buffer.from("planted".repeat(100)).toString("base64") },
@@ -181,7 +181,7 @@ describe("The stage", () => {
     expect(responseObject.items).toHaveLength(items.length);
     expect(document).not.toMatch(/cGxhbnRlZ/);
   });
-  it("ends on text that is made to be slow: quadratic time would be hours", () => {
+  it("finishes on text made to be slow: quadratic time would be hours", () => {
     const repeated = [
       "://a:",
       "://a:80/@ ",

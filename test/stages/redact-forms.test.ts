@@ -67,7 +67,7 @@ describe("Secrets and ConfigMaps", () => {
       items: [{ metadata: {}, data: { a: hash("x") } }],
     });
   });
-  it("keeps what metadata of Secrets and of their lists have, and hashes the rest", () => {
+  it("keeps the known metadata of Secrets and of their lists, and hashes the rest", () => {
     const metadata = {
       name: "n",
       namespace: "shop",
@@ -127,14 +127,14 @@ describe("Secrets and ConfigMaps", () => {
       stringData: hash("all"),
     });
   });
-  it("hashes the text of data that is no base64", () => {
+  it("hashes the text of data that is not base64", () => {
     expect(body("secrets", { data: { a: "not base64!" } })).toEqual({ data: { a: hash("not base64!") } });
   });
   it("leaves ConfigMaps alone by default", () => {
     const object = { kind: "ConfigMap", data: { a: "x" }, binaryData: { b: "eA==" } };
     expect(body("configmaps", object)).toEqual(object);
   });
-  it("hashes what a Secret has of a ConfigMap, and the other way round", () => {
+  it("hashes a ConfigMap's members in a Secret, and the other way round", () => {
     const object = (kind: string, a: string, b: string) => ({ kind, binaryData: { a }, stringData: { b } });
     expect(body("x", object("Secret", base64("x"), "y"))).toEqual(object("Secret", hash("x"), hash("y")));
     expect(body("x", object("ConfigMap", base64("x"), "y"), { configMaps: true })).toEqual(
@@ -232,7 +232,7 @@ describe("Patches", () => {
 describe("Copies in strings", () => {
   const applied = (text: string) => ({ kind: "X", metadata: { annotations: { [LAST_APPLIED]: text } } });
 
-  it("redacts the applied object in the annotation and keeps the rest of its text as it stands", () => {
+  it("redacts the applied object in the annotation and leaves the rest of its text unchanged", () => {
     expect(body("secrets", applied('{"kind":"Secret", "data":{"a":"eA==","n":12345678901234567890}}\n'))).toEqual(
       applied(`{"kind":"Secret", "data":{"a":"${hash("x")}","n":"${hash("12345678901234567890")}"}}\n`),
     );
@@ -255,7 +255,7 @@ describe("Copies in strings", () => {
     const wrap = (object: object) => ({ spec: { note: ` ${JSON.stringify({ inner: JSON.stringify(object) })}` } });
     expect(body("x", wrap(inner))).toEqual(wrap(clean));
   });
-  it("redacts the objects of a list in JSON that have a path, and are no operations of a patch", () => {
+  it("redacts the objects of a list in JSON that have a path but are not operations of a patch", () => {
     const list = (value: string, inSecret = "/y") => [
       { path: "/x", env: [{ name: "A", value }] },
       { path: inSecret, kind: "Secret", metadata: {}, stringData: { a: value } },
@@ -298,12 +298,12 @@ describe("Tokens and certificate requests", () => {
       spec: { token: hash("opaque") },
     });
   });
-  it("redacts what a TokenReview failed on, and no other error", () => {
+  it("redacts the error of a TokenReview, and no other error", () => {
     const status = (error: string) => ({ status: { authenticated: false, error } });
     expect(body("tokenreviews", status("unknown token: opaque"))).toEqual(status(hash("unknown token: opaque")));
     expect(body("serviceaccounts", status("no"))).toEqual(status("no"));
   });
-  it("redacts request and certificate of a CertificateSigningRequest that are none", () => {
+  it("redacts request and certificate of a CertificateSigningRequest if they are something else", () => {
     const object = {
       kind: "CertificateSigningRequest",
       spec: { request: base64("r"), usages: ["u"] },
@@ -601,7 +601,7 @@ describe("Secrets known by their shape", () => {
       requestURI: `/x?q=a%2F${outside(token)}`,
     });
   });
-  it("leaves what only begins like such a token alone", () => {
+  it("leaves text alone that only begins like such a token", () => {
     const object = {
       a: "ghp_ is how they begin",
       b: `${base64("x".repeat(30))}AIza${letters}`,
@@ -653,7 +653,7 @@ describe("Secrets known by their shape", () => {
       expect(body("x", { note: `copy: ${copy}` })).toEqual({ note: `copy: ${hash(lead + text)}` });
     }
   });
-  it("redacts what logs in to a registry in a docker config, as an object, in JSON and in base64", () => {
+  it("redacts the credentials for a registry in a docker config, as an object, in JSON and in base64", () => {
     const config = (auth: string, password: string) => ({
       auths: { "registry.test": { auth, username: "u", password, email: "u@registry.test" }, other: {} },
       credsStore: "none",
@@ -691,7 +691,7 @@ describe("Secrets known by their shape", () => {
     };
     expect(body("x", object)).toEqual(object);
   });
-  it("redacts them beside the bodies", () => {
+  it("redacts them outside of the bodies", () => {
     const url = (password: string) => `http://u:${password}@h/`;
     const event = (token: string, inNamespace: string, password: string) => ({
       userAgent: `curl ${token}`,
@@ -765,7 +765,7 @@ describe("requestURI", () => {
 describe("Hash domains", () => {
   const secret = { kind: "Secret", metadata: { namespace: "other" }, data: { a: base64("x") } };
 
-  it("separates namespaces by default, by the one that was asked for and not by what a request claims", () => {
+  it("separates namespaces by default, using the one that was asked for, not the one that the body claims", () => {
     const { requestObject } = redact({ objectRef: { resource: "secrets", namespace: "shop" }, requestObject: secret });
     expect(requestObject).toMatchObject({ data: { a: hashIn("shop", "x") } });
     const cluster = redact({ objectRef: { resource: "secrets" }, requestObject: secret });

@@ -36,7 +36,7 @@ describe("The key of the hashes", () => {
     expect(c.split(":")[1]).not.toBe(a.split(":")[1]);
     expect(c.split(":")[2]).not.toBe(a.split(":")[2]);
   });
-  it("is read anew when its file is replaced, without a restart; a file that is no key leaves the old one in use", async () => {
+  it("is read again when its file is replaced, without a restart; an invalid file leaves the old key in use", async () => {
     let now = 0;
     const own = stageHost({ resolve: (path) => join(directory, path), now: () => now });
     const replace = (text: string) => {
@@ -75,7 +75,7 @@ describe("The key of the hashes", () => {
     await expect(hashed({ hash: { keyFile: "missing" } })).rejects.toMatchObject({ code: "AUDITSHIP_CONFIG_VALUE" });
     await expect(hashed({ hash: { keyFile: "short" } })).rejects.toThrow("15 bytes");
   });
-  it("is of no use elsewhere: the options know nothing but keyFile and scope", () => {
+  it("has no other options than keyFile and scope", () => {
     expect(() => redactOptions({ hash: { key: "inline" } })).toThrow();
     expect(() => redactOptions({ hash: { scope: "node" } })).toThrow();
   });

@@ -14,7 +14,7 @@ function redacted(lines: readonly string[], profile: Profile): string {
   return documentsOf(batch);
 }
 
-it("An id of ours is no secret, whatever letters its hash comes to; what begins like gzip elsewhere may be one", () => {
+it("An id of ours is not a secret, whatever letters its hash has; other text that begins like gzip may be one", () => {
   const id = "5R0vMDyaHOvdbcqqAAAAAeKfAAAAAH4sIJmF_12Q";
   expect(leaks(`{"auditship":{"id":"${id}"}}`)).toEqual([]);
   expect(leaks(`{"auditship":{"id":"${id}"},"release":"H4sI"}`)).toHaveLength(1);

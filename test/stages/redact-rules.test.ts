@@ -57,14 +57,14 @@ describe("Paths", () => {
     },
   );
 
-  it("hold in the applied copy of an object", () => {
+  it("apply to the applied copy of an object", () => {
     const applied = (a: unknown) => ({ "kubectl.kubernetes.io/last-applied-configuration": a });
     const clean = widget({ metadata: { annotations: applied('{"a":"x"}') } }, { paths: ["a"] }, "default");
     const { metadata } = clean as { metadata: { annotations: Record<string, string> } };
     expect(Object.values(metadata.annotations).map((text) => JSON.parse(text))).toEqual([{ a: HASH }]);
   });
 
-  it("find every occurrence of a key that stands twice or is escaped", () => {
+  it("find every occurrence of a key that is duplicated or escaped", () => {
     const [stage, batch] = [
       redactStage({ profile: "off", rules: [{ paths: ["spec.a"] }] }),
       loadEvents({ objectRef: { resource: "x" }, requestObject: { spec: { a: "planted", b: 1 } } }),
@@ -90,7 +90,7 @@ describe("Actions", () => {
     expect(widget(before, { paths: ["a"], action, keep: 4 })).toEqual(after);
   });
 
-  it("drop items and members that stand side by side, with the commas between", () => {
+  it("drop adjacent items and members, with the commas between them", () => {
     expect(widget({ a: [1, 2, 3], b: 1 }, { paths: ["a[*]"], action: "drop" })).toEqual({ a: [], b: 1 });
     expect(widget({ a: [1, 2, 3] }, { paths: ["a[0]", "a[1]"], action: "drop" })).toEqual({ a: [3] });
     expect(widget({ a: [1, 2, 3] }, { paths: ["a[1]", "a[2]"], action: "drop" })).toEqual({ a: [1] });
@@ -140,7 +140,7 @@ describe("What a configuration may ask", () => {
     expect(() => parsePath("a".repeat(1001))).toThrow("a path of 1001 characters, more than 1000");
   });
 
-  it("is answered with all paths on a body of 10,000 values, each at the end of one of them", () => {
+  it("is 1,000 paths on a body of 10,000 values, each at the end of one of them", () => {
     const values = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`a${index}`, "planted"]));
     const body = { spec: { items: Array(10).fill({ x: values }) } };
     const clean = widget(body, { paths: paths(1000), action: "mask" });
@@ -148,7 +148,7 @@ describe("What a configuration may ask", () => {
     expect(clean).toEqual({ spec: { items: Array(10).fill({ x: masked }) } });
   });
 
-  it("is answered in one look where an operation of a patch has 5,000 paths and values", () => {
+  it("takes one pass if an operation of a patch has 5,000 paths and values", () => {
     const twice = (text: string) => Array(5000).fill(text).join(",");
     const patch = `[{"op":"add",${twice('"path":"/spec/x"')},${twice('"value":{"a":"planted","b":[{"a":"planted"}]}')}}]`;
     const line = `{"objectRef":{"resource":"widgets"},"requestObject":${patch}}`;
@@ -161,7 +161,7 @@ describe("What a configuration may ask", () => {
 });
 
 describe("The options", () => {
-  it("have a profile, rules and pseudonyms, and know nothing else", () => {
+  it("have a profile, rules and pseudonyms, and nothing else", () => {
     expect(redactOptions({ rules: [{ resources: ["x"], paths: ["a"] }] })).toMatchObject({
       profile: "default",
       rules: [{ action: "hash", keep: 16 }],
@@ -196,7 +196,7 @@ describe("Pseudonyms", () => {
     const user = { username: "system:node:a", groups: [] };
     expect(redact({ user }, { users: true }).user).toEqual(user);
   });
-  it("replace the name in messages, annotations and bodies, but no key that is called so", () => {
+  it("replace the name in messages, annotations and bodies, but not a key with that name", () => {
     const said = {
       impersonatedUser: { username: "jane" },
       responseStatus: { code: 403, message: 'pods is forbidden: User "jane" cannot list resource "pods"' },

@@ -23,7 +23,7 @@ describe("workspace", () => {
     expect(workspacesOf(batch)).toEqual(["team-a", undefined, "team-a", undefined, undefined, undefined]);
     expect([...host.counts]).toEqual([["auditship_unknown_workspaces_total apiserver", 1]]);
   });
-  it("takes a namespace's own name where the event is about the namespace", async () => {
+  it("takes a namespace's own name if the event is about the namespace", async () => {
     const batch = loadEvents(
       of(undefined, { resource: "namespaces", name: "shop" }),
       of("x", { resource: "namespaces" }),
@@ -121,7 +121,7 @@ describe("workspace that watches the API server", () => {
     expect(await seen(opened, "mine")).toEqual(["fixed", undefined, undefined]);
   });
 
-  it("says since when it knows, of events that are older", async () => {
+  it("says since when it has known, for events that are older", async () => {
     const opened = await open();
     watched.put("shop", LABELS, START - 60 * MINUTE);
     const since = new Date(START).toISOString();
@@ -138,7 +138,7 @@ describe("workspace that watches the API server", () => {
     expect(await seen(opened, "shop")).toEqual(["team-b", "ci", undefined]);
   });
 
-  it("has no doubts of a namespace that is made before its eyes, also under a name that was there before", async () => {
+  it("has no doubts about a namespace created while it watches, even under an old name", async () => {
     const opened = await open();
     watched.put("shop", LABELS, START - MINUTE);
     watched.onChange("shop", undefined);
@@ -159,7 +159,7 @@ describe("workspace that watches the API server", () => {
     expect((await seen(opened, "shop"))[0]).toBeUndefined();
   });
 
-  it("leaves alone what says itself where it belongs", async () => {
+  it("leaves events alone that name their workspace themselves", async () => {
     const opened = await open();
     watched.put("shop", LABELS);
     const batch = loadEvents({ AuditID: "1", Workspace: "own", ObjectRef: { Namespace: "shop" } });
@@ -171,7 +171,7 @@ describe("workspace that watches the API server", () => {
 describe("workspace, with WebAssembly", () => {
   withWebAssembly();
 
-  it("stays right where names have numbers, and where those start over", () => {
+  it("stays right if names have numbers, and if those start over", () => {
     const live = new WorkspaceStage((namespace) => facts(`of ${namespace}`), stageHost());
     const batch = new EventBatch({
       capacity: 1 << 20,

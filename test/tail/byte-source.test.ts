@@ -141,7 +141,7 @@ describe("a damaged gzip file", () => {
     expect(damage).toMatch(/end of file/);
   });
 
-  it("gives all members before one that is none", async () => {
+  it("gives all members before an invalid one", async () => {
     const { bytes, damage } = await readDamaged(Buffer.concat([whole, Buffer.from("this is no gzip member")]));
     expect(bytes.equals(content)).toBe(true);
     expect(damage).toBeDefined();
@@ -157,7 +157,7 @@ describe("a damaged gzip file", () => {
     expect(damage).toBeDefined();
   });
 
-  it("is whole with padding of NULs behind it", async () => {
+  it("is whole if NULs are padded to it", async () => {
     const { bytes, damage } = await readDamaged(Buffer.concat([whole, Buffer.alloc(70_000)]));
     expect(bytes.equals(content)).toBe(true);
     expect(damage).toBeUndefined();

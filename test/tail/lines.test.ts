@@ -153,7 +153,7 @@ describe("lines", () => {
     expect(await reader.next(into)).not.toHaveProperty("salvaged");
   });
 
-  it("that were cut off before a hole end there, and what comes behind it is read", async () => {
+  it("that are cut off by a hole end there, and what follows the hole is read", async () => {
     for (const [hole, maxLine] of [
       [5_000_000, 1 << 20],
       [5_000_000, 100_000],
@@ -264,7 +264,7 @@ describe("two readers of one source", () => {
     }
   });
 
-  it("end their waiting on a signal and on close", async () => {
+  it("stop waiting on a signal and on close", async () => {
     const { source } = await openSource(logOf(lines(0, 2), lines(2, 4)));
     const [a, b, c] = await Promise.all([1, 2, 3].map(() => source.reader({ at: "end" })));
     const stop = new AbortController();
@@ -281,7 +281,7 @@ describe("two readers of one source", () => {
     expect(await waiting[2]).toBeUndefined();
   });
 
-  it("end their waiting on a close that comes while others have their turn", async () => {
+  it("stop waiting on a close that comes while other work has its turn", async () => {
     const { source } = await openSource(logOf(lines(0, 2), lines(2, 4)));
     const reader = await source.reader({ at: "end" });
     // Its turn is over.

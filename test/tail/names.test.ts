@@ -77,7 +77,7 @@ describe("a path that is a directory", () => {
     });
   });
 
-  it("is waited for until there is a log in it", async () => {
+  it("is watched until there is a log in it", async () => {
     const directory = tempDirectory();
     const { source } = await openSource(directory);
     const reader = await source.reader({ at: "beginning" });

@@ -37,7 +37,7 @@ describe("a start by time", () => {
     expect(reader.position()?.offset).toBe(lines(20, 30).length);
   });
 
-  it("opens no backup that was rotated before it, but for its first line", async () => {
+  it("opens backups that were rotated before it only for their first line", async () => {
     const path = threeFiles();
     const { source } = await openSource(path, { once: true });
     const opened = vi.spyOn(fs, "openSync");
@@ -50,26 +50,26 @@ describe("a start by time", () => {
     }
   });
 
-  it("takes a line without a time for one that is late enough, and looks no further", async () => {
+  it("begins at a line without a time, and looks no further", async () => {
     const path = join(tempDirectory(), "audit.log");
     fs.writeFileSync(path, `${lines(0, 3)}no event\n${lines(3, 5)}`);
     expect((await readOnce(path, { at: "time", time: FIRST + 100 })).text).toBe(`no event\n${lines(3, 5)}`);
   });
 
-  it("passes over blank lines", async () => {
+  it("skips blank lines", async () => {
     const path = join(tempDirectory(), "audit.log");
     fs.writeFileSync(path, ` \t\n${lines(0, 3)}\r\n${lines(3, 5)}`);
     expect((await readOnce(path, { at: "time", time: FIRST + 4 })).text).toBe(line(4));
   });
 
-  it("goes by the last time on a line: the bodies before it are the client's", async () => {
+  it("uses the last time on a line, because the bodies before it come from the client", async () => {
     const path = join(tempDirectory(), "audit.log");
     const spoofed = line(1).replace('"pad":""', '"requestObject":{"stageTimestamp":"2200-01-01T00:00:00.000000Z"}');
     fs.writeFileSync(path, spoofed + line(5));
     expect((await readOnce(path, { at: "time", time: FIRST + 3 })).text).toBe(line(5));
   });
 
-  it("in the future passes over what is written until then", async () => {
+  it("in the future skips what is written until then", async () => {
     const path = join(tempDirectory(), "audit.log");
     fs.writeFileSync(path, lines(0, 3));
     const { source } = await openSource(path);
@@ -104,7 +104,7 @@ describe("a start at the end", () => {
     expect(textOf(await waiting)).toBe(line(1));
   });
 
-  it("of a log that is not there begins with the events of that moment and later", async () => {
+  it("of a log that does not exist begins with events from that moment on", async () => {
     const path = threeFiles();
     fs.renameSync(join(path, ".."), join(path, "../../elsewhere"));
     const { source } = await openSource(path, { now: () => FIRST + 22 });
@@ -166,7 +166,7 @@ describe("the end of a log", () => {
     expect(source.end()?.offset).toBe(lines(20, 31).length);
   });
 
-  it("lies behind whatever a log of backups only holds, and nowhere in an empty one", async () => {
+  it("is after everything in a log that has only backups, and undefined in an empty one", async () => {
     const path = threeFiles();
     fs.rmSync(path);
     const { source } = await openSource(path);

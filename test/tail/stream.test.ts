@@ -43,7 +43,7 @@ describe("one stream out of a log's files", () => {
     },
   );
 
-  it("goes on where a stored position says, whatever became of the file's name", async () => {
+  it("continues at a stored position, whatever became of the file's name", async () => {
     const path = join(tempDirectory(), "audit.log");
     const writer = new Lumberjack(path, { now: clock(), compress: true });
     writer.write(lines(0, 10));
@@ -71,7 +71,7 @@ describe("one stream out of a log's files", () => {
     }
   });
 
-  it("knows after a restart what was done and what is new, though the clock went back and names are out of order", async () => {
+  it("knows after a restart what was read and what is new, even if the clock went back and names are out of order", async () => {
     const path = join(tempDirectory(), "audit.log");
     let now = Date.UTC(2026, 10, 20, 10);
     const writer = new Lumberjack(path, { now: () => now });
@@ -106,7 +106,7 @@ describe("one stream out of a log's files", () => {
     expect(text.match(/(?<="auditID":")\d+/g)).toEqual(Array.from({ length: 10 }, (_, i) => `${15 + i}`));
   });
 
-  it("gathers what is written while it rests: at the end it reads on when a look has found more", async () => {
+  it("collects what is written while it rests: at the end it reads on when a look has found more", async () => {
     const path = join(tempDirectory(), "audit.log");
     fs.writeFileSync(path, line(0));
     const { source } = await openSource(path);
@@ -120,7 +120,7 @@ describe("one stream out of a log's files", () => {
     expect(textOf(await next)).toBe(lines(1, 3));
   });
 
-  it("is read on when the state that is asked for has seen what was written first", async () => {
+  it("is read on even if a request for the state has seen the new bytes first", async () => {
     const path = join(tempDirectory(), "audit.log");
     fs.writeFileSync(path, line(0));
     const { source } = await openSource(path);

@@ -64,8 +64,8 @@ async function next(reader: Reader): Promise<string | undefined> {
   return textOf(await reader.next(Buffer.alloc(100_000)));
 }
 
-describe("what is not there", () => {
-  it("is waited for, and that is said once", async () => {
+describe("a log that is missing", () => {
+  it("is waited for, with one warning", async () => {
     const { path, writer } = setUp();
     const { source, recorded } = await openSource(path);
     const reader = await source.reader({ at: "beginning" });
@@ -149,8 +149,8 @@ describe("what is not there", () => {
   });
 });
 
-describe("what cannot be read", () => {
-  it("is tried again until the right is there, and that is said once", async () => {
+describe("a file that cannot be read", () => {
+  it("is tried again until permission is given, with one warning", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     let forbidden = true;
@@ -164,7 +164,7 @@ describe("what cannot be read", () => {
     expect(said(recorded, "list")).toEqual(["warn", "info"]);
   });
 
-  it("holds up what comes after it, so that order stays and nothing is left out", async () => {
+  it("holds up the files after it, so that order is kept and nothing is left out", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     const backup = writer.rotate();
@@ -235,7 +235,7 @@ describe("what cannot be read", () => {
   });
 });
 
-describe("a file that is not the one it was", () => {
+describe("a file that is no longer the same", () => {
   it("after copytruncate is a new file; what was not read of the old one is counted", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));
@@ -253,7 +253,7 @@ describe("a file that is not the one it was", () => {
     expect(recorded.metrics.get("auditship_source_errors_total{apiserver,replaced}")).toBe(1);
   });
 
-  it("is noticed though it grew beyond the old position at once", async () => {
+  it("is noticed even if it grew beyond the old position at once", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     const { source, recorded } = await openSource(path);
@@ -265,7 +265,7 @@ describe("a file that is not the one it was", () => {
     expect(recorded.losses).toEqual([]);
   });
 
-  it("is noticed though nobody reads", async () => {
+  it("is noticed even if nobody reads", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     const { source } = await openSource(path);
@@ -294,7 +294,7 @@ describe("a file that is not the one it was", () => {
     expect((await readOnce(path)).text).toBe(line(0) + lines(3, 6));
   });
 
-  it("with NULs at its end is waited for: they may yet be filled", async () => {
+  it("with NULs at its end is waited for, because they may still be filled", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     fs.truncateSync(path, size(0, 3) + 1000);
@@ -390,7 +390,7 @@ describe("a file that is not the one it was", () => {
     expect(recorded.losses).toMatchObject([{ reason: "overwritten", bytes: size(6, 10) }]);
   });
 
-  it("but has its inode is told by its first line", async () => {
+  it("but has the same inode is recognised by its first line", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));
     const { source } = await openSource(path);
@@ -412,7 +412,7 @@ describe("a file that is not the one it was", () => {
     expect(recorded.losses).toMatchObject([{ reason: "unseen" }, { reason: "deleted", bytes: size(2, 10) }]);
   });
 
-  it("but a copy of another one is read once", async () => {
+  it("but is a copy of another one is read once", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     const backup = writer.rotate();
@@ -423,7 +423,7 @@ describe("a file that is not the one it was", () => {
     expect(errors(recorded, "duplicate")).toBe(1);
   });
 
-  it("though it begins with an empty line is told from others that do", async () => {
+  it("is told from others that begin with an empty line, too", async () => {
     const { path, writer } = setUp();
     writer.write(`\n${lines(0, 3)}`);
     writer.rotate();
@@ -433,7 +433,7 @@ describe("a file that is not the one it was", () => {
 });
 
 describe("a compressed backup", () => {
-  it("is not looked at before its plain twin is gone", async () => {
+  it("is not looked at before its plain file is gone", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));
     const backup = writer.rotate();
@@ -447,7 +447,7 @@ describe("a compressed backup", () => {
     }
   });
 
-  it("made while its plain twin is read changes nothing", async () => {
+  it("made while its plain file is being read changes nothing", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));
     const backup = writer.rotate();
@@ -486,7 +486,7 @@ describe("a compressed backup", () => {
     expect(errors(recorded, "damaged")).toBe(1);
   });
 
-  it("with nothing to be had from it is left out, and that is said", async () => {
+  it("from which nothing can be read is left out, with a warning", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     const backup = writer.rotate();
@@ -498,7 +498,7 @@ describe("a compressed backup", () => {
   });
 });
 
-describe("where the kernel tells of no change", () => {
+describe("where the kernel reports no changes", () => {
   it("lines are found by looking", async () => {
     failWith("watch", "ENOSPC", () => true);
     const { path, writer } = setUp();
@@ -529,8 +529,8 @@ describe("several readers", () => {
   });
 });
 
-describe("what is no file", () => {
-  it.each(["a directory", "a pipe"])("and has the name of a backup holds up nothing: %s", async (what) => {
+describe("something that is not a file", () => {
+  it.each(["a directory", "a pipe"])("but has the name of a backup holds up nothing: %s", async (what) => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     const name = join(dirname(path), "audit-2026-11-19T00-00-00.000.log");
@@ -539,7 +539,7 @@ describe("what is no file", () => {
     expect((await readOnce(path)).text).toBe(lines(0, 3));
   });
 
-  it("and stands in the log's place is an error, which is over when a log is there", async () => {
+  it("but is in the log's place is an error, which is over once a log is there", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
     fs.renameSync(path, `${path}.kept`);

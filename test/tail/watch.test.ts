@@ -47,7 +47,7 @@ function write(...seen: Look[]): void {
   watchers.at(-1)!.emit("change");
 }
 
-it("looks at once when the kernel tells of a change, then rests, and asks the kernel again when nothing more has come", () => {
+it("looks at once when the kernel reports a change, then rests, and arms the watch again when nothing more has come", () => {
   const watch = open();
   looks.length = 0;
   write("grown");
@@ -79,7 +79,7 @@ it("does not look between two looks of a busy file because a poll is due", () =>
   watch.close();
 });
 
-it("polls where the kernel tells of nothing, less often while the file surges", () => {
+it("polls if the kernel reports nothing, less often while the file surges", () => {
   vi.mocked(fs.watch).mockImplementation(() => {
     throw new Error("refused");
   });
