@@ -31,11 +31,13 @@ const WINDOW = 256 * 1024;
 const PADDING = 16;
 /** Longest id in bytes. */
 const ID = 128;
-/** Bytes of what is written for the rows of one call: further members, and lines that were edited. */
-const PREPARED = 128 * 1024;
+/** Bytes of what is written for the rows of one call: further members, and what replaces parts of lines. */
+const PREPARED = 96 * 1024;
+/** Most pieces that the edited lines of one call are made of. */
+const MAX_PIECES = 4096;
 /**
  * Words of a row's parts: address and length of its line without the closing brace, and of its further members; the address of its
- * matches' template, or 0.
+ * matches' template, or 0; how many {@link Pieces} its line is made of, which stand at its address then, or 0.
  */
 export const PART_WORDS = 6;
 /** Most bytes of each text: the three of the frame, our members up to the offset, the file's part of ids. */
@@ -77,6 +79,7 @@ export class DocumentMemory {
   /** `prepared` holds what rows consist of besides the batch's own bytes, `parts` the parts of each row. Filled before each call. */
   readonly prepared: Buffer;
   readonly parts: Uint32Array;
+  readonly pieces: Pieces;
   /** What the matches of rows are written by. */
   readonly templates: MatchTemplates;
   /** Address of the batch's bytes. */

@@ -89,7 +89,8 @@ export class Framing implements FramedDocuments {
   }
 
   /** Writes what stages made of a row; false if that cannot be had here. */
-  #change(row: number, flags: number, { prepared, parts, templates }: DocumentMemory, part: number): boolean {
+  #change(row: number, flags: number, memory: DocumentMemory, part: number): boolean {
+    const { prepared, parts, templates } = memory;
     const out = this.#prepared;
     const event = this.batch.at(row);
     try {
@@ -105,6 +106,15 @@ export class Framing implements FramedDocuments {
     }
     // It grew out of its place.
     return out.bytes === prepared;
+  }
+
+  /** Cuts an edited line into pieces; false if they cannot be had here. */
+  #cut(event: RowView, { parts, pieces }: DocumentMemory, part: number): boolean {
+    const before = pieces.count;
+    parts[part] = pieces.address;
+    parts[part + 1] = event.cutEdited(pieces, this.#prepared);
+    parts[part + 5] = pieces.count - before;
+    return parts[part + 1] > 0 && pieces.fit;
   }
 
   /** Where the template of a row's matches lies; 0 if they have none, or show what was redacted. */

@@ -48,7 +48,8 @@ let texts: usize = 0;
 /**
  * Says where things are: room for ids, one behind the other; for the spans of each document (its start, the comma before our
  * members, its end, the end of its frame); for each row the parts that it is made of: address and length of its line without
- * the closing brace, and of its further members, and the template of its matches, or 0; and for the places of the texts.
+ * the closing brace, and of its further members, the template of its matches, or 0, and of how many pieces its line is made, whose
+ * addresses and lengths then stand at the line's address, or 0; and for the places of the texts.
  */
 export function beginOutput(idsAt: usize, spansAt: usize, partsAt: usize, textsAt: usize): void {
   ids = idsAt;
