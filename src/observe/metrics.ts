@@ -134,7 +134,7 @@ export const METRICS = {
   },
   auditship_bytes_lost_at_most: {
     type: "gauge",
-    help: "Upper bound of what is counted for reason unseen.",
+    help: "Upper bound of what is counted for reason unseen; +Inf if none is known.",
     labels: ["source"],
     unit: "bytes",
   },

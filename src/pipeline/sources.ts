@@ -48,9 +48,14 @@ export async function openSource(
     stateDirectory: () => directory(name),
   });
   source.onLoss = ({ reason, bytes, atMost, file }) => {
+    const unbounded = reason === "unseen" && atMost === undefined;
     metrics.add("auditship_bytes_lost_total", bytes, name, reason);
-    if (atMost !== undefined) addAtMost(metrics, name, atMost);
-    log.error({ source: name, reason, bytes, atMost, file }, "Audit bytes are gone before they were read.");
+    if (reason === "unseen") addAtMost(metrics, name, atMost ?? Number.POSITIVE_INFINITY);
+    const what = "Audit bytes are gone before they were read";
+    log.error(
+      { source: name, reason, bytes, atMost, file },
+      unbounded ? `${what}; nobody knows how many.` : `${what}.`,
+    );
   };
   return {
     name,

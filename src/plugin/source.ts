@@ -85,7 +85,7 @@ export interface Loss {
   reason: "deleted" | "unreadable" | "overwritten" | "unseen";
   /** Bytes; the lower bound under "unseen". */
   bytes: number;
-  /** Only under "unseen": an upper bound, if one is known. */
+  /** Only under "unseen": an upper bound, and no estimate; undefined if none is known. */
   atMost?: number;
   file: string;
 }

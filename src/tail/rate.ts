@@ -2,6 +2,11 @@ import type { LogFile } from "./file-table.js";
 
 /** Milliseconds by which clocks and file times may differ, and a rotation may take. */
 const SLACK = 20;
+/**
+ * Bytes per millisecond that no log is written at: 1 GiB/s. kube-apiserver makes JSON of each event, and writes them one at a time, each
+ * with a system call.
+ */
+const CEILING = 1024 ** 3 / 1000;
 
 /** Bytes per millisecond at which the newest files were written: the one that is written to and the one before it. */
 function writeRate(files: readonly LogFile[], now: number): number | undefined {
@@ -23,14 +28,25 @@ export function outageBudget(files: readonly LogFile[], now: number): number | u
 }
 
 /**
- * An estimate of what was written behind a file's last seen byte and before the next file began, at the rate of the first;
- * undefined if that is not known. Their times are those of their events, and the one in a backup's name.
+ * Most bytes that can have been written behind a file's last seen byte and before the next file began; undefined if the clock
+ * went back in between. The rate of before bounds nothing, since files are lost in bursts.
  */
-export function writtenBetween(before: LogFile, next: LogFile): number | undefined {
+export function mostWritten(before: LogFile, next: LogFile): number | undefined {
+  const { lastEvent, read = 0, size, ref } = before;
+  // By the times of events: they may be written later, and names say when a file was rotated.
+  const [from, seen] = lastEvent === undefined ? [ref.time, size] : [lastEvent, size - read];
+  const elapsed = next.ref.time - from;
+  return elapsed < -SLACK ? undefined : Math.max(0, Math.ceil(CEILING * (Math.max(0, elapsed) + SLACK)) - seen);
+}
+
+/**
+ * An estimate of the same: what was written if it was at the rate of the first file; undefined if that is not known. Their times are
+ * those of their events, and the one in a backup's name.
+ */
+export function likelyWritten(before: LogFile, next: LogFile): number | undefined {
   const { rotated, lastEvent, size, ref } = before;
   const [end, bytes] = rotated === undefined ? [lastEvent, before.read ?? size] : [rotated, size];
   if (end === undefined || end <= ref.time) return undefined;
   const rate = bytes / (end - ref.time);
-  const written = rate * (Math.max(0, next.ref.time - end) + SLACK);
-  return Math.max(0, Math.ceil(written - (size - bytes)));
+  return Math.max(0, Math.ceil(rate * (next.ref.time - end)) - (size - bytes));
 }

@@ -1,5 +1,5 @@
 import type { FileTable, LogFile } from "./file-table.js";
-import { writtenBetween } from "./rate.js";
+import { likelyWritten, mostWritten } from "./rate.js";
 import type { Reports } from "./reports.js";
 
 /** Counts what nobody saw: files that came and went between two looks at the directory, or while no agent ran. */
@@ -34,11 +34,13 @@ export class Unseen {
     this.#vanished = undefined;
     const reused = file.rotated !== undefined && file.rotated === next.rotated;
     if (!grew && !reused && (next.base === undefined || this.#hasOlder(file))) return;
-    const atMost = writtenBetween(file, next);
+    const atMost = mostWritten(file, next);
     this.#reports.lost({ reason: "unseen", bytes: 0, ...(atMost !== undefined && { atMost }), file: file.ref.id });
     const what =
       "Audit files were deleted that nobody had seen whole; what may have been in them is counted as unseen.";
-    this.#reports.tell("unseen", this.#nameOf(next), what);
+    const likely = likelyWritten(file, next);
+    const howMuch = likely ? ` At the rate of before it was some ${likely} bytes, in a burst it was more.` : "";
+    this.#reports.tell("unseen", this.#nameOf(next), what + howMuch);
   }
 
   #hasOlder({ ref }: LogFile): boolean {

@@ -50,6 +50,9 @@ const CASES: [series: Record<string, string>, alerts: string[]][] = [
   [{ 'auditship_bytes_lost_total{source="a",reason="deleted",node="n"}': "0x5 700x5" }, ["AuditshipBytesLost"]],
   [{ 'auditship_bytes_lost_total{source="a",reason="deleted",node="n"}': "_x5 700x5" }, ["AuditshipBytesLost"]],
   [{ 'auditship_bytes_lost_total{source="a",reason="deleted",node="n"}': "700x10" }, []],
+  [{ 'auditship_bytes_lost_at_most{source="a",node="n"}': "_x5 700x5" }, ["AuditshipBytesUnseen"]],
+  [{ 'auditship_bytes_lost_at_most{source="a",node="n"}': "700x5 900x5" }, ["AuditshipBytesUnseen"]],
+  [{ 'auditship_bytes_lost_at_most{source="a",node="n"}': "700x10" }, []],
 ];
 
 describe.skipIf(spawnSync("promtool", ["--version"]).status !== 0)(

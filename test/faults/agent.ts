@@ -52,7 +52,7 @@ export class Agent {
     return new Map(
       series.map((row) => {
         const end = row.lastIndexOf(" ");
-        return [row.slice(0, end), Number(row.slice(end + 1))];
+        return [row.slice(0, end), Number(row.slice(end + 1).replace("+Inf", "Infinity"))];
       }),
     );
   }

@@ -30,6 +30,8 @@ async function readSome(
 }
 
 const size = (from: number, to: number) => lines(from, to).length;
+/** Bytes that no log gets more of in so many milliseconds: 1 GiB/s. */
+const mostIn = (milliseconds: number) => Math.ceil((milliseconds * 1024 ** 3) / 1000);
 
 describe("bytes that were deleted before they were read", () => {
   it("while the agent was down are counted to the byte where their size was seen, and reading goes on", async () => {
@@ -61,13 +63,16 @@ describe("bytes that were deleted before they were read", () => {
     const { text, recorded } = await readOnce(path, at, { restored });
     expect(text).toBe(lines(20, 30));
     const file = position.file.id;
-    // 4 events in 3 ms; then 17 ms to the next file's first event, and 20 for what clocks may differ; less what is counted.
-    const atMost = Math.ceil((size(0, 4) / 3) * (17 + 20) - size(4, 10));
+    // 17 ms from the last event that was read to the next file's first, and 20 for what clocks may differ; less what is counted.
+    const atMost = mostIn(17 + 20) - size(4, 10);
     expect(recorded.losses).toEqual([
       { reason: "unseen", bytes: 0, atMost, file },
       { reason: "deleted", bytes: size(4, 10), file },
     ]);
     expect(recorded.metrics.get("auditship_source_errors_total{apiserver,unseen}")).toBe(1);
+    // 4 events in 3 ms.
+    const likely = Math.ceil((size(0, 4) / 3) * 17) - size(4, 10);
+    expect(recorded.log.find(({ kind }) => kind === "unseen")?.message).toContain(`some ${likely} bytes`);
   });
 
   it("are told as unseen when nothing is known of their file", async () => {
@@ -146,9 +151,48 @@ describe("bytes that were deleted before they were read", () => {
     }
     // 0–10 are held, 10–20 were never seen, 20–30 are the one backup.
     expect(await readAll(reader, size(20, 40))).toBe(lines(20, 40));
-    const atMost = Math.ceil((size(0, 10) / 10) * (10 + 20));
-    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0, atMost }]);
-    expect(atMost).toBeGreaterThanOrEqual(size(10, 20));
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0, atMost: mostIn(20 - 9 + 20) }]);
+  });
+
+  it.each([
+    ["of one millisecond", 0],
+    ["of a few milliseconds", 1],
+  ])("are bounded where a burst of rotations %s follows hours at a low rate", async (_when, step) => {
+    const path = join(tempDirectory(), "audit.log");
+    const hour = 3_600_000;
+    let now = START;
+    const writer = new Lumberjack(path, { now: () => now, maxBackups: 1 });
+    const kept = line(1, START) + line(2, START + hour);
+    writer.write(kept);
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, kept.length);
+    now += hour;
+    const burst = Array.from({ length: 30 }, (_, i) => line(100 + i, now + i * step, "x".repeat(2500)));
+    for (const event of burst) {
+      writer.rotate();
+      writer.write(event);
+      now += step;
+      writer.mill();
+    }
+    // The last file is written to, the one before it is the one backup; 28 were never seen.
+    const [backup, active] = burst.slice(-2);
+    expect(await readAll(reader, backup.length + active.length)).toBe(backup + active);
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0 }]);
+    const lost = burst.slice(0, -2).join("").length;
+    expect(lost).toBeGreaterThan(70_000);
+    expect(recorded.losses[0].atMost).toBeGreaterThanOrEqual(lost);
+  });
+
+  it("are told without an upper bound where the clock was set back in between", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(1000, 1010));
+    const { at, restored } = await readSome(path, size(1000, 1010));
+    writer.delete(writer.rotate());
+    writer.write(lines(0, 10));
+    const { text, recorded } = await readOnce(path, at, { restored });
+    expect(text).toBe(lines(0, 10));
+    expect(recorded.losses).toEqual([{ reason: "unseen", bytes: 0, file: expect.any(String) }]);
   });
 
   it("are counted though nobody had begun to read", async () => {
