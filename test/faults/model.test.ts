@@ -18,6 +18,11 @@ const FOUND: Record<string, (log: LogUnderTest) => Promise<void>> = {
     await log.deleteBackup(false);
     await log.rotateSlowly();
   },
+  "a burst that overwrites itself is bounded, whatever the rate was before": async (log) => {
+    for (let i = 0; i < 50; i++) log.write(1, 450);
+    await log.read(1, 1 << 16);
+    log.rotateAtOnce(30, 2500);
+  },
   "what was truncated before anybody read it is told after a restart, too": async (log) => {
     log.write(1, 600);
     await log.truncate(false, true);

@@ -160,7 +160,9 @@ export class LogUnderTest {
     const all = sum(lost.map(({ bytes }) => bytes));
     const least = sum(this.#losses.map(({ bytes }) => bytes));
     const most = sum(this.#losses.map(mostOf));
-    if (least > all || most < known) {
+    // What overwrote itself before anybody looked may leave no trace; once it is told, its bound holds.
+    const due = this.#losses.some(({ reason }) => reason === "unseen") ? all : known;
+    if (least > all || most < due) {
       throw new Error(`${known} bytes are lost (${all} with what nobody saw), told as ${JSON.stringify(this.#losses)}`);
     }
   }
