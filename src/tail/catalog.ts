@@ -52,6 +52,8 @@ export class Catalog {
   /** Backups looked into, by base name; undefined for those that are empty or unusable. */
   readonly #known = new Map<string, LogFile | undefined>();
   #updates = 0;
+  /** The newest file when all of the directory was seen last: what is behind it may have gaps. */
+  #newest: LogFile | undefined;
   #changed = false;
   #lookedAt = { inode: "", size: 0, mtime: 0, time: 0 };
   /** The file that was truncated or deleted while it was being written to. Its successor is known. */
@@ -129,11 +131,14 @@ export class Catalog {
     this.#directory ??= this.#find();
     if (!this.#directory) return { changed: false, again: false };
     this.pinning?.begin(this.#directory);
-    const newest = this.#table.last();
-    const wasThere = newest !== undefined && newest.gone === undefined;
+    const isFirst = this.#updates === 0;
+    if (isFirst) await this.pinning?.adoptNewer();
+    this.#newest ??= this.#table.last();
+    const newest = this.#newest;
+    // What the state has as gone had no successor when that was written.
+    const isWatched = newest !== undefined && (isFirst || !newest.gone);
     // Written to when it was last seen, and nobody holds it.
     const grew = newest?.finished === false && !this.#active && !this.pinning?.has(newest);
-    if (this.#updates === 0) await this.pinning?.adoptNewer();
     const { backups, active, settled } = this.#directory.view(this.#active?.descriptor);
     let unused = active;
     try {
@@ -143,11 +148,12 @@ export class Catalog {
         unused = undefined;
         this.#takeActive(active);
         this.#markGone();
-        if (this.#updates === 0) this.pinning?.adoptOlder();
+        if (isFirst) this.pinning?.adoptOlder();
         this.pinning?.renew({ backups, active: this.#active });
-        if (wasThere && newest.gone && newest !== this.#cut) this.#unseen.vanished(newest, grew);
+        if (isWatched && newest.gone && newest !== this.#cut) this.#unseen.vanished(newest, grew);
         this.#unseen.count();
-        this.#changed ||= this.#updates === 0;
+        this.#newest = this.#table.last();
+        this.#changed ||= isFirst;
         this.#updates++;
       }
       return { changed: this.#changed, again: !settled, blocked };

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Position, Source, StartPoint, StoredPosition } from "../../src/plugin/index.js";
 import { Lumberjack } from "../support/lumberjack.js";
 import { patience } from "../support/patience.js";
@@ -276,6 +276,54 @@ describe("bytes that were deleted before they were read", () => {
     expect(await readAll(reader, size(30, 50))).toBe(lines(30, 50));
     expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0 }]);
     expect(recorded.losses[0].atMost).toBeGreaterThanOrEqual(size(20, 30));
+  });
+
+  it("are bounded where the newest file was gone already when the state was written", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 10));
+    const position = reader.position()!;
+    writer.close();
+    fs.truncateSync(path);
+    const state = () => source.state(position) as { files: { gone?: string }[] };
+    await vi.waitUntil(() => state().files[0].gone === "overwritten", patience);
+    const restored = state();
+    await source.close();
+    writer.write(lines(10, 20));
+    const first = writer.rotate();
+    writer.write(lines(20, 30));
+    writer.rotate();
+    writer.write(lines(30, 40));
+    writer.delete(first);
+    const { text, recorded } = await readOnce(path, stored(position), { restored });
+    expect(text).toBe(lines(20, 40));
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0, atMost: mostIn(20 - 9 + 20) }]);
+  });
+
+  it("are bounded though a backup after them could not be opened at first", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { at, restored } = await readSome(path, size(0, 10));
+    const backups = [10, 20, 30, 40].map((from) => {
+      const backup = writer.rotate();
+      writer.write(lines(from, from + 10));
+      return backup;
+    });
+    for (const backup of backups.slice(0, 2)) writer.delete(backup);
+    let forbidden = true;
+    const real = fs.openSync;
+    const spy = vi.spyOn(fs, "openSync").mockImplementation((file, ...rest) => {
+      if (forbidden && String(file).endsWith(backups[3])) throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+      return real(file, ...rest);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const { source, recorded } = await openSource(path, { restored });
+    expect(recorded.log.map(({ kind }) => kind)).toEqual(["open"]);
+    forbidden = false;
+    expect(await readAll(await source.reader(at), size(20, 50))).toBe(lines(20, 50));
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0, atMost: mostIn(20 - 9 + 20) }]);
   });
 
   it("do not bring back what was done with before them, nor hide what came after", async () => {

@@ -56,6 +56,30 @@ describe("pinned files", () => {
     expect(recorded.losses).toEqual([]);
   });
 
+  it("that the state does not know are followed by what nobody saw, which is told", async () => {
+    const { path, writer, pinned } = setUp();
+    writer.write(lines(0, 10));
+    const { source } = await openSource(path, pin);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 10));
+    const at = stored(reader.position());
+    const restored = source.state(reader.position());
+    const deleted = [writer.rotate()];
+    writer.write(lines(10, 20));
+    await vi.waitUntil(() => pinned().length === 2, patience);
+    await source.close();
+    for (const from of [20, 30, 40]) {
+      deleted.push(writer.rotate());
+      writer.write(lines(from, from + 10));
+    }
+    // 0–10 and 10–20 are pinned, 20–30 were never seen, 30–40 are the one backup.
+    for (const backup of deleted.slice(0, 3)) writer.delete(backup);
+    const { text, recorded } = await readOnce(path, at, { restored, ...pin });
+    expect(text).toBe(lines(10, 20) + lines(30, 50));
+    expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0 }]);
+    expect(recorded.losses[0].atMost).toBeGreaterThanOrEqual(size(20, 30));
+  });
+
   it.each([false, true])("are its owner's alone, compressed: %s", async (compress) => {
     const { path, writer, spool, pinned } = setUp(compress);
     writeThree(writer);
