@@ -147,6 +147,20 @@ export class FileTable {
   }
 
   /**
+   * Takes the bytes of a damaged `.gz` from `from` on for lost. Where its size was not seen before, nothing says how many they are:
+   * what stands where a whole file has its size may be anything.
+   */
+  loseDamaged(file: LogFile, from: number): Loss[] {
+    const isNew = from < (file.lostFrom ?? Number.POSITIVE_INFINITY);
+    const isGuess = !file.exact || file.grown !== undefined;
+    file.grown = undefined;
+    const losses = file.exact ? this.lose(file, from, { reason: "unreadable" }) : [];
+    if (isNew) file.lostFrom = from;
+    if (isNew && isGuess) losses.push({ reason: "unseen", bytes: 0, file: file.ref.id });
+    return losses;
+  }
+
+  /**
    * JSON of every file from `oldest` on (all if undefined), and the ids of the earlier ones that still exist. Earlier files that
    * are gone are forgotten.
    */

@@ -232,7 +232,7 @@ export class Log {
   loseDamaged(file: LogFile, offset: number, why: string): void {
     const what = "An audit file is damaged; what comes after the damage is lost.";
     this.reports.tell("damaged", this.nameOf(file), what, new Error(why));
-    this.#loseFrom(file, offset, { reason: "unreadable" });
+    for (const loss of this.table.loseDamaged(file, offset)) this.reports.lost(loss);
   }
 
   async close(): Promise<void> {

@@ -486,6 +486,50 @@ describe("a compressed backup", () => {
     expect(errors(recorded, "damaged")).toBe(1);
   });
 
+  it.each([
+    ["less than was read", 1],
+    ["far more", 500],
+  ])(
+    "that is cut off and was never seen before has a rest without an upper bound, where its end claims %s",
+    async (_claim, factor) => {
+      const { path, writer } = setUp();
+      writer.write(lines(0, 3000));
+      const backup = writer.rotate();
+      writer.write(line(9999));
+      const plain = join(dirname(path), backup);
+      const compressed = gzipSync(fs.readFileSync(plain));
+      const cut = compressed.subarray(0, compressed.length >> 1);
+      // What happens to stand where a whole file has its size.
+      cut.writeUInt32LE(cut.length * factor, cut.length - 4);
+      fs.writeFileSync(`${plain}.gz`, cut);
+      fs.rmSync(plain);
+      const { text, recorded } = await readOnce(path);
+      expect(text.length).toBeGreaterThan(size(0, 1000));
+      expect(recorded.losses).toEqual([{ reason: "unseen", bytes: 0, file: expect.any(String) }]);
+      expect(errors(recorded, "damaged")).toBe(1);
+    },
+  );
+
+  it("that is cut off and had grown since its size was seen has no upper bound either", async () => {
+    const { path, writer } = setUp();
+    writer.write(lines(0, 10));
+    const { source } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    await readAll(reader, size(0, 10));
+    const at = stored(reader.position());
+    const restored = source.state(reader.position());
+    await source.close();
+    writer.write(lines(10, 3000));
+    const plain = join(dirname(path), writer.rotate());
+    const compressed = gzipSync(fs.readFileSync(plain));
+    fs.writeFileSync(`${plain}.gz`, compressed.subarray(0, compressed.length >> 1));
+    fs.rmSync(plain);
+    writer.write(line(9999));
+    const { text, recorded } = await readOnce(path, at, { restored });
+    expect(text.startsWith(lines(10, 1000))).toBe(true);
+    expect(recorded.losses).toEqual([{ reason: "unseen", bytes: 0, file: expect.any(String) }]);
+  });
+
   it("from which nothing can be read is left out, with a warning", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 3));
