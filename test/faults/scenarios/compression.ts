@@ -109,7 +109,7 @@ export const compression: Scenario[] = [
     },
   },
   {
-    name: "4 a .gz that is cut, alone: what can be read is read, the rest bounded",
+    name: "4 a .gz that is cut, alone: what can be read is read, the rest told",
     async run(site) {
       const log = site.writer();
       const backup = await backupBehind(site, log);
