@@ -23,7 +23,7 @@ A file of tests:
         - { verb: get, user: { username: eve }, objectRef: { resource: secrets, name: db }, stage: ResponseComplete }
       expect: [{ rule: SecretRead, priority: WARNING }]
 
-Exit code: 0 all passed, 1 a test failed, 2 an error in tests or rules.
+Exit code: 0 all passed, 1 a test failed or the report cannot be written, 2 an error in tests or rules.
 `,
     )
     .action(async (files: string[], { rules = [], junit }: { rules?: string[]; junit?: string }) => {
@@ -45,7 +45,7 @@ async function writeReport(
     await writeFile(file, junit(results));
   } catch (cause) {
     throw new AuditshipError(
-      "AUDITSHIP_USAGE",
+      "AUDITSHIP_OUTPUT",
       `the report cannot be written: ${(cause as Error).message}.`,
       { file },
       { cause },

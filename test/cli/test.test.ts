@@ -1,5 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { commandLine } from "./fixture.js";
 import { event, RULES } from "./rules.js";
@@ -156,7 +156,15 @@ tests:
   </testsuite>
 </testsuites>
 `);
-    expect(await run(tests, "--junit", cli.path("none/report.xml"))).toBe(2);
-    expect(cli.err).toContain("the report cannot be written");
   });
+
+  it.each(["none/report.xml", "/dev/full"])(
+    "ends with 1 if the report cannot be written to %s, though all tests passed",
+    async (file) => {
+      const tests = "rules: rules.yaml\ntests: [{ name: fine, events: [], expect: [] }]\n";
+      expect(await run(tests, "--junit", resolve(cli.directory, file))).toBe(1);
+      expect(cli.out).toContain("1 tests, 0 failed");
+      expect(cli.err).toMatch(/: the report cannot be written: E(NOENT|NOSPC): .*\(AUDITSHIP_OUTPUT\)\n$/);
+    },
+  );
 });
