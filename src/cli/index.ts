@@ -37,8 +37,7 @@ export function createProgram(finish: Finish): Command {
     .version(VERSION, "-V, --version", "Print the version.")
     .helpOption("-h, --help", "Explain a command, with examples.")
     .helpCommand(false)
-    .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(oneLine(text)) });
+    .exitOverride();
   for (const add of [
     addRun,
     addStatus,
@@ -65,7 +64,14 @@ export function createProgram(finish: Finish): Command {
       ["auditship match --rules rules/ audit.log", "which events of a file the rules match"],
     ),
   );
+  pointToHelp(program, program.name());
   return program;
+}
+
+/** Has errors in calls of a command, and of those below it, name its own help. `call` is how it is called. */
+function pointToHelp(command: Command, call: string): void {
+  command.configureOutput({ outputError: (text, write) => write(oneLine(text, call)) });
+  for (const below of command.commands) pointToHelp(below, `${call} ${below.name()}`);
 }
 
 /** Codes that mean: mend what you gave me, and call again. */
@@ -89,11 +95,11 @@ function isAuditshipError(error: unknown): error is AuditshipError {
 }
 
 /** Commander says what is wrong in up to two lines, and not where help is. */
-function oneLine(text: string): string {
+function oneLine(text: string, call: string): string {
   const message = text
     .replace(/^error: /, "")
     .trim()
     .replace(/\s*\n\s*/g, " ")
     .replace(/\.$/, "");
-  return `auditship: ${message}; see auditship --help. (AUDITSHIP_USAGE)\n`;
+  return `auditship: ${message}; see ${call} --help. (AUDITSHIP_USAGE)\n`;
 }

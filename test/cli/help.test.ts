@@ -89,6 +89,18 @@ describe("the command line", () => {
     expect(out).toBe("");
   });
 
+  it.each([
+    [["rnu"], "auditship --help"],
+    [["run"], "auditship run --help"],
+    [["match", "--rules", "x"], "auditship match --help"],
+    [["simulate", "--rate", "0"], "auditship simulate --help"],
+    [["dlq", "lst"], "auditship dlq --help"],
+    [["dlq", "list", "--limit", "0"], "auditship dlq list --help"],
+  ])("names the help of the command that was called wrongly: %j", async (args, help) => {
+    expect(await auditship(...args)).toBe(2);
+    expect(err).toContain(`; see ${help}. (AUDITSHIP_USAGE)`);
+  });
+
   it("shows the help and ends with 2 when there is no command", async () => {
     expect(await auditship()).toBe(2);
     expect(err).toContain("Usage: auditship");
