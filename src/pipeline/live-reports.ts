@@ -44,7 +44,7 @@ export class LiveReports {
   }
 
   /** Reports what became of all resources, unless it was reported before. Resolves when done. */
-  tell({ verdicts, selectors }: Pick<RulesRead, "verdicts" | "selectors">): Promise<void> {
+  async tell({ verdicts, selectors }: Pick<RulesRead, "verdicts" | "selectors">): Promise<void> {
     for (const verdict of verdicts) {
       const { name } = verdict.resource;
       this.#waiting.set(name, { verdict, warnings: selectors.filter(({ place }) => place.file === name) });
@@ -53,17 +53,20 @@ export class LiveReports {
     for (const told of [this.#waiting, this.#events, this.#statuses]) {
       for (const name of [...told.keys()]) if (!there.has(name)) told.delete(name);
     }
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-    });
-    return this.#working;
+    if (this.#waiting.size > 0) this.#working ??= this.#work();
+    await this.#working;
   }
 
+  /** Goes on until nothing waits, and is over in the same moment: what is told from then on needs another. */
   async #work(): Promise<void> {
-    for (const [name, report] of this.#waiting) {
-      this.#waiting.delete(name);
-      await this.#tellEvents(report);
-      await this.#tellStatus(report.verdict);
+    try {
+      for (const [name, report] of this.#waiting) {
+        this.#waiting.delete(name);
+        await this.#tellEvents(report);
+        await this.#tellStatus(report.verdict);
+      }
+    } finally {
+      this.#working = undefined;
     }
   }
 
