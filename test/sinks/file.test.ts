@@ -25,10 +25,11 @@ import type { SinkState } from "../../src/plugin/index.js";
 import { documents, temporaryDirectory, testHost } from "./support.js";
 
 const DAY = 86_400_000;
+/** Of an archive that does not mind whether a test runs over midnight. */
 const options = (path: string, more: Partial<ArchiveOptions> = {}): ArchiveOptions => ({
   path,
   maxSize: 1e9,
-  rotateDaily: true,
+  rotateDaily: false,
   maxBackups: 0,
   gzip: false,
   fsync: "checkpoint",
@@ -53,7 +54,8 @@ async function checkpoint(archive: Archive): Promise<SinkState> {
 /** Every line of the archive, oldest file first. */
 async function lines(directory: string): Promise<string[]> {
   const names = (await readdir(directory)).filter((name) => /^audit[-.]/.test(name));
-  names.sort((a, b) => Number(a.startsWith("audit.")) - Number(b.startsWith("audit.")) || a.localeCompare(b));
+  const sequenceOf = (name: string) => Number(/-(\d{6})\./.exec(name)?.[1] ?? Number.POSITIVE_INFINITY);
+  names.sort((a, b) => sequenceOf(a) - sequenceOf(b));
   const contents = names.map(async (name) => {
     const bytes = await readFile(join(directory, name));
     return (name.endsWith(".gz") && bytes.length > 0 ? gunzipSync(bytes) : bytes).toString();
@@ -372,7 +374,7 @@ describe("an archive that leaves space to others", () => {
     const directory = await temporaryDirectory();
     let now = Date.now();
     const path = join(directory, "audit.ndjson");
-    const archive = await opened(path, { maxSize: 1, retention: 7 * DAY, rotateDaily: false }, undefined, () => now);
+    const archive = await opened(path, { maxSize: 1, retention: 7 * DAY }, undefined, () => now);
     for (const line of "123") await archive.fold(documents(line));
     await checkpoint(archive);
     await checkpoint(archive);
@@ -418,7 +420,7 @@ describe("rotation of an archive", () => {
   it("begins a new file with the first write of a UTC day, and none for a day without events", async () => {
     const directory = await temporaryDirectory();
     let now = Date.now();
-    const archive = await opened(join(directory, "audit.ndjson"), {}, undefined, () => now);
+    const archive = await opened(join(directory, "audit.ndjson"), { rotateDaily: true }, undefined, () => now);
     const today = new Date(now).toISOString().slice(0, 10);
     await archive.fold(documents("1"));
     now += 3 * DAY;
@@ -432,7 +434,7 @@ describe("rotation of an archive", () => {
     const directory = await temporaryDirectory();
     let now = Date.now();
     const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
-    const before = await opened(join(directory, "audit.ndjson"), {}, undefined, () => now);
+    const before = await opened(join(directory, "audit.ndjson"), { rotateDaily: true }, undefined, () => now);
     now += DAY;
     await before.fold(documents("1"));
     await before.fold(documents("2"));
@@ -441,7 +443,7 @@ describe("rotation of an archive", () => {
     await before.fold(documents("lost in a crash"));
     await before.close();
     await utimes(join(directory, "audit.ndjson"), now / 1000, now / 1000);
-    const after = await opened(join(directory, "audit.ndjson"), {}, state, () => now + DAY);
+    const after = await opened(join(directory, "audit.ndjson"), { rotateDaily: true }, state, () => now + DAY);
     await after.fold(documents("3"));
     expect((await readdir(directory)).sort()).toEqual([`audit-${dayOf(now)}-000001.ndjson`, "audit.ndjson"]);
     expect(await readFile(join(directory, "audit.ndjson"), "utf8")).toBe("3\n");
@@ -468,7 +470,7 @@ describe("rotation of an archive", () => {
     const directory = await temporaryDirectory();
     let now = Date.now();
     const path = join(directory, "audit.ndjson");
-    const archive = await opened(path, { maxSize: 1, retention: 7 * DAY, rotateDaily: false }, undefined, () => now);
+    const archive = await opened(path, { maxSize: 1, retention: 7 * DAY }, undefined, () => now);
     for (const line of "1234") await archive.fold(documents(line));
     for (const _ of "ab") await checkpoint(archive);
     const [first, second] = (await readdir(directory)).sort();
@@ -516,6 +518,7 @@ describe("a kill at any moment", () => {
         { weight: 2, arbitrary: fc.constant("checkpoint" as const) },
         { weight: 1, arbitrary: fc.constant("big" as const) },
         { weight: 2, arbitrary: fc.constant("kill" as const) },
+        { weight: 1, arbitrary: fc.constant("midnight" as const) },
         { weight: 2, arbitrary: fc.record({ full: fc.nat({ max: 600 }) }) },
       );
       await fc.assert(
@@ -527,7 +530,9 @@ describe("a kill at any moment", () => {
             let generation = 0;
             let directory = join(root, "0");
             await mkdir(directory);
-            const start = (state?: SinkState) => opened(join(directory, "audit.ndjson"), { gzip, maxSize }, state);
+            let now = Date.now();
+            const given = { gzip, maxSize, rotateDaily: true };
+            const start = (state?: SinkState) => opened(join(directory, "audit.ndjson"), given, state, () => now);
             let archive = await start();
             // The cursor: how many events are acknowledged for good, and the sink's state with it.
             let stored = { events: 0, state: await checkpoint(archive) };
@@ -535,6 +540,7 @@ describe("a kill at any moment", () => {
             const event = (size: number) => `${next++}:${"x".repeat(size)}`;
             for (const action of steps) {
               if (action === "checkpoint") stored = { events: next, state: await checkpoint(archive) };
+              else if (action === "midnight") now += DAY;
               else if (action === "big") await archive.fold(documents(event(300_000)));
               else if (action === "kill") {
                 directory = join(root, String(++generation));
