@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Batch,
   defineStage,
@@ -10,6 +9,7 @@ import {
   type Stage,
   type StageHost,
   sameBytes,
+  within,
 } from "../../src/plugin/index.js";
 import { LiveNamespaces, type NamespaceFacts } from "./workspace/namespaces.js";
 
@@ -52,7 +52,7 @@ export default defineStage({
     }
     const live = new LiveNamespaces(host.now);
     const watched = await live.open(host, { workspace: label, devops: devopsLabel });
-    await Promise.race([watched.synced, sleep(PATIENCE, undefined, { ref: false })]);
+    await within(PATIENCE, watched.synced);
     return new WorkspaceStage(
       (namespace) => given.get(namespace) ?? live.find(namespace),
       host,

@@ -8,7 +8,7 @@ import { faultOf } from "../observe/fault.js";
 import { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
 import { type ObserveServer, serveObservation } from "../observe/server.js";
-import { AuditshipError, type Logger } from "../plugin/index.js";
+import { AuditshipError, type Logger, within } from "../plugin/index.js";
 import { VERSION } from "../version.js";
 import { Checkpoints } from "./checkpoints.js";
 import { changedUntilRestart, isSame, untilRestart } from "./config-change.js";
@@ -29,7 +29,6 @@ import { type OpenSource, openSource } from "./sources.js";
 import { makeStages, type StageSet } from "./stages.js";
 import { StateStore } from "./state.js";
 import { StoredEvent } from "./stored-event.js";
-import { within } from "./within.js";
 
 export interface AgentOptions {
   /** Read what is there, deliver it, and end. */

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { compareCursors } from "../delivery/ledger.js";
-import type { Position } from "../plugin/index.js";
+import { type Position, within } from "../plugin/index.js";
 import type { Lane } from "./lane.js";
 
 /** Milliseconds that the live lane waits at most for one that wants to join it: longer would delay the others' events. */
@@ -54,7 +53,7 @@ export class CatchUp {
       return "gone";
     }
     const reaching = this.#reach(meeting.at);
-    const inTime = await Promise.race([reaching, sleep(MEETING, false, { ref: false })]);
+    const inTime = (await within(MEETING, reaching)) && (await reaching);
     if (inTime && live.running) join();
     meeting.release();
     if (inTime) return "joined";

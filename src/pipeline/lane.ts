@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Ledger } from "../delivery/ledger.js";
 import type { Runner } from "../delivery/runner.js";
 import type { EventBatch } from "../event/index.js";
-import { type Chunk, comparePositions, type Position, type Reader } from "../plugin/index.js";
+import { type Chunk, comparePositions, type Position, type Reader, within } from "../plugin/index.js";
 
 /** A sink on one source. */
 export interface Member {
@@ -120,13 +120,7 @@ export class Lane {
       this.#guests.push(resolve);
       this.#wait.abort();
     });
-    const late = new AbortController();
-    const inTime = await Promise.race([
-      meeting.then(() => true),
-      sleep(PATIENCE, false, { ref: false, signal: late.signal }).catch(() => false),
-    ]);
-    late.abort();
-    if (inTime) return meeting;
+    if (await within(PATIENCE, meeting)) return meeting;
     void meeting.then((given) => given?.release());
     return undefined;
   }

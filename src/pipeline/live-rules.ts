@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../kubernetes/cluster.js";
-import type { AuditshipError, Watched } from "../plugin/index.js";
+import { type AuditshipError, type Watched, within } from "../plugin/index.js";
 import { type LoadedRules, type LoadOptions, loadRules } from "../rules/index.js";
 import { collectionOf, nameOf, type SeenResource, seenResource } from "./live-resource.js";
 
@@ -42,10 +41,7 @@ export class LiveRules {
       const watched = await cluster.watch({ path, pick: (object) => seenResource(kind, object) });
       live.#watches.push({ kind, watched });
     }
-    await Promise.race([
-      Promise.all(live.#watches.map(({ watched }) => watched.synced)),
-      sleep(PATIENCE, undefined, { ref: false }),
-    ]);
+    await within(PATIENCE, Promise.all(live.#watches.map(({ watched }) => watched.synced)));
     return live;
   }
 

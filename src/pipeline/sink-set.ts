@@ -2,12 +2,11 @@ import type { LoadedSource } from "../config/load.js";
 import type { Runner } from "../delivery/runner.js";
 import type { Readiness } from "../observe/health.js";
 import type { Metrics } from "../observe/meter.js";
-import type { StartPoint } from "../plugin/index.js";
+import { type StartPoint, within } from "../plugin/index.js";
 import type { Checkpoints } from "./checkpoints.js";
 import type { Feed } from "./feed.js";
 import type { MadeSink, RunningSink } from "./sinks.js";
 import type { SinkRecord } from "./state.js";
-import { within } from "./within.js";
 
 /** What a set of sinks works with. */
 export interface SinkSetDeps {

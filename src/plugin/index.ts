@@ -31,4 +31,5 @@ export * from "./tape.js";
 export * from "./time.js";
 export * from "./units.js";
 export * from "./verdict.js";
+export * from "./within.js";
 export * from "./writer.js";

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CatchUp } from "../../src/pipeline/catch-up.js";
 import type { Lane } from "../../src/pipeline/lane.js";
 import type { Position } from "../../src/plugin/index.js";
+import { timersLeftBy } from "../support/timers.js";
 
 const FILE = { fingerprint: "f", id: "f", ordinal: 0, time: 0 };
 const at = (offset: number): Position => ({ file: FILE, offset });
@@ -37,6 +38,10 @@ describe("a lane that catches up", () => {
     expect(await meeting(at(50), at(50))).toEqual({ result: "joined", joined: true });
     expect(await meeting(at(10), at(50))).toEqual({ result: "joined", joined: true });
     expect(await meeting(undefined, undefined)).toEqual({ result: "joined", joined: true });
+  });
+
+  it("leaves no timer behind when it meets the live one", async () => {
+    expect(await timersLeftBy(() => meeting(at(10), at(50)))).toBe(0);
   });
 
   it("hands nothing over to one that is behind it, whose next batch its sinks have: it takes its place", async () => {

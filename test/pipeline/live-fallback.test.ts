@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Cluster } from "../../src/kubernetes/cluster.js";
 import { LiveRules } from "../../src/pipeline/live-rules.js";
 import type { KubernetesObject, Watched, WatchOptions } from "../../src/plugin/index.js";
+import { timersLeftBy } from "../support/timers.js";
 
 const OPTIONS = { paths: [], archivingPriority: "DEBUG", alertingPriority: "WARNING" };
 
@@ -33,6 +34,10 @@ function resource(name: string, { n, bad }: Version): KubernetesObject {
   const rules = [item(`${name}${n}`, "Verb exists"), ...(bad ? [item("Bad", "Verb (")] : [])];
   return { metadata: { name, namespace: "n", labels: { type: "alerting" } }, spec: { rules } } as KubernetesObject;
 }
+
+it("starts without a timer left behind when the first lists come in time", async () => {
+  expect(await timersLeftBy(() => LiveRules.open(cluster().cluster, ["n"]))).toBe(0);
+});
 
 const change = fc.record({ name: fc.constantFrom("a", "b", "c"), what: fc.constantFrom("good", "bad", "gone") });
 

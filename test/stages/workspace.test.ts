@@ -3,6 +3,7 @@ import { z } from "zod";
 import workspace, { WorkspaceStage } from "../../plugins/stages/workspace.js";
 import { EventBatch } from "../../src/event/index.js";
 import { Flag, type KubernetesObject, type Watched, type WatchOptions } from "../../src/plugin/index.js";
+import { timersLeftBy } from "../support/timers.js";
 import { withWebAssembly } from "../support/web-assembly.js";
 import { FILE, load, loadEvents, stageHost } from "./support.js";
 
@@ -111,6 +112,10 @@ describe("workspace that watches the API server", () => {
     expect([...opened.host.counts]).toEqual([]);
     await seen(opened, "unheard-of");
     expect([...opened.host.counts]).toEqual([["auditship_unknown_workspaces_total apiserver", 1]]);
+  });
+
+  it("starts without a timer left behind when the first list comes in time", async () => {
+    expect(await timersLeftBy(() => open())).toBe(0);
   });
 
   it("takes the labels that it is told, and puts a static map before them", async () => {
