@@ -11,6 +11,9 @@ import { delay, rate, size } from "../plugin/units.js";
 /** They share one memory of WebAssembly, which reaches 4 GiB and is addressed by numbers of 32 bits with a sign. */
 const MOST_BUFFERS = 1024 ** 3;
 
+/** Milliseconds in which one failed request is sent again (retry.initial by default): a sink is not to be parked for that. */
+const LEAST_STALL = 500;
+
 export const nameSchema = z.string().regex(NAME);
 
 /** Where a reader begins that has no cursor. */
@@ -90,9 +93,10 @@ export const sinkSchema = z.strictObject({
     ),
   rate: rate().optional().describe("Most bytes per second while catching up."),
   stallAfter: delay()
+    .refine((ms) => ms >= LEAST_STALL, "expected 500ms or more: with less, one failed request would park the sink")
     .prefault("2s")
     .describe(
-      "A sink that fails and accepts nothing for this long is parked: it waits, without using memory, until its far end answers.",
+      "A sink that fails and accepts nothing for this long is parked: it waits, without using memory, until its far end answers. At least 500ms.",
     ),
   deadLetters: z
     .strictObject({

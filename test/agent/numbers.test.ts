@@ -30,7 +30,7 @@ it("what a sink that is down is behind, and what rotation takes from it, is told
     retry: { initial: "20ms", max: "50ms", slow: "50ms" },
     request: { maxEvents: 2 },
     concurrency: 1,
-    stallAfter: "100ms",
+    stallAfter: "500ms",
   };
   await place.configure({ sinks: { archive, file: { type: "file", path: "archive.ndjson" } } });
   const log = place.at("log", "audit.log");

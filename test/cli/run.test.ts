@@ -238,7 +238,7 @@ describe("a run whose standard output", () => {
     JSON.parse(await readFile(join(directory, "state", "sinks", `${sink}.json`), "utf8")).body.cursors.api?.offset;
 
   it("is not read goes on with its other sinks and their cursors, and ends when it is told to", async () => {
-    await configure("shutdownTimeout: 100ms\n", "  out: { type: stdout, stallAfter: 50ms }\n");
+    await configure("shutdownTimeout: 100ms\n", "  out: { type: stdout, stallAfter: 500ms }\n");
     await writeFile(log(), many);
     const agent = start("run", "-c", "auditship.yaml");
     agent.child.stdout!.pause();

@@ -65,6 +65,13 @@ observe: { log: loud }
     ]);
   });
 
+  it("names a sink that would be parked for one failed request", async () => {
+    expect(await complaints(minimal("    stallAfter: 499ms\n"))).toEqual([
+      "config.yaml:8:17: sinks.archive.stallAfter: expected 500ms or more: with less, one failed request would park the sink. (AUDITSHIP_CONFIG_VALUE)",
+    ]);
+    expect(await complaints(minimal("    stallAfter: 500ms\n"))).toEqual([]);
+  });
+
   it("names the stage that does not exist and the one that was meant", async () => {
     const [line] = await complaints(minimal("stages: [parse, macth]\n"));
     expect(line).toMatch(/^config\.yaml:8:17: cannot load stage "macth": .*Did you mean "match"\?/);

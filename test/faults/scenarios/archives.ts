@@ -18,7 +18,7 @@ function configure(site: Site, options: object = {}): void {
     gzip,
     maxSize: "100KiB",
     retry: { initial: "20ms", max: "100ms" },
-    stallAfter: "200ms",
+    stallAfter: "500ms",
     ...options,
   });
   site.configure({ sinks: { plain: archive("plain", false), compressed: archive("compressed", true) } });

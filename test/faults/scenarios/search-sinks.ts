@@ -293,7 +293,7 @@ export const searchSinks: Scenario[] = [
     },
   },
   answered("35 each answer takes 1 s", () => ({ do: "store", late: 1000 })),
-  answered("35 each answer takes longer than stallAfter", () => ({ do: "store", late: 1500 }), { stallAfter: "300ms" }),
+  answered("35 each answer takes longer than stallAfter", () => ({ do: "store", late: 1500 }), { stallAfter: "500ms" }),
   answered("35 never an answer", () => ({ do: "never" }), { timeout: "500ms" }),
   answered("35 never an answer, and all is stored", () => ({ do: "never", stored: true }), { timeout: "500ms" }),
   answered("35 the answer comes after our timeout", () => ({ do: "store", late: 900 }), { timeout: "500ms" }),
