@@ -17,7 +17,7 @@ import { Follower, type Section } from "./follower.js";
 import { Lane } from "./lane.js";
 import { Seen, type Span } from "./seen.js";
 import type { Slots } from "./slots.js";
-import { compareStarts, placeOf, startKey, startOf } from "./starts.js";
+import { compareStarts, placeOf, startKey, startOf, startsAtEnd } from "./starts.js";
 import type { SourceState } from "./state.js";
 
 /** What a feed needs from the agent. */
@@ -194,7 +194,8 @@ export class Feed {
     this.#dispatching = true;
     try {
       while (this.#waiting.length > 0 && !this.#stopped) {
-        if (this.#waiting.some((section) => this.#goesAhead(section))) await this.#goAhead();
+        if (this.#live && this.#waiting.some(startsAtEnd)) await this.#placeAtEnd();
+        else if (this.#waiting.some((section) => this.#goesAhead(section))) await this.#goAhead();
         else if (!this.#live) await this.#launch(this.#waiting.reduce((a, b) => (compareStarts(b, a) > 0 ? b : a)));
         else if (this.#deps.slots.take()) await this.#launch(this.#waiting[0]);
         else {
@@ -207,6 +208,19 @@ export class Feed {
     } finally {
       this.#dispatching = false;
       this.#settle();
+    }
+  }
+
+  /** Notes where the log ends for sinks that start there: what is written while they wait for a lane is theirs. */
+  async #placeAtEnd(): Promise<void> {
+    const sections = this.#waiting.filter(startsAtEnd);
+    const reader = await this.#source.reader({ at: "end" });
+    const end = reader.position();
+    await reader.close();
+    for (const { follower } of sections) {
+      if (!this.#followers.has(follower.runner)) continue;
+      follower.begin(end);
+      this.#deps.onProgress(follower.runner);
     }
   }
 

@@ -24,22 +24,26 @@ export interface Section extends Member {
  */
 export class Follower {
   readonly runner: Runner;
-  /** Where it starts as long as it has no cursor. */
-  readonly start: StartPoint;
   /** A reader was opened for it: what comes after counts as its own. */
   begun: boolean;
   /** It stays in the log's order until it is on the live lane, whatever is configured: it is slow, or there is no backlog. */
   inOrder = false;
+  #start: StartPoint;
   readonly #onAdvance: () => void;
   /** Oldest first. */
   #sections: Section[] = [];
 
   constructor(runner: Runner, ledger: Ledger, start: StartPoint, begun: boolean, onAdvance: () => void) {
     this.runner = runner;
-    this.start = start;
+    this.#start = start;
     this.begun = begun;
     this.#onAdvance = onAdvance;
     this.#add(ledger);
+  }
+
+  /** Where it starts as long as it has no cursor. */
+  get start(): StartPoint {
+    return this.#start;
   }
 
   get sections(): readonly Section[] {
@@ -62,6 +66,13 @@ export class Follower {
     if (!cursor) return undefined;
     const ranges = this.#ranges();
     return { file: cursor.file, offset: cursor.offset, ...(ranges.length > 0 && { ranges }) };
+  }
+
+  /** Starts at `position`, wherever the log ends when it gets a lane; undefined: in a log that is empty now. */
+  begin(position: Position | undefined): void {
+    this.begun = true;
+    if (position) this.#sections[0].ledger.begin(position);
+    else this.#start = { at: "beginning" };
   }
 
   /** Parts what is written from `at` on from the backlog before it. */

@@ -5,6 +5,10 @@ import type { Section } from "./follower.js";
 /** Where the next batch of a section starts; undefined if that is for its {@link startOf} to say. */
 export const placeOf = ({ next, ledger }: Section): Position | undefined => next ?? ledger.cursor;
 
+/** True if it starts where the log ends, and nobody has looked yet where that is. */
+export const startsAtEnd = (section: Section): boolean =>
+  placeOf(section) === undefined && section.follower.start.at === "end";
+
 /** Where a reader for these sections begins: they are at one place. */
 export function startOf(sections: readonly Section[]): StartPoint {
   const [{ follower }] = sections;

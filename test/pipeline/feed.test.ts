@@ -303,6 +303,29 @@ describe("sinks on one source", () => {
     await expect.poll(() => sink.received).toEqual(range(50, 60));
   });
 
+  it.each([50, 0])(
+    "starts at the end as it was when it came, though no lane is free for it (%i before)",
+    async (before) => {
+      const slots = new Slots(1);
+      feed = newFeed(16_384, slots);
+      const [healthy, late] = [new FarEnd(), new FarEnd()];
+      await addSink("healthy", healthy);
+      source.append(lines(0, before));
+      await expect.poll(() => healthy.received.length).toBe(before);
+      slots.take();
+      const runner = await addSink("late", late, { at: "end" });
+      await feed.begun();
+      // What is written down of it, should the agent be killed now.
+      const { file, offset } = feed.cursor(runner)!;
+      expect({ file, offset }).toEqual({ file: before > 0 ? source.file.fingerprint : "", offset: source.length });
+      source.append(lines(before, 100));
+      await expect.poll(() => healthy.received.length).toBe(100);
+      slots.give();
+      source.append(lines(100, 110));
+      await expect.poll(() => late.received).toEqual(range(before, 110));
+    },
+  );
+
   it("that is removed while its lane is being opened gets nothing", async () => {
     source.append(lines(0, 10));
     const sink = new FarEnd();
