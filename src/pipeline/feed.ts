@@ -304,6 +304,7 @@ export class Feed {
     const position = reader.position();
     for (const section of sections) {
       const { follower, ledger } = section;
+      if (startsAtEnd(section)) follower.begin(position);
       follower.begun ||= follower.start.at !== "time" || position !== undefined;
       section.lane = lane;
       section.next = undefined;

@@ -326,6 +326,21 @@ describe("sinks on one source", () => {
     },
   );
 
+  it("starts at the end of a log that was empty when it came, though it was parked then", async () => {
+    const sink = new FarEnd();
+    sink.reachable = false;
+    const runner = await makeSink("held back", sink);
+    runner.park("where it begins cannot be written");
+    feed.add(runner, undefined, { at: "end" });
+    await feed.begun();
+    source.append(lines(0, 10));
+    await expect.poll(() => source.readers).toBe(0);
+    sink.reachable = true;
+    await expect.poll(() => runner.state).toBe("live");
+    source.append(lines(10, 20));
+    await expect.poll(() => sink.received).toEqual(range(0, 20));
+  });
+
   it("that is removed while its lane is being opened gets nothing", async () => {
     source.append(lines(0, 10));
     const sink = new FarEnd();
