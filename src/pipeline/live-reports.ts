@@ -116,7 +116,7 @@ export class LiveReports {
     const wanted = JSON.stringify([metadata.generation, condition]);
     if (this.#statuses.get(name) === wanted) return;
     this.#statuses.set(name, wanted);
-    const is = status?.conditions?.find(({ type }) => type === condition.type);
+    const is = status?.conditions.find(({ type }) => type === condition.type);
     if (status?.observedGeneration === metadata.generation && is && isSame(is, condition)) return;
     const observedGeneration = metadata.generation;
     const changed = { ...condition, observedGeneration, lastTransitionTime: new Date().toISOString() };

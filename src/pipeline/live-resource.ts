@@ -12,7 +12,7 @@ const MAX_BYTES = 512 * 1024;
 /** What a resource says of how far it was taken. */
 export interface Status {
   readonly observedGeneration?: number;
-  readonly conditions?: readonly Condition[];
+  readonly conditions: readonly Condition[];
 }
 
 export interface Condition {
@@ -42,7 +42,10 @@ export const nameOf = (kind: SeenResource["kind"], key: string): string => `${ki
 
 /** Takes what is read of an object. Our own patches of its status do not change its version. */
 export function seenResource(kind: SeenResource["kind"], object: KubernetesObject): SeenResource {
-  const { metadata, spec, status } = object as KubernetesObject & { spec?: { rules?: unknown }; status?: Status };
+  const { metadata, spec, status } = object as KubernetesObject & {
+    spec?: { rules?: unknown };
+    status?: Partial<Status>;
+  };
   const { name, namespace, labels, annotations, uid } = metadata;
   const runbook = annotations?.runbook_url;
   const kept = { name, namespace, labels, annotations: runbook === undefined ? undefined : { runbook_url: runbook } };
@@ -54,11 +57,18 @@ export function seenResource(kind: SeenResource["kind"], object: KubernetesObjec
     namespace,
     kind,
     metadata: { name, namespace, uid, generation: (metadata as SeenResource["metadata"]).generation },
-    status,
+    status: statusOf(status),
     value: problem === undefined ? value : undefined,
     problem,
     version: problem ?? version,
   };
+}
+
+/** What stands there in the form that it should have; anybody may have written another. */
+function statusOf(status: Partial<Status> | undefined): Status | undefined {
+  if (!Array.isArray(status?.conditions)) return undefined;
+  const { observedGeneration, conditions } = status;
+  return { observedGeneration, conditions: conditions.filter((condition) => condition?.type !== undefined) };
 }
 
 function problemOf(text: string, items: unknown): string | undefined {

@@ -13,8 +13,10 @@ function reports(onPatch: (path: string) => void): LiveReports {
   return new LiveReports({ cluster: { client }, node: "n", log, meter: new Metrics() });
 }
 
-const accepted = (name: string) => ({
-  verdicts: [{ resource: seenResource("Rule", { metadata: { name, uid: name } }), problems: [], fellBack: false }],
+const accepted = (name: string, more: object = {}) => ({
+  verdicts: [
+    { resource: seenResource("Rule", { metadata: { name, uid: name }, ...more }), problems: [], fellBack: false },
+  ],
   selectors: [],
 });
 
@@ -35,6 +37,15 @@ it.each(Array.from({ length: 30 }, (_, n) => n))(
     await live.tell(accepted("first"));
     await second;
     expect(told).toEqual(["first", "second"]);
+  },
+);
+
+it.each([{ conditions: "none" }, { conditions: [null] }, "none"])(
+  "puts a status in the place of one that is not as it should be: %j",
+  async (status) => {
+    const told: string[] = [];
+    await reports((path) => told.push(path)).tell(accepted("first", { status }));
+    expect(told).toHaveLength(1);
   },
 );
 
