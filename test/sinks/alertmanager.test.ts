@@ -482,6 +482,52 @@ describe("an active alert", () => {
     for (const { sent } of peers) expect(sent.at(-1)).toMatchObject(again);
   });
 
+  it("that has ended is not gone on with by a match that the next agent finds at its start", async () => {
+    const before = started();
+    fold(before.sink, [event(), event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    const state = stored(before.sink);
+    await before.sink.close();
+    vi.setSystemTime(NOW + 3_600_000);
+    const { sink, am } = started({}, state);
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent).toMatchObject([{ annotations: { count: "1" }, startsAt: "2026-11-21T11:00:00.000Z" }]);
+    expect(Date.parse(am.sent[0].endsAt)).toBeGreaterThan(Date.now());
+  });
+
+  it("is told of, though a late answer is for one before it that had its labels and its count", async () => {
+    const late = new Alertmanager("http://am1:9093");
+    const { sink } = started({}, undefined, [new Alertmanager(), late]);
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    // Its answer to the end comes when the alert is gone for everybody, and the next has begun.
+    const { request } = late;
+    late.request = async (asked) => {
+      await new Promise((resolve) => setTimeout(resolve, 190_000));
+      return request.call(late, asked);
+    };
+    await vi.advanceTimersByTimeAsync(481_000);
+    expect(sink.state().alerts).toEqual([]);
+    late.request = request;
+    fold(sink, [event({ auditID: "next" })]);
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect(late.sent.at(-1)).toMatchObject({ annotations: { firstAuditID: "next", count: "1" } });
+    expect(sink.state().alerts).toHaveLength(1);
+  });
+
+  it("of a state without the count that was told is told of as far as it was", async () => {
+    const before = started();
+    fold(before.sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    const { alerts, ...rest } = stored(before.sink) as Kept;
+    const state = { ...rest, alerts: alerts.map((alert) => ({ ...alert, toldCount: undefined })) };
+    vi.setSystemTime(NOW + 360_000);
+    const { am } = started({}, JSON.parse(JSON.stringify(state)));
+    await vi.advanceTimersByTimeAsync(50);
+    expect(am.sent).toMatchObject([{ annotations: { count: "1" }, endsAt: "2026-11-21T10:06:00.020Z" }]);
+  });
+
   it("in a state that was taken does not change with what is folded later", () => {
     const { sink } = started();
     fold(sink, [event()]);
@@ -564,6 +610,22 @@ describe("an Alertmanager that is down", () => {
     expect(counts.size).toBe(61);
     expect(counts.get("always")).toBe("60");
     expect(told.gauges.get("auditship_alerts_untold{test}")).toBe(0);
+  });
+
+  it("for an hour gets the matches of that hour also of alerts that it took before", async () => {
+    const { sink, am } = started();
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    am.down = true;
+    am.posts = [];
+    fold(sink, [event({ auditID: "unheard" })]);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    am.down = false;
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(am.sent).toMatchObject([{ annotations: { count: "2", lastAuditID: "unheard" } }]);
+    expect(Date.parse(am.sent[0].endsAt)).toBeGreaterThan(Date.now());
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(sink.state().alerts).toEqual([]);
   });
 
   it("and says when it will be back is not asked before", async () => {
@@ -649,6 +711,17 @@ describe("a refused alert", () => {
     await vi.advanceTimersByTimeAsync(60_500);
     expect(am.sent).toHaveLength(1);
     expect(told.counts.get("auditship_sink_events_total{test,rejected}")).toBeUndefined();
+  });
+
+  it("that was taken before is counted as far as it was not", async () => {
+    const { sink, am, told } = started();
+    fold(sink, [event()]);
+    await vi.advanceTimersByTimeAsync(50);
+    am.answer = () => 400;
+    fold(sink, [event(), event()]);
+    await vi.advanceTimersByTimeAsync(400_000);
+    expect(told.counts.get("auditship_sink_events_total{test,rejected}")).toBe(2);
+    expect(sink.state().alerts).toEqual([]);
   });
 
   it("of one peer is not lost if another takes it", async () => {

@@ -4,6 +4,7 @@ import type { Alert } from "./table.js";
 /** One alert as it is sent. */
 export interface Message {
   readonly key: string;
+  readonly alert: Alert;
   readonly json: string;
   /** The alert's count when it was rendered: later matches need another message. */
   readonly count: number;

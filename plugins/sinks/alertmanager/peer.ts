@@ -40,7 +40,8 @@ export class Peer {
   readonly #http: HttpClient;
   readonly #host: SinkHost;
   readonly #options: PeerOptions;
-  readonly #told = new Map<string, Told>();
+  /** By the alert itself: the next one with its labels is another. */
+  readonly #told = new WeakMap<Alert, Told>();
   /** Keys of alerts that it has not been told of. */
   readonly #fresh = new Set<string>();
   readonly #abort = new AbortController();
@@ -65,7 +66,8 @@ export class Peer {
   /** Alerts are new or changed. */
   changed(keys: Iterable<string>): void {
     for (const key of keys) {
-      if (this.#told.has(key)) this.#scanSoon(key, this.#table.get(key)!);
+      const alert = this.#table.get(key)!;
+      if (this.#told.has(alert)) this.#scanSoon(alert);
       else this.#fresh.add(key);
     }
     this.#wake();
@@ -73,24 +75,22 @@ export class Peer {
 
   /** The table was replaced: sends all of it. */
   restart(): void {
-    this.#told.clear();
     this.#fresh.clear();
     this.changed(this.#table.keys());
   }
 
   /** True if it knows that the alert has ended. */
-  knowsEnd(key: string, { count }: Alert): boolean {
-    const told = this.#told.get(key);
-    return told?.resolved === true && told.count === count;
+  knowsEnd(alert: Alert): boolean {
+    const told = this.#told.get(alert);
+    return told?.resolved === true && told.count === alert.count;
   }
 
-  refuses(key: string): boolean {
-    return this.#told.get(key)?.refused === true;
+  refuses(alert: Alert): boolean {
+    return this.#told.get(alert)?.refused === true;
   }
 
   /** The alert is no longer in the table. */
   forget(key: string): void {
-    this.#told.delete(key);
     this.#fresh.delete(key);
   }
 
@@ -100,7 +100,7 @@ export class Peer {
     clearTimeout(this.#timer);
     const timer = setTimeout(() => this.#abort.abort(), limit);
     await this.#running;
-    const untold = (key: string, { count }: Alert) => this.#told.get(key)?.count !== count;
+    const untold = (alert: Alert) => this.#told.get(alert)?.count !== alert.count;
     await this.#round(this.#table.entries(), untold);
     clearTimeout(timer);
   }
@@ -128,28 +128,28 @@ export class Peer {
   async #sendFresh(): Promise<void> {
     const fresh = [...this.#fresh].map((key): [string, Alert] => [key, this.#table.get(key)!]);
     await this.#round(fresh, () => true);
-    for (const [key, alert] of fresh) this.#scanSoon(key, alert);
+    for (const [, alert] of fresh) this.#scanSoon(alert);
     this.onSent(fresh.map(([key]) => key));
   }
 
   async #scan(): Promise<void> {
-    await this.#round(this.#table.entries(), (key, alert) => this.#dueIn(key, alert) <= 0);
+    await this.#round(this.#table.entries(), (alert) => this.#dueIn(alert) <= 0);
     this.#table.seenBy(this.#host.now());
     this.onSent(this.#table.keys());
     let due = Number.POSITIVE_INFINITY;
-    for (const [key, alert] of this.#table.entries())
-      due = Math.min(due, this.#dueIn(key, alert), this.#table.goneAt(alert) - this.#host.now());
+    for (const [, alert] of this.#table.entries())
+      due = Math.min(due, this.#dueIn(alert), this.#table.goneAt(alert) - this.#host.now());
     this.#scanAt = clock() + Math.max(due, SCAN_EVERY);
   }
 
   /** Looks the table through when it is to be told of this alert. */
-  #scanSoon(key: string, alert: Alert): void {
-    this.#scanAt = Math.min(this.#scanAt, clock() + this.#dueIn(key, alert));
+  #scanSoon(alert: Alert): void {
+    this.#scanAt = Math.min(this.#scanAt, clock() + this.#dueIn(alert));
   }
 
   /** In how many milliseconds it is to be told of an alert next: 0 or less is now. */
-  #dueIn(key: string, alert: Alert): number {
-    const told = this.#told.get(key);
+  #dueIn(alert: Alert): number {
+    const told = this.#told.get(alert);
     if (told === undefined) return 0;
     const resend = told.at + this.#options.resendEvery - clock();
     if (told.refused) return resend;
@@ -160,11 +160,11 @@ export class Peer {
   }
 
   /** Sends the alerts that `due` picks. Never rejects: a failure is noted and the rest waits for the next round. */
-  async #round(alerts: Iterable<[string, Alert]>, due: (key: string, alert: Alert) => boolean) {
+  async #round(alerts: Iterable<[string, Alert]>, due: (alert: Alert) => boolean) {
     const now = this.#host.now();
     try {
       const messages: Message[] = [];
-      for (const [key, alert] of alerts) if (due(key, alert)) messages.push(this.#message(key, alert, now));
+      for (const [key, alert] of alerts) if (due(alert)) messages.push(this.#message(key, alert, now));
       for (const request of requests(messages, () => this.#size.current)) await this.#send(request);
     } catch (error) {
       this.#failed(error as Error);
@@ -175,7 +175,7 @@ export class Peer {
     const end = this.#table.endsAt(alert);
     const resolved = end <= now;
     const json = writeAlert(alert, this.#table.rendering, now, resolved ? now : now + 3 * this.#options.resendEvery);
-    return { key, json, count: alert.count, resolved, alone: this.refuses(key) };
+    return { key, alert, json, count: alert.count, resolved, alone: this.refuses(alert) };
   }
 
   /** A bad alert spoils its request (the good ones in it are taken, and harmless a second time): halve until it is alone. */
@@ -220,22 +220,26 @@ export class Peer {
   #taken(request: Message[]): void {
     this.#succeeded();
     const at = clock();
-    for (const { key, count, resolved } of request) {
-      const alert = this.#table.get(key);
-      if (!alert) continue;
-      this.#fresh.delete(key);
-      this.#told.set(key, { at, count, resolved, refused: false });
-      this.#table.told(alert, this.#host.now());
+    for (const message of request) {
+      this.#note(message, { at, count: message.count, resolved: message.resolved, refused: false });
+      if (this.#table.get(message.key) === message.alert)
+        this.#table.told(message.alert, message.count, this.#host.now());
     }
   }
 
-  #refused({ key, count, resolved, alone }: Message, reason: string): void {
-    this.#fresh.delete(key);
-    this.#told.set(key, { at: clock(), count, resolved, refused: true });
-    const rule = this.#table.get(key)?.labels.alertname;
+  #refused(message: Message, reason: string): void {
+    const { alert, count, resolved, alone } = message;
+    this.#note(message, { at: clock(), count, resolved, refused: true });
+    const rule = alert.labels.alertname;
     const { name: sink, log } = this.#host;
     if (!alone) log.error({ sink, rule, reason }, "Alertmanager refuses an alert; it is tried again, alone");
     if (++this.#refusals % MOST_REFUSALS === 0) throw new Unavailable(reason);
+  }
+
+  /** Meanwhile another alert may have its place, which is as fresh as before. */
+  #note({ key, alert }: Message, told: Told): void {
+    this.#told.set(alert, told);
+    if (this.#table.get(key) === alert) this.#fresh.delete(key);
   }
 
   #succeeded(): void {
@@ -246,7 +250,10 @@ export class Peer {
     log.info({ sink, failures: this.#failures }, "Alertmanager takes alerts again");
     this.#failures = 0;
     // It may have been restarted without its memory: tell it everything again.
-    for (const told of this.#told.values()) if (!told.refused) told.at = Number.NEGATIVE_INFINITY;
+    for (const [, alert] of this.#table.entries()) {
+      const told = this.#told.get(alert);
+      if (told && !told.refused) told.at = Number.NEGATIVE_INFINITY;
+    }
     this.#scanAt = 0;
   }
 

@@ -44,11 +44,11 @@ export class Sender {
     for (const key of keys) {
       const alert = this.#table.get(key);
       if (!alert) continue;
-      if (this.#peers.every((peer) => peer.knowsEnd(key, alert)) || this.#table.goneAt(alert) <= now) this.#remove(key);
-      else if (this.#peers.every((peer) => peer.refuses(key)) && this.#table.quietAt(alert) <= now) {
-        const { labels, count } = alert;
-        meter.add("auditship_sink_events_total", count, sink, "rejected");
-        log.error({ sink, rule: labels.alertname, events: count }, "No Alertmanager took an alert; it is dropped");
+      if (this.#peers.every((peer) => peer.knowsEnd(alert)) || this.#table.goneAt(alert) <= now) this.#remove(key);
+      else if (this.#peers.every((peer) => peer.refuses(alert)) && this.#table.quietAt(alert) <= now) {
+        const events = alert.count - alert.toldCount;
+        meter.add("auditship_sink_events_total", events, sink, "rejected");
+        log.error({ sink, rule: alert.labels.alertname, events }, "No Alertmanager took an alert; it is dropped");
         this.#remove(key);
       }
     }

@@ -14,7 +14,9 @@ export interface Alert extends Summary {
   lastTime: number;
   /** When the last match came in, by our clock: what quiet is measured from. */
   seenAt: number;
-  /** When an Alertmanager first took it; 0: none has, and until then it does not end. */
+  /** Its count when an Alertmanager took it last; 0: none has. It does not end before somebody was told of its last match. */
+  toldCount: number;
+  /** When that was first taken. */
   deliveredAt: number;
 }
 
@@ -45,7 +47,7 @@ const SHARE = 1 / 4;
 /** Which alerts are active. All of it is bounded: alerts by `maxAlerts` and one more per rule, texts by their lengths. */
 export class AlertTable {
   readonly rendering: Rendering;
-  /** Called when an alert was told of for the first time, or is gone. */
+  /** Called when an alert was told of with a new count, or is gone. */
   onChange: () => void = () => {};
   readonly #options: AlertTableOptions;
   readonly #places = new Map<string, Place>();
@@ -87,9 +89,9 @@ export class AlertTable {
     return Math.max(seenAt, deliveredAt) + this.#options.resolveAfter;
   }
 
-  /** When an alert ends: never before somebody was told of it. */
+  /** When an alert ends: never before somebody was told of all of it. */
   endsAt(alert: Alert): number {
-    return alert.deliveredAt === 0 ? Number.POSITIVE_INFINITY : this.quietAt(alert);
+    return alert.toldCount < alert.count ? Number.POSITIVE_INFINITY : this.quietAt(alert);
   }
 
   /** When it has ended for those, too, who were not told of its end. */
@@ -121,11 +123,12 @@ export class AlertTable {
     }
   }
 
-  /** An Alertmanager took it. */
-  told(alert: Alert, now: number): void {
-    if (alert.deliveredAt > 0) return;
+  /** An Alertmanager took it when it had this count. */
+  told(alert: Alert, count: number, now: number): void {
+    if (alert.toldCount >= count) return;
+    if (alert.toldCount === 0) this.#untold--;
+    alert.toldCount = count;
     alert.deliveredAt = now;
-    this.#untold--;
     this.onChange();
   }
 
@@ -147,7 +150,7 @@ export class AlertTable {
   restore(state: SinkState = NONE): boolean {
     const isOurs = isStored(state);
     const { alerts, recent } = isOurs ? state : NONE;
-    this.#alerts = new Map(alerts.map((alert) => [keyOf(alert.labels), { ...alert }]));
+    this.#alerts = new Map(alerts.map((alert) => [keyOf(alert.labels), { ...alert, toldCount: toldCountOf(alert) }]));
     this.#ofRule.clear();
     this.#untold = 0;
     for (const alert of this.#alerts.values()) this.#note(alert, 1);
@@ -162,7 +165,7 @@ export class AlertTable {
     for (const match of matches) {
       const place = this.#place(event, match, identity);
       if (!this.#recent.add(request + place.digest)) continue;
-      const alert = this.#alerts.get(place.key) ?? this.#begin(event, match, place);
+      const alert = this.#activeAt(place, now) ?? this.#begin(event, match, place);
       alert.count++;
       // They may come in another order than they happened.
       if (time >= alert.lastTime) alert.lastAuditID = auditID(event);
@@ -197,6 +200,14 @@ export class AlertTable {
     return this.#alerts.size < maxAlerts && (this.#ofRule.get(rule) ?? 0) < Math.ceil(maxAlerts * SHARE);
   }
 
+  /** One that has ended, but not for everybody, makes room for the next. */
+  #activeAt({ key }: Place, now: number): Alert | undefined {
+    const alert = this.#alerts.get(key);
+    if (!alert || this.endsAt(alert) > now) return alert;
+    this.#note(alert, -1);
+    return undefined;
+  }
+
   #begin(event: EventView, match: RuleMatch, { key, labels }: Place): Alert {
     const time = event.timeMs();
     const alert = {
@@ -208,6 +219,7 @@ export class AlertTable {
       firstTime: time,
       lastTime: time,
       seenAt: 0,
+      toldCount: 0,
       deliveredAt: 0,
     };
     this.#alerts.set(key, alert);
@@ -216,8 +228,8 @@ export class AlertTable {
   }
 
   /** An alert came into the table, or went. */
-  #note({ labels: { alertname }, deliveredAt }: Alert, one: 1 | -1): void {
-    if (deliveredAt === 0) this.#untold += one;
+  #note({ labels: { alertname }, toldCount }: Alert, one: 1 | -1): void {
+    if (toldCount === 0) this.#untold += one;
     const left = (this.#ofRule.get(alertname) ?? 0) + one;
     if (left > 0) this.#ofRule.set(alertname, left);
     else this.#ofRule.delete(alertname);
@@ -226,9 +238,12 @@ export class AlertTable {
 
 /** What is kept with the cursor. */
 interface Stored extends SinkState {
-  alerts: Alert[];
+  alerts: StoredAlert[];
   recent: string[];
 }
+
+/** Builds that told of an alert once did not keep how much they told. */
+type StoredAlert = Omit<Alert, "toldCount"> & { toldCount?: number };
 
 const NONE: Stored = { alerts: [], recent: [] };
 
@@ -238,10 +253,16 @@ function isStored(state: SinkState): state is Stored {
   return alerts.every(isAlert) && recent.every((key) => typeof key === "string");
 }
 
-function isAlert(value: unknown): value is Alert {
+const toldCountOf = ({
+  toldCount,
+  count,
+  deliveredAt,
+}: Pick<StoredAlert, "toldCount" | "count" | "deliveredAt">): number => toldCount ?? (deliveredAt > 0 ? count : 0);
+
+function isAlert(value: unknown): value is StoredAlert {
   if (typeof value !== "object" || value === null) return false;
-  const { labels, annotations, firstAuditID, lastAuditID, ...rest } = value as Alert;
-  const numbers = [rest.count, rest.firstTime, rest.lastTime, rest.seenAt, rest.deliveredAt];
+  const { labels, annotations, firstAuditID, lastAuditID, ...rest } = value as StoredAlert;
+  const numbers = [rest.count, rest.firstTime, rest.lastTime, rest.seenAt, rest.deliveredAt, toldCountOf(rest)];
   return (
     [labels, annotations].every(isPairs) &&
     [firstAuditID, lastAuditID].every((id) => typeof id === "string") &&
