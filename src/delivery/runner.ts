@@ -189,6 +189,11 @@ export abstract class Runner {
     this.#become("closed");
   }
 
+  /** True if it goes on when its far end answers. */
+  get #comesBack(): boolean {
+    return this.#state === "parked" && !this.#finishing;
+  }
+
   /** True if a failed attempt is not to be followed by another. */
   protected get finishing(): boolean {
     return this.#finishing;
@@ -269,15 +274,17 @@ export abstract class Runner {
     await this.#letGo();
     const quiet = Math.max(rest * this.random(), this.#notBefore - performance.now());
     if (quiet > 0) await this.wait(quiet);
-    for (let attempt = 0; this.#state === "parked"; attempt++) {
+    for (let attempt = 0; this.#comesBack; attempt++) {
       await this.pause(attempt);
-      if (this.#state !== "parked") return;
+      if (!this.#comesBack) return;
       try {
         await this.probe(AbortSignal.any([this.host.signal, AbortSignal.timeout(PROBE_TIMEOUT)]));
+        // What it would go back to may be another's by now.
+        if (!this.#comesBack) return;
         await this.resume();
         await this.onResumed();
         this.succeeded();
-        if (this.#state !== "parked") return;
+        if (!this.#comesBack) return;
         this.#stick(undefined);
         this.#become("catching-up");
         this.host.log.info({ sink: this.name }, "Sink answers again; catching up.");

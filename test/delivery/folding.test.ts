@@ -197,6 +197,35 @@ describe("a sink that folds", () => {
     expect(shelf.kept).toEqual([1]);
   });
 
+  it.each([
+    ["closed", (runner: FoldingRunner) => runner.close()],
+    ["to finish", (runner: FoldingRunner) => void runner.finish()],
+  ])("that is %s while its far end is asked does not come back: another may have its place", async (_, end) => {
+    const shelf = new Shelf();
+    let answer = () => {};
+    let asked = () => {};
+    const probed = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    shelf.probe = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+        asked();
+      });
+    const { runner } = run(shelf);
+    let isReady = false;
+    runner.onReady = () => {
+      isReady = true;
+    };
+    runner.park("no space left");
+    await probed;
+    end(runner);
+    answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(shelf.restored).toEqual([]);
+    expect(isReady).toBe(false);
+  });
+
   it("starts parked if it cannot take its stored state back, keeps that state, and tries on", async () => {
     const shelf = new Shelf();
     let openable = false;
