@@ -19,7 +19,7 @@ const scratch = Buffer.allocUnsafeSlow(SMALL);
 
 /** What identifies a file. */
 export interface FirstLine {
-  /** SHA-256 of the line, in hex. It covers the whole line up to its times, because a client can repeat everything before them. */
+  /** SHA-256 of the line, in hex. It covers the whole line, including its times, because a client can repeat everything before them. */
   readonly fingerprint: string;
   /** Its offset. */
   readonly start: number;

@@ -115,8 +115,8 @@ export class GzipSource implements ByteSource {
 }
 
 /**
- * The first line of a gzip file (see {@link FirstLineFinder}); undefined if the file is empty. Throws zlib's error if the damage
- * comes before the line's end.
+ * The first line of a gzip file (see {@link FirstLineFinder}); undefined if the file is empty. Throws zlib's error for a file that
+ * is damaged at its beginning.
  */
 export async function gzipFirstLine(descriptor: Descriptor): Promise<FirstLine | undefined> {
   const start = Buffer.allocUnsafe(START);

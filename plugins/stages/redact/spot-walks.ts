@@ -7,7 +7,7 @@ import { type Tools, Unreadable, Walk } from "./walk.js";
 
 /** Longer values, in bytes, are not remembered but walked each time. */
 const MAX_LENGTH = 4096;
-/** Most bytes that are remembered, and the bytes that an entry takes besides its values. */
+/** Most bytes that are remembered, and the overhead of an entry in bytes. */
 const MAX_KEPT = 4 * 1024 ** 2;
 const ENTRY = 256;
 
