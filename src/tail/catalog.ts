@@ -133,7 +133,7 @@ export class Catalog {
     this.pinning?.begin(this.#directory);
     const isFirst = this.#updates === 0;
     if (isFirst) await this.pinning?.adoptNewer();
-    this.#newest ??= this.#table.last();
+    this.#newest = this.#begun() ?? this.#newest ?? this.#table.last();
     const newest = this.#newest;
     // What the state has as gone had no successor when that was written.
     const isWatched = newest !== undefined && (isFirst || !newest.gone);
@@ -160,6 +160,13 @@ export class Catalog {
     } finally {
       unused?.release();
     }
+  }
+
+  /** The held file, if it got its first line since the last pass: it may be overwritten already, and has its place before what followed. */
+  #begun(): LogFile | undefined {
+    if (!this.#active || this.#active.file) return undefined;
+    this.#identify(this.#active);
+    return this.#active.file;
   }
 
   /** Drops the active file's handle, which has become stale (NFS). The next update opens the file again. */

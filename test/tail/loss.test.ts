@@ -326,6 +326,29 @@ describe("bytes that were deleted before they were read", () => {
     expect(recorded.losses).toMatchObject([{ reason: "unseen", bytes: 0, atMost: mostIn(20 - 9 + 20) }]);
   });
 
+  it("are counted to the byte of a file that got its first event and was overwritten between two looks", async () => {
+    const path = join(tempDirectory(), "audit.log");
+    let now = START;
+    const writer = new Lumberjack(path, { now: () => now });
+    writer.write(lines(0, 10));
+    writer.rotate();
+    now++;
+    const { source, recorded } = await openSource(path);
+    const reader = await source.reader({ at: "beginning" });
+    for (const from of [10, 20]) {
+      writer.write(lines(from, from + 10));
+      writer.rotate();
+    }
+    writer.write(lines(30, 40));
+    expect(await readAll(reader, size(0, 10) + size(20, 40))).toBe(lines(0, 10) + lines(20, 40));
+    const file = expect.any(String);
+    // Others may have had the same name in between.
+    expect(recorded.losses).toEqual([
+      { reason: "unseen", bytes: 0, atMost: expect.any(Number), file },
+      { reason: "deleted", bytes: size(10, 20), file },
+    ]);
+  });
+
   it("do not bring back what was done with before them, nor hide what came after", async () => {
     const { path, writer } = setUp();
     writer.write(lines(0, 10));
