@@ -188,6 +188,7 @@ export class Items {
     entry.outstanding++;
     return { ledger, entry, from: batch.offset + batch.table[first * ROW_WORDS + Row.line], to, left: count };
   }
+
   /** Makes items of the ids and spans that were just appended. */
   #extend(count: number, run: Run, idLength: number, kept: boolean): void {
     const last = this.#parts.at(-1);
