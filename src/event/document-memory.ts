@@ -110,7 +110,7 @@ export class DocumentMemory {
     this.spans = new Uint32Array(memory, spans, MAX_DOCUMENTS * SPAN_WORDS);
     this.prepared = Buffer.from(memory, prepared, PREPARED);
     this.parts = new Uint32Array(memory, parts, MAX_DOCUMENTS * PART_WORDS);
-    this.pieces = new Pieces(new Uint32Array(memory, pieces, MAX_PIECES * PIECE_WORDS), bytes, this.prepared);
+    this.pieces = new Pieces(new Uint32Array(memory, pieces, MAX_PIECES * PIECE_WORDS), bytes);
     this.templates = new MatchTemplates(memory, templates);
     this.bytes = bytes;
     this.#texts = TEXTS.map((size) => {

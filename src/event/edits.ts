@@ -65,25 +65,16 @@ export class Edits {
     if (at < end) out.copy(bytes, at, end);
   }
 
-  /** Says of which pieces that is made; what replaces something is appended to `out`. Returns its length. */
-  cut(pieces: Pieces, out: ByteWriter, start: number, end: number, first: number, last: number): number {
-    const { words, replacements } = this;
-    let length = 0;
+  /** Says of which pieces that is made; what replaces something is appended to `out`. */
+  cut(pieces: Pieces, out: ByteWriter, start: number, end: number, first: number, last: number): void {
     let at = start;
     for (let index = this.touching(first, last, start, end); index < last; index++) {
       const word = index * EDIT_WORDS;
-      const [from, to] = [words[word + 2], words[word + 3]];
-      if (words[word] >= end) break;
-      if (words[word] > at) {
-        pieces.keep(at, words[word]);
-        length += words[word] - at;
-      }
-      pieces.replace(replacements.bytes, from, to, out);
-      length += to - from;
-      at = words[word + 1];
+      if (this.words[word] >= end) break;
+      if (this.words[word] > at) pieces.keep(at, this.words[word]);
+      pieces.replace(this.replacements.bytes, this.words[word + 2], this.words[word + 3], out);
+      at = this.words[word + 1];
     }
-    if (at >= end) return length;
-    pieces.keep(at, end);
-    return length + end - at;
+    if (at < end) pieces.keep(at, end);
   }
 }

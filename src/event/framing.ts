@@ -67,7 +67,7 @@ export class Framing implements FramedDocuments {
     this.#prepared.bytes = memory.prepared;
     this.#prepared.length = 0;
     memory.templates.begin(this.batch.rules);
-    memory.pieces.count = 0;
+    memory.pieces.clear();
     let room = space;
     let row = first;
     for (; row < last && room > 0; row++) {
@@ -110,11 +110,12 @@ export class Framing implements FramedDocuments {
 
   /** Cuts an edited line into pieces; false if they cannot be had here. */
   #cut(event: RowView, { parts, pieces }: DocumentMemory, part: number): boolean {
-    const before = pieces.count;
-    parts[part] = pieces.address;
-    parts[part + 1] = event.cutEdited(pieces, this.#prepared);
-    parts[part + 5] = pieces.count - before;
-    return parts[part + 1] > 0 && pieces.fit;
+    const { address, count, length } = pieces;
+    if (!event.cutEdited(pieces, this.#prepared)) return false;
+    parts[part] = address;
+    parts[part + 1] = pieces.length - length;
+    parts[part + 5] = pieces.count - count;
+    return pieces.fit;
   }
 
   /** Where the template of a row's matches lies; 0 if they have none, or show what was redacted. */

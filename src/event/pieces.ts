@@ -7,19 +7,23 @@ export const PIECE_WORDS = 2;
 export class Pieces {
   /** How many there are, and are wanted. */
   count = 0;
+  /** Bytes of all of them. */
+  length = 0;
   readonly #words: Uint32Array;
   readonly #batch: number;
-  readonly #prepared: Buffer;
 
   /**
    * @param words {@link PIECE_WORDS} for each, in the memory
    * @param batch address of the batch's bytes
-   * @param prepared where replacements lie
    */
-  constructor(words: Uint32Array, batch: number, prepared: Buffer) {
+  constructor(words: Uint32Array, batch: number) {
     this.#words = words;
     this.#batch = batch;
-    this.#prepared = prepared;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.length = 0;
   }
 
   /** Address of the next one. */
@@ -37,9 +41,9 @@ export class Pieces {
     this.#add(this.#batch + start, end - start);
   }
 
-  /** Adds [start, end) of `bytes`, which are appended to `out`: a writer over what is prepared. */
+  /** Adds [start, end) of `bytes`, which are appended to `out`: a writer in the same memory. */
   replace(bytes: Uint8Array, start: number, end: number, out: ByteWriter): void {
-    this.#add(this.#prepared.byteOffset + out.length, end - start);
+    this.#add(out.bytes.byteOffset + out.length, end - start);
     out.copy(bytes, start, end);
   }
 
@@ -47,5 +51,6 @@ export class Pieces {
     const at = this.count++ * PIECE_WORDS;
     this.#words[at] = address;
     this.#words[at + 1] = length;
+    this.length += length;
   }
 }

@@ -248,13 +248,11 @@ export class RowView implements EventView {
     members.close(out);
   }
 
-  /**
-   * Says of which pieces the edited line is made, up to its closing brace, and returns its length; 0 if its time was edited, of
-   * which a document says more.
-   */
-  cutEdited(pieces: Pieces, out: ByteWriter): number {
-    if (this.isEdited(this.start(Field.stageTimestamp), this.end(Field.stageTimestamp))) return 0;
-    return this.edits.cut(pieces, out, this.word(Row.start), this.word(Row.end) - 1, this.firstEdit, this.lastEdit);
+  /** Says of which pieces the edited line is made, up to its closing brace; false if its time was edited, of which a document says more. */
+  cutEdited(pieces: Pieces, out: ByteWriter): boolean {
+    if (this.isEdited(this.start(Field.stageTimestamp), this.end(Field.stageTimestamp))) return false;
+    this.edits.cut(pieces, out, this.word(Row.start), this.word(Row.end) - 1, this.firstEdit, this.lastEdit);
+    return true;
   }
 
   /** Appends the members that stages added, each with its comma. */
